@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "base/text.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/ustring.h>
+#include <unicode/utf8.h>
+
+#include "base/error.h"
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#define PDF "\xe2\x80\xac"         /* U+202C, closes an embedding or override */
+#define PDI "\xe2\x81\xa9"         /* U+2069, closes an isolate */
+#define FSI "\xe2\x81\xa8"         /* U+2068 */
+
+/* UAX #9 allows 125 levels, and an opening mark takes at most two. So 60 marks, and the one that
+ * text_isolate() puts around them, never reach the overflow rules, where renderers disagree. */
+enum { DEPTH_MAX = 60 };
+
+/* ICU counts in int32_t, and a byte becomes at most one UTF-16 unit, whose NFC is at most three. */
+enum { NFC_MAX = INT32_MAX / 8 };
+
+/* Length of the run of ASCII at the start. */
+static size_t ascii_prefix(struct bytes in)
+{
+	size_t i = 0;
+	for (uint64_t word; in.len - i >= sizeof(word); i += sizeof(word)) {
+		memcpy(&word, in.data + i, sizeof(word));
+		if (word & UINT64_C(0x8080808080808080))
+			break;
+	}
+	while (i < in.len && in.data[i] < 0x80)
+		i++;
+	return i;
+}
+
+bool text_is_utf8(struct bytes in)
+{
+	size_t i = ascii_prefix(in);
+	while (i < in.len) {
+		UChar32 c;
+		U8_NEXT(in.data, i, in.len, c);
+		if (c < 0)
+			return false;
+	}
+	return true;
+}
+
+/* The slow half of text_nfc(). `from` has room for `len` units, which is enough for UTF-16. */
+static int add_nfc(struct buffer *out, struct bytes in, UChar *from)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	const UNormalizer2 *nfc = unorm2_getNFCInstance(&status);
+	int32_t from_len = 0, to_len, bytes_len = 0;
+	u_strFromUTF8(
+	    from, (int32_t)in.len, &from_len, (const char *)in.data, (int32_t)in.len, &status);
+	if (status == U_INVALID_CHAR_FOUND)
+		return ERR_TEXT;
+	bool normal = unorm2_isNormalized(nfc, from, from_len, &status);
+	if (U_FAILURE(status))
+		return ERR_NOMEM;
+	if (normal) {
+		buffer_add(out, in.data, in.len);
+		return out->failed ? ERR_NOMEM : OK;
+	}
+
+	UChar *to = malloc(3 * (size_t)from_len * sizeof(*to));
+	if (to == NULL)
+		return ERR_NOMEM;
+	to_len = unorm2_normalize(nfc, from, from_len, to, 3 * from_len, &status);
+	if (U_SUCCESS(status)) {
+		u_strToUTF8(NULL, 0, &bytes_len, to, to_len, &status);
+		if (status == U_BUFFER_OVERFLOW_ERROR)
+			status = U_ZERO_ERROR;
+	}
+	uint8_t *room = U_SUCCESS(status) ? buffer_reserve(out, (size_t)bytes_len) : NULL;
+	if (room != NULL) {
+		u_strToUTF8((char *)room, bytes_len, NULL, to, to_len, &status);
+		if (U_SUCCESS(status))
+			out->len += (size_t)bytes_len;
+	}
+	free(to);
+	return room != NULL && U_SUCCESS(status) ? OK : ERR_NOMEM;
+}
+
+int text_nfc(struct buffer *out, struct bytes in)
+{
+	if (ascii_prefix(in) == in.len) {
+		buffer_add(out, in.data, in.len);
+		return out->failed ? ERR_NOMEM : OK;
+	}
+	if (in.len > NFC_MAX)
+		return ERR_TOO_LARGE;
+	UChar *from = malloc(in.len * sizeof(*from));
+	if (from == NULL)
+		return ERR_NOMEM;
+	int rc = add_nfc(out, in, from);
+	free(from);
+	return rc;
+}
+
+/* What a character does to a terminal. */
+enum effect {
+	EFFECT_NONE,    /* shown as it is */
+	EFFECT_HIDDEN,  /* not UTF-8, or could hide something: shown as U+FFFD */
+	EFFECT_CONTROL, /* C0, C1, DEL */
+	EFFECT_BREAK,   /* U+2028, U+2029 */
+	EFFECT_EMBED,   /* LRE RLE LRO RLO */
+	EFFECT_ISOLATE, /* LRI RLI FSI */
+	EFFECT_PDF,
+	EFFECT_PDI,
+};
+
+static enum effect format_effect(UChar32 c)
+{
+	switch (u_charDirection(c)) {
+	case U_LEFT_TO_RIGHT_EMBEDDING:
+	case U_RIGHT_TO_LEFT_EMBEDDING:
+	case U_LEFT_TO_RIGHT_OVERRIDE:
+	case U_RIGHT_TO_LEFT_OVERRIDE:
+		return EFFECT_EMBED;
+	case U_LEFT_TO_RIGHT_ISOLATE:
+	case U_RIGHT_TO_LEFT_ISOLATE:
+	case U_FIRST_STRONG_ISOLATE:
+		return EFFECT_ISOLATE;
+	case U_POP_DIRECTIONAL_FORMAT:
+		return EFFECT_PDF;
+	case U_POP_DIRECTIONAL_ISOLATE:
+		return EFFECT_PDI;
+	default:
+		break;
+	}
+	/* Tags spell out ASCII that nobody sees, annotation characters bracket text that is not to
+	 * be shown, and the deprecated controls change how digits and joining look. Joiners, soft
+	 * hyphens and implicit marks (LRM, RLM, ALM) are part of how languages are written. */
+	UBlockCode block = ublock_getCode(c);
+	if (block == UBLOCK_TAGS || block == UBLOCK_SPECIALS ||
+	    u_hasBinaryProperty(c, UCHAR_DEPRECATED))
+		return EFFECT_HIDDEN;
+	return EFFECT_NONE;
+}
+
+static enum effect effect_of(UChar32 c)
+{
+	if (c < 0)
+		return EFFECT_HIDDEN;
+	switch (u_charType(c)) {
+	case U_CONTROL_CHAR:
+		return EFFECT_CONTROL;
+	case U_LINE_SEPARATOR:
+	case U_PARAGRAPH_SEPARATOR:
+		return EFFECT_BREAK;
+	case U_FORMAT_CHAR:
+		return format_effect(c);
+	case U_UNASSIGNED: /* non-characters are among these */
+		return u_hasBinaryProperty(c, UCHAR_NONCHARACTER_CODE_POINT) ||
+			       u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT)
+			   ? EFFECT_HIDDEN
+			   : EFFECT_NONE;
+	default:
+		return EFFECT_NONE;
+	}
+}
+
+/* The direction marks that are open: bit n tells whether the n-th is an isolate. Marks opened
+ * beyond DEPTH_MAX are dropped, and as many closing ones with them. */
+struct open_marks {
+	uint64_t isolates;
+	unsigned depth, dropped;
+};
+
+static bool top_is_isolate(const struct open_marks *open)
+{
+	return open->isolates >> (open->depth - 1) & 1;
+}
+
+static void close_top(struct buffer *out, struct open_marks *open)
+{
+	buffer_add_str(out, top_is_isolate(open) ? PDI : PDF);
+	open->depth--;
+	open->isolates &= (UINT64_C(1) << open->depth) - 1;
+}
+
+static void close_all(struct buffer *out, struct open_marks *open)
+{
+	while (open->depth > 0)
+		close_top(out, open);
+	open->dropped = 0;
+}
+
+/* Append a direction mark if that keeps the paragraph well nested. As in UAX #9, PDF closes nothing
+ * outside the innermost isolate, and PDI closes every embedding inside its isolate: here in so many
+ * marks, since not every renderer knows that rule. */
+static void add_mark(
+    struct buffer *out, struct open_marks *open, enum effect effect, struct bytes mark)
+{
+	if (effect == EFFECT_EMBED || effect == EFFECT_ISOLATE) {
+		if (open->depth == DEPTH_MAX) {
+			open->dropped++;
+			return;
+		}
+		open->isolates |= (uint64_t)(effect == EFFECT_ISOLATE) << open->depth++;
+		buffer_add(out, mark.data, mark.len);
+	} else if (open->dropped > 0) {
+		open->dropped--;
+	} else if (effect == EFFECT_PDF) {
+		if (open->depth > 0 && !top_is_isolate(open))
+			close_top(out, open);
+	} else if (open->isolates != 0) {
+		while (!top_is_isolate(open))
+			close_top(out, open);
+		close_top(out, open);
+	}
+}
+
+/* Both forms: in a line nothing breaks, in a block LF, U+2028 and U+2029 end a paragraph. */
+static void add_shown(struct buffer *out, struct bytes in, bool line)
+{
+	struct open_marks open = {0};
+	size_t start = 0, i = 0; /* bytes from `start` on are fine and not yet copied */
+	while (i < in.len) {
+		if (in.data[i] >= 0x20 && in.data[i] < 0x7f) {
+			i++;
+			continue;
+		}
+		size_t at = i;
+		UChar32 c;
+		U8_NEXT(in.data, i, in.len, c);
+		enum effect effect = effect_of(c);
+		bool breaks = !line && (c == '\n' || effect == EFFECT_BREAK);
+		if (effect == EFFECT_NONE || (!line && c == '\t') || (breaks && open.depth == 0))
+			continue;
+
+		buffer_add(out, in.data + start, at - start);
+		start = i;
+		if (breaks) {
+			close_all(out, &open);
+			start = at;
+		} else if (effect >= EFFECT_EMBED) {
+			add_mark(out, &open, effect, bytes_of(in.data + at, i - at));
+		} else if (line || c != '\r' || i == in.len || in.data[i] != '\n') {
+			/* A CR before LF is only how some systems end lines: it goes. */
+			buffer_add_str(out, REPLACEMENT);
+		}
+	}
+	buffer_add(out, in.data + start, in.len - start);
+	close_all(out, &open);
+}
+
+void text_block(struct buffer *out, struct bytes in)
+{
+	add_shown(out, in, false);
+}
+
+void text_line(struct buffer *out, struct bytes in)
+{
+	add_shown(out, in, true);
+}
+
+/* Whether text that went through text_line() can reorder its surroundings. */
+static bool has_direction(struct bytes in)
+{
+	for (size_t i = ascii_prefix(in); i < in.len;) {
+		UChar32 c;
+		U8_NEXT(in.data, i, in.len, c);
+		switch (u_charDirection(c)) {
+		case U_RIGHT_TO_LEFT:
+		case U_RIGHT_TO_LEFT_ARABIC:
+		case U_ARABIC_NUMBER:
+			return true;
+		default:
+			if (effect_of(c) >= EFFECT_EMBED)
+				return true;
+		}
+	}
+	return false;
+}
+
+void text_isolate(struct buffer *out, struct bytes in)
+{
+	size_t start = out->len, mark = strlen(FSI);
+	text_line(out, in);
+	if (out->failed || !has_direction(bytes_of(out->data + start, out->len - start)))
+		return;
+	if (buffer_reserve(out, 2 * mark) == NULL)
+		return;
+	memmove(out->data + start + mark, out->data + start, out->len - start);
+	memcpy(out->data + start, FSI, mark);
+	out->len += mark;
+	buffer_add_str(out, PDI);
+}
+
+static size_t char_width(UChar32 c)
+{
+	enum effect effect = effect_of(c);
+	if (effect == EFFECT_HIDDEN || effect == EFFECT_CONTROL || effect == EFFECT_BREAK)
+		return 1; /* as U+FFFD */
+	if (effect != EFFECT_NONE)
+		return 0;
+	switch (u_charType(c)) {
+	case U_NON_SPACING_MARK:
+	case U_ENCLOSING_MARK:
+		return 0;
+	case U_FORMAT_CHAR:
+		return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
+	default:
+		break;
+	}
+	/* Vowels and final consonants of Hangul join the syllable before them. */
+	switch (u_getIntPropertyValue(c, UCHAR_HANGUL_SYLLABLE_TYPE)) {
+	case U_HST_VOWEL_JAMO:
+	case U_HST_TRAILING_JAMO:
+		return 0;
+	default:
+		break;
+	}
+	switch (u_getIntPropertyValue(c, UCHAR_EAST_ASIAN_WIDTH)) {
+	case U_EA_WIDE:
+	case U_EA_FULLWIDTH:
+		return 2;
+	default:
+		return 1;
+	}
+}
+
+size_t text_width(struct bytes in)
+{
+	size_t width = 0;
+	for (size_t i = 0; i < in.len;) {
+		if (in.data[i] >= 0x20 && in.data[i] < 0x7f) {
+			i++;
+			width++;
+			continue;
+		}
+		UChar32 c;
+		U8_NEXT(in.data, i, in.len, c);
+		width += char_width(c);
+	}
+	return width;
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Honest text: what people may read on a terminal, and what may be a handle.
+ *
+ * Built on ICU for normalisation, properties, PRECIS and confusables (UTS #39);
+ * nothing here is a table of our own. Any thread; ICU data is initialised by the
+ * first call. SPEC.md section 8 states the rules. */
+#ifndef BASE_TEXT_H
+#define BASE_TEXT_H
+
+#include "base/buffer.h"
+
+#define HANDLE_MAX 64    /* bytes of UTF-8 after preparation */
+#define SKELETON_MAX 512 /* bytes */
+
+bool text_is_utf8(struct bytes in);
+
+/* Append `in` in Normalization Form C. ERR_TEXT if it is not UTF-8; ERR_NOMEM; ERR_TOO_LARGE from
+ * 256 MiB. */
+int text_nfc(struct buffer *out, struct bytes in);
+
+/* Append `in` made fit for a terminal or a log. Never fails but for memory (buffer's `failed`).
+ * Idempotent. `out` grows by at most three times the input.
+ *
+ * U+FFFD stands for: each maximal piece that is not UTF-8; C0, C1 and DEL except LF and TAB
+ * (text_block) or without exception (text_line: also U+2028, U+2029); non-characters, unassigned
+ * default-ignorables, tags, interlinear annotation and deprecated controls, which could hide text.
+ * text_block() drops a CR before LF.
+ *
+ * Every direction mark (LRE RLE LRO RLO PDF LRI RLI FSI PDI) is paired within its paragraph, which
+ * LF, U+2028 and U+2029 end: a closing mark without its opening is dropped, an opening one left
+ * open is closed at the end of the paragraph or of the isolate around it. Marks nested deeper than
+ * 60 are dropped. */
+void text_block(struct buffer *out, struct bytes in);
+void text_line(struct buffer *out, struct bytes in);
+
+/* text_line() with the whole put between U+2068 FSI and U+2069 PDI when it holds a right-to-left
+ * character or a direction mark, so that it can't reorder what stands beside it. */
+void text_isolate(struct buffer *out, struct bytes in);
+
+/* Prepare a handle: PRECIS UsernameCaseMapped (RFC 8265 section 3.3: width mapping, case mapping,
+ * NFC, the bidi rule, IdentifierClass), 1 to HANDLE_MAX bytes; of ASCII letters, digits, '-', '_'
+ * and '.' only; no '-' or combining mark first, '.' only between others. Idempotent. As RFC
+ * 8264 says, the class refuses characters that NFC replaces (the Kelvin sign, some Bengali letters):
+ * call text_nfc() on typed text first.
+ * Writes NUL-terminated UTF-8, "" on failure. ERR_TEXT with a short reason in `*why` ("it is
+ * empty"; static, may be NULL); ERR_NOMEM. What passes depends on ICU's Unicode version: check
+ * where a handle is given out, and never let the validity of an entry hang on it. */
+int handle_prepare(char out[static HANDLE_MAX + 1], struct bytes in, const char **why);
+
+/* The UTS #39 skeleton of a prepared handle, with ASCII in lower case and without joiners: two
+ * handles with equal skeletons are confusable.
+ * Compare skeletons made by the same ICU only: store handles, not skeletons. Also ERR_TEXT if the
+ * handle fails the "highly restrictive" script-mixing level, mixes numerals of two systems or hides
+ * a mark; ERR_NOMEM. `*why` as above. */
+int handle_skeleton(char out[static SKELETON_MAX + 1], const char *handle, const char **why);
+
+/* Terminal columns that `in` takes after text_line() (East Asian wide = 2, combining = 0); for
+ * tables. */
+size_t text_width(struct bytes in);
+
+/* A BCP 47 tag as the envelope takes it: 1 to 35 of A-Z a-z 0-9 '-'. */
+bool lang_valid(struct bytes tag);
+/* An organisation's name: lower-case LDH DNS name, 1 to 100 bytes, labels 1 to 63, at least one
+ * dot, no hyphen at a label's ends. */
+bool org_name_valid(struct bytes name);
+
+#endif
