@@ -1,0 +1,116 @@
+-- SPDX-License-Identifier: BSD-2-Clause
+-- The views: what lib/forum makes of the entries and contents held, and could make again at any
+-- time.
+--
+-- A message's 32 bytes of id stand here once; everything else refers to it by its number. All
+-- statements may be run again on a store that has these tables.
+
+-- Every valid message, and every id that a shown one mentions as its topic or parent.
+CREATE TABLE IF NOT EXISTS message (
+	no INTEGER PRIMARY KEY,
+	id BLOB NOT NULL UNIQUE,
+	at INTEGER,                     -- log << 40 | index; NULL: only mentioned so far
+	kind INTEGER,
+	signer INTEGER,                 -- signer.no
+	time INTEGER,
+	lang BLOB,                      -- NULL: none
+	topic INTEGER,                  -- that it stands in; of a TOPIC itself; NULL: not shown
+	parent INTEGER,                 -- a message
+	thread INTEGER,                 -- thread.no
+	arrival INTEGER                 -- given once, and kept when everything else is made anew
+);
+CREATE INDEX IF NOT EXISTS message_thread ON message (thread) WHERE thread IS NOT NULL;
+CREATE INDEX IF NOT EXISTS message_topic ON message (topic, arrival) WHERE topic IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS message_arrival ON message (arrival) WHERE arrival IS NOT NULL;
+
+-- What readers see in a listing: of topics, and of posts that begin a thread.
+CREATE TABLE IF NOT EXISTS title (
+	message INTEGER PRIMARY KEY,
+	subject BLOB NOT NULL,
+	text BLOB NOT NULL              -- of a topic: its description
+);
+
+-- Posts that hang together. Numbered after the message that began it, which need not stay the root.
+CREATE TABLE IF NOT EXISTS thread (
+	no INTEGER PRIMARY KEY,
+	root INTEGER NOT NULL,          -- the topmost message, here or missing
+	topic INTEGER                   -- the root's topic; NULL: the root is missing
+);
+
+-- Where threads stand: one row for a thread whose root is here, else one for each topic that its
+-- posts name.
+CREATE TABLE IF NOT EXISTS place (
+	thread INTEGER NOT NULL,
+	topic INTEGER NOT NULL,
+	posts INTEGER NOT NULL,
+	latest INTEGER NOT NULL,        -- the newest advisory time
+	newest INTEGER NOT NULL,        -- first 8 bytes of that post's id: orders equal times
+	PRIMARY KEY (thread, topic)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS place_topic ON place (topic, latest, newest);
+
+CREATE TABLE IF NOT EXISTS topic (
+	no INTEGER PRIMARY KEY,         -- a message
+	here INTEGER NOT NULL,          -- 0: only mentioned
+	threads INTEGER NOT NULL,
+	posts INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS topic_here ON topic (here) WHERE here = 1;
+
+-- Logs of which at least entry 0 is folded.
+CREATE TABLE IF NOT EXISTS origin (
+	log INTEGER PRIMARY KEY,
+	organisation BLOB NOT NULL,
+	root_key BLOB NOT NULL,
+	number INTEGER NOT NULL,
+	previous INTEGER,               -- the log that it succeeds
+	previous_size INTEGER NOT NULL  --   and where that one ends
+);
+
+-- NODE messages that took effect. The first is the credential; the last names the keys in force.
+CREATE TABLE IF NOT EXISTS node (
+	log INTEGER NOT NULL,
+	position INTEGER NOT NULL,      -- the entry's index
+	message BLOB NOT NULL,
+	PRIMARY KEY (log, position)
+) WITHOUT ROWID;
+
+-- The rosters: struct signer of member/roster.h.
+CREATE TABLE IF NOT EXISTS signer (
+	no INTEGER PRIMARY KEY,
+	log INTEGER NOT NULL,
+	key BLOB NOT NULL,
+	class INTEGER NOT NULL,
+	identity BLOB NOT NULL,
+	person INTEGER,                 -- of a device
+	custody INTEGER NOT NULL,
+	recovery INTEGER NOT NULL,
+	enrolled INTEGER NOT NULL,
+	enrol_id BLOB NOT NULL,
+	revoked INTEGER NOT NULL,
+	sequence INTEGER NOT NULL,
+	last_id BLOB NOT NULL,
+	UNIQUE (log, key)
+);
+
+-- Identities, numbered after the message that enrolled them first.
+CREATE TABLE IF NOT EXISTS person (
+	no INTEGER PRIMARY KEY,
+	log INTEGER NOT NULL,
+	identity BLOB NOT NULL,
+	handle BLOB NOT NULL,           -- empty: none that may be shown
+	skeleton BLOB NOT NULL,         -- of the handle, by the ICU of the last start
+	name BLOB NOT NULL,
+	section BLOB NOT NULL,          -- stakeholder group
+	region BLOB NOT NULL,
+	languages BLOB NOT NULL,        -- tags with commas between
+	UNIQUE (log, identity)
+);
+CREATE INDEX IF NOT EXISTS person_skeleton ON person (log, skeleton) WHERE skeleton <> x'';
+
+CREATE TABLE IF NOT EXISTS admission (
+	log INTEGER NOT NULL,           -- in which it was made
+	name BLOB NOT NULL,
+	root_key BLOB NOT NULL,
+	PRIMARY KEY (log, name, root_key)
+) WITHOUT ROWID;

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Contents, tombstones, and which contents are missing. */
+#include "store/sqlite.h"
+
+#include <string.h>
+
+/* ---- gaps: a bitmap per block ---- */
+
+enum { GAP_LEN = TREE_BLOCK / 8 };
+
+/* Zeros when there is none. */
+static int gap_get(struct sqlite_store *s, int64_t key, uint8_t missing[static GAP_LEN])
+{
+	sqlite3_stmt **st = &s->cached[ST_GAP_GET];
+	int err = sqlite_statement(s, st, "SELECT missing FROM gap WHERE key = ?");
+
+	memset(missing, 0, GAP_LEN);
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, key);
+	err = sqlite_row(s, *st);
+	if (err == 1) {
+		sqlite_fixed(*st, 0, missing, GAP_LEN);
+		sqlite3_reset(*st);
+		err = OK;
+	}
+	return err;
+}
+
+static int gap_put(struct sqlite_store *s, int64_t key, const uint8_t missing[static GAP_LEN])
+{
+	static const uint8_t none[GAP_LEN];
+	bool drop = memcmp(missing, none, GAP_LEN) == 0;
+	sqlite3_stmt **st = &s->cached[drop ? ST_GAP_DROP : ST_GAP_PUT];
+	int err = sqlite_statement(s, st,
+	    drop ? "DELETE FROM gap WHERE key = ?" : "INSERT OR REPLACE INTO gap VALUES (?, ?)");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, key);
+	if (!drop)
+		sqlite_bind(*st, 2, missing, GAP_LEN);
+	return sqlite_run(s, *st);
+}
+
+int sqlite_gap_add(struct sqlite_store *s, uint32_t log, const uint64_t *indices, size_t count)
+{
+	uint8_t missing[GAP_LEN];
+	int err = OK;
+
+	for (size_t i = 0; i < count && err == OK;) {
+		uint64_t block = indices[i] / TREE_BLOCK;
+		if ((err = gap_get(s, sqlite_key(log, block), missing)) != OK)
+			break;
+		for (; i < count && indices[i] / TREE_BLOCK == block; i++)
+			missing[indices[i] % TREE_BLOCK / 8] |= (uint8_t)(1u << indices[i] % 8);
+		err = gap_put(s, sqlite_key(log, block), missing);
+	}
+	return err;
+}
+
+int sqlite_gap_clear(struct sqlite_store *s, uint32_t log, uint64_t index)
+{
+	int64_t key = sqlite_key(log, index / TREE_BLOCK);
+	uint8_t missing[GAP_LEN], bit = (uint8_t)(1u << index % 8);
+	int err = gap_get(s, key, missing);
+
+	if (err != OK || (missing[index % TREE_BLOCK / 8] & bit) == 0)
+		return err;
+	missing[index % TREE_BLOCK / 8] &= (uint8_t)~bit;
+	return gap_put(s, key, missing);
+}
+
+int sqlite_gap_cut(struct sqlite_store *s, uint32_t log, uint64_t size)
+{
+	int64_t key = sqlite_key(log, size / TREE_BLOCK);
+	sqlite3_stmt **st = &s->cached[ST_GAP_CUT];
+	uint8_t missing[GAP_LEN];
+	int err;
+
+	if ((err = gap_get(s, key, missing)) != OK)
+		return err;
+	for (unsigned bit = size % TREE_BLOCK; bit < TREE_BLOCK; bit++)
+		missing[bit / 8] &= (uint8_t) ~(1u << bit % 8);
+	if ((err = gap_put(s, key, missing)) != OK ||
+	    (err = sqlite_statement(s, st, "DELETE FROM gap WHERE key > ? AND key < ?")) != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, key);
+	sqlite3_bind_int64(*st, 2, sqlite_key(log + 1, 0));
+	return sqlite_run(s, *st);
+}
+
+/* Rows of the gaps from the block of `from` on; the caller resets. */
+static int gap_scan(struct sqlite_store *s, uint32_t log, uint64_t from, sqlite3_stmt **out)
+{
+	sqlite3_stmt **st = &s->cached[ST_GAP_SCAN];
+	int err = sqlite_statement(
+	    s, st, "SELECT key, missing FROM gap WHERE key >= ? AND key < ? ORDER BY key");
+
+	*out = *st;
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, from / TREE_BLOCK));
+	sqlite3_bind_int64(*st, 2, sqlite_key(log + 1, 0));
+	return OK;
+}
+
+int sqlite_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	uint8_t missing[GAP_LEN];
+	size_t room = *count, n = 0;
+	sqlite3_stmt *st;
+	int err;
+
+	*count = 0;
+	if (from >= STORE_SIZE_MAX)
+		return OK;
+	if ((err = gap_scan(s, log, from, &st)) != OK)
+		return err;
+	while (n < room && (err = sqlite_row(s, st)) == 1) {
+		uint64_t first = sqlite_key_index(sqlite3_column_int64(st, 0)) * TREE_BLOCK;
+		sqlite_fixed(st, 1, missing, GAP_LEN);
+		for (unsigned bit = 0; bit < TREE_BLOCK && n < room; bit++)
+			if ((missing[bit / 8] >> bit % 8 & 1) != 0 && first + bit >= from)
+				out[n++] = first + bit;
+	}
+	sqlite3_reset(st);
+	if (err < 0)
+		return err;
+	*count = n;
+	return OK;
+}
+
+int sqlite_wanted_count(struct store *base, uint32_t log, uint64_t *out)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	uint8_t missing[GAP_LEN];
+	uint64_t n = 0;
+	sqlite3_stmt *st;
+	int err = gap_scan(s, log, 0, &st);
+
+	while (err == OK && (err = sqlite_row(s, st)) == 1) {
+		sqlite_fixed(st, 1, missing, GAP_LEN);
+		for (size_t i = 0; i < GAP_LEN; i++)
+			n += (unsigned)__builtin_popcount(missing[i]);
+		err = OK;
+	}
+	*out = n;
+	return err;
+}
+
+/* ---- tombstones ---- */
+
+int sqlite_tombstone(struct sqlite_store *s, const uint8_t id[static ID_LEN])
+{
+	sqlite3_stmt **st = &s->cached[ST_TOMB_GET];
+	int err = sqlite_statement(s, st, "SELECT 1 FROM tombstone WHERE id = ?");
+
+	if (err != OK)
+		return err;
+	sqlite_bind(*st, 1, id, ID_LEN);
+	err = sqlite_row(s, *st);
+	sqlite3_reset(*st);
+	return err == 1 ? ERR_REFUSED : err;
+}
+
+static int tombstone_add(struct sqlite_store *s, const uint8_t id[static ID_LEN])
+{
+	sqlite3_stmt **st = &s->cached[ST_TOMB_ADD];
+	int err = sqlite_statement(s, st, "INSERT OR IGNORE INTO tombstone VALUES (?)");
+
+	if (err != OK)
+		return err;
+	sqlite_bind(*st, 1, id, ID_LEN);
+	return sqlite_run(s, *st);
+}
+
+/* ---- contents ---- */
+
+static int content_held(struct sqlite_store *s, int64_t key)
+{
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_HELD];
+	int err = sqlite_statement(s, st, "SELECT 1 FROM content WHERE key = ?");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, key);
+	err = sqlite_row(s, *st);
+	sqlite3_reset(*st);
+	return err == 1 ? ERR_EXISTS : err;
+}
+
+int sqlite_content_put(struct store *base, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_ADD];
+	uint64_t size;
+	int err;
+
+	if ((err = sqlite_writing(s)) != OK || (err = sqlite_log_head(s, log, &size, NULL)) != OK)
+		return err;
+	if (index >= size)
+		return ERR_RANGE;
+	if ((err = sqlite_tombstone(s, id)) != OK ||
+	    (err = content_held(s, sqlite_key(log, index))) != OK ||
+	    (err = sqlite_statement(s, st, "INSERT INTO content VALUES (?, ?, ?, ?)")) != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, index));
+	sqlite_bind(*st, 2, id, ID_LEN);
+	sqlite_bind(*st, 3, salt, SALT_LEN);
+	sqlite_bind(*st, 4, content.data, content.len);
+	err = sqlite_run(s, *st);
+	return err == OK ? sqlite_gap_clear(s, log, index) : err;
+}
+
+int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_GET];
+	int err;
+
+	/* One statement, so that a reader never sees the moment between content and tombstone. */
+	err = sqlite_statement(s, st,
+	    "SELECT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2), salt, content"
+	    " FROM (SELECT 1) LEFT JOIN content ON key = ?1 AND id = ?2");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, index < STORE_SIZE_MAX ? sqlite_key(log, index) : -1);
+	sqlite_bind(*st, 2, id, ID_LEN);
+	if ((err = sqlite_row(s, *st)) != 1)
+		return err == OK ? ERR_STORE : err;
+	if (sqlite3_column_int(*st, 0) != 0) {
+		err = ERR_REFUSED;
+	} else if (sqlite3_column_type(*st, 1) == SQLITE_NULL) {
+		err = ERR_NOTFOUND;
+	} else {
+		err = OK;
+		if (salt != NULL)
+			sqlite_fixed(*st, 1, salt, SALT_LEN);
+		if (content != NULL) {
+			struct bytes b = sqlite_bytes(*st, 2);
+			buffer_add(content, b.data, b.len);
+			err = content->failed ? ERR_NOMEM : OK;
+		}
+	}
+	sqlite3_reset(*st);
+	return err;
+}
+
+int sqlite_content_drop(
+    struct store *base, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], bool erased)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_DROP];
+	uint64_t size;
+	int err;
+
+	if ((err = sqlite_writing(s)) != OK || (err = sqlite_log_head(s, log, &size, NULL)) != OK)
+		return err;
+	if (index >= size)
+		return ERR_RANGE;
+	err = sqlite_statement(s, st, "DELETE FROM content WHERE key = ? AND id = ?");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, index));
+	sqlite_bind(*st, 2, id, ID_LEN);
+	if ((err = sqlite_run(s, *st)) != OK || (erased && (err = tombstone_add(s, id)) != OK))
+		return err;
+	return sqlite_gap_clear(s, log, index);
+}
+
+int sqlite_content_cut(struct sqlite_store *s, uint32_t log, uint64_t size)
+{
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_CUT];
+	int err = sqlite_statement(s, st, "DELETE FROM content WHERE key >= ? AND key < ?");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, size));
+	sqlite3_bind_int64(*st, 2, sqlite_key(log + 1, 0));
+	return sqlite_run(s, *st);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inbox: messages that were accepted and have no index yet. */
+#include "store/sqlite.h"
+
+#include "store/leaves.h"
+
+/* The number of a message, or ERR_NOTFOUND. */
+static int inbox_find(struct sqlite_store *s, const uint8_t id[static ID_LEN], uint64_t *no)
+{
+	sqlite3_stmt **st = &s->cached[ST_INBOX_FIND];
+	int err = sqlite_statement(s, st, "SELECT no FROM inbox WHERE id = ?");
+
+	if (err != OK)
+		return err;
+	sqlite_bind(*st, 1, id, ID_LEN);
+	if ((err = sqlite_row(s, *st)) != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	*no = (uint64_t)sqlite3_column_int64(*st, 0);
+	sqlite3_reset(*st);
+	return OK;
+}
+
+int sqlite_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct bytes message,
+    const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_INBOX_ADD];
+	int err = sqlite_writing(s);
+
+	if (err != OK)
+		return err;
+	err = inbox_find(s, id, no);
+	if (err != ERR_NOTFOUND)
+		return err == OK ? ERR_EXISTS : err;
+	err = sqlite_statement(
+	    s, st, "INSERT INTO inbox (id, salt, message, content) VALUES (?, ?, ?, ?)");
+	if (err != OK)
+		return err;
+	sqlite_bind(*st, 1, id, ID_LEN);
+	sqlite_bind(*st, 2, salt, SALT_LEN);
+	sqlite_bind(*st, 3, message.data, message.len);
+	sqlite_bind(*st, 4, content.data, content.len);
+	err = sqlite_run(s, *st);
+	if (err == OK)
+		*no = (uint64_t)sqlite3_last_insert_rowid(s->db);
+	return err;
+}
+
+static void inbox_row(sqlite3_stmt *st, struct store_inbox *out)
+{
+	out->no = (uint64_t)sqlite3_column_int64(st, 0);
+	sqlite_fixed(st, 1, out->id, ID_LEN);
+	sqlite_fixed(st, 2, out->salt, SALT_LEN);
+	out->message = sqlite_bytes(st, 3);
+	out->content = sqlite_bytes(st, 4);
+}
+
+int sqlite_inbox_each(struct store *base, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, const struct store_inbox *row), void *ctx)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	struct store_inbox row;
+	sqlite3_stmt *st;
+
+	if (after > INT64_MAX)
+		return OK;
+	int err = sqlite_prepare(s, &st,
+	    "SELECT no, id, salt, message, content FROM inbox WHERE no > ? ORDER BY no LIMIT ?");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(st, 1, (int64_t)after);
+	sqlite3_bind_int64(st, 2, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+	while (err == OK && (err = sqlite_row(s, st)) == 1) {
+		inbox_row(st, &row);
+		err = fn(ctx, &row);
+	}
+	sqlite3_finalize(st);
+	return err;
+}
+
+int sqlite_inbox_count(struct store *base, uint64_t *out)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_INBOX_COUNT];
+	int err = sqlite_statement(s, st, "SELECT count(*) FROM inbox");
+
+	*out = 0;
+	if (err == OK && (err = sqlite_row(s, *st)) == 1) {
+		*out = (uint64_t)sqlite3_column_int64(*st, 0);
+		err = OK;
+	}
+	sqlite3_reset(*st);
+	return err;
+}
+
+/* ---- sealing ---- */
+
+struct take {
+	struct sqlite_store *s;
+	uint32_t log;
+	uint64_t next; /* index of the next row's entry */
+	size_t count;  /* rows seen */
+	uint64_t last; /* number of the last one */
+	struct bytes leaves;
+};
+
+static int take_check(void *ctx, const struct store_inbox *row)
+{
+	struct take *t = ctx;
+	struct bytes leaf;
+
+	if (!leaves_next(&t->leaves, &leaf) || !bytes_equal(leaf, row->message))
+		return ERR_INVALID;
+	t->last = row->no;
+	t->count++;
+	return OK;
+}
+
+static int take_move(void *ctx, const struct store_inbox *row)
+{
+	struct take *t = ctx;
+	uint64_t index = t->next++;
+
+	if (row->content.len == 0)
+		return OK;
+	sqlite3_stmt **st = &t->s->cached[ST_INBOX_TAKE];
+	int err = sqlite_tombstone(t->s, row->id);
+	if (err != OK) /* erased before it was sealed: nothing to keep */
+		return err == ERR_REFUSED ? OK : err;
+	if ((err = sqlite_statement(t->s, st, "INSERT INTO content VALUES (?, ?, ?, ?)")) != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(t->log, index));
+	sqlite_bind(*st, 2, row->id, ID_LEN);
+	sqlite_bind(*st, 3, row->salt, SALT_LEN);
+	sqlite_bind(*st, 4, row->content.data, row->content.len);
+	return sqlite_run(t->s, *st);
+}
+
+int sqlite_inbox_take(
+    struct sqlite_store *s, uint32_t log, uint64_t first, size_t count, struct bytes leaves)
+{
+	struct take t = {.s = s, .log = log, .next = first, .leaves = leaves};
+	sqlite3_stmt **st = &s->cached[ST_INBOX_DROP];
+	int err = sqlite_inbox_each(&s->base, 0, count, take_check, &t);
+
+	if (err != OK || t.count != count)
+		return err == OK ? ERR_INVALID : err;
+	if ((err = sqlite_inbox_each(&s->base, 0, count, take_move, &t)) != OK ||
+	    (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, (int64_t)t.last);
+	return sqlite_run(s, *st);
+}

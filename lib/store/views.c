@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "store/views.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "store/sqlite.h"
+
+/* clang-format off */
+#define SIGNER_COLUMNS \
+	"key, class, identity, custody, recovery, enrolled, enrol_id, revoked, sequence, last_id"
+
+/* Of a signer g; outer joins, for rows whose author isn't known. */
+#define AUTHOR \
+	"l.digest, o.organisation, g.class, g.identity, g.recovery, p.handle, p.name, p.section," \
+	" g.log"
+#define AUTHOR_OF_SIGNER \
+	" LEFT JOIN log l ON l.no = g.log LEFT JOIN origin o ON o.log = g.log" \
+	" LEFT JOIN person p ON p.no = g.person "
+#define AUTHOR_OF_MESSAGE " LEFT JOIN signer g ON g.no = m.signer" AUTHOR_OF_SIGNER
+
+#define THREAD_MESSAGE \
+	"SELECT m.no, m.parent, m.at, m.kind, m.signer, m.time, m.arrival, t.id, m.id" \
+	" FROM message m LEFT JOIN message t ON t.no = m.topic WHERE "
+
+#define ARRIVAL \
+	"SELECT " AUTHOR ", m.at, m.kind, m.time, m.arrival, m.id, t.id, r.id," \
+	" a.no IS NOT NULL AND a.topic IS NULL" \
+	" FROM message m JOIN message t ON t.no = m.topic LEFT JOIN thread h ON h.no = m.thread" \
+	" LEFT JOIN message r ON r.no = h.root LEFT JOIN message a ON a.no = m.parent" \
+	AUTHOR_OF_MESSAGE
+
+static const char *const statements[VIEW_COUNT] = {
+	[VIEW_LAST_NUMBERS] =
+	    "SELECT (SELECT max(no) FROM message), (SELECT max(arrival) FROM message)",
+	[VIEW_MESSAGE_FIND] = "SELECT no, at, thread, topic, arrival FROM message WHERE id = ?1",
+	[VIEW_PARENT_FIND] =
+	    "SELECT m.no, m.thread, m.topic, t.topic FROM message m"
+	    " LEFT JOIN thread t ON t.no = m.thread WHERE m.id = ?1",
+	[VIEW_PLACES] = "SELECT topic, posts, latest, newest FROM place WHERE thread = ?1",
+	[VIEW_THREAD_GET] = "SELECT root, topic FROM thread WHERE no = ?1",
+	[VIEW_ORIGINS] =
+	    "SELECT o.log, o.organisation, o.root_key, o.number, o.previous, o.previous_size,"
+	    " l.name, l.folded FROM origin o JOIN log l ON l.no = o.log ORDER BY o.log",
+	[VIEW_SIGNERS] =
+	    "SELECT no, person, " SIGNER_COLUMNS " FROM signer WHERE log = ?1 ORDER BY no",
+	[VIEW_NODE_FIRST] = "SELECT message FROM node WHERE log = ?1 AND position = 0",
+	[VIEW_NODE_LAST] =
+	    "SELECT message FROM node WHERE log = ?1 ORDER BY position DESC LIMIT 1",
+	[VIEW_ADMISSIONS] =
+	    "SELECT o.organisation, o.root_key, a.name, a.root_key FROM admission a"
+	    " JOIN origin o ON o.log = a.log",
+	[VIEW_PERSON_FIND] = "SELECT no FROM person WHERE log = ?1 AND identity = ?2",
+	[VIEW_HANDLES] = "SELECT no, handle, skeleton FROM person WHERE handle <> x''",
+
+	[VIEW_MESSAGE_ADD] =
+	    "INSERT INTO message (no, id, at, kind, signer, time, lang, topic, parent, thread,"
+	    " arrival) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+	    " ON CONFLICT (id) DO NOTHING",
+	[VIEW_MESSAGE_SET] =
+	    "UPDATE message SET id = ?2, at = ?3, kind = ?4, signer = ?5, time = ?6, lang = ?7,"
+	    " topic = ?8, parent = ?9, thread = ?10, arrival = ?11 WHERE no = ?1",
+	[VIEW_MENTION_ADD] = "INSERT INTO message (no, id, thread) VALUES (?1, ?2, ?3)",
+	[VIEW_MENTION_THREAD] = "UPDATE message SET thread = ?2 WHERE no = ?1",
+	[VIEW_THREAD_ADD] = "INSERT INTO thread VALUES (?1, ?2, ?3)",
+	[VIEW_THREAD_SET] = "UPDATE thread SET root = ?2, topic = ?3 WHERE no = ?1",
+	[VIEW_THREAD_DROP] = "DELETE FROM thread WHERE no = ?1",
+	[VIEW_THREAD_MOVE] = "UPDATE message SET thread = ?2 WHERE thread = ?1",
+	[VIEW_THREAD_TOPIC] = "UPDATE message SET topic = ?2 WHERE thread = ?1 AND topic <> ?2",
+	[VIEW_PLACE_COUNT] =
+	    "UPDATE place SET posts = posts + ?3, latest = max(latest, ?4), newest ="
+	    " CASE WHEN ?4 > latest OR (?4 = latest AND ?5 > newest) THEN ?5 ELSE newest END"
+	    " WHERE thread = ?1 AND topic = ?2",
+	[VIEW_PLACE_ADD] = "INSERT INTO place VALUES (?1, ?2, ?3, ?4, ?5)",
+	[VIEW_PLACE_DROP] = "DELETE FROM place WHERE thread = ?1",
+	[VIEW_TOPIC_COUNT] =
+	    "INSERT INTO topic VALUES (?1, 0, ?2, ?3) ON CONFLICT (no) DO UPDATE"
+	    " SET threads = threads + ?2, posts = posts + ?3",
+	[VIEW_TOPIC_HERE] =
+	    "INSERT INTO topic VALUES (?1, 1, 0, 0) ON CONFLICT (no) DO UPDATE SET here = 1",
+	[VIEW_TITLE_SET] =
+	    "INSERT OR REPLACE INTO title SELECT ?1, ?2, ?3 FROM message"
+	    " WHERE no = ?1 AND topic IS NOT NULL",
+	[VIEW_FOLDED_SET] = "UPDATE log SET folded = ?2 WHERE no = ?1",
+	[VIEW_ORIGIN_ADD] = "INSERT INTO origin VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[VIEW_NODE_ADD] = "INSERT INTO node VALUES (?1, ?2, ?3)",
+	[VIEW_SIGNER_ADD] =
+	    "INSERT INTO signer (log, person, " SIGNER_COLUMNS ")"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[VIEW_SIGNER_SET] =
+	    "UPDATE signer SET person = ?2, key = ?3, class = ?4, identity = ?5, custody = ?6,"
+	    " recovery = ?7, enrolled = ?8, enrol_id = ?9, revoked = ?10, sequence = ?11, last_id"
+	    " = ?12 WHERE no = ?1",
+	[VIEW_PERSON_ADD] =
+	    "INSERT INTO person VALUES (?1, ?2, ?3, x'', x'', x'', x'', x'', x'')",
+	[VIEW_PROFILE_SET] =
+	    "UPDATE person SET handle = ?2, skeleton = ?3, name = ?4, section = ?5, region = ?6,"
+	    " languages = ?7 WHERE no = ?1",
+	[VIEW_SKELETON_SET] = "UPDATE person SET skeleton = ?2 WHERE no = ?1",
+	[VIEW_ADMISSION_ADD] = "INSERT OR IGNORE INTO admission VALUES (?1, ?2, ?3)",
+
+	/* The limit bounds what a stranger's made-up mentions can cost. */
+	[VIEW_RESOLVE] =
+	    "SELECT id, topic IS NOT NULL, thread IS NOT NULL FROM message"
+	    " WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
+	[VIEW_MESSAGE_AT] = "SELECT at FROM message WHERE id = ?1 AND at IS NOT NULL",
+	[VIEW_AUTHOR] = "SELECT " AUTHOR " FROM signer g" AUTHOR_OF_SIGNER "WHERE g.no = ?1",
+	[VIEW_TOPICS] =
+	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
+	    " (SELECT max(latest) FROM place WHERE topic = m.no) FROM topic t"
+	    " CROSS JOIN message m ON m.no = t.no LEFT JOIN title s ON s.message = m.no"
+	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(s.subject, x''), m.id",
+	[VIEW_TOPIC_FIND] =
+	    "SELECT no FROM message WHERE id = ?1 AND (topic = no OR EXISTS (SELECT 1 FROM place"
+	    " WHERE topic = message.no))",
+	/* Page first, then look up what the page needs. */
+	[VIEW_THREADS] =
+	    "SELECT " AUTHOR
+	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, s.subject FROM"
+	    " (SELECT thread, latest, newest FROM place WHERE topic = ?1"
+	    " ORDER BY latest DESC, newest DESC LIMIT ?2 OFFSET ?3) c"
+	    " CROSS JOIN place n ON n.thread = c.thread AND n.topic = ?1"
+	    " CROSS JOIN thread t ON t.no = c.thread CROSS JOIN message m ON m.no = t.root"
+	    " LEFT JOIN title s ON s.message = m.no" AUTHOR_OF_MESSAGE
+	    "ORDER BY c.latest DESC, c.newest DESC",
+	[VIEW_THREAD_FIND] = "SELECT no, thread, topic FROM message WHERE id = ?1",
+	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
+	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
+	[VIEW_ARRIVALS] =
+	    ARRIVAL "WHERE m.arrival > ?1 AND m.topic IS NOT NULL ORDER BY m.arrival LIMIT ?2",
+	[VIEW_ARRIVALS_TOPIC] =
+	    ARRIVAL "WHERE m.arrival > ?1 AND m.topic = ?3 ORDER BY m.arrival LIMIT ?2",
+	[VIEW_SIGNER_FIND] =
+	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
+	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER
+	    "WHERE g.log = ?1 AND g.key = ?2",
+	[VIEW_PEOPLE] =
+	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
+	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER
+	    "WHERE g.log = ?1 AND g.class = ?2"
+	    " ORDER BY p.handle = x'', p.handle, g.identity, g.enrolled, g.key",
+	[VIEW_SKELETON_FIND] =
+	    "SELECT identity, handle FROM person"
+	    " WHERE log = ?1 AND skeleton = ?2 AND skeleton <> x'' ORDER BY +identity LIMIT 1",
+	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
+
+	[VIEW_DUMP_LOGS] =
+	    "SELECT l.no, l.name, l.folded, o.organisation FROM log l"
+	    " JOIN origin o ON o.log = l.no ORDER BY l.name",
+	[VIEW_DUMP_SIGNERS] = "SELECT " SIGNER_COLUMNS " FROM signer WHERE log = ?1 ORDER BY key",
+	[VIEW_DUMP_PEOPLE] =
+	    "SELECT identity, handle, name, section, region, languages FROM person WHERE log = ?1"
+	    " ORDER BY identity",
+	[VIEW_DUMP_ADMISSIONS] =
+	    "SELECT name, root_key FROM admission WHERE log = ?1 ORDER BY name, root_key",
+	[VIEW_DUMP_MESSAGES] =
+	    "SELECT m.id, m.at, m.kind, l.name FROM message m JOIN log l ON l.no = m.at >> 40"
+	    " ORDER BY m.id",
+	[VIEW_DUMP_TOPICS] =
+	    "SELECT id FROM message m WHERE topic = no OR EXISTS (SELECT 1 FROM place"
+	    " WHERE topic = m.no) ORDER BY id",
+	[VIEW_DUMP_THREADS] =
+	    "SELECT m.id FROM thread t JOIN message m ON m.no = t.root ORDER BY m.id",
+	[VIEW_DUMP_ITEM] =
+	    "SELECT m.lang, s.subject, s.text, a.id FROM message m"
+	    " LEFT JOIN title s ON s.message = m.no LEFT JOIN message a ON a.no = m.parent"
+	    " WHERE m.id = ?1",
+};
+/* clang-format on */
+
+static struct sqlite_store *inside(struct store *s)
+{
+	assert(s->ops == &store_sqlite);
+	return (struct sqlite_store *)s;
+}
+
+int views_prepare(struct store *s)
+{
+	return sqlite_exec(inside(s), store_views_sql);
+}
+
+int views_clear(struct store *s)
+{
+	int err = sqlite_writing(inside(s));
+
+	if (err != OK)
+		return err;
+	/* Without these two the update is one pass over the table. */
+	err = sqlite_exec(inside(s),
+	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
+	    "DELETE FROM message WHERE arrival IS NULL;"
+	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
+	    " topic = NULL, parent = NULL, thread = NULL;"
+	    "DELETE FROM title; DELETE FROM thread; DELETE FROM place; DELETE FROM topic;"
+	    "DELETE FROM origin; DELETE FROM node; DELETE FROM signer; DELETE FROM person;"
+	    "DELETE FROM admission; UPDATE log SET folded = 0");
+	return err == OK ? views_prepare(s) : err;
+}
+
+static int bind(sqlite3_stmt *st, const char *types, va_list ap)
+{
+	int rc = SQLITE_OK;
+
+	for (int n = 1; types[n - 1] != '\0' && rc == SQLITE_OK; n++) {
+		int64_t value;
+		struct bytes bytes;
+		switch (types[n - 1]) {
+		case 'i':
+			rc = sqlite3_bind_int64(st, n, va_arg(ap, int64_t));
+			break;
+		case 'I':
+			if ((value = va_arg(ap, int64_t)) != 0)
+				rc = sqlite3_bind_int64(st, n, value);
+			break;
+		case 'b':
+			bytes = va_arg(ap, struct bytes);
+			rc = sqlite3_bind_blob64(st, n,
+			    bytes.len == 0 ? "" : (const char *)bytes.data, bytes.len,
+			    SQLITE_STATIC);
+			break;
+		case 'B':
+			bytes = va_arg(ap, struct bytes);
+			if (bytes.len != 0)
+				rc = sqlite3_bind_blob64(
+				    st, n, bytes.data, bytes.len, SQLITE_STATIC);
+			break;
+		case 'k':
+			rc = sqlite3_bind_blob64(
+			    st, n, va_arg(ap, const uint8_t *), 32, SQLITE_STATIC);
+			break;
+		case 'h':
+			rc = sqlite3_bind_blob64(
+			    st, n, va_arg(ap, const uint8_t *), 16, SQLITE_STATIC);
+			break;
+		default:
+			assert(!"a type letter");
+		}
+	}
+	return rc;
+}
+
+static int start(struct view *v, struct store *base, enum view_id id, const char *types, va_list ap)
+{
+	struct sqlite_store *s = inside(base);
+
+	*v = (struct view){.s = base, .id = id};
+	if (s->views == NULL) {
+		if ((s->views = calloc(VIEW_COUNT, sizeof(*s->views))) == NULL)
+			return ERR_NOMEM;
+		s->view_count = VIEW_COUNT;
+	}
+	v->st = s->views[id];
+	s->views[id] = NULL;
+	int err = sqlite_statement(s, &v->st, statements[id]);
+	if (err == OK) {
+		int rc = bind(v->st, types, ap);
+		if (rc != SQLITE_OK)
+			err = sqlite_error(s, rc);
+	}
+	if (err != OK)
+		view_end(v);
+	return err;
+}
+
+int view_start(struct view *v, struct store *s, enum view_id id, const char *types, ...)
+{
+	va_list ap;
+
+	va_start(ap, types);
+	int err = start(v, s, id, types, ap);
+	va_end(ap);
+	return err;
+}
+
+int view_next(struct view *v)
+{
+	int err = sqlite_row(inside(v->s), v->st);
+
+	if (err != 1)
+		view_end(v);
+	return err;
+}
+
+void view_end(struct view *v)
+{
+	struct sqlite_store *s = inside(v->s);
+
+	if (v->st != NULL && s->views[v->id] == NULL) {
+		sqlite3_reset(v->st);
+		s->views[v->id] = v->st;
+	} else {
+		sqlite3_finalize(v->st);
+	}
+	v->st = NULL;
+}
+
+int64_t view_int(const struct view *v, int column)
+{
+	return sqlite3_column_int64(v->st, column);
+}
+
+bool view_null(const struct view *v, int column)
+{
+	return sqlite3_column_type(v->st, column) == SQLITE_NULL;
+}
+
+struct bytes view_bytes(const struct view *v, int column)
+{
+	return sqlite_bytes(v->st, column);
+}
+
+void view_fixed(const struct view *v, int column, uint8_t *out, size_t len)
+{
+	sqlite_fixed(v->st, column, out, len);
+}
+
+int view_run(struct store *s, enum view_id id, int *changed, const char *types, ...)
+{
+	struct view v;
+	va_list ap;
+	int err = sqlite_writing(inside(s));
+
+	if (err != OK)
+		return err;
+	va_start(ap, types);
+	err = start(&v, s, id, types, ap);
+	va_end(ap);
+	while (err == OK && (err = view_next(&v)) == 1)
+		err = OK;
+	if (changed != NULL)
+		*changed = err == OK ? sqlite3_changes(inside(s)->db) : 0;
+	return err;
+}
+
+int64_t view_added(struct store *s)
+{
+	return sqlite3_last_insert_rowid(inside(s)->db);
+}
+
+bool views_writing(const struct store *s)
+{
+	return ((const struct sqlite_store *)s)->writing;
+}
+
+int views_snapshot(struct store *s, bool *began)
+{
+	*began = sqlite3_get_autocommit(inside(s)->db) != 0;
+	return *began ? sqlite_exec(inside(s), "BEGIN") : OK;
+}
+
+void views_unsnapshot(struct store *s, bool began)
+{
+	if (began)
+		sqlite3_exec(inside(s)->db, "COMMIT", NULL, NULL, NULL);
+}

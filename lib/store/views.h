@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The tables of sql/views.sql, by statement: lib/forum fills and reads them, and SQL stays in this
+ * room.
+ *
+ * Only for stores of store_sqlite. Statements are prepared at their first use and kept by the
+ * connection; runs may nest, also of one statement. Whoever writes has a transaction open, and
+ * rolls it back after an error. */
+#ifndef STORE_VIEWS_H
+#define STORE_VIEWS_H
+
+#include "store/store.h"
+
+/* What is bound, in order; "->" what the rows hold. "A message", "a signer" … without more is its
+ * number. */
+/* clang-format off */
+enum view_id {
+	/* Reading, for the fold. */
+	VIEW_LAST_NUMBERS,    /* -> highest message, highest arrival (0: none) */
+	VIEW_MESSAGE_FIND,    /* id -> no, at, thread, topic, arrival */
+	VIEW_PARENT_FIND,     /* id -> no, thread, topic (NULL: not shown), the thread's
+	                       * topic (NULL: root missing) */
+	VIEW_PLACES,          /* thread -> topic, posts, latest, newest */
+	VIEW_THREAD_GET,      /* thread -> root, topic */
+	VIEW_ORIGINS,         /* -> log, organisation, root key, number, previous (NULL), its
+	                       * size, log name, folded */
+	VIEW_SIGNERS,         /* log -> no, person, then as SIGNER_COLUMNS */
+	VIEW_NODE_FIRST,      /* log -> message of entry 0 */
+	VIEW_NODE_LAST,       /* log -> message of the newest NODE */
+	VIEW_ADMISSIONS,      /* -> by name, by root key, name, root key */
+	VIEW_PERSON_FIND,     /* log, identity -> no */
+	VIEW_HANDLES,         /* -> person, handle, skeleton */
+
+	/* Writing. */
+	VIEW_MESSAGE_ADD,     /* no, id, at, kind, signer, time, lang, topic, parent, thread,
+	                       * arrival; nothing if the id is there */
+	VIEW_MESSAGE_SET,     /* the same */
+	VIEW_MENTION_ADD,     /* no, id, thread or 0 */
+	VIEW_MENTION_THREAD,  /* no, thread */
+	VIEW_THREAD_ADD,      /* no, root, topic or 0 */
+	VIEW_THREAD_SET,      /* the same */
+	VIEW_THREAD_DROP,     /* no */
+	VIEW_THREAD_MOVE,     /* from, to: the messages of one into another */
+	VIEW_THREAD_TOPIC,    /* thread, topic: the shown messages of it */
+	VIEW_PLACE_COUNT,     /* thread, topic, posts, latest, newest: add; no row, no change */
+	VIEW_PLACE_ADD,       /* the same, for a new row */
+	VIEW_PLACE_DROP,      /* thread */
+	VIEW_TOPIC_COUNT,     /* topic, threads, posts: add */
+	VIEW_TOPIC_HERE,      /* topic: it has come */
+	VIEW_TITLE_SET,       /* message, subject, text; nothing if it isn't shown */
+	VIEW_FOLDED_SET,      /* log, position */
+	VIEW_ORIGIN_ADD,      /* log, organisation, root key, number, previous or 0, its size */
+	VIEW_NODE_ADD,        /* log, position, message */
+	VIEW_SIGNER_ADD,      /* log, person or 0, then as SIGNER_COLUMNS */
+	VIEW_SIGNER_SET,      /* no, person or 0, then as SIGNER_COLUMNS */
+	VIEW_PERSON_ADD,      /* no, log, identity */
+	VIEW_PROFILE_SET,     /* no, handle, skeleton, name, section, region, languages */
+	VIEW_SKELETON_SET,    /* no, skeleton */
+	VIEW_ADMISSION_ADD,   /* log, name, root key */
+
+	/* Reading, for queries. AUTHOR stands for 9 columns: signer's log digest, organisation,
+	 * class, identity, recovery, handle, name, section, and the log's number. */
+	VIEW_RESOLVE,         /* from, to (ids), limit -> id, shown, in a thread */
+	VIEW_MESSAGE_AT,      /* id -> at */
+	VIEW_AUTHOR,          /* signer -> AUTHOR */
+	VIEW_TOPICS,          /* -> AUTHOR, id, at, subject, text, threads, posts, latest */
+	VIEW_TOPIC_FIND,      /* id -> no */
+	VIEW_THREADS,         /* topic, limit, offset -> AUTHOR, id, at, shown, lang, time, posts,
+	                       * latest, subject */
+	VIEW_THREAD_FIND,     /* id -> no, thread, topic */
+	VIEW_THREAD_MESSAGES, /* thread -> no, parent, at, kind, signer, time, arrival, topic's id
+	                       * (NULL: not shown), id */
+	VIEW_SINGLE,          /* message -> the same */
+	VIEW_ARRIVALS,        /* after, limit -> AUTHOR, at, kind, time, arrival, id, topic's id,
+	                       * root's id, parent missing */
+	VIEW_ARRIVALS_TOPIC,  /* after, limit, topic -> the same */
+	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
+	VIEW_PEOPLE,          /* log, class -> the same */
+	VIEW_SKELETON_FIND,   /* log, skeleton -> identity, handle */
+	VIEW_PREVIOUS,        /* log -> previous (NULL: none) */
+
+	/* For query_dump(): canonical order. */
+	VIEW_DUMP_LOGS,       /* -> no, name, folded, organisation */
+	VIEW_DUMP_SIGNERS,    /* log -> SIGNER_COLUMNS */
+	VIEW_DUMP_PEOPLE,     /* log -> identity, handle, name, section, region, languages */
+	VIEW_DUMP_ADMISSIONS, /* log -> name, root key */
+	VIEW_DUMP_MESSAGES,   /* -> id, at, kind, log name */
+	VIEW_DUMP_TOPICS,     /* -> ids of topics, here or mentioned */
+	VIEW_DUMP_THREADS,    /* -> ids of roots */
+	VIEW_DUMP_ITEM,       /* id -> lang, subject, text, parent's id */
+
+	VIEW_COUNT,
+};
+/* clang-format on */
+
+/* SIGNER_COLUMNS: key, class, identity, custody, recovery, enrolled, enrol id, revoked, sequence,
+ * last id. */
+#define SIGNER_COLUMNS_COUNT 10
+#define AUTHOR_COLUMNS_COUNT 9
+
+/* A statement under way, taken from those that the connection keeps; a second run at the same time
+ * has one of its own. */
+struct view {
+	struct store *s;
+	struct sqlite3_stmt *st;
+	enum view_id id;
+};
+
+/* Create what is not there. The relay's writer does it at start, outside a transaction or within
+ * one. */
+int views_prepare(struct store *s);
+
+/* Empty everything but ids with an arrival number, their numbers, and those; and set the positions
+ * of all logs to 0. */
+int views_clear(struct store *s);
+
+/* Bind by `types`, one letter each: i int64_t; I int64_t, 0 being NULL; b struct bytes; B struct
+ * bytes, empty being NULL; k const uint8_t * of 32 bytes; h of 16. What is bound must live until
+ * the run ends. */
+int view_start(struct view *v, struct store *s, enum view_id id, const char *types, ...);
+/* 1: a row; OK: the end; or an error. After anything but 1 the view is ended. */
+int view_next(struct view *v);
+/* End it before its last row; harmless again. */
+void view_end(struct view *v);
+
+int64_t view_int(const struct view *v, int column); /* NULL: 0 */
+bool view_null(const struct view *v, int column);
+struct bytes view_bytes(const struct view *v, int column); /* valid until the next view_next() */
+void view_fixed(const struct view *v, int column, uint8_t *out, size_t len);
+
+/* Run a statement that has no rows. `changed` (NULL: not asked) gets how many rows it changed. */
+int view_run(struct store *s, enum view_id id, int *changed, const char *types, ...);
+/* The row number that the last VIEW_SIGNER_ADD gave. */
+int64_t view_added(struct store *s);
+
+/* Whether a writing transaction is open. */
+bool views_writing(const struct store *s);
+
+/* Let several reads see one state. `*began` says whether views_unsnapshot() has something to end.
+ */
+int views_snapshot(struct store *s, bool *began);
+void views_unsnapshot(struct store *s, bool began);
+
+/* (log, index) packed, as store.h has it. */
+static inline int64_t view_at(uint32_t log, uint64_t index)
+{
+	return (int64_t)((uint64_t)log << 40 | index);
+}
+static inline uint32_t view_at_log(int64_t at)
+{
+	return (uint32_t)((uint64_t)at >> 40);
+}
+static inline uint64_t view_at_index(int64_t at)
+{
+	return (uint64_t)at & ((UINT64_C(1) << 40) - 1);
+}
+
+#endif
