@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Contents, asked for and served by index (SPEC.md 11.6).
+ *
+ * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The store remembers what is missing,
+ * so that nothing here has to survive: a log's `wants` are a window on the store's list. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sync/state.h"
+
+#define RETRY_MS 500     /* nobody had them: look again */
+#define PARTIAL_MAX 8    /* contents that a link may have begun and not ended */
+
+/* ---- our wants ---- */
+
+static void want_clear(struct want *w)
+{
+	buffer_free(&w->data);
+	buffer_free(&w->message);
+}
+
+static void want_remove(struct log_slot *l, size_t i)
+{
+	want_clear(&l->wants[i]);
+	l->wants[i] = l->wants[--l->want_count];
+}
+
+void contents_clear(struct log_slot *l)
+{
+	while (l->want_count > 0)
+		want_remove(l, l->want_count - 1);
+	free(l->wants);
+	l->wants = NULL;
+}
+
+static struct want *want_find(struct log_slot *l, uint64_t index)
+{
+	for (size_t i = 0; i < l->want_count; i++) {
+		if (l->wants[i].index == index)
+			return &l->wants[i];
+	}
+	return NULL;
+}
+
+/* Nobody is asked for it any more. */
+static void want_release(struct want *w)
+{
+	if (w->link)
+		w->link->wants--;
+	w->link = NULL;
+	w->total = 0;
+	buffer_free(&w->data);
+	buffer_free(&w->message);
+}
+
+/* Load the window from the store's list of what is missing. */
+static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	uint64_t missing[WANT_BATCH];
+	size_t n = WANT_BATCH;
+
+	if (!l->lacking || l->want_count >= WANT_BATCH / 2 || now < l->retry_at)
+		return;
+	if (!l->wants) {
+		l->wants = calloc(WANT_BATCH, sizeof *l->wants);
+		if (!l->wants)
+			return;
+	}
+	if (s->io.wanted(s->io.ctx, l->no, l->cursor, missing, &n) != OK)
+		return;
+	if (n == 0) {
+		/* The list's end. From its start again, for what came to nothing; with an empty window and an empty list all is here. */
+		if (l->cursor == 0 && l->want_count == 0)
+			l->lacking = false;
+		else if (l->want_count == 0)
+			l->retry_at = now + RETRY_MS;
+		l->cursor = 0;
+		return;
+	}
+	for (size_t i = 0; i < n && l->want_count < WANT_BATCH; i++) {
+		l->cursor = missing[i] + 1;
+		if (missing[i] < replica_held(l->replica) && !want_find(l, missing[i]))
+			l->wants[l->want_count++] = (struct want){.index = missing[i]};
+	}
+}
+
+/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it. */
+static struct sync_link *source(const struct sync *s, const struct log_slot *l, const struct want *w)
+{
+	struct sync_link *best = NULL;
+
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (!link->compared || link->wants >= SYNC_WANT_WINDOW || (w->tried >> link->id & 1) || pair_of(s, link, l)->shown <= w->index)
+			continue;
+		if (link == l->upstream)
+			return link;
+		if (!best || link->wants < best->wants)
+			best = link;
+	}
+	return best;
+}
+
+static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		uint64_t index[SYNC_WANT_WINDOW];
+		Convene__Want m = CONVENE__WANT__INIT;
+
+		for (size_t i = 0; i < l->want_count && link->wants < SYNC_WANT_WINDOW; i++) {
+			struct want *w = &l->wants[i];
+
+			if (w->link || w->committing || source(s, l, w) != link)
+				continue;
+			w->link = link;
+			w->since = now;
+			link->wants++;
+			index[m.n_index++] = w->index;
+		}
+		if (m.n_index == 0)
+			continue;
+		m.index = index;
+		m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+		s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
+	}
+}
+
+void contents_pump(struct sync *s, uint64_t now)
+{
+	/* In turn over the logs, so that one with many contents leaves room for the others. */
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct log_slot *l = &s->logs[(s->want_cursor + i) % s->log_count];
+
+		if (!l->lacking)
+			continue;
+		window_fill(s, l, now);
+		if (l->want_count > 0)
+			wants_ask(s, l, now);
+	}
+	if (s->log_count > 0)
+		s->want_cursor = (s->want_cursor + 1) % s->log_count;
+}
+
+void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	size_t idle = 0;
+
+	for (size_t i = 0; i < l->want_count; i++) {
+		struct want *w = &l->wants[i];
+
+		if (w->link && !w->committing && now - w->since > SYNC_WANT_MS) {
+			w->tried |= UINT64_C(1) << w->link->id;
+			want_release(w);
+		}
+		idle += !w->link && !w->committing && !source(s, l, w);
+	}
+	/* Everything in the window was tried everywhere: forget who failed, and begin anew a little later. */
+	if (idle > 0 && idle == l->want_count) {
+		while (l->want_count > 0)
+			want_remove(l, l->want_count - 1);
+		l->cursor = 0;
+		l->retry_at = now + RETRY_MS;
+	}
+}
+
+void contents_link_gone(struct sync *s, struct sync_link *link)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		for (size_t k = 0; k < s->logs[i].want_count; k++) {
+			struct want *w = &s->logs[i].wants[k];
+
+			if (w->link == link && !w->committing)
+				want_release(w);
+			else if (w->link == link)
+				w->link = NULL;
+		}
+	}
+}
+
+static size_t partial_count(const struct sync *s, const struct sync_link *link)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->log_count; i++) {
+		for (size_t k = 0; k < s->logs[i].want_count; k++) {
+			const struct want *w = &s->logs[i].wants[k];
+
+			n += w->link == link && !w->committing && w->data.len > 0;
+		}
+	}
+	return n;
+}
+
+/* Fetch the entry, and check that a content of this length can be its own. */
+static int want_begin(struct sync *s, struct log_slot *l, struct want *w, const Convene__ContentChunk *m)
+{
+	struct buffer entry = BUFFER_INIT;
+	struct bytes leaf;
+	struct header h;
+	size_t got, pos = 0;
+	int err;
+
+	if (m->salt.len != SALT_LEN || m->total == 0 || m->total > UINT64_C(1) << BUCKET_MAX)
+		return ERR_MALFORMED;
+	err = s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got);
+	if (!err)
+		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
+	if (!err)
+		err = message_parse(leaf, &h);
+	if (!err && (!h.has_commitment || bucket_of(m->total) != h.bucket))
+		err = ERR_COMMITMENT;
+	if (!err) {
+		buffer_reset(&w->data);
+		buffer_reset(&w->message);
+		buffer_add(&w->message, leaf.data, leaf.len);
+		memcpy(w->salt, m->salt.data, SALT_LEN);
+		w->total = m->total;
+		err = w->message.failed ? ERR_NOMEM : OK;
+	}
+	buffer_free(&entry);
+	return err;
+}
+
+static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
+{
+	struct bytes message = buffer_bytes(&w->message);
+	uint8_t id[ID_LEN];
+	struct header h;
+	int err = message_parse(message, &h);
+
+	if (!err)
+		err = content_check(&h, &l->binding, w->salt, buffer_bytes(&w->data));
+	if (err)
+		return err;
+	message_id(id, message, &l->binding);
+	w->committing = true;
+	w->link->wants--;
+	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
+	return OK;
+}
+
+void contents_receive(struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	struct want *w = l ? want_find(l, m->index) : NULL;
+	int err = OK;
+
+	if (!w || w->link != link || w->committing)
+		return; /* answered too late: another link was asked */
+	if (m->offset == 0) {
+		if (w->data.len == 0 && partial_count(s, link) >= PARTIAL_MAX)
+			err = ERR_REFUSED;
+		else
+			err = want_begin(s, l, w, m);
+	}
+	if (!err && (w->total == 0 || m->offset != w->data.len || m->total != w->total || m->data.len == 0 || m->data.len > CHUNK_LEN ||
+	    m->data.len > w->total - w->data.len))
+		err = ERR_MALFORMED;
+	if (!err) {
+		buffer_add(&w->data, m->data.data, m->data.len);
+		w->since = now;
+		if (w->data.failed)
+			err = ERR_NOMEM;
+		else if (w->data.len == w->total)
+			err = want_finish(s, l, w);
+	}
+	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE) {
+		w->tried |= UINT64_C(1) << link->id;
+		want_release(w);
+	} else if (err) {
+		s->io.fault(s->io.ctx, link->handle, err, "a content is not the one that its entry commits to");
+	} else if (w->committing) {
+		link->stats.contents_in++;
+		contents_pump(s, now);
+	}
+}
+
+void contents_receive_none(struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	struct want *w = l ? want_find(l, m->index) : NULL;
+
+	if (!w || w->link != link || w->committing)
+		return;
+	w->tried |= UINT64_C(1) << link->id;
+	want_release(w);
+	contents_pump(s, now);
+}
+
+void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int result, uint64_t now)
+{
+	struct log_slot *l = slot_by_no(s, no);
+
+	if (!l)
+		return;
+	for (size_t i = 0; i < l->want_count; i++) {
+		if (l->wants[i].index == index && l->wants[i].committing) {
+			want_remove(l, i);
+			break;
+		}
+	}
+	if (result == OK) {
+		for (struct sync_link *link = s->links; link; link = link->next) {
+			bool found = false;
+
+			for (size_t i = 0; i < link->served_count; i++) {
+				if (link->served[i].slot == slot_index(s, l) && link->served[i].index == index)
+					found = !(link->served[i].waiting = false);
+			}
+			if (found)
+				contents_serve(s, link);
+		}
+	} else {
+		l->lacking = true;
+		l->retry_at = now + RETRY_MS;
+	}
+	contents_pump(s, now);
+}
+
+/* ---- the peer's wants ---- */
+
+void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+
+	if (m->n_index > SYNC_WANTS_MAX - link->served_count) {
+		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
+		return;
+	}
+	if (!l)
+		return;
+	for (size_t i = 0; i < m->n_index; i++)
+		link->served[link->served_count++] = (struct served){slot_index(s, l), m->index[i], false};
+	contents_serve(s, link);
+}
+
+static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index, Convene__Absence reason)
+{
+	Convene__ContentNone m = CONVENE__CONTENT_NONE__INIT;
+
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.index = index;
+	m.reason = reason;
+	s->io.send(s->io.ctx, link->handle, FRAME_CONTENT_NONE, 0, &m.base);
+}
+
+static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index,
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	for (size_t at = 0; at < content.len; at += CHUNK_LEN) {
+		Convene__ContentChunk m = CONVENE__CONTENT_CHUNK__INIT;
+
+		m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+		m.index = index;
+		m.offset = at;
+		m.total = content.len;
+		if (at == 0)
+			m.salt = pb_of(bytes_of(salt, SALT_LEN));
+		m.data = pb_of(bytes_of(content.data + at, content.len - at < CHUNK_LEN ? content.len - at : CHUNK_LEN));
+		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
+	}
+	link->stats.contents_out++;
+}
+
+void contents_serve(struct sync *s, struct sync_link *link)
+{
+	struct buffer content = BUFFER_INIT;
+	uint8_t salt[SALT_LEN];
+	size_t kept = 0, i = 0;
+
+	for (; i < link->served_count; i++) {
+		struct served v = link->served[i];
+		struct log_slot *l = &s->logs[v.slot];
+		int err;
+
+		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG) {
+			link->served[kept++] = v;
+			continue;
+		}
+		buffer_reset(&content);
+		err = v.index < replica_held(l->replica) ? s->io.content(s->io.ctx, l->no, v.index, salt, &content) : ERR_RANGE;
+		if (err == OK && !content.failed) {
+			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
+		} else if (err == ERR_NOTFOUND) {
+			v.waiting = true;
+			link->served[kept++] = v;
+		} else {
+			none_send(s, link, l, v.index, err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED : CONVENE__ABSENCE__MISSING);
+		}
+	}
+	link->served_count = kept;
+	buffer_free(&content);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is shown to whom: summaries, frontiers, announcements, and logs met for the first time (SPEC.md 11.1, 11.2, 11.5). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sync/state.h"
+
+#define HEADS_PER_FRAME 512
+#define ROOT_HINT 8
+
+void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
+{
+	struct buffer b = BUFFER_INIT;
+
+	buffer_add(&b, "convene/v1/frontier", sizeof "convene/v1/frontier");
+	for (size_t i = 0; i < s->log_count; i++) {
+		const struct log_slot *l = &s->logs[s->sorted[i]];
+
+		if (replica_held(l->replica) == 0)
+			continue;
+		buffer_add(&b, l->binding.digest, DIGEST_LEN);
+		buffer_add_u64(&b, replica_held(l->replica));
+		buffer_add(&b, replica_held_root(l->replica), HASH_LEN);
+	}
+	hash_of(out, b.data, b.len);
+	buffer_free(&b);
+}
+
+void frontier_summary(struct sync *s, struct sync_link *link)
+{
+	Convene__Summary m = CONVENE__SUMMARY__INIT;
+	uint8_t hash[HASH_LEN];
+
+	sync_frontier(s, hash);
+	m.hash = pb_of(bytes_of(hash, HASH_LEN));
+	for (size_t i = 0; i < s->log_count; i++)
+		m.logs += replica_held(s->logs[i].replica) > 0;
+	s->io.send(s->io.ctx, link->handle, FRAME_SUMMARY, 0, &m.base);
+}
+
+static void head_of(Convene__Head *h, const struct log_slot *l, size_t root_len)
+{
+	convene__head__init(h);
+	h->log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	h->size = replica_held(l->replica);
+	h->root = pb_of(bytes_of(replica_held_root(l->replica), root_len));
+}
+
+static void frontier_send(struct sync *s, struct sync_link *link)
+{
+	Convene__Head heads[HEADS_PER_FRAME], *list[HEADS_PER_FRAME];
+	size_t i = 0;
+
+	do {
+		Convene__Frontier m = CONVENE__FRONTIER__INIT;
+
+		for (; i < s->log_count && m.n_heads < HEADS_PER_FRAME; i++) {
+			if (replica_held(s->logs[i].replica) == 0)
+				continue;
+			head_of(&heads[m.n_heads], &s->logs[i], HASH_LEN);
+			list[m.n_heads] = &heads[m.n_heads];
+			m.n_heads++;
+		}
+		m.heads = list;
+		m.last = i == s->log_count;
+		s->io.send(s->io.ctx, link->handle, FRAME_FRONTIER, 0, &m.base);
+	} while (i < s->log_count);
+}
+
+/* The peer's frontier is known: from now on this link may feed us. */
+static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
+{
+	link->compared = true;
+	pull_choose_all(s, now);
+	contents_pump(s, now);
+}
+
+void frontier_receive_summary(struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now)
+{
+	uint8_t hash[HASH_LEN];
+
+	if (m->hash.len != HASH_LEN) {
+		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a SUMMARY holds a hash of 32 bytes");
+		return;
+	}
+	sync_frontier(s, hash);
+	if (memcmp(hash, m->hash.data, HASH_LEN) != 0) {
+		frontier_send(s, link);
+		return;
+	}
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct pair *p = &link->pairs[i];
+		uint64_t held = replica_held(s->logs[i].replica);
+
+		if (p->shown < held)
+			p->shown = held;
+	}
+	link_compared(s, link, now);
+}
+
+/* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is shown again. */
+static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size)
+{
+	Convene__LogGet m = CONVENE__LOG_GET__INIT;
+
+	for (size_t i = 0; i < link->asked_count; i++) {
+		if (memcmp(link->asked[i].digest, digest, DIGEST_LEN) == 0) {
+			if (link->asked[i].size < size)
+				link->asked[i].size = size;
+			return;
+		}
+	}
+	if (link->asked_count == ASKED_MAX)
+		return;
+	if (link->asked_count == link->asked_cap) {
+		size_t cap = link->asked_cap ? 2 * link->asked_cap : 8;
+		struct asked *grown = realloc(link->asked, cap * sizeof *grown);
+
+		if (!grown)
+			return;
+		link->asked = grown;
+		link->asked_cap = cap;
+	}
+	memcpy(link->asked[link->asked_count].digest, digest, DIGEST_LEN);
+	link->asked[link->asked_count++].size = size;
+	m.log = pb_of(bytes_of(digest, DIGEST_LEN));
+	s->io.send(s->io.ctx, link->handle, FRAME_LOG_GET, 0, &m.base);
+}
+
+/* One head that a peer shows, in FRONTIER or ANNOUNCE. False: malformed. */
+static bool head_receive(struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len)
+{
+	struct log_slot *l;
+	uint64_t held;
+
+	if (h->log.len != DIGEST_LEN || h->root.len != root_len || h->size == 0 || h->size > INT64_MAX)
+		return false;
+	l = slot_by_digest(s, h->log.data, h->log.len);
+	if (!l) {
+		ask_log(s, link, h->log.data, h->size);
+		return true;
+	}
+	held = replica_held(l->replica);
+	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 && !l->stopped)
+		s->io.forked(s->io.ctx, link->handle, l->no, bytes_of(NULL, 0));
+	if (h->size > pair_of(s, link, l)->shown)
+		pair_of(s, link, l)->shown = h->size;
+	if (l->own && h->size > held)
+		s->io.own_ahead(s->io.ctx, link->handle, h->size);
+	return true;
+}
+
+void frontier_receive(struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now)
+{
+	for (size_t i = 0; i < m->n_heads; i++) {
+		if (!head_receive(s, link, m->heads[i], HASH_LEN)) {
+			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a FRONTIER holds a malformed head");
+			return;
+		}
+	}
+	if (m->last)
+		link_compared(s, link, now);
+}
+
+void frontier_receive_announce(struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now)
+{
+	for (size_t i = 0; i < m->n_heads; i++) {
+		struct log_slot *l;
+
+		if (!head_receive(s, link, m->heads[i], ROOT_HINT)) {
+			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "an ANNOUNCE holds a malformed head");
+			return;
+		}
+		l = slot_by_digest(s, m->heads[i]->log.data, DIGEST_LEN);
+		if (l && !l->upstream)
+			pull_choose(s, l, now);
+	}
+	link->stats.announces_in += m->n_heads;
+}
+
+void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Convene__LogGet *m)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	Convene__Log answer = CONVENE__LOG__INIT;
+
+	if (!l || replica_held(l->replica) == 0)
+		return; /* we no longer show it; silence costs the peer nothing */
+	answer.name = pb_of(bytes_str(replica_name(l->replica)));
+	answer.credential = pb_of(s->io.credential(s->io.ctx, l->no));
+	s->io.send(s->io.ctx, link->handle, FRAME_LOG, 0, &answer.base);
+}
+
+void frontier_receive_log(struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now)
+{
+	struct bytes organisation;
+	uint8_t digest[DIGEST_LEN];
+	uint64_t number;
+	size_t i = 0;
+	int err;
+
+	if (log_name_parse(bytes_of_pb(m->name), &organisation, digest, &number) != OK) {
+		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a LOG holds something else than a log name");
+		return;
+	}
+	while (i < link->asked_count && memcmp(link->asked[i].digest, digest, DIGEST_LEN) != 0)
+		i++;
+	if (i == link->asked_count || slot_by_digest(s, digest, DIGEST_LEN))
+		return; /* not asked for, or another link was quicker */
+	err = s->io.offer(s->io.ctx, link->handle, bytes_of_pb(m->name), bytes_of_pb(m->credential));
+	if (err == OK)
+		return; /* sync_add_log() takes the size shown from `asked` */
+	link->asked[i] = link->asked[--link->asked_count];
+	if (err != ERR_NOT_MEMBER && err != ERR_REFUSED && err != ERR_NOMEM)
+		s->io.fault(s->io.ctx, link->handle, err, "a LOG's credential is not one");
+	(void)now;
+}
+
+/* ---- announcements ---- */
+
+void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
+{
+	Convene__Head heads[HEADS_PER_FRAME], *list[HEADS_PER_FRAME];
+	Convene__Announce m = CONVENE__ANNOUNCE__INIT;
+	bool more = false;
+
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct pair *p = &link->pairs[i];
+
+		if (!p->dirty)
+			continue;
+		if (m.n_heads == HEADS_PER_FRAME) {
+			more = true;
+			break;
+		}
+		p->dirty = false;
+		if (p->subscribed || p->shown >= replica_held(s->logs[i].replica))
+			continue; /* it is told by DATA, or told us */
+		head_of(&heads[m.n_heads], &s->logs[i], ROOT_HINT);
+		list[m.n_heads] = &heads[m.n_heads];
+		m.n_heads++;
+	}
+	m.heads = list;
+	link->announce_due = more;
+	if (m.n_heads == 0)
+		return;
+	link->announce_at = now + SYNC_ANNOUNCE_MS;
+	link->stats.announces_out += m.n_heads;
+	s->io.send(s->io.ctx, link->handle, FRAME_ANNOUNCE, 0, &m.base);
+}
+
+void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct pair *p = pair_of(s, link, l);
+
+		if (p->subscribed) {
+			push_log(s, link, l);
+		} else if (p->shown < replica_held(l->replica)) {
+			p->dirty = true;
+			link->announce_due = true;
+			if (now >= link->announce_at)
+				frontier_flush(s, link, now);
+		}
+	}
+}

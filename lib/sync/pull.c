@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who feeds us: one upstream per log, its DATA, and when to look for another (SPEC.md 11.3, 11.4).
+ *
+ * The clock of a stall is kept per log, not per peer: a peer that is quick with a hundred logs can't hide that it withholds
+ * one. Claims move nothing here but the choice of whom to ask next. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sync/state.h"
+
+static void credit_give(struct sync *s, struct sync_link *link, uint32_t stream, uint64_t bytes)
+{
+	Convene__Credit m = CONVENE__CREDIT__INIT;
+
+	m.bytes = bytes;
+	s->io.send(s->io.ctx, link->handle, FRAME_CREDIT, stream, &m.base);
+}
+
+void pull_drop(struct sync *s, struct log_slot *l, bool tell)
+{
+	if (l->upstream && tell)
+		s->io.send(s->io.ctx, l->upstream->handle, FRAME_UNSUBSCRIBE, l->stream, NULL);
+	l->upstream = NULL;
+	l->stream = 0;
+}
+
+static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
+{
+	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
+
+	pull_drop(s, l, true);
+	if (++link->next_stream == 0)
+		link->next_stream = 1;
+	l->upstream = link;
+	l->stream = link->next_stream;
+	l->progress = now;
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.from = replica_staged(l->replica);
+	m.credit = SYNC_CREDIT;
+	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
+}
+
+/* How good a link is as upstream of a log; 0: not at all. The origin itself is best: nothing is newer. Then one that has more than we. One that
+ * has no more is worth a subscription only if it doesn't hang on us for this log, or two nodes would wait for each other. */
+static unsigned fitness(const struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
+{
+	const struct pair *p = pair_of(s, link, l);
+
+	if (!link->compared || now < p->backoff_until)
+		return 0;
+	if (strcmp(link->peer, l->origin) == 0)
+		return 3;
+	if (p->shown > replica_staged(l->replica))
+		return 2;
+	return p->subscribed ? 0 : 1;
+}
+
+static size_t feeds(const struct sync *s, const struct sync_link *link)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->log_count; i++)
+		n += s->logs[i].upstream == link;
+	return n;
+}
+
+void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	struct sync_link *best = NULL;
+	unsigned best_fitness = 0;
+	size_t best_feeds = 0;
+
+	if (l->own || l->stopped || l->failed)
+		return;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		unsigned f = fitness(s, link, l, now);
+		size_t n;
+
+		if (f == 0 || f < best_fitness)
+			continue;
+		n = feeds(s, link);
+		if (f > best_fitness || n < best_feeds) {
+			best = link;
+			best_fitness = f;
+			best_feeds = n;
+		}
+	}
+	if (best && best != l->upstream)
+		subscribe(s, l, best, now);
+}
+
+void pull_choose_all(struct sync *s, uint64_t now)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct log_slot *l = &s->logs[i];
+
+		/* A link to the origin replaces a detour as soon as there is one. */
+		if (!l->upstream || strcmp(l->upstream->peer, l->origin) != 0)
+			pull_choose(s, l, now);
+	}
+}
+
+static void back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
+{
+	struct pair *p = pair_of(s, link, l);
+
+	p->backoff_until = now + ((uint64_t)SYNC_BACKOFF_MS << p->backoff_shift);
+	if (p->backoff_shift < 6)
+		p->backoff_shift++;
+}
+
+void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	uint64_t shown = 0;
+
+	if (l->own || l->stopped)
+		return;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link->compared && pair_of(s, link, l)->shown > shown)
+			shown = pair_of(s, link, l)->shown;
+	}
+	if (shown <= replica_staged(l->replica)) {
+		l->behind = false;
+	} else if (!l->behind) {
+		l->behind = true;
+		l->progress = now;
+	}
+	if (!l->upstream) {
+		pull_choose(s, l, now);
+	} else if (l->behind && now - l->progress > SYNC_STALL_MS) {
+		struct sync_link *old = l->upstream;
+
+		back_off(s, old, l, now);
+		pull_drop(s, l, true);
+		pull_choose(s, l, now);
+		if (l->upstream)
+			s->io.note(s->io.ctx, old->handle, "stalled on a log; another link takes over");
+	}
+}
+
+static bool due_add(struct log_slot *l, struct sync_link *link, uint32_t stream, uint64_t bytes)
+{
+	if (l->due_count == l->due_cap) {
+		size_t cap = l->due_cap ? 2 * l->due_cap : 8;
+		struct due *grown = realloc(l->due, cap * sizeof *grown);
+
+		if (!grown)
+			return false;
+		l->due = grown;
+		l->due_cap = cap;
+	}
+	l->due[l->due_count++] = (struct due){link, stream, bytes, false};
+	return true;
+}
+
+/* Indices of a batch whose content is committed to. What does not parse has none. */
+static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
+{
+	struct header h;
+	struct bytes leaf;
+	size_t pos = 0, n = 0;
+
+	for (size_t i = 0; i < b->count && leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) == OK; i++) {
+		if (message_parse(leaf, &h) == OK && h.has_commitment)
+			out[n++] = b->first + i;
+	}
+	return n;
+}
+
+/* A commit failed, or could not be asked for. What was staged after it can't be committed either: ask anew once all are answered. */
+static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
+{
+	l->failed = true;
+	if (link)
+		back_off(s, link, l, now);
+	pull_drop(s, l, true);
+	if (l->due_count == 0) {
+		s->io.reset(s->io.ctx, l->no);
+		l->failed = false;
+	}
+}
+
+static void batch_commit(struct sync *s, struct log_slot *l, const struct replica_batch *b, size_t bytes, uint64_t now)
+{
+	uint64_t *wanted = malloc(b->count * sizeof *wanted);
+	size_t n;
+
+	if (!wanted || !due_add(l, l->upstream, l->stream, bytes)) {
+		free(wanted);
+		commit_failed(s, l, l->upstream, now);
+		return;
+	}
+	n = batch_wanted(b, wanted);
+	l->due[l->due_count - 1].wanted = n > 0;
+	s->io.commit(s->io.ctx, l->no, b, wanted, n);
+	free(wanted);
+}
+
+void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Data *m, size_t bytes, uint64_t now)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	enum replica_outcome outcome;
+	struct replica_batch *batch;
+	uint64_t end, before;
+	int err;
+
+	link->stats.data_in += bytes;
+	if (!l || l->upstream != link || l->stream != stream || l->failed)
+		return; /* sent before our UNSUBSCRIBE arrived */
+	before = replica_staged(l->replica);
+	err = replica_stage(l->replica, m->first, bytes_of_pb(m->leaves), bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &outcome, &batch);
+	if (err == ERR_NOMEM) {
+		back_off(s, link, l, now);
+		pull_drop(s, l, true);
+		return;
+	}
+	if (err) {
+		s->io.fault(s->io.ctx, link->handle, err, "a DATA does not prove itself");
+		return;
+	}
+	end = replica_staged(l->replica);
+	link->stats.entries_useful += end - before;
+	if (pair_of(s, link, l)->shown < end)
+		pair_of(s, link, l)->shown = end;
+	switch (outcome) {
+	case REPLICA_STAGED:
+	case REPLICA_ENDED:
+		l->progress = now;
+		pair_of(s, link, l)->backoff_shift = 0;
+		if (batch)
+			batch_commit(s, l, batch, bytes, now);
+		if (outcome == REPLICA_ENDED) {
+			l->stopped = true;
+			pull_drop(s, l, true);
+			s->io.note(s->io.ctx, link->handle, "a log has ended at an entry over 2,048 bytes");
+		}
+		break;
+	case REPLICA_DUPLICATE:
+		credit_give(s, link, stream, bytes);
+		break;
+	case REPLICA_AHEAD:
+		subscribe(s, l, link, now);
+		break;
+	case REPLICA_FORKED:
+		l->stopped = true;
+		pull_drop(s, l, true);
+		s->io.forked(s->io.ctx, link->handle, l->no, bytes_of_pb(m->checkpoint));
+		break;
+	}
+}
+
+void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
+{
+	struct log_slot *l = slot_by_no(s, no);
+	struct due due;
+
+	if (!l || l->due_count == 0)
+		return;
+	due = l->due[0];
+	memmove(l->due, l->due + 1, --l->due_count * sizeof *l->due);
+	if (result == OK && !l->failed) {
+		replica_committed(l->replica);
+		l->lacking |= due.wanted; /* only now does the store's list hold them */
+		if (due.link && due.link == l->upstream && due.stream == l->stream)
+			credit_give(s, due.link, due.stream, due.bytes);
+		frontier_grown(s, l, now);
+		contents_pump(s, now);
+		return;
+	}
+	commit_failed(s, l, due.link, now);
+}

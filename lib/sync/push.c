@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whom we feed: subscriptions, credit, and DATA made from the log (SPEC.md 11.3, 11.4).
+ *
+ * A slow peer costs no queue: the log and one integer are its backlog. */
+#include <string.h>
+
+#include "base/error.h"
+#include "sync/state.h"
+
+#define CREDIT_MAX (1024 * 1024)
+
+/* Send one DATA of what the peer lacks. False when there is nothing to send or no leave to send it. */
+static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
+{
+	struct pair *p = pair_of(s, link, l);
+	uint64_t held = replica_held(l->replica), aligned;
+	struct tree_hash proof[TREE_PROOF_MAX];
+	struct buffer leaves = BUFFER_INIT;
+	Convene__Data m = CONVENE__DATA__INIT;
+	size_t got = 0, hashes, packed;
+	int err;
+
+	if (!p->subscribed || p->credit <= 0 || p->next >= held || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG)
+		return false;
+	aligned = (p->next / TREE_BLOCK + 1) * TREE_BLOCK;
+	if (aligned > held)
+		aligned = held;
+	err = s->io.read(s->io.ctx, l->no, p->next, (size_t)(aligned - p->next), SYNC_DATA_BYTES, &leaves, &got);
+	if (!err && (leaves.failed || got == 0))
+		err = ERR_NOMEM;
+	if (!err)
+		err = replica_prove(l->replica, p->next, p->next + got, proof, &hashes);
+	if (!err) {
+		m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+		m.first = p->next;
+		m.leaves = pb_of(buffer_bytes(&leaves));
+		m.checkpoint = pb_of(replica_note(l->replica));
+		m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+		packed = protobuf_c_message_get_packed_size(&m.base);
+		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
+		p->credit -= (int64_t)packed;
+		p->next += got;
+		link->stats.data_out += packed;
+	} else {
+		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look elsewhere. */
+		p->subscribed = false;
+		s->io.note(s->io.ctx, link->handle, "entries could not be read for a subscriber");
+	}
+	buffer_free(&leaves);
+	return err == OK;
+}
+
+void push_log(struct sync *s, struct sync_link *link, struct log_slot *l)
+{
+	while (push_one(s, link, l))
+		;
+}
+
+/* In turn over the logs, so that a long one leaves room for the others. */
+void push_all(struct sync *s, struct sync_link *link)
+{
+	size_t idle = 0;
+
+	while (idle < s->log_count && s->io.backlog(s->io.ctx, link->handle) < SYNC_BACKLOG) {
+		if (++link->cursor >= s->log_count)
+			link->cursor = 0;
+		idle = push_one(s, link, &s->logs[link->cursor]) ? 0 : idle + 1;
+	}
+}
+
+void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	struct pair *p;
+
+	if (!l)
+		return; /* a log that we never showed: nothing will ever come */
+	p = pair_of(s, link, l);
+	p->subscribed = true;
+	p->stream = stream;
+	p->next = m->from;
+	p->credit = m->credit < CREDIT_MAX ? (int64_t)m->credit : CREDIT_MAX;
+	if (p->shown < m->from && m->from <= replica_held(l->replica))
+		p->shown = m->from;
+	push_log(s, link, l);
+}
+
+static struct pair *pair_by_stream(struct sync *s, struct sync_link *link, uint32_t stream, struct log_slot **l)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		if (link->pairs[i].subscribed && link->pairs[i].stream == stream) {
+			*l = &s->logs[i];
+			return &link->pairs[i];
+		}
+	}
+	return NULL;
+}
+
+void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t stream)
+{
+	struct log_slot *l;
+	struct pair *p = pair_by_stream(s, link, stream, &l);
+
+	if (!p)
+		return;
+	p->subscribed = false;
+	p->dirty = true; /* from now on it hears of what it lacks by ANNOUNCE */
+	link->announce_due = true;
+}
+
+void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m)
+{
+	struct log_slot *l;
+	struct pair *p = pair_by_stream(s, link, stream, &l);
+
+	if (!p)
+		return;
+	p->credit += m->bytes < CREDIT_MAX ? (int64_t)m->bytes : CREDIT_MAX;
+	if (p->credit > CREDIT_MAX)
+		p->credit = CREDIT_MAX;
+	push_log(s, link, l);
+}

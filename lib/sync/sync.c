@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "sync/sync.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "sync/state.h"
+
+struct sync *sync_new(const struct sync_io *io)
+{
+	struct sync *s = calloc(1, sizeof *s);
+
+	if (s)
+		s->io = *io;
+	return s;
+}
+
+static void link_free(struct sync_link *link)
+{
+	free(link->pairs);
+	free(link->served);
+	free(link->asked);
+	free(link);
+}
+
+void sync_free(struct sync *s)
+{
+	if (!s)
+		return;
+	while (s->links) {
+		struct sync_link *next = s->links->next;
+
+		link_free(s->links);
+		s->links = next;
+	}
+	for (size_t i = 0; i < s->log_count; i++) {
+		contents_clear(&s->logs[i]);
+		free(s->logs[i].due);
+	}
+	free(s->logs);
+	free(s->sorted);
+	free(s);
+}
+
+/* ---- logs ---- */
+
+struct log_slot *slot_by_no(struct sync *s, uint32_t no)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		if (s->logs[i].no == no)
+			return &s->logs[i];
+	}
+	return NULL;
+}
+
+/* Where a digest stands among the sorted ones, or should. */
+static size_t sorted_place(const struct sync *s, const uint8_t *digest)
+{
+	size_t lo = 0, hi = s->log_count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (memcmp(s->logs[s->sorted[mid]].binding.digest, digest, DIGEST_LEN) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct log_slot *slot_by_digest(struct sync *s, const uint8_t *digest, size_t len)
+{
+	size_t i;
+
+	if (len != DIGEST_LEN)
+		return NULL;
+	i = sorted_place(s, digest);
+	if (i == s->log_count || memcmp(s->logs[s->sorted[i]].binding.digest, digest, DIGEST_LEN) != 0)
+		return NULL;
+	return &s->logs[s->sorted[i]];
+}
+
+static bool pairs_grow(struct sync_link *link, size_t count)
+{
+	struct pair *grown;
+
+	if (count <= link->pair_cap)
+		return true;
+	grown = realloc(link->pairs, (count + 15) * sizeof *grown);
+	if (!grown)
+		return false;
+	memset(grown + link->pair_cap, 0, (count + 15 - link->pair_cap) * sizeof *grown);
+	link->pairs = grown;
+	link->pair_cap = count + 15;
+	return true;
+}
+
+/* What this link had shown of a log before we knew it. */
+static uint64_t asked_take(struct sync_link *link, const uint8_t digest[static DIGEST_LEN])
+{
+	for (size_t i = 0; i < link->asked_count; i++) {
+		if (memcmp(link->asked[i].digest, digest, DIGEST_LEN) == 0) {
+			uint64_t size = link->asked[i].size;
+
+			link->asked[i] = link->asked[--link->asked_count];
+			return size;
+		}
+	}
+	return 0;
+}
+
+int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const struct binding *binding, bool own, uint64_t now)
+{
+	struct bytes organisation;
+	struct log_slot *l;
+	uint8_t digest[DIGEST_LEN];
+	uint64_t number;
+	size_t place;
+
+	if (slot_by_digest(s, binding->digest, DIGEST_LEN))
+		return ERR_EXISTS;
+	if (log_name_parse(bytes_str(binding->log_name), &organisation, digest, &number) != OK || organisation.len >= sizeof l->origin)
+		return ERR_INVALID;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (!pairs_grow(link, s->log_count + 1))
+			return ERR_NOMEM;
+	}
+	if (s->log_count == s->log_cap) {
+		size_t cap = s->log_cap ? 2 * s->log_cap : 16;
+		struct log_slot *logs = realloc(s->logs, cap * sizeof *logs);
+		uint32_t *sorted;
+
+		if (logs)
+			s->logs = logs;
+		sorted = logs ? realloc(s->sorted, cap * sizeof *sorted) : NULL;
+		if (!sorted)
+			return ERR_NOMEM;
+		s->sorted = sorted;
+		s->log_cap = cap;
+	}
+	place = sorted_place(s, binding->digest);
+	memmove(s->sorted + place + 1, s->sorted + place, (s->log_count - place) * sizeof *s->sorted);
+	s->sorted[place] = (uint32_t)s->log_count;
+	l = &s->logs[s->log_count++];
+	*l = (struct log_slot){.no = no, .replica = replica, .binding = *binding, .own = own, .lacking = true};
+	memcpy(l->origin, organisation.data, organisation.len);
+	for (struct sync_link *link = s->links; link; link = link->next)
+		pair_of(s, link, l)->shown = asked_take(link, binding->digest);
+	pull_choose(s, l, now);
+	return OK;
+}
+
+/* ---- links ---- */
+
+struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, uint64_t now)
+{
+	struct sync_link *link = calloc(1, sizeof *link);
+	uint64_t ids = 0;
+
+	if (!link)
+		return NULL;
+	link->served = calloc(SYNC_WANTS_MAX, sizeof *link->served);
+	if (!link->served || !pairs_grow(link, s->log_count + 1)) {
+		link_free(link);
+		return NULL;
+	}
+	for (struct sync_link *other = s->links; other; other = other->next)
+		ids |= UINT64_C(1) << other->id;
+	while (link->id < 63 && (ids >> link->id & 1))
+		link->id++;
+	link->handle = handle;
+	strncpy(link->peer, peer, sizeof link->peer - 1);
+	link->stats.peer = link->peer;
+	link->stats.since = now;
+	link->next = s->links;
+	s->links = link;
+	frontier_summary(s, link);
+	return link;
+}
+
+void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
+{
+	struct sync_link **at = &s->links;
+
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	contents_link_gone(s, link);
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct log_slot *l = &s->logs[i];
+
+		for (size_t k = 0; k < l->due_count; k++) {
+			if (l->due[k].link == link)
+				l->due[k].link = NULL;
+		}
+		for (size_t k = 0; k < l->want_count; k++)
+			l->wants[k].tried &= ~(UINT64_C(1) << link->id);
+		if (l->upstream == link) {
+			pull_drop(s, l, false);
+			pull_choose(s, l, now);
+		}
+	}
+	link_free(link);
+	contents_pump(s, now);
+}
+
+void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)
+{
+	(void)now;
+	push_all(s, link);
+	contents_serve(s, link);
+}
+
+bool sync_link_compared(const struct sync_link *link)
+{
+	return link->compared;
+}
+
+/* ---- frames ---- */
+
+void sync_receive(struct sync *s, struct sync_link *link, const struct frame *frame, uint64_t now)
+{
+	const ProtobufCMessageDescriptor *type = frame_descriptor(frame->type);
+	ProtobufCMessage *m = NULL;
+	int err = OK;
+
+	link->stats.last_received = now;
+	if (type)
+		err = message_unpack(&m, type, frame->payload);
+	if (err) {
+		s->io.fault(s->io.ctx, link->handle, err, "a frame's payload does not parse");
+		return;
+	}
+	switch (frame->type) {
+	case FRAME_SUMMARY:
+		frontier_receive_summary(s, link, (const Convene__Summary *)m, now);
+		break;
+	case FRAME_FRONTIER:
+		frontier_receive(s, link, (const Convene__Frontier *)m, now);
+		break;
+	case FRAME_LOG_GET:
+		frontier_receive_log_get(s, link, (const Convene__LogGet *)m);
+		break;
+	case FRAME_LOG:
+		frontier_receive_log(s, link, (const Convene__Log *)m, now);
+		break;
+	case FRAME_SUBSCRIBE:
+		push_receive_subscribe(s, link, frame->stream, (const Convene__Subscribe *)m);
+		break;
+	case FRAME_UNSUBSCRIBE:
+		push_receive_unsubscribe(s, link, frame->stream);
+		break;
+	case FRAME_DATA:
+		pull_receive_data(s, link, frame->stream, (const Convene__Data *)m, frame->payload.len, now);
+		break;
+	case FRAME_CREDIT:
+		push_receive_credit(s, link, frame->stream, (const Convene__Credit *)m);
+		break;
+	case FRAME_ANNOUNCE:
+		frontier_receive_announce(s, link, (const Convene__Announce *)m, now);
+		break;
+	case FRAME_WANT:
+		contents_receive_want(s, link, (const Convene__Want *)m);
+		break;
+	case FRAME_CONTENT:
+		contents_receive(s, link, (const Convene__ContentChunk *)m, now);
+		break;
+	case FRAME_CONTENT_NONE:
+		contents_receive_none(s, link, (const Convene__ContentNone *)m, now);
+		break;
+	default:
+		s->io.fault(s->io.ctx, link->handle, ERR_UNKNOWN_KIND, "a frame of this type is not expected between nodes");
+	}
+	message_free(m);
+}
+
+/* ---- other events ---- */
+
+void sync_own_grown(struct sync *s, uint32_t no, uint64_t now)
+{
+	struct log_slot *l = slot_by_no(s, no);
+
+	if (!l)
+		return;
+	frontier_grown(s, l, now);
+	/* Contents may have been asked for before their entry was sealed here. */
+	for (struct sync_link *link = s->links; link; link = link->next)
+		contents_serve(s, link);
+}
+
+void sync_members_grew(struct sync *s, uint64_t now)
+{
+	(void)now;
+	for (struct sync_link *link = s->links; link; link = link->next)
+		frontier_summary(s, link);
+}
+
+uint64_t sync_tick(struct sync *s, uint64_t now)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link->announce_due && now >= link->announce_at)
+			frontier_flush(s, link, now);
+		if (link->announce_due && link->announce_at < next)
+			next = link->announce_at;
+	}
+	if (now >= s->tick_at) {
+		for (size_t i = 0; i < s->log_count; i++) {
+			pull_check(s, &s->logs[i], now);
+			if (s->logs[i].lacking)
+				contents_check(s, &s->logs[i], now);
+		}
+		contents_pump(s, now);
+		s->tick_at = now + STATUS_MS;
+	}
+	if (s->links && s->tick_at < next)
+		next = s->tick_at;
+	return next;
+}
+
+void sync_link_stats(const struct sync *s, const struct sync_link *link, struct sync_link_stats *out)
+{
+	*out = link->stats;
+	for (size_t i = 0; i < s->log_count; i++) {
+		const struct log_slot *l = &s->logs[i];
+		uint64_t held = replica_held(l->replica);
+
+		out->upstream_of += l->upstream == link;
+		out->subscribed += link->pairs[i].subscribed;
+		out->behind += link->pairs[i].shown > held ? link->pairs[i].shown - held : 0;
+	}
+}
+
+const char *sync_upstream(const struct sync *s, uint32_t no)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		if (s->logs[i].no == no)
+			return s->logs[i].upstream ? s->logs[i].upstream->peer : NULL;
+	}
+	return NULL;
+}

@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lib/sync among a handful of nodes in one process: seeded delays, cut links, slow and failing disks, small credit. The
+ * network hands over real frames, so that what is measured here in bytes is what a socket would carry. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "member_fixture.h"
+#include "store/memory.h"
+#include "sync/sync.h"
+
+#define NODES_MAX 8
+#define LINKS_MAX 16
+
+struct end;
+
+struct held_log {
+	uint32_t no;
+	struct credential credential;
+	struct replica *replica;
+	struct node *node;
+};
+
+struct node {
+	struct world *world;
+	unsigned number;
+	char name[32];
+	struct key root, log_key;
+	struct credential credential;
+	struct store *store;
+	struct sync *sync;
+	struct held_log logs[NODES_MAX];
+	size_t log_count;
+	uint64_t sequence;
+	uint64_t tick_at;
+	unsigned fail_commits; /* so many commits will fail */
+	unsigned faults;       /* peers that broke a rule, as this node saw it */
+	uint64_t entries_received;
+	size_t frames_sent, bytes_sent;
+};
+
+/* One side of a link. */
+struct end {
+	struct node *node;
+	struct end *other;
+	struct sync_link *link;
+	bool up;
+	unsigned generation; /* frames of an earlier life of the link are lost */
+	bool mute;           /* takes frames in and gives nothing: a stalled peer */
+};
+
+enum event_kind { EVENT_FRAME, EVENT_COMMITTED, EVENT_CONTENT };
+
+struct event {
+	uint64_t at, order;
+	enum event_kind kind;
+	struct end *to;
+	unsigned generation;
+	struct buffer bytes;
+	struct node *node;
+	uint32_t log;
+	uint64_t index;
+	/* A commit's batch, copied as the relay copies it. */
+	struct store_append append;
+	struct buffer leaves, note, right;
+	struct tree_hash *blocks;
+	uint64_t *wanted;
+	uint8_t id[ID_LEN], salt[SALT_LEN];
+	struct buffer content;
+	struct event *next;
+};
+
+struct world {
+	struct node nodes[NODES_MAX];
+	size_t node_count;
+	struct end ends[2 * LINKS_MAX];
+	size_t end_count;
+	uint64_t now, order, random;
+	uint64_t delay_max, disk_max;
+	struct event *events;
+	uint8_t forum[HASH_LEN];
+};
+
+static uint64_t next_random(struct world *w)
+{
+	w->random ^= w->random << 13;
+	w->random ^= w->random >> 7;
+	w->random ^= w->random << 17;
+	return w->random;
+}
+
+static struct event *event_add(struct world *w, uint64_t at, enum event_kind kind)
+{
+	struct event *e = calloc(1, sizeof *e), **place = &w->events;
+
+	assert_non_null(e);
+	e->at = at;
+	e->order = w->order++;
+	e->kind = kind;
+	while (*place && ((*place)->at < at || ((*place)->at == at && (*place)->order < e->order)))
+		place = &(*place)->next;
+	e->next = *place;
+	*place = e;
+	return e;
+}
+
+static void event_free(struct event *e)
+{
+	buffer_free(&e->bytes);
+	buffer_free(&e->leaves);
+	buffer_free(&e->note);
+	buffer_free(&e->right);
+	buffer_free(&e->content);
+	free(e->blocks);
+	free(e->wanted);
+	free(e);
+}
+
+static struct held_log *log_of(struct node *n, uint32_t no)
+{
+	for (size_t i = 0; i < n->log_count; i++) {
+		if (n->logs[i].no == no)
+			return &n->logs[i];
+	}
+	fail_msg("node %u has no log %u", n->number, no);
+	return NULL;
+}
+
+static struct held_log *log_of_origin(struct node *n, const struct node *origin)
+{
+	for (size_t i = 0; i < n->log_count; i++) {
+		if (strcmp(n->logs[i].credential.binding.log_name, origin->credential.binding.log_name) == 0)
+			return &n->logs[i];
+	}
+	return NULL;
+}
+
+/* ---- what sync asks for ---- */
+
+/* Frames keep their order, as on a TCP connection. */
+static void io_send(void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	struct end *from = link;
+	struct node *n = ctx;
+	struct world *w = n->world;
+	uint64_t at = w->now + 1 + next_random(w) % w->delay_max;
+	struct event *e;
+
+	for (const struct event *o = w->events; o; o = o->next) {
+		if (o->kind == EVENT_FRAME && o->to == from->other && o->at > at)
+			at = o->at;
+	}
+	if (!from->up || from->mute)
+		return;
+	e = event_add(w, at, EVENT_FRAME);
+	e->to = from->other;
+	e->generation = from->generation;
+	assert_int_equal(message ? frame_add(&e->bytes, type, stream, message) : frame_add_raw(&e->bytes, type, stream, bytes_of(NULL, 0)), OK);
+	n->frames_sent++;
+	n->bytes_sent += e->bytes.len;
+}
+
+static size_t io_backlog(void *ctx, void *link)
+{
+	(void)ctx;
+	(void)link;
+	return 0;
+}
+
+static void io_fault(void *ctx, void *link, int err, const char *text)
+{
+	struct node *n = ctx;
+
+	(void)link;
+	if (getenv("SYNC_TRACE"))
+		print_error("%llu %s: fault: %s: %s\n", (unsigned long long)n->world->now, n->name, text, error_text(err));
+	n->faults++;
+}
+
+static int io_read(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+{
+	struct node *n = ctx;
+
+	return n->store->ops->read(n->store, log, first, count, max_bytes, out, got);
+}
+
+static int replica_read_store(void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+{
+	struct held_log *l = ctx;
+
+	return io_read(l->node, l->no, first, count, max_bytes, out, got);
+}
+
+static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b, const uint64_t *wanted, size_t wanted_count)
+{
+	struct node *n = ctx;
+	struct world *w = n->world;
+	uint64_t at = w->now + 1 + next_random(w) % w->disk_max;
+	struct event *e;
+
+	/* The store thread keeps its order too. */
+	for (const struct event *o = w->events; o; o = o->next) {
+		if (o->kind == EVENT_COMMITTED && o->node == n && o->at > at)
+			at = o->at;
+	}
+	e = event_add(w, at, EVENT_COMMITTED);
+	e->node = n;
+	e->log = log;
+	buffer_add(&e->leaves, b->leaves.data, b->leaves.len);
+	buffer_add(&e->note, b->note.data, b->note.len);
+	buffer_add(&e->right, b->right, b->right_count * HASH_LEN);
+	e->blocks = calloc(b->block_count + 1, sizeof *e->blocks);
+	e->wanted = calloc(wanted_count + 1, sizeof *e->wanted);
+	memcpy(e->blocks, b->blocks, b->block_count * sizeof *e->blocks);
+	if (wanted_count > 0)
+		memcpy(e->wanted, wanted, wanted_count * sizeof *wanted);
+	e->append = (struct store_append){.log = log, .expected = b->first, .count = b->count, .size = b->first + b->count,
+	    .block_count = b->block_count, .wanted_count = wanted_count};
+	memcpy(e->append.root, b->root, HASH_LEN);
+	n->entries_received += b->count;
+}
+
+static int reset_row(void *ctx, const struct store_log *row)
+{
+	struct tree_hash right[64];
+
+	if (row->right.len > 0)
+		memcpy(right, row->right.data, row->right.len);
+	return replica_unstage(((struct held_log *)ctx)->replica, row->checkpoint, right, row->right.len / HASH_LEN);
+}
+
+static void io_reset(void *ctx, uint32_t log)
+{
+	struct node *n = ctx;
+
+	assert_int_equal(n->store->ops->log_get(n->store, log, reset_row, log_of(n, log)), OK);
+}
+
+static int io_wanted(void *ctx, uint32_t log, uint64_t from, uint64_t *out, size_t *count)
+{
+	struct node *n = ctx;
+
+	return n->store->ops->wanted(n->store, log, from, out, count);
+}
+
+static void id_of(struct node *n, uint32_t log, uint64_t index, uint8_t id[static ID_LEN])
+{
+	struct buffer b = BUFFER_INIT;
+	struct bytes leaf;
+	size_t got, pos = 0;
+
+	assert_int_equal(io_read(n, log, index, 1, MESSAGE_MAX, &b, &got), OK);
+	assert_int_equal(leaves_next(buffer_bytes(&b), &pos, &leaf), OK);
+	message_id(id, leaf, &log_of(n, log)->credential.binding);
+	buffer_free(&b);
+}
+
+static int io_content(void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
+{
+	struct node *n = ctx;
+	uint8_t id[ID_LEN];
+
+	id_of(n, log, index, id);
+	return n->store->ops->content_get(n->store, log, index, id, salt, out);
+}
+
+static void io_content_commit(void *ctx, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
+    struct bytes message, struct bytes content)
+{
+	struct node *n = ctx;
+	struct event *e = event_add(n->world, n->world->now + 1 + next_random(n->world) % n->world->disk_max, EVENT_CONTENT);
+
+	(void)message;
+	e->node = n;
+	e->log = log;
+	e->index = index;
+	memcpy(e->id, id, ID_LEN);
+	memcpy(e->salt, salt, SALT_LEN);
+	buffer_add(&e->content, content.data, content.len);
+}
+
+static struct bytes io_credential(void *ctx, uint32_t log)
+{
+	return buffer_bytes(&log_of(ctx, log)->credential.message);
+}
+
+static struct held_log *log_take(struct node *n, struct bytes name, struct bytes entry0, bool own)
+{
+	struct held_log *l = &n->logs[n->log_count];
+
+	memset(l, 0, sizeof *l);
+	if (credential_open(&l->credential, n->world->forum, name, entry0) != OK)
+		return NULL;
+	assert_int_equal(n->store->ops->begin(n->store), OK);
+	assert_int_equal(n->store->ops->log_add(n->store, name, l->credential.binding.digest, &l->no), OK);
+	assert_int_equal(n->store->ops->commit(n->store), OK);
+	l->node = n;
+	l->replica = replica_new(&l->credential.log, (struct replica_reader){replica_read_store, l});
+	assert_non_null(l->replica);
+	n->log_count++;
+	assert_int_equal(sync_add_log(n->sync, l->no, l->replica, &l->credential.binding, own, n->world->now), OK);
+	return l;
+}
+
+static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry0)
+{
+	(void)link;
+	return log_take(ctx, name, entry0, false) ? OK : ERR_SIGNATURE;
+}
+
+static void io_note(void *ctx, void *link, const char *text)
+{
+	(void)ctx;
+	(void)link;
+	(void)text;
+}
+
+static void io_own_ahead(void *ctx, void *link, uint64_t size)
+{
+	(void)ctx;
+	(void)link;
+	(void)size;
+}
+
+static void io_forked(void *ctx, void *link, uint32_t log, struct bytes note)
+{
+	(void)link;
+	(void)log;
+	(void)note;
+	((struct node *)ctx)->faults++;
+}
+
+/* ---- the world ---- */
+
+static void node_start(struct world *w, unsigned number)
+{
+	struct node *n = &w->nodes[number];
+	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset, io_wanted, io_content, io_content_commit,
+	    io_credential, io_offer, io_note, io_own_ahead, io_forked};
+	char log_name[VERIFIER_NAME_MAX + 1];
+	struct buffer message = BUFFER_INIT;
+	uint8_t seed = (uint8_t)(10 * number + 1);
+	struct node_body body;
+
+	n->world = w;
+	n->number = number;
+	snprintf(n->name, sizeof n->name, "n%u.example", number);
+	n->root = fixture_key(seed);
+	n->log_key = fixture_key((uint8_t)(seed + 1));
+	body = fixture_node(n->name, 1, (uint8_t)(seed + 1), (uint8_t)(seed + 2), (uint8_t)(seed + 3));
+	assert_int_equal(credential_make(&message, log_name, w->forum, n->name, 1, &n->root, &body, 1, FIXTURE_TIME), OK);
+	assert_int_equal(credential_open(&n->credential, w->forum, bytes_str(log_name), buffer_bytes(&message)), OK);
+	buffer_free(&message);
+	n->sequence = 1;
+	assert_int_equal(store_open(&n->store, &store_memory, NULL, 0), OK);
+	n->sync = sync_new(&io);
+	assert_non_null(n->sync);
+	assert_non_null(log_take(n, bytes_str(log_name), buffer_bytes(&n->credential.message), true));
+}
+
+static struct world *world_new(size_t nodes, uint64_t seed)
+{
+	struct world *w = calloc(1, sizeof *w);
+
+	assert_non_null(w);
+	w->now = 1000;
+	w->random = seed * 2654435761u + 88172645463325252u;
+	w->delay_max = 40;
+	w->disk_max = 10;
+	w->node_count = nodes;
+	memset(w->forum, 0xf0, sizeof w->forum);
+	for (unsigned i = 0; i < nodes; i++)
+		node_start(w, i);
+	return w;
+}
+
+static void world_free(struct world *w)
+{
+	while (w->events) {
+		struct event *next = w->events->next;
+
+		event_free(w->events);
+		w->events = next;
+	}
+	for (size_t i = 0; i < w->node_count; i++) {
+		struct node *n = &w->nodes[i];
+
+		sync_free(n->sync);
+		for (size_t k = 0; k < n->log_count; k++) {
+			replica_free(n->logs[k].replica);
+			credential_clear(&n->logs[k].credential);
+		}
+		credential_clear(&n->credential);
+		store_close(n->store);
+	}
+	free(w);
+}
+
+/* Returns the end at node a. */
+static struct end *wire(struct world *w, unsigned a, unsigned b)
+{
+	struct end *x = &w->ends[w->end_count++], *y = &w->ends[w->end_count++];
+
+	*x = (struct end){.node = &w->nodes[a], .other = y};
+	*y = (struct end){.node = &w->nodes[b], .other = x};
+	return x;
+}
+
+static void link_set(struct world *w, struct end *e, bool up)
+{
+	struct end *both[] = {e, e->other};
+
+	if (e->up == up)
+		return;
+	for (size_t i = 0; i < 2; i++) {
+		both[i]->up = up;
+		both[i]->generation++;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (up) {
+			both[i]->link = sync_link_up(both[i]->node->sync, both[i], both[i]->other->node->name, w->now);
+			assert_non_null(both[i]->link);
+		} else {
+			sync_link_down(both[i]->node->sync, both[i]->link, w->now);
+			both[i]->link = NULL;
+		}
+	}
+}
+
+static void wires_up(struct world *w)
+{
+	for (size_t i = 0; i < w->end_count; i += 2)
+		link_set(w, &w->ends[i], true);
+}
+
+static void commit_now(struct world *w, struct event *e)
+{
+	struct node *n = e->node;
+	struct store *s = n->store;
+	int err;
+
+	e->append.leaves = buffer_bytes(&e->leaves);
+	e->append.checkpoint = buffer_bytes(&e->note);
+	e->append.right = buffer_bytes(&e->right);
+	e->append.blocks = e->blocks;
+	e->append.wanted = e->wanted;
+	assert_int_equal(s->ops->begin(s), OK);
+	err = s->ops->append(s, &e->append);
+	if (!err && n->fail_commits > 0) {
+		n->fail_commits--;
+		err = ERR_IO;
+	}
+	if (err)
+		s->ops->rollback(s);
+	else
+		assert_int_equal(s->ops->commit(s), OK);
+	sync_committed(n->sync, e->log, err, w->now);
+}
+
+static void content_now(struct world *w, struct event *e)
+{
+	struct store *s = e->node->store;
+	int err;
+
+	assert_int_equal(s->ops->begin(s), OK);
+	err = s->ops->content_put(s, e->log, e->index, e->id, e->salt, buffer_bytes(&e->content));
+	if (err)
+		s->ops->rollback(s);
+	else
+		assert_int_equal(s->ops->commit(s), OK);
+	sync_content_committed(e->node->sync, e->log, e->index, err == ERR_EXISTS ? OK : err, w->now);
+}
+
+static void run(struct world *w, uint64_t ms)
+{
+	uint64_t end = w->now + ms;
+
+	while (w->now < end) {
+		uint64_t next = end;
+
+		if (w->events && w->events->at < next)
+			next = w->events->at;
+		for (size_t i = 0; i < w->node_count; i++) {
+			if (w->nodes[i].tick_at < next)
+				next = w->nodes[i].tick_at < w->now ? w->now : w->nodes[i].tick_at;
+		}
+		w->now = next;
+		for (size_t i = 0; i < w->node_count; i++) {
+			if (w->nodes[i].tick_at <= w->now)
+				w->nodes[i].tick_at = sync_tick(w->nodes[i].sync, w->now);
+			if (w->nodes[i].tick_at > w->now + 50)
+				w->nodes[i].tick_at = w->now + 50;
+		}
+		while (w->events && w->events->at <= w->now) {
+			struct event *e = w->events;
+			struct frame f;
+			size_t need;
+
+			w->events = e->next;
+			switch (e->kind) {
+			case EVENT_FRAME:
+				if (!e->to->up || e->generation != e->to->generation)
+					break;
+				assert_int_equal(frame_peek(buffer_bytes(&e->bytes), false, &f, &need), OK);
+				sync_receive(e->to->node->sync, e->to->link, &f, w->now);
+				break;
+			case EVENT_COMMITTED:
+				commit_now(w, e);
+				break;
+			case EVENT_CONTENT:
+				content_now(w, e);
+				break;
+			}
+			event_free(e);
+		}
+	}
+}
+
+/* ---- our own log ---- */
+
+static void seal(struct node *n, struct bytes leaves, size_t count, const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
+{
+	struct held_log *l = log_of_origin(n, n);
+	struct store *s = n->store;
+	struct checkpoint c;
+	struct buffer note = BUFFER_INIT;
+	struct replica_batch *b;
+	struct store_append a = {.log = l->no, .leaves = leaves, .count = count};
+	uint64_t first = replica_held(l->replica);
+
+	memset(&c, 0, sizeof c);
+	strcpy(c.origin, n->credential.binding.log_name);
+	assert_int_equal(replica_propose(l->replica, leaves, &c.size, c.root), OK);
+	assert_int_equal(checkpoint_sign(&note, &c, &n->log_key), OK);
+	assert_int_equal(replica_stage_own(l->replica, leaves, buffer_bytes(&note), &b), OK);
+	a.expected = first;
+	a.size = c.size;
+	memcpy(a.root, b->root, HASH_LEN);
+	a.checkpoint = buffer_bytes(&note);
+	a.blocks = b->blocks;
+	a.block_count = b->block_count;
+	assert_int_equal(s->ops->begin(s), OK);
+	assert_int_equal(s->ops->append(s, &a), OK);
+	assert_int_equal(s->ops->commit(s), OK);
+	for (size_t i = 0; contents && i < count; i++) {
+		uint8_t id[ID_LEN];
+
+		if (contents[i].len == 0)
+			continue;
+		id_of(n, l->no, first + i, id);
+		assert_int_equal(s->ops->begin(s), OK);
+		assert_int_equal(s->ops->content_put(s, l->no, first + i, id, salts[i], buffer_bytes(&contents[i])), OK);
+		assert_int_equal(s->ops->commit(s), OK);
+	}
+	replica_committed(l->replica);
+	sync_own_grown(n->sync, l->no, n->world->now);
+	buffer_free(&note);
+}
+
+static void first_entry(struct node *n)
+{
+	struct buffer leaves = BUFFER_INIT;
+
+	leaves_add(&leaves, buffer_bytes(&n->credential.message));
+	seal(n, buffer_bytes(&leaves), 1, NULL, NULL);
+	buffer_free(&leaves);
+}
+
+/* `count` messages in one batch, with contents of up to `content_max` bytes. */
+static void post(struct node *n, size_t count, size_t content_max)
+{
+	struct buffer leaves = BUFFER_INIT, *contents = calloc(count, sizeof *contents);
+	uint8_t (*salts)[SALT_LEN] = calloc(count, sizeof *salts);
+
+	for (size_t i = 0; i < count; i++) {
+		struct header h = {.version = 1, .sequence = ++n->sequence, .kind = 99, .time = FIXTURE_TIME};
+		struct buffer message = BUFFER_INIT;
+		size_t len = content_max ? 1 + next_random(n->world) % content_max : 0;
+
+		memcpy(h.signer, n->root.public, KEY_LEN);
+		for (size_t k = 0; k < len; k++)
+			buffer_add_u8(&contents[i], (uint8_t)next_random(n->world));
+		if (len > 0) {
+			h.has_commitment = true;
+			h.bucket = bucket_of(len);
+			memset(salts[i], (int)(n->sequence & 0xff), SALT_LEN);
+			commitment_make(h.commitment, &n->credential.binding, h.signer, salts[i], buffer_bytes(&contents[i]));
+		}
+		assert_int_equal(message_sign(&message, &n->credential.binding, &h, &n->root), OK);
+		leaves_add(&leaves, buffer_bytes(&message));
+		buffer_free(&message);
+	}
+	seal(n, buffer_bytes(&leaves), count, contents, (const uint8_t (*)[SALT_LEN])salts);
+	for (size_t i = 0; i < count; i++)
+		buffer_free(&contents[i]);
+	buffer_free(&leaves);
+	free(contents);
+	free(salts);
+}
+
+static void begin(struct world *w)
+{
+	for (size_t i = 0; i < w->node_count; i++)
+		first_entry(&w->nodes[i]);
+}
+
+/* ---- looking ---- */
+
+static uint64_t missing_contents(struct node *n)
+{
+	uint64_t sum = 0, one;
+
+	for (size_t i = 0; i < n->log_count; i++) {
+		assert_int_equal(n->store->ops->wanted_count(n->store, n->logs[i].no, &one), OK);
+		sum += one;
+	}
+	return sum;
+}
+
+static bool all_equal(struct world *w)
+{
+	uint8_t first[HASH_LEN], other[HASH_LEN];
+
+	sync_frontier(w->nodes[0].sync, first);
+	for (size_t i = 0; i < w->node_count; i++) {
+		sync_frontier(w->nodes[i].sync, other);
+		if (memcmp(first, other, HASH_LEN) != 0 || missing_contents(&w->nodes[i]) > 0)
+			return false;
+	}
+	return true;
+}
+
+static void assert_all_equal(struct world *w, uint64_t within_ms)
+{
+	uint64_t end = w->now + within_ms;
+
+	while (!all_equal(w) && w->now < end)
+		run(w, 50);
+	if (all_equal(w))
+		return;
+	for (size_t i = 0; i < w->node_count; i++) {
+		for (size_t k = 0; k < w->node_count; k++) {
+			struct held_log *l = log_of_origin(&w->nodes[i], &w->nodes[k]);
+
+			print_error("node %zu log %zu: %lld, upstream %s\n", i, k, l ? (long long)replica_held(l->replica) : -1,
+			    l && sync_upstream(w->nodes[i].sync, l->no) ? sync_upstream(w->nodes[i].sync, l->no) : "-");
+		}
+		print_error("node %zu misses %llu contents\n", i, (unsigned long long)missing_contents(&w->nodes[i]));
+	}
+	fail_msg("not equal after %llu ms", (unsigned long long)within_ms);
+}
+
+static unsigned faults(struct world *w)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < w->node_count; i++)
+		n += w->nodes[i].faults;
+	return n;
+}
+
+/* ---- tests ---- */
+
+static void test_pair(void **state)
+{
+	struct world *w = world_new(2, 1);
+
+	(void)state;
+	wire(w, 0, 1);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 2000);
+	post(&w->nodes[0], 3, 2000);
+	post(&w->nodes[1], 2, 100);
+	assert_all_equal(w, 2000);
+	assert_int_equal(replica_held(log_of_origin(&w->nodes[1], &w->nodes[0])->replica), 4);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* Over nodes in between, contents of several chunks, logs longer than a block. */
+static void test_chain(void **state)
+{
+	struct world *w = world_new(4, 2);
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		wire(w, i, i + 1);
+	begin(w);
+	wires_up(w);
+	post(&w->nodes[0], 700, 300);
+	post(&w->nodes[3], 5, 200000);
+	assert_all_equal(w, 20000);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* Each entry comes in once, or nearly, however many links there are. */
+static void test_mesh_receives_once(void **state)
+{
+	struct world *w = world_new(6, 3);
+	uint64_t received = 0, before = 0, entries = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 6; i++) {
+		for (unsigned k = i + 1; k < 6; k++)
+			wire(w, i, k);
+	}
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	run(w, 5000);
+	for (size_t i = 0; i < 6; i++)
+		before += w->nodes[i].entries_received;
+	for (unsigned round = 0; round < 30; round++) {
+		post(&w->nodes[round % 6], 1, 500);
+		entries++;
+		run(w, 100);
+	}
+	assert_all_equal(w, 5000);
+	for (size_t i = 0; i < 6; i++)
+		received += w->nodes[i].entries_received;
+	assert_int_equal(received - before, entries * 5);
+	world_free(w);
+}
+
+/* Links come and go all the time; in the end all are equal. */
+static void test_links_come_and_go(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 10; seed < 30; seed++) {
+		struct world *w = world_new(5, seed);
+
+		for (unsigned i = 0; i < 5; i++)
+			wire(w, i, (i + 1) % 5);
+		wire(w, 0, 2);
+		begin(w);
+		wires_up(w);
+		for (unsigned round = 0; round < 60; round++) {
+			struct end *e = &w->ends[2 * (next_random(w) % (w->end_count / 2))];
+
+			link_set(w, e, !e->up);
+			if (round % 3 == 0)
+				post(&w->nodes[next_random(w) % 5], 1 + next_random(w) % 4, 1 + next_random(w) % 100000);
+			run(w, next_random(w) % 300);
+		}
+		wires_up(w);
+		assert_all_equal(w, 20000);
+		assert_int_equal(faults(w), 0);
+		world_free(w);
+	}
+}
+
+/* A peer that shows more and sends nothing holds one log up for the time of a stall, not for ever. */
+static void test_stalled_upstream(void **state)
+{
+	struct world *w = world_new(4, 5);
+	struct end *direct, *detour;
+
+	(void)state;
+	/* 3 hears of 0's log from 1 and from 2; whichever feeds it falls silent. */
+	wire(w, 0, 1);
+	wire(w, 0, 2);
+	direct = wire(w, 1, 3);
+	detour = wire(w, 2, 3);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	post(&w->nodes[0], 1, 100);
+	assert_all_equal(w, 5000);
+	(strcmp(sync_upstream(w->nodes[3].sync, log_of_origin(&w->nodes[3], &w->nodes[0])->no), "n1.example") == 0 ? direct : detour)->mute = true;
+	post(&w->nodes[0], 1, 100);
+	run(w, SYNC_STALL_MS + SYNC_WANT_MS + 3000);
+	assert_int_equal(replica_held(log_of_origin(&w->nodes[3], &w->nodes[0])->replica), 3);
+	assert_int_equal(missing_contents(&w->nodes[3]), 0);
+	world_free(w);
+}
+
+/* Commits that fail are asked for again, and nothing is forwarded before it is durable. */
+static void test_failing_disk(void **state)
+{
+	struct world *w = world_new(3, 6);
+
+	(void)state;
+	wire(w, 0, 1);
+	wire(w, 1, 2);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	w->nodes[1].fail_commits = 3;
+	for (unsigned i = 0; i < 5; i++)
+		post(&w->nodes[0], 10, 1000);
+	run(w, 100);
+	assert_true(replica_held(log_of_origin(&w->nodes[2], &w->nodes[0])->replica) <=
+	    replica_held(log_of_origin(&w->nodes[1], &w->nodes[0])->replica));
+	assert_all_equal(w, 30000);
+	assert_int_equal(w->nodes[1].fail_commits, 0);
+	world_free(w);
+}
+
+/* A slow disk: DATA comes in faster than it is stored, and credit bounds what is under way. */
+static void test_slow_disk(void **state)
+{
+	struct world *w = world_new(2, 7);
+
+	(void)state;
+	wire(w, 0, 1);
+	begin(w);
+	w->disk_max = 400;
+	for (unsigned i = 0; i < 12; i++)
+		post(&w->nodes[0], 256, 0);
+	wires_up(w);
+	assert_all_equal(w, 60000);
+	world_free(w);
+}
+
+/* Frames that no honest node sends: each is a fault of its link, and changes nothing. */
+static void test_hostile_frames(void **state)
+{
+	struct world *w = world_new(2, 8);
+	struct end *e = wire(w, 0, 1);
+	struct node *victim = &w->nodes[1];
+	uint8_t before[HASH_LEN], after[HASH_LEN], garbage[600];
+	unsigned known = 0;
+
+	(void)state;
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	run(w, 1000);
+	sync_frontier(victim->sync, before);
+	for (unsigned round = 0; round < 20000; round++) {
+		struct frame f = {.type = (uint8_t)(FRAME_SUMMARY + next_random(w) % 15), .stream = (uint32_t)(next_random(w) % 3)};
+		size_t len = next_random(w) % sizeof garbage;
+
+		for (size_t i = 0; i < len; i++)
+			garbage[i] = (uint8_t)next_random(w);
+		f.payload = bytes_of(garbage, len);
+		sync_receive(victim->sync, e->other->link, &f, w->now);
+	}
+	known = victim->faults;
+	assert_true(known > 1000);
+	run(w, 3000);
+	sync_frontier(victim->sync, after);
+	assert_memory_equal(before, after, HASH_LEN);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_pair),
+	    cmocka_unit_test(test_chain),
+	    cmocka_unit_test(test_mesh_receives_once),
+	    cmocka_unit_test(test_links_come_and_go),
+	    cmocka_unit_test(test_stalled_upstream),
+	    cmocka_unit_test(test_failing_disk),
+	    cmocka_unit_test(test_slow_disk),
+	    cmocka_unit_test(test_hostile_frames),
+	};
+
+	if (crypto_start() != OK)
+		return 1;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
