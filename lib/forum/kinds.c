@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What each kind does to the views (SPEC.md section 6.2): one function per kind, in one table.
+ *
+ * That a message has an effect, and what it does to the roster, is decided before these are called.
+ */
+#include "forum/private.h"
+
+#include "base/error.h"
+#include "base/text.h"
+#include "msg/content.h"
+
+static int node_effect(struct forum *f, struct arriving *a)
+{
+	a->result->node_changed = true;
+	int err = message_record(f, a);
+	return err == OK ? view_run(f->s, VIEW_NODE_ADD, NULL, "iib", (int64_t)a->o->log,
+			       (int64_t)a->index, a->entry->message)
+			 : err;
+}
+
+static int admit_effect(struct forum *f, struct arriving *a)
+{
+	struct admit_body b;
+	int err = admit_body_parse(a->entry->header.body, &b);
+
+	if (err == OK)
+		err = message_record(f, a);
+	if (err == OK)
+		err = view_run(
+		    f->s, VIEW_ADMISSION_ADD, NULL, "ibk", (int64_t)a->o->log, b.name, b.root_key);
+	if (err == OK)
+		err = members_admit(
+		    f->members, bytes_str(a->o->organisation), a->o->root_key, b.name, b.root_key);
+	if (err < 0)
+		return err;
+	a->result->members_grew |= err == 1;
+	return OK;
+}
+
+static int enrol_effect(struct forum *f, struct arriving *a)
+{
+	struct enrol_body b;
+	int64_t person = 0;
+	int err = enrol_body_parse(a->entry->header.body, &b);
+
+	if (err == OK)
+		err = message_record(f, a);
+	if (err == OK && a->verdict.new_identity) {
+		person = a->no;
+		err = view_run(
+		    f->s, VIEW_PERSON_ADD, NULL, "iih", person, (int64_t)a->o->log, b.identity);
+	} else if (err == OK) {
+		err = person_find(f, a->o, b.identity, &person);
+	}
+	return err == OK ? signer_add(f, a->o, roster_signer(a->o->roster, b.device_key), person)
+			 : err;
+}
+
+static bool always(const struct header *h)
+{
+	return h->has_commitment;
+}
+
+static bool begins_thread(const struct header *h)
+{
+	return h->has_commitment && !h->parent.present;
+}
+
+/* Only the ENROL that began an identity has a person of its number. */
+static int enrol_content(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+{
+	(void)h;
+	return profile_set(f, no, content);
+}
+
+static int title_content(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+{
+	struct content c;
+	struct bytes none = {0};
+	int err = content_parse(content, &c);
+
+	if (err == OK)
+		err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no,
+		    text_head(c.subject, SUBJECT_MAX),
+		    h->kind == KIND_TOPIC ? text_head(c.text, DESCRIPTION_MAX) : none);
+	else if (err != ERR_NOMEM)
+		err = OK; /* what does not parse is not shown (section 7) */
+	content_clear(&c);
+	return err;
+}
+
+/* clang-format off */
+static const struct kind_rule rules[KIND_LAST_KNOWN + 1] = {
+	[KIND_NODE] = {.effect = node_effect},
+	[KIND_ADMIT] = {.effect = admit_effect},
+	[KIND_ENROL] = {.effect = enrol_effect, .wants = always, .content = enrol_content},
+	[KIND_REVOKE] = {.effect = message_record}, /* the roster has taken it in */
+	[KIND_TOPIC] = {.effect = topic_place, .wants = always, .content = title_content},
+	[KIND_POST] = {.effect = post_place, .wants = begins_thread, .content = title_content},
+	[KIND_AMEND] = {.effect = message_record},
+	[KIND_ERASE] = {.effect = message_record},
+};
+/* clang-format on */
+
+const struct kind_rule *kind_rule(uint32_t kind)
+{
+	return kind >= KIND_NODE && kind <= KIND_LAST_KNOWN ? &rules[kind] : NULL;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The inside of a struct forum, shared by the files of the fold. Nobody else includes this. */
+#ifndef FORUM_PRIVATE_H
+#define FORUM_PRIVATE_H
+
+#include "forum/forum.h"
+#include "member/keyindex.h"
+#include "store/views.h"
+
+#define SUBJECT_MAX 1024     /* bytes of a subject that a view keeps */
+#define DESCRIPTION_MAX 4096 /* and of a topic's description */
+
+/* A key of a roster, as the signer table numbers it. */
+struct known {
+	uint8_t key[KEY_LEN];
+	int64_t no, person; /* person 0: not a device */
+};
+
+/* A log whose entry 0 is folded. */
+struct origin {
+	uint32_t log;
+	char name[VERIFIER_NAME_MAX + 1];
+	char organisation[ORG_NAME_MAX + 1];
+	uint8_t root_key[KEY_LEN];
+	uint64_t number, folded;
+	uint64_t end;            /* the size at which a successor has taken over */
+	struct origin *previous; /* NULL: a first log */
+	struct roster *roster;
+	struct known *known;
+	uint32_t known_count, known_cap;
+	struct key_index by_key;
+};
+
+/* Counts of a topic that changed and aren't written yet. */
+struct tally {
+	int64_t topic, threads, posts;
+};
+enum { TALLIES = 16, MENTIONS = 16 };
+
+struct forum {
+	struct store *s;
+	const struct charter *charter;
+	struct members *members;
+	struct origin **origins; /* by log number; NULL: not folded */
+	size_t origin_cap;
+	int64_t last_message, last_arrival;
+	struct tally tallies[TALLIES];
+	size_t tally_count;
+	/* Topics that were mentioned lately; which one an id falls on is its first byte. */
+	struct {
+		uint8_t id[ID_LEN];
+		int64_t no;
+	} topics[MENTIONS];
+	struct buffer content; /* scratch */
+};
+
+/* A valid entry on its way in. */
+struct arriving {
+	struct origin *o;
+	uint64_t index;
+	const struct forum_entry *entry;
+	struct verdict verdict;
+	int64_t signer, person;
+	int64_t no; /* its message's, once written */
+	struct forum_result *result;
+};
+
+/* What a kind means: `effect` writes the message (message_record() or what places it) and what
+ * follows from it; `content` takes in what was committed to. A kind without an effect function is
+ * recorded only. */
+struct kind_rule {
+	int (*effect)(struct forum *f, struct arriving *a);
+	/* Whether this message's content is shown in a view at all. */
+	bool (*wants)(const struct header *h);
+	int (*content)(struct forum *f, int64_t no, const struct header *h, struct bytes content);
+};
+const struct kind_rule *kind_rule(uint32_t kind); /* NULL: unknown */
+
+/* record.c: messages, and the threads that they hang together in. */
+int message_record(struct forum *f, struct arriving *a);
+int topic_place(struct forum *f, struct arriving *a);
+int post_place(struct forum *f, struct arriving *a);
+int tallies_flush(struct forum *f);
+
+/* origin.c */
+int origin_start(
+    struct forum *f, const struct store_log *log, struct bytes credential, struct origin **out);
+int origins_load(struct forum *f);
+void origin_free(struct origin *o);
+struct origin *origin_of(const struct forum *f, uint32_t log);
+/* The row of a key that the roster knows, written now if it has none yet. */
+int signer_find(struct forum *f, struct origin *o, const uint8_t key[static KEY_LEN], int64_t *no,
+    int64_t *person);
+int signer_add(struct forum *f, struct origin *o, const struct signer *s, int64_t person);
+int signers_flush(struct forum *f, struct origin *o);
+/* The person of an identity in this log or one before it. ERR_NOTFOUND. */
+int person_find(struct forum *f, const struct origin *o,
+    const uint8_t identity[static IDENTITY_LEN], int64_t *no);
+
+/* profile.c */
+int profile_set(struct forum *f, int64_t person, struct bytes content);
+int skeletons_refresh(struct forum *f);
+
+/* Of a text, what fits `max` bytes without cutting a character. */
+struct bytes text_head(struct bytes text, size_t max);
+
+#endif

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Listings: ids, topics, threads, arrivals. */
+#include "forum/query_private.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+/* Rows that query_resolve() looks at: anybody can mention ids that begin alike and don't exist. */
+#define RESOLVE_MAX 1000
+
+/* Make the id of a row, which is of 32 bytes. */
+static void id_read(const struct view *v, int column, uint8_t out[static ID_LEN])
+{
+	view_fixed(v, column, out, ID_LEN);
+}
+
+int query_resolve(struct store *s, struct bytes prefix, uint8_t id[static ID_LEN])
+{
+	uint8_t from[ID_LEN], to[ID_LEN];
+	size_t shown = 0, roots = 0, seen = 0;
+	struct view v;
+
+	if (prefix.len < 4 || prefix.len > ID_LEN)
+		return ERR_INVALID;
+	memset(from, 0, ID_LEN);
+	memset(to, 0xff, ID_LEN);
+	memcpy(from, prefix.data, prefix.len);
+	memcpy(to, prefix.data, prefix.len);
+	int err = view_start(&v, s, VIEW_RESOLVE, "kki", from, to, (int64_t)RESOLVE_MAX);
+	while (err == OK && (err = view_next(&v)) == 1) {
+		bool is_shown = view_int(&v, 1) != 0, is_root = !is_shown && view_int(&v, 2) != 0;
+		seen++;
+		/* A missing root is listed and can be asked for, but gives way to what is here. */
+		if ((is_shown && shown == 0) || (is_root && roots + shown == 0))
+			id_read(&v, 0, id);
+		shown += is_shown;
+		roots += is_root;
+		err = OK;
+	}
+	if (err != OK)
+		return err;
+	if (shown > 1 || (shown == 0 && roots > 1) || seen == RESOLVE_MAX)
+		return ERR_EXISTS;
+	return shown + roots == 0 ? ERR_NOTFOUND : OK;
+}
+
+int query_topics(struct store *s, topic_fn *fn, void *ctx)
+{
+	struct view v;
+	int err = view_start(&v, s, VIEW_TOPICS, "");
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		int64_t at = view_int(&v, AUTHOR_COLUMNS_COUNT + 1);
+		struct topic_row row = {
+		    .log_no = view_at_log(at),
+		    .index = view_at_index(at),
+		    .title = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 2),
+		    .description = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 3),
+		    .threads = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 4),
+		    .posts = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 5),
+		    .latest = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 6),
+		};
+		author_read(&v, 0, &row.author);
+		memcpy(row.log, row.author.log, DIGEST_LEN);
+		id_read(&v, AUTHOR_COLUMNS_COUNT, row.id);
+		if ((err = fn(ctx, &row)) != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+/* The number that a query finds for an id. */
+static int number_of(
+    struct store *s, enum view_id which, const uint8_t id[static ID_LEN], int64_t *out)
+{
+	struct view v;
+	int err = view_start(&v, s, which, "k", id);
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	*out = view_int(&v, 0);
+	view_end(&v);
+	return OK;
+}
+
+static int threads_each(
+    struct store *s, int64_t topic, size_t limit, size_t offset, thread_fn *fn, void *ctx)
+{
+	struct view v;
+	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+	int64_t skip = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
+	int err = view_start(&v, s, VIEW_THREADS, "iii", topic, most, skip);
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		struct thread_row row = {
+		    .root_missing = view_int(&v, AUTHOR_COLUMNS_COUNT + 2) == 0,
+		    .posts = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 5),
+		    .latest = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 6),
+		};
+		id_read(&v, AUTHOR_COLUMNS_COUNT, row.id);
+		/* A missing root may be a valid message that isn't shown: then nothing of it is. */
+		if (!row.root_missing) {
+			row.lang = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 3);
+			row.time = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 4);
+			row.subject = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 7);
+			author_read(&v, 0, &row.author);
+			memcpy(row.log, row.author.log, DIGEST_LEN);
+		}
+		if ((err = fn(ctx, &row)) != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+int query_threads(struct store *s, const uint8_t topic[static ID_LEN], size_t limit, size_t offset,
+    thread_fn *fn, void *ctx)
+{
+	int64_t no;
+	int err = number_of(s, VIEW_TOPIC_FIND, topic, &no);
+
+	return err == OK ? threads_each(s, no, limit, offset, fn, ctx) : err;
+}
+
+int query_arrivals(
+    struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx)
+{
+	struct view v;
+	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after, no;
+	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+	int err;
+
+	if (topic == NULL) {
+		err = view_start(&v, s, VIEW_ARRIVALS, "ii", from, most);
+	} else {
+		/* A topic of which nothing is here yet may come. */
+		err = number_of(s, VIEW_TOPIC_FIND, topic, &no);
+		if (err == ERR_NOTFOUND)
+			return OK;
+		if (err == OK)
+			err = view_start(&v, s, VIEW_ARRIVALS_TOPIC, "iii", from, most, no);
+	}
+	while (err == OK && (err = view_next(&v)) == 1) {
+		int64_t at = view_int(&v, AUTHOR_COLUMNS_COUNT);
+		struct item_row row = {
+		    .log_no = view_at_log(at),
+		    .index = view_at_index(at),
+		    .kind = (uint32_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 1),
+		    .time = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 2),
+		    .arrival = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 3),
+		    .parent_missing = view_int(&v, AUTHOR_COLUMNS_COUNT + 7) != 0,
+		};
+		id_read(&v, AUTHOR_COLUMNS_COUNT + 4, row.id);
+		id_read(&v, AUTHOR_COLUMNS_COUNT + 5, row.topic);
+		id_read(&v,
+		    view_null(&v, AUTHOR_COLUMNS_COUNT + 6) ? AUTHOR_COLUMNS_COUNT + 4
+							    : AUTHOR_COLUMNS_COUNT + 6,
+		    row.thread);
+		author_read(&v, 0, &row.author);
+		if ((err = fn(ctx, &row)) != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+int query_last_arrival(struct store *s, uint64_t *out)
+{
+	struct view v;
+	int err = view_start(&v, s, VIEW_LAST_NUMBERS, "");
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_STORE : err;
+	*out = (uint64_t)view_int(&v, 1);
+	view_end(&v);
+	return OK;
+}
+
+int query_message(struct store *s, const uint8_t id[static ID_LEN], uint32_t *log, uint64_t *index)
+{
+	int64_t at;
+	int err = number_of(s, VIEW_MESSAGE_AT, id, &at);
+
+	if (err != OK)
+		return err;
+	*log = view_at_log(at);
+	*index = view_at_index(at);
+	return OK;
+}

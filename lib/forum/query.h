@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reading the views: topics, threads, items, people (SPEC.md section 13). Each call is one short
+ * read on any connection, also a read-only one of another process. Rows are valid during the
+ * callback; a callback that returns other than OK ends the query with that value. */
+#ifndef FORUM_QUERY_H
+#define FORUM_QUERY_H
+
+#include "msg/content.h"
+#include "member/roster.h"
+#include "store/store.h"
+
+/* Who wrote something, as far as is known. */
+struct author {
+	char organisation[101];
+	uint8_t log[DIGEST_LEN];
+	bool device; /* else the registrar or the root */
+	uint8_t identity[IDENTITY_LEN];
+	char handle[65]; /* "" when there is none that may be shown */
+	char name[257], group[129];
+	bool recovery; /* this device was enrolled by recovery */
+};
+
+struct topic_row {
+	uint32_t log_no;
+	uint64_t index;
+	uint8_t log[DIGEST_LEN], id[ID_LEN];
+	struct bytes title, description; /* empty until the content is here */
+	uint64_t threads, posts, latest;
+	struct author author;
+};
+
+struct thread_row {
+	uint8_t id[ID_LEN];      /* of the root, present or not */
+	uint8_t log[DIGEST_LEN]; /* zeros while the root is missing */
+	bool root_missing;
+	struct bytes subject, lang;
+	uint64_t time;
+	uint64_t posts, latest; /* of the posts that stand in this topic */
+	struct author author;   /* of the root; empty when missing */
+};
+
+enum content_state { CONTENT_HERE, CONTENT_MISSING, CONTENT_ERASED, CONTENT_NONE };
+
+struct item_row {
+	uint32_t log_no;
+	uint64_t index;
+	uint8_t id[ID_LEN], topic[ID_LEN], thread[ID_LEN];
+	uint32_t kind;
+	uint64_t time, arrival;
+	unsigned depth; /* 0: the root, or without a parent here */
+	bool parent_missing;
+	struct author author;
+};
+
+typedef int topic_fn(void *ctx, const struct topic_row *row);
+typedef int thread_fn(void *ctx, const struct thread_row *row);
+typedef int item_fn(void *ctx, const struct item_row *row);
+
+/* Complete an id from its first bytes (4 to 32) among valid, shown messages; if there is none,
+ * among missing roots. ERR_NOTFOUND; ERR_EXISTS when several begin so, or too many that were
+ * mentioned. */
+int query_resolve(struct store *s, struct bytes prefix, uint8_t id[static ID_LEN]);
+
+/* Topics ascending by title, then id. */
+int query_topics(struct store *s, topic_fn *fn, void *ctx);
+/* Threads of a topic, newest activity first, equal times by the newest post's id. The topic itself
+ * may be missing; ERR_NOTFOUND when nothing stands in it either. */
+int query_threads(struct store *s, const uint8_t topic[static ID_LEN], size_t limit, size_t offset,
+    thread_fn *fn, void *ctx);
+/* The whole thread of a post (or of a missing root), depth first, siblings by (time, id).
+ * ERR_NOTFOUND. `*missing` (NULL: not asked), set before the first call of `fn`: posts that are
+ * mentioned as parents and not here, plus posts whose content is missing. Replies to a TOPIC are a
+ * thread of which that is the root. Takes memory and time as the thread has posts: about 100 bytes
+ * and a microsecond each. */
+int query_thread(
+    struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, void *ctx, uint64_t *missing);
+/* Topics and posts in the order of arrival, arrival > after; topic NULL: all. `depth` is not told.
+ */
+int query_arrivals(
+    struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
+int query_last_arrival(struct store *s, uint64_t *out);
+
+/* Where a valid message stands. ERR_NOTFOUND. */
+int query_message(struct store *s, const uint8_t id[static ID_LEN], uint32_t *log, uint64_t *index);
+
+/* A key of a log's roster. ERR_NOTFOUND. */
+int query_signer(struct store *s, uint32_t log, const uint8_t key[static KEY_LEN],
+    struct signer *out, struct author *author);
+/* Whether a handle with this skeleton (base/text.h) exists in the log: OK with its identity and
+ * handle, or ERR_NOTFOUND. */
+int query_skeleton(struct store *s, uint32_t log, const char *skeleton,
+    uint8_t identity[static IDENTITY_LEN], char handle[static 65]);
+/* People of a log: every device that was ever enrolled, a person's together, by handle. */
+int query_people(struct store *s, uint32_t log,
+    int (*fn)(void *ctx, const struct author *a, const struct signer *device), void *ctx);
+
+/* Append a canonical text of everything shown, free of local numbers: equal on two nodes that hold
+ * the same. */
+int query_dump(struct store *s, struct buffer *out);
+
+#endif
