@@ -1,0 +1,532 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "net/channel.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/bufferevent_ssl.h>
+#include <event2/util.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+
+enum state { CONNECTING, GREETING, OPEN, CLOSING };
+
+struct channel {
+	struct net *net;
+	struct bufferevent *bev;
+	struct event *timer;
+	const struct channel_events *events;
+	void *ctx;
+	enum state state;
+	bool tls, server, pinged;
+	bool polite, throttled; /* throttled: not reading until the output is out */
+	int err;              /* what `closed` reports */
+	char text[256];
+	char address[300], host[256];
+	uint64_t deadline;    /* of the present state, or of the frame that has begun; 0: none */
+	uint64_t heard;       /* when the last bytes came */
+	size_t reserved;      /* of the budget */
+	bool waiting;         /* for the budget */
+	uint8_t pin[HASH_LEN];
+	bool has_pin;
+	struct buffer scratch;
+};
+
+#define CLOSE_MS 1000
+#define BUDGET_RETRY_MS 50
+#define PONG_MS 30000
+
+int address_split(const char *address, char host[static 256], char port[static 6])
+{
+	const char *colon = strrchr(address, ':'), *begin = address, *end = colon;
+	uint64_t number;
+
+	if (!colon || strlen(colon + 1) > 5 || decimal_parse(&number, colon + 1, strlen(colon + 1), 65535) != OK || number == 0)
+		return ERR_MALFORMED;
+	if (*address == '[') {
+		begin = address + 1;
+		end = colon - 1;
+		if (end <= begin || *end != ']')
+			return ERR_MALFORMED;
+	} else if (memchr(address, ':', (size_t)(colon - address))) {
+		return ERR_MALFORMED; /* an IPv6 address wants brackets */
+	}
+	if (end == begin || end - begin > 255)
+		return ERR_MALFORMED;
+	memcpy(host, begin, (size_t)(end - begin));
+	host[end - begin] = '\0';
+	memcpy(port, colon + 1, strlen(colon + 1) + 1);
+	return OK;
+}
+
+static void channel_free(struct channel *ch)
+{
+	ch->net->budget_used -= ch->reserved;
+	if (ch->bev) {
+		SSL *ssl = ch->tls ? bufferevent_openssl_get_ssl(ch->bev) : NULL;
+
+		if (ssl) {
+			SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+			SSL_shutdown(ssl);
+		}
+		bufferevent_free(ch->bev);
+	}
+	if (ch->timer)
+		event_free(ch->timer);
+	buffer_free(&ch->scratch);
+	ERR_clear_error();
+	free(ch);
+}
+
+/* Call at the loop's next turn: `closed` never comes out of a call that the owner made. */
+static void timer_set(struct channel *ch, uint64_t ms)
+{
+	struct timeval tv = {(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
+
+	event_add(ch->timer, &tv);
+}
+
+static void finish(struct channel *ch)
+{
+	const struct channel_events *events = ch->events;
+
+	events->closed(ch->ctx, ch, ch->err, ch->text);
+	channel_free(ch);
+}
+
+static void end_with(struct channel *ch, int err, const char *text)
+{
+	if (ch->state != CLOSING) {
+		ch->err = err;
+		snprintf(ch->text, sizeof ch->text, "%s", text);
+		ch->state = CLOSING;
+	}
+	bufferevent_disable(ch->bev, EV_READ);
+	ch->deadline = clock_mono_ms(); /* now */
+	timer_set(ch, 0);
+}
+
+void channel_drop(struct channel *ch)
+{
+	finish(ch);
+}
+
+void channel_close(struct channel *ch)
+{
+	if (ch->state == CLOSING)
+		return;
+	ch->state = CLOSING;
+	ch->err = OK;
+	snprintf(ch->text, sizeof ch->text, "closed");
+	bufferevent_disable(ch->bev, EV_READ);
+	ch->deadline = clock_mono_ms() + CLOSE_MS;
+	timer_set(ch, channel_backlog(ch) > 0 ? CLOSE_MS : 0);
+}
+
+void channel_refuse(struct channel *ch, uint32_t code, int err, const char *text)
+{
+	Convene__Error m = CONVENE__ERROR__INIT;
+
+	if (ch->state == CLOSING)
+		return;
+	m.code = code;
+	m.text = pb_of(bytes_str(text));
+	if (ch->state != CONNECTING)
+		channel_send(ch, FRAME_ERROR, 0, &m.base);
+	channel_close(ch);
+	ch->err = err;
+	snprintf(ch->text, sizeof ch->text, "%s", text);
+}
+
+void channel_fail(struct channel *ch, int err, const char *text)
+{
+	channel_refuse(ch, refusal_code(err), err, text);
+}
+
+void channel_polite(struct channel *ch)
+{
+	ch->polite = true;
+}
+
+bool channel_closing(const struct channel *ch) { return ch->state == CLOSING; }
+const char *channel_address(const struct channel *ch) { return ch->address; }
+const char *channel_host(const struct channel *ch) { return ch->host; }
+
+size_t channel_backlog(const struct channel *ch)
+{
+	return evbuffer_get_length(bufferevent_get_output(ch->bev));
+}
+
+int channel_pin(const struct channel *ch, uint8_t pin[static HASH_LEN])
+{
+	if (!ch->has_pin)
+		return ERR_NOTFOUND;
+	memcpy(pin, ch->pin, HASH_LEN);
+	return OK;
+}
+
+void channel_send(struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	int err;
+
+	if (ch->state == CLOSING)
+		return;
+	buffer_reset(&ch->scratch);
+	err = message ? frame_add(&ch->scratch, type, stream, message) : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
+	if (!err && evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
+		err = ERR_NOMEM;
+	if (ch->scratch.cap > 2 * CHANNEL_LARGE)
+		buffer_free(&ch->scratch);
+	if (!err && channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
+		err = ERR_TOO_LARGE;
+	if (err)
+		end_with(ch, err, "its output could not be queued: it reads too slowly");
+}
+
+/* ---- reading ---- */
+
+static void raw_send(struct channel *ch, uint8_t type, struct bytes payload)
+{
+	buffer_reset(&ch->scratch);
+	if (frame_add_raw(&ch->scratch, type, 0, payload) == OK)
+		evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len);
+}
+
+static void frame_done(struct channel *ch)
+{
+	ch->net->budget_used -= ch->reserved;
+	ch->reserved = 0;
+	ch->deadline = 0;
+}
+
+/* The whole of a large frame is about to be held: it needs a place in the budget, and waits unread until there is one. The frame's deadline goes on
+ * counting, so that those who hold a place without using it lose it. */
+static bool budget_take(struct channel *ch, size_t need)
+{
+	if (need <= CHANNEL_LARGE || ch->reserved > 0)
+		return true;
+	if (ch->net->budget_used + need > ch->net->budget)
+		return false;
+	ch->reserved = need;
+	ch->net->budget_used += need;
+	return true;
+}
+
+static void input_run(struct channel *ch)
+{
+	struct evbuffer *in = bufferevent_get_input(ch->bev);
+	bool greeting = ch->tls;
+
+	while (ch->state != CLOSING) {
+		uint8_t head[FRAME_HEADER_LEN];
+		ev_ssize_t have = evbuffer_copyout(in, head, sizeof head);
+		size_t need = 0, total = evbuffer_get_length(in);
+		struct frame frame;
+		char text[128];
+		int err;
+
+		if (have <= 0)
+			break;
+		if (ch->polite && channel_backlog(ch) > CHANNEL_POLITE) {
+			ch->throttled = true;
+			bufferevent_disable(ch->bev, EV_READ);
+			return;
+		}
+		greeting = ch->tls && ch->state == GREETING;
+		err = frame_peek(bytes_of(head, (size_t)have), greeting, &frame, &need);
+		if (err == ERR_TRUNCATED && need > FRAME_HEADER_LEN && total >= need) {
+			const uint8_t *all = evbuffer_pullup(in, (ev_ssize_t)need);
+
+			err = all ? frame_peek(bytes_of(all, need), greeting, &frame, &need) : ERR_NOMEM;
+		}
+		if (err == ERR_TRUNCATED) {
+			if (!budget_take(ch, need)) {
+				ch->waiting = true;
+				bufferevent_disable(ch->bev, EV_READ);
+				timer_set(ch, BUDGET_RETRY_MS);
+			}
+			if (ch->deadline == 0)
+				ch->deadline = clock_mono_ms() + ch->net->frame_ms;
+			bufferevent_setwatermark(ch->bev, EV_READ, need > total ? need : 0, need + CHANNEL_LARGE);
+			return;
+		}
+		if (err) {
+			if (err == ERR_TOO_LARGE)
+				snprintf(text, sizeof text, "a %s frame of %u bytes is over its limit of %u", frame_name(head[4]), get_u32(head),
+				    greeting ? FRAME_HELLO_MAX : frame_limit(head[4]));
+			else if (greeting)
+				snprintf(text, sizeof text, "HELLO is expected first, not a frame of type %u", head[4]);
+			else
+				snprintf(text, sizeof text, "no frame of type %u is known", head[4]);
+			channel_fail(ch, err, text);
+			return;
+		}
+		if (frame.type == FRAME_PING && frame.payload.len <= 64)
+			raw_send(ch, FRAME_PONG, frame.payload);
+		else if (frame.type != FRAME_PONG)
+			ch->events->frame(ch->ctx, ch, &frame);
+		evbuffer_drain(in, FRAME_HEADER_LEN + frame.payload.len);
+		if (ch->state != GREETING)
+			frame_done(ch);
+	}
+	if (ch->state != CLOSING)
+		bufferevent_setwatermark(ch->bev, EV_READ, 0, 2 * CHANNEL_LARGE);
+}
+
+static void on_read(struct bufferevent *bev, void *arg)
+{
+	struct channel *ch = arg;
+
+	(void)bev;
+	ch->heard = clock_mono_ms();
+	ch->pinged = false;
+	if (!ch->waiting && !ch->throttled)
+		input_run(ch);
+}
+
+static void on_write(struct bufferevent *bev, void *arg)
+{
+	struct channel *ch = arg;
+
+	(void)bev;
+	if (ch->state == CLOSING) {
+		if (channel_backlog(ch) == 0)
+			timer_set(ch, 0);
+	} else if (ch->state == OPEN) {
+		if (ch->events->writable)
+			ch->events->writable(ch->ctx, ch);
+		if (ch->throttled && ch->state == OPEN) {
+			ch->throttled = false;
+			ch->heard = clock_mono_ms();
+			bufferevent_enable(ch->bev, EV_READ);
+			input_run(ch);
+		}
+	}
+}
+
+static void opened(struct channel *ch)
+{
+	ch->state = ch->tls ? GREETING : OPEN;
+	ch->deadline = ch->tls ? clock_mono_ms() + ch->net->handshake_ms : 0;
+	if (ch->tls)
+		ch->has_pin = tls_peer_pin(bufferevent_openssl_get_ssl(ch->bev), ch->pin) == OK;
+	if (ch->events->open)
+		ch->events->open(ch->ctx, ch);
+}
+
+void channel_greeted(struct channel *ch)
+{
+	if (ch->state != GREETING)
+		return;
+	ch->state = OPEN;
+	ch->deadline = 0;
+}
+
+static void on_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct channel *ch = arg;
+	char text[256];
+
+	if (what & BEV_EVENT_CONNECTED) {
+		int one = 1;
+
+		/* libevent leaves Nagle on: 40 ms stalls. */
+		setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		if (ch->state == CONNECTING)
+			opened(ch);
+		return;
+	}
+	if (what & BEV_EVENT_TIMEOUT) {
+		end_with(ch, ERR_TIMEOUT, "timed out");
+		return;
+	}
+	if (what & BEV_EVENT_EOF) {
+		end_with(ch, ERR_CLOSED, ch->state == CONNECTING ? "closed during the TLS handshake" : "closed by the other side");
+		return;
+	}
+	unsigned long ssl_err = ch->tls ? bufferevent_get_openssl_error(bev) : 0;
+	int dns = bufferevent_socket_get_dns_error(bev), code = EVUTIL_SOCKET_ERROR();
+
+	if (ssl_err)
+		snprintf(text, sizeof text, "TLS: %s", ERR_reason_error_string(ssl_err) ? ERR_reason_error_string(ssl_err) : "failed");
+	else if (dns)
+		snprintf(text, sizeof text, "%s", evutil_gai_strerror(dns));
+	else
+		snprintf(text, sizeof text, "%s", code ? evutil_socket_error_to_string(code) : "connection lost");
+	end_with(ch, ssl_err ? ERR_REFUSED : ERR_CLOSED, text);
+}
+
+/* Deadlines, silence, waiting for the budget, and the end: one timer for all, set anew as it fires. */
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct channel *ch = arg;
+	uint64_t now = clock_mono_ms();
+
+	(void)fd;
+	(void)what;
+	if (ch->state == CLOSING) {
+		finish(ch);
+		return;
+	}
+	if (ch->deadline && now >= ch->deadline) {
+		channel_fail(ch, ERR_TIMEOUT, ch->state == CONNECTING ? "the TLS handshake took too long" :
+		    ch->state == GREETING ? "no HELLO in time" : "a frame took too long to arrive");
+		if (channel_backlog(ch) == 0 || ch->state == CONNECTING)
+			timer_set(ch, 0);
+		return;
+	}
+	if (ch->waiting) {
+		ch->waiting = false;
+		bufferevent_enable(ch->bev, EV_READ);
+		input_run(ch);
+		if (ch->waiting || ch->state == CLOSING)
+			return;
+	}
+	if (ch->state == OPEN && ch->tls) {
+		if (now - ch->heard > ch->net->idle_ms + PONG_MS) {
+			end_with(ch, ERR_TIMEOUT, "no answer to PING");
+			return;
+		}
+		if (now - ch->heard > ch->net->idle_ms && !ch->pinged) {
+			ch->pinged = true;
+			raw_send(ch, FRAME_PING, bytes_of("idle", 4));
+		}
+	}
+	timer_set(ch, 1000);
+}
+
+static struct channel *channel_new(struct net *net, bool tls, bool server, const struct channel_events *events, void *ctx)
+{
+	struct channel *ch = calloc(1, sizeof *ch);
+
+	if (!ch)
+		return NULL;
+	*ch = (struct channel){.net = net, .tls = tls, .server = server, .events = events, .ctx = ctx, .scratch = BUFFER_INIT};
+	ch->heard = clock_mono_ms();
+	ch->deadline = ch->heard + net->handshake_ms;
+	snprintf(ch->address, sizeof ch->address, "local");
+	ch->timer = event_new(net->base, -1, 0, on_timer, ch);
+	if (!ch->timer) {
+		free(ch);
+		return NULL;
+	}
+	timer_set(ch, 1000);
+	return ch;
+}
+
+static bool attach(struct channel *ch, int fd)
+{
+	SSL *ssl = NULL;
+
+	if (ch->tls) {
+		ssl = tls_session(ch->net->tls, ch->server);
+		if (!ssl)
+			return false;
+		ch->bev = bufferevent_openssl_socket_new(ch->net->base, fd, ssl, ch->server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
+		    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+		if (!ch->bev)
+			SSL_free(ssl);
+		else
+			bufferevent_openssl_set_allow_dirty_shutdown(ch->bev, 1);
+	} else {
+		ch->bev = bufferevent_socket_new(ch->net->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	}
+	if (!ch->bev)
+		return false;
+	bufferevent_setcb(ch->bev, on_read, on_write, on_event, ch);
+	bufferevent_setwatermark(ch->bev, EV_WRITE, CHANNEL_LOW_WATER, 0);
+	bufferevent_setwatermark(ch->bev, EV_READ, 0, 2 * CHANNEL_LARGE);
+	bufferevent_enable(ch->bev, EV_READ | EV_WRITE);
+	return true;
+}
+
+static void address_of(struct channel *ch, const struct sockaddr *sa, socklen_t len)
+{
+	char port[8];
+
+	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+		return;
+	if (getnameinfo(sa, len, ch->host, sizeof ch->host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+		return;
+	snprintf(ch->address, sizeof ch->address, sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", ch->host, port);
+}
+
+struct channel *channel_accept(struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx)
+{
+	struct channel *ch = channel_new(net, tls, true, events, ctx);
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	int one = 1;
+
+	evutil_make_socket_nonblocking(fd);
+	if (ch && !attach(ch, fd)) {
+		channel_free(ch);
+		ch = NULL;
+	}
+	if (!ch) {
+		evutil_closesocket(fd);
+		return NULL;
+	}
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
+		address_of(ch, (struct sockaddr *)&ss, len);
+	if (tls)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	else
+		opened(ch);
+	return ch;
+}
+
+struct channel *channel_connect(struct net *net, const char *address, const struct channel_events *events, void *ctx)
+{
+	char host[256], port[6];
+	struct channel *ch;
+
+	if (address_split(address, host, port) != OK)
+		return NULL;
+	ch = channel_new(net, true, false, events, ctx);
+	if (!ch)
+		return NULL;
+	snprintf(ch->address, sizeof ch->address, "%s", address);
+	snprintf(ch->host, sizeof ch->host, "%s", host);
+	if (!attach(ch, -1)) {
+		channel_free(ch);
+		return NULL;
+	}
+	/* Without an evdns base the name is looked up right here. Numeric addresses, the usual case, cost nothing; a name costs the loop a
+	 * look-up at each attempt to connect. */
+	if (bufferevent_socket_connect_hostname(ch->bev, NULL, AF_UNSPEC, host, atoi(port)) != 0)
+		end_with(ch, ERR_CLOSED, "the address can't be connected to");
+	return ch;
+}
+
+struct channel *channel_connect_unix(struct net *net, const char *path, const struct channel_events *events, void *ctx)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	struct channel *ch;
+
+	if (strlen(path) >= sizeof sun.sun_path)
+		return NULL;
+	memcpy(sun.sun_path, path, strlen(path) + 1);
+	ch = channel_new(net, false, false, events, ctx);
+	if (!ch)
+		return NULL;
+	if (!attach(ch, -1)) {
+		channel_free(ch);
+		return NULL;
+	}
+	if (bufferevent_socket_connect(ch->bev, (struct sockaddr *)&sun, sizeof sun) != 0)
+		end_with(ch, ERR_CLOSED, "nobody listens on the control socket");
+	return ch;
+}
