@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What options say together: the defaults that follow from others, and the contradictions.
+ *
+ * A check that needs several values is made only when all of them were read well: nobody should
+ * have to ask which of two messages about one mistake is the true one. */
+#include <string.h>
+
+#include "conf/parse.h"
+
+static size_t option_index(const struct option_schema *option)
+{
+	return (size_t)(option - option_table);
+}
+
+/* The line where an option was set, or its block's. */
+static unsigned set_on(const struct builder *b, enum conf_section section, const char *name)
+{
+	unsigned line = b->single[section].at[option_index(option_find(section, name))];
+
+	return line ? line : b->single[section].block;
+}
+
+/* Or was meant to be. */
+static bool is_set(const struct builder *b, enum conf_section section, const char *name)
+{
+	size_t i = option_index(option_find(section, name));
+
+	return b->single[section].at[i] > 0 || b->single[section].meant[i];
+}
+
+/* Derived from DATA, in the same form in which a path from the file would arrive. */
+static void derive_path(struct builder *b, const char *name, const char *leaf, char **field)
+{
+	const struct option_schema *option = option_find(SECTION_NODE, name);
+	const char *data = b->conf->node.data;
+
+	if (is_set(b, SECTION_NODE, name) || !data || *field)
+		return;
+	if (asprintf(field, "%s%s%s", data, data[strlen(data) - 1] == '/' ? "" : "/", leaf) < 0) {
+		*field = NULL;
+		b->errors->nomem = true;
+		return;
+	}
+	if (strlen(*field) > option->max)
+		error_add(b->errors, set_on(b, SECTION_NODE, "data"),
+		    "%s: its default, DATA/%s, is too long a path: %zu bytes, and at most %u fit; "
+		    "add %s = \"/run/convene/%s\" or choose a shorter data",
+		    option->full, leaf, strlen(*field), option->max, name, leaf);
+}
+
+static void derive_address(struct builder *b)
+{
+	struct conf *conf = b->conf;
+	struct conf_address *a = &conf->node.address;
+
+	if (is_set(b, SECTION_NODE, "address") || !conf->node.name)
+		return;
+	snprintf(a->host, sizeof a->host, "%s", conf->node.name);
+	a->port = CONF_PORT;
+	snprintf(a->text, sizeof a->text, "%s:%u", conf->node.name, (unsigned)CONF_PORT);
+	for (size_t i = 0; i < conf->node.listen_count; i++)
+		if (conf->node.listen[i].port == CONF_PORT)
+			return;
+	if (conf->node.listen_count > 0)
+		error_add(b->errors, set_on(b, SECTION_NODE, "listen"),
+		    "node.address: its default is %s, but listen has no port %d, so nobody would "
+		    "get through; add address = \"%s:%u\"",
+		    a->text, CONF_PORT, conf->node.name, (unsigned)conf->node.listen[0].port);
+}
+
+static void derive(struct builder *b)
+{
+	struct conf *conf = b->conf;
+	const struct option_schema *each = option_find(SECTION_LIMITS, "clients_per_address");
+
+	derive_path(b, "keys", "keys", &conf->node.keys);
+	derive_path(b, "control", "convened.sock", &conf->node.control);
+	derive_address(b);
+	if (conf->limits.clients_per_address <= conf->limits.clients || conf->limits.clients == 0)
+		return;
+	if (is_set(b, SECTION_LIMITS, each->name))
+		error_add(b->errors, set_on(b, SECTION_LIMITS, each->name),
+		    "%s: %u is more than limits.clients, which is %u, and would never be reached; "
+		    "write %u or less, or raise clients",
+		    each->full, conf->limits.clients_per_address, conf->limits.clients,
+		    conf->limits.clients);
+	else
+		conf->limits.clients_per_address = conf->limits.clients;
+}
+
+static void check_peer(struct builder *b, size_t i)
+{
+	const struct conf *conf = b->conf;
+	const struct conf_peer *peer = &conf->peers[i];
+	const struct peer_lines *at = &b->peer_lines[i];
+
+	if (conf->node.name && strcmp(peer->name, conf->node.name) == 0)
+		error_add(b->errors, at->block,
+		    "peer \"%s\" is this node itself (node.name); a node does not peer with "
+		    "itself: remove the block",
+		    peer->name);
+	else if (at->key && peer->name[0] && strcmp(peer->root.name, peer->name) != 0)
+		error_add(b->errors, at->key,
+		    "peer.key: the key is that of '%s', but the block's title is '%s'; both name "
+		    "the organisation: correct the one that is wrong",
+		    peer->root.name, peer->name);
+	if (at->address && strcmp(peer->address.text, conf->node.address.text) == 0)
+		error_add(b->errors, at->address,
+		    "peer.address: %s is this node's own (node.address); it would connect to "
+		    "itself: write the peer's",
+		    peer->address.text);
+	for (size_t j = 0; j < i; j++) {
+		const struct conf_peer *other = &conf->peers[j];
+		const struct peer_lines *before = &b->peer_lines[j];
+
+		if (peer->name[0] && strcmp(peer->name, other->name) == 0) {
+			error_add(b->errors, at->block,
+			    "peer \"%s\" stands twice, first on line %u; remove one", peer->name,
+			    before->block);
+			return; /* a block that was copied has the rest in common too */
+		}
+		if (at->key && before->key &&
+		    memcmp(peer->root.public, other->root.public, KEY_LEN) == 0)
+			error_add(b->errors, at->key,
+			    "peer.key: the same key as on line %u, of '%s'; two organisations do "
+			    "not share a root key: copy each from its own block",
+			    before->key, other->name);
+		if (at->address && before->address &&
+		    strcmp(peer->address.text, other->address.text) == 0)
+			error_add(b->errors, at->address,
+			    "peer.address: %s is also that of the peer on line %u; a node speaks "
+			    "for one organisation: correct one of them",
+			    peer->address.text, before->block);
+	}
+}
+
+static void check_peers(struct builder *b)
+{
+	const struct conf *conf = b->conf;
+
+	for (size_t i = 0; i < conf->peer_count && !errors_full(b->errors); i++)
+		check_peer(b, i);
+	if (conf->limits.peers > 0 && conf->peer_count > conf->limits.peers)
+		error_add(b->errors,
+		    is_set(b, SECTION_LIMITS, "peers") ? set_on(b, SECTION_LIMITS, "peers")
+						       : b->peer_lines[conf->limits.peers].block,
+		    "limits.peers: %u is less than the %zu peer blocks of this file; some would "
+		    "never be connected: write peers = %zu or more in limits",
+		    conf->limits.peers, conf->peer_count, conf->peer_count);
+}
+
+static void check_origins(struct builder *b)
+{
+	const struct conf *conf = b->conf;
+
+	for (size_t i = 0; i < conf->origin_count && !errors_full(b->errors); i++) {
+		const struct conf_origin *origin = &conf->origins[i];
+		size_t j = 0;
+
+		if (origin->name[0] == '\0')
+			continue;
+		while (strcmp(conf->origins[j].name, origin->name) != 0)
+			j++;
+		if (j < i)
+			error_add(b->errors, b->origin_lines[i],
+			    "origin \"%s\" stands twice, first on line %u; remove one",
+			    origin->name, b->origin_lines[j]);
+		if (!origin->carry && conf->node.name && strcmp(origin->name, conf->node.name) == 0)
+			error_add(b->errors, b->origin_lines[i],
+			    "origin \"%s\" is this node itself (node.name), whose own logs are "
+			    "always carried; remove the block",
+			    origin->name);
+	}
+}
+
+void check_together(struct builder *b)
+{
+	derive(b);
+	check_peers(b);
+	check_origins(b);
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The config in force as text, and whether two of them differ where it matters. */
+#include <string.h>
+
+#include "base/error.h"
+#include "conf/schema.h"
+
+/* In double quotes libconfuse knows \ and ${NAME}; anything else stands for itself. */
+static void print_string(FILE *to, const char *text)
+{
+	putc('"', to);
+	for (; *text; text++) {
+		if (strchr("\"\\$", *text))
+			putc('\\', to);
+		putc(*text, to);
+	}
+	putc('"', to);
+}
+
+static void print_listen(FILE *to, const struct conf *conf)
+{
+	putc('{', to);
+	for (size_t i = 0; i < conf->node.listen_count; i++) {
+		fputs(i > 0 ? ", " : "", to);
+		print_string(to, conf->node.listen[i].text);
+	}
+	putc('}', to);
+}
+
+/* False: the option has no value, which is said by leaving it out. */
+static bool has_value(const struct option_schema *option, const void *field)
+{
+	switch (option->type) {
+	case TYPE_ADDRESS:
+		return ((const struct conf_address *)field)->text[0] != '\0';
+	case TYPE_ORG:
+	case TYPE_PATH:
+	case TYPE_USER:
+	case TYPE_TARGET:
+		return *(char *const *)field != NULL;
+	default:
+		return true;
+	}
+}
+
+static void print_option(
+    FILE *to, const struct conf *conf, const struct option_schema *option, const void *base)
+{
+	const void *field = (const char *)base + option->offset;
+	char key[VERIFIER_TEXT_MAX + 1];
+
+	if (!has_value(option, field))
+		return;
+	fprintf(to, "\t%s = ", option->name);
+	switch (option->type) {
+	case TYPE_LISTEN:
+		print_listen(to, conf);
+		break;
+	case TYPE_ADDRESS:
+		print_string(to, ((const struct conf_address *)field)->text);
+		break;
+	case TYPE_ORG:
+	case TYPE_PATH:
+	case TYPE_USER:
+	case TYPE_TARGET:
+		print_string(to, *(char *const *)field);
+		break;
+	case TYPE_NUMBER:
+		fprintf(to, "%u", *(const unsigned *)field);
+		break;
+	case TYPE_LEVEL:
+		print_string(to, level_name(*(const enum log_level *)field));
+		break;
+	case TYPE_KEY:
+		verifier_format(key, field);
+		print_string(to, key);
+		break;
+	case TYPE_YESNO:
+		fputs(*(const bool *)field ? "yes" : "no", to);
+		break;
+	}
+	putc('\n', to);
+}
+
+static void print_block(FILE *to, const struct conf *conf, enum conf_section section,
+    const char *title, const void *base)
+{
+	fputs(section_table[section].name, to);
+	if (title) {
+		putc(' ', to);
+		print_string(to, title);
+	}
+	fputs(" {\n", to);
+	for (size_t i = 0; i < option_count; i++)
+		if (option_table[i].section == section)
+			print_option(to, conf, &option_table[i], base);
+	fputs("}\n", to);
+}
+
+int conf_print(FILE *to, const struct conf *conf)
+{
+	print_block(to, conf, SECTION_NODE, NULL, conf);
+	print_block(to, conf, SECTION_LIMITS, NULL, conf);
+	print_block(to, conf, SECTION_LOG, NULL, conf);
+	for (size_t i = 0; i < conf->peer_count; i++)
+		print_block(to, conf, SECTION_PEER, conf->peers[i].name, &conf->peers[i]);
+	for (size_t i = 0; i < conf->origin_count; i++)
+		print_block(to, conf, SECTION_ORIGIN, conf->origins[i].name, &conf->origins[i]);
+	return fflush(to) == 0 && !ferror(to) ? OK : ERR_IO;
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool listen_equal(const struct conf *a, const struct conf *b)
+{
+	if (a->node.listen_count != b->node.listen_count)
+		return false;
+	for (size_t i = 0; i < a->node.listen_count; i++)
+		if (strcmp(a->node.listen[i].text, b->node.listen[i].text) != 0)
+			return false;
+	return true;
+}
+
+static bool option_equal(
+    const struct option_schema *option, const struct conf *a, const struct conf *b)
+{
+	const void *x = (const char *)a + option->offset, *y = (const char *)b + option->offset;
+
+	switch (option->type) {
+	case TYPE_LISTEN:
+		return listen_equal(a, b);
+	case TYPE_ADDRESS:
+		return strcmp(((const struct conf_address *)x)->text,
+			   ((const struct conf_address *)y)->text) == 0;
+	case TYPE_ORG:
+	case TYPE_PATH:
+	case TYPE_USER:
+	case TYPE_TARGET:
+		return text_equal(*(char *const *)x, *(char *const *)y);
+	case TYPE_NUMBER:
+		return *(const unsigned *)x == *(const unsigned *)y;
+	case TYPE_LEVEL:
+		return *(const enum log_level *)x == *(const enum log_level *)y;
+	case TYPE_KEY:
+		return verifier_equal(x, y);
+	case TYPE_YESNO:
+		return *(const bool *)x == *(const bool *)y;
+	}
+	return false;
+}
+
+bool conf_reloadable(const struct conf *old, const struct conf *new, const char **what)
+{
+	for (size_t i = 0; i < option_count; i++) {
+		const struct option_schema *option = &option_table[i];
+
+		/* Peers and origins are compared by the daemon, one by one; all of them reload. */
+		if (option->scope == SCOPE_RELOAD || section_table[option->section].title)
+			continue;
+		if (option_equal(option, old, new))
+			continue;
+		if (what)
+			*what = option->full;
+		return false;
+	}
+	return true;
+}
