@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The control socket: an operator's commands, one table. Answers are JSON; convenectl makes pages of them. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "daemon/relay/state.h"
+#include "msg/body.h"
+
+#define INVITE_DAYS 14
+#define INVITE_DAYS_MAX 365
+
+/* A command under way: some wait for the disk. */
+struct request {
+	struct relay *relay;
+	struct session *session; /* NULL: gone */
+	uint32_t stream;
+	struct buffer text;
+	char handle[65];
+	uint64_t expires;
+	json_t *keys, *ids;      /* revoke */
+	struct revoking *revoking;
+	struct request *next;
+};
+
+static void request_free(struct request *q)
+{
+	struct request **at = &q->relay->requests;
+
+	while (*at && *at != q)
+		at = &(*at)->next;
+	if (*at)
+		*at = q->next;
+	buffer_free(&q->text);
+	json_decref(q->keys);
+	json_decref(q->ids);
+	free(q);
+}
+
+void control_closed(struct session *s)
+{
+	for (struct request *q = s->relay->requests; q; q = q->next) {
+		if (q->session == s)
+			q->session = NULL;
+	}
+}
+
+static void reply_raw(struct request *q, uint32_t code, const char *text, const char *json)
+{
+	Convene__ControlReply m = CONVENE__CONTROL_REPLY__INIT;
+
+	m.code = code;
+	m.text = pb_of(bytes_str(text));
+	m.json = pb_of(bytes_str(json));
+	if (q->session)
+		channel_send(q->session->channel, FRAME_CONTROL_REPLY, q->stream, &m.base);
+	request_free(q);
+}
+
+static void reply(struct request *q, json_t *json)
+{
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	if (text)
+		reply_raw(q, 0, "", text);
+	else
+		reply_raw(q, CONVENE__CODE__INTERNAL, "out of memory", "");
+	free(text);
+}
+
+static void refuse(struct request *q, uint32_t code, const char *text)
+{
+	reply_raw(q, code, text, "");
+}
+
+static json_t *hex(const uint8_t *data, size_t len)
+{
+	char text[2 * 64 + 1];
+
+	hex_encode(text, data, len);
+	return json_string(text);
+}
+
+static json_t *text_or_null(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+/* ---- status, peers ---- */
+
+static const char *const states[] = {"live", "suspect", "disputed", "broken"};
+
+static json_t *logs_json(struct relay *r)
+{
+	json_t *list = json_array();
+
+	for (struct relay_log *l = r->logs; l; l = l->next) {
+		uint64_t missing = 0;
+
+		r->reader->ops->wanted_count(r->reader, l->no, &missing);
+		json_array_append_new(list,
+		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:b, s:b, s:o}", "name", l->credential.binding.log_name, "organisation",
+		        l->credential.organisation, "size", (json_int_t)replica_held(l->replica), "folded", (json_int_t)l->folded, "contents_missing",
+		        (json_int_t)missing, "invalid", (json_int_t)l->invalid, "state", replica_ended(l->replica) ? "broken" : states[l->state], "root",
+		        hex(replica_held_root(l->replica), HASH_LEN), "own", l->own, "carried", l->carried, "upstream", text_or_null(sync_upstream(r->sync, l->no))));
+	}
+	return list;
+}
+
+static json_t *peers_json(struct relay *r, bool detailed)
+{
+	json_t *list = json_array();
+	uint64_t now = clock_mono_ms();
+
+	for (struct peer *p = r->peers; p; p = p->next) {
+		struct sync_link_stats st = {.behind = 0};
+		json_t *o;
+
+		if (p->link)
+			sync_link_stats(r->sync, p->link, &st);
+		o = json_pack("{s:s, s:o, s:b, s:I, s:I, s:o}", "name", p->conf->name, "address", text_or_null(p->conf->address.text), "connected",
+		    p->link != NULL, "since_s", (json_int_t)(p->link ? (now - p->since) / 1000 : 0), "behind", (json_int_t)st.behind, "last_error",
+		    text_or_null(p->last_error));
+		if (detailed)
+			json_object_update_new(o,
+			    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "heard_s",
+			        (json_int_t)(p->link && st.last_received ? (now - st.last_received) / 1000 : 0), "entries_useful", (json_int_t)st.entries_useful,
+			        "data_in", (json_int_t)st.data_in, "data_out", (json_int_t)st.data_out, "contents_in", (json_int_t)st.contents_in,
+			        "contents_out", (json_int_t)st.contents_out, "announces_in", (json_int_t)st.announces_in, "announces_out",
+			        (json_int_t)st.announces_out, "upstream_of", (json_int_t)st.upstream_of, "subscribed", (json_int_t)st.subscribed));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+static json_t *members_json(struct relay *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->member_count; i++) {
+		struct verifier v;
+
+		if (verifier_make(&v, bytes_str(r->members[i].name), VERIFIER_ED25519, r->members[i].root_key) == OK)
+			json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "name", v.name, "key_id", hex(v.id, sizeof v.id), "founder", r->members[i].founder));
+	}
+	return list;
+}
+
+static void do_status(struct request *q, int argc, char **argv, struct bytes input)
+{
+	struct relay *r = q->relay;
+	uint8_t frontier[HASH_LEN];
+	char halted[300];
+
+	(void)argc;
+	(void)argv;
+	(void)input;
+	sync_frontier(r->sync, frontier);
+	snprintf(halted, sizeof halted, "halted: %s", r->halted);
+	reply(q,
+	    json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:b, s:s, s:I, s:o, s:I, s:b, s:o, s:o, s:o}", "node", r->conf->node.name, "forum",
+	        hex(r->charter->forum, HASH_LEN), "forum_name", r->charter->name, "log", r->node->binding.log_name, "version", PACKAGE_VERSION,
+	        "uptime_s", (json_int_t)((clock_mono_ms() - r->started) / 1000), "member", member_has(r, r->conf->node.name, r->node->root_key),
+	        "sealing", r->halted[0] ? halted : r->learning ? "waiting for peers" : "on", "inbox", (json_int_t)r->inbox_count, "frontier",
+	        hex(frontier, HASH_LEN), "clients", (json_int_t)r->client_count, "read_only", r->read_only, "logs", logs_json(r), "peers",
+	        peers_json(r, false), "members", members_json(r)));
+}
+
+static void do_peers(struct request *q, int argc, char **argv, struct bytes input)
+{
+	(void)argc;
+	(void)argv;
+	(void)input;
+	reply(q, json_pack("{s:o}", "peers", peers_json(q->relay, true)));
+}
+
+/* ---- people ---- */
+
+static int person_row(void *ctx, const struct author *a, const struct signer *d)
+{
+	return json_array_append_new(ctx,
+	           json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:b, s:s}", "handle", a->handle, "name", a->name, "group", a->group, "identity",
+	               hex(a->identity, IDENTITY_LEN), "device", hex(d->key, KEY_LEN), "sequence", (json_int_t)d->sequence, "revoked", d->revoked > 0,
+	               "recovery", d->recovery, "custody", d->custody ? "gateway" : "own")) == 0
+	    ? OK
+	    : ERR_NOMEM;
+}
+
+static void do_people(struct request *q, int argc, char **argv, struct bytes input)
+{
+	json_t *list = json_array();
+	int err = query_people(q->relay->reader, q->relay->own->no, person_row, list);
+
+	(void)argc;
+	(void)argv;
+	(void)input;
+	if (err) {
+		json_decref(list);
+		refuse(q, refusal_code(err), error_text(err));
+	} else {
+		reply(q, json_pack("{s:o}", "people", list));
+	}
+}
+
+static void invited(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+{
+	struct request *q = ctx;
+
+	(void)id;
+	if (err)
+		refuse(q, code, text);
+	else
+		reply(q, json_pack("{s:s, s:I, s:o}", "invite", buffer_str(&q->text), "expires", (json_int_t)q->expires, "handle", text_or_null(q->handle)));
+}
+
+static void do_invite(struct request *q, int argc, char **argv, struct bytes input)
+{
+	uint64_t days = INVITE_DAYS;
+	const char *why = NULL;
+
+	(void)input;
+	for (int i = 1; i < argc; i += 2) {
+		bool handle = strcmp(argv[i], "--handle") == 0;
+
+		if (i + 1 >= argc || (!handle && strcmp(argv[i], "--days") != 0)) {
+			refuse(q, CONVENE__CODE__MALFORMED, "invite takes --handle HANDLE and --days N");
+			return;
+		}
+		if (handle && handle_prepare(q->handle, bytes_str(argv[i + 1]), &why) != OK) {
+			refuse(q, CONVENE__CODE__HANDLE, why ? why : "the handle can't be used");
+			return;
+		}
+		if (!handle && (decimal_parse(&days, argv[i + 1], strlen(argv[i + 1]), INVITE_DAYS_MAX) != OK || days == 0)) {
+			refuse(q, CONVENE__CODE__MALFORMED, "--days wants a number from 1 to 365");
+			return;
+		}
+	}
+	invite_make(q->relay, q->handle[0] ? q->handle : NULL, (unsigned)days, &q->text, &q->expires, invited, q);
+}
+
+static void ingested(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+{
+	struct request *q = ctx;
+	uint64_t index;
+	int status;
+
+	if (err) {
+		refuse(q, code, text);
+		return;
+	}
+	status = ingest_status(q->relay, id, &index);
+	reply(q, json_pack("{s:o, s:s, s:I}", "message_id", hex(id, ID_LEN), "status", status == CONVENE__STATUS__SEALED ? "sealed" : "accepted", "index", (json_int_t)index));
+}
+
+static void do_enrol(struct request *q, int argc, char **argv, struct bytes input)
+{
+	static const char prefix[] = "convene-enrol:";
+	ProtobufCMessage *m = NULL;
+	struct buffer raw = BUFFER_INIT;
+	size_t len = argc == 2 ? strlen(argv[1]) : 0;
+	int err = ERR_MALFORMED;
+
+	(void)input;
+	if (len > sizeof prefix - 1 && memcmp(argv[1], prefix, sizeof prefix - 1) == 0) {
+		uint8_t *room = buffer_reserve(&raw, len);
+
+		if (room) {
+			raw.len = len;
+			err = base64url_decode(room, &raw.len, argv[1] + sizeof prefix - 1, len - (sizeof prefix - 1));
+		}
+	}
+	if (!err)
+		err = message_unpack(&m, frame_descriptor(FRAME_REDEEM), buffer_bytes(&raw));
+	if (err)
+		refuse(q, CONVENE__CODE__MALFORMED, "enrol takes the line that `convene join --offline` printed, beginning with convene-enrol:");
+	else
+		enrol_operator(q->relay, (const Convene__Redeem *)m, ingested, q);
+	message_free(m);
+	buffer_free(&raw);
+}
+
+/* ---- revoke ---- */
+
+static void revoked_one(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
+
+struct revoking {
+	uint8_t (*keys)[KEY_LEN];
+	size_t count, next;
+	uint8_t reason;
+};
+
+struct finding {
+	const char *handle;
+	struct revoking *list;
+	int err;
+};
+
+static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
+{
+	struct finding *f = ctx;
+	uint8_t (*grown)[KEY_LEN];
+
+	if (d->revoked > 0 || strcmp(a->handle, f->handle) != 0)
+		return OK;
+	grown = realloc(f->list->keys, (f->list->count + 1) * sizeof *grown);
+	if (!grown)
+		return ERR_NOMEM;
+	f->list->keys = grown;
+	memcpy(grown[f->list->count++], d->key, KEY_LEN);
+	return OK;
+}
+
+static void revoking_free(struct request *q)
+{
+	if (q->revoking)
+		free(q->revoking->keys);
+	free(q->revoking);
+	q->revoking = NULL;
+}
+
+static void revoke_next(struct request *q)
+{
+	static const uint8_t salt[SALT_LEN];
+	struct relay *r = q->relay;
+	struct revoking *v = q->revoking;
+	const struct signer *registrar;
+	struct buffer body = BUFFER_INIT, message = BUFFER_INIT;
+	struct revoke_body b = {.reason = v->reason};
+	struct header h = {.version = 1, .kind = KIND_REVOKE, .time = clock_wall_ms()};
+	int err;
+
+	if (v->next == v->count) {
+		json_t *json = json_pack("{s:O, s:O}", "revoked", q->keys, "message_ids", q->ids);
+
+		revoking_free(q);
+		reply(q, json);
+		return;
+	}
+	registrar = roster_signer(r->roster, signer_registrar_key(r->signer));
+	h.sequence = (registrar ? registrar->sequence : 0) + 1;
+	memcpy(b.device_key, v->keys[v->next], KEY_LEN);
+	err = revoke_body_encode(&body, &b);
+	h.body = buffer_bytes(&body);
+	if (!err)
+		err = signer_registrar(r->signer, &h, &message);
+	if (err)
+		revoked_one(q, err, CONVENE__CODE__INTERNAL, error_text(err), salt);
+	else
+		ingest_own(r, buffer_bytes(&message), salt, bytes_of(NULL, 0), revoked_one, q);
+	buffer_free(&body);
+	buffer_free(&message);
+}
+
+static void revoked_one(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+{
+	struct request *q = ctx;
+
+	if (err) {
+		revoking_free(q);
+		refuse(q, code, text);
+		return;
+	}
+	json_array_append_new(q->keys, hex(q->revoking->keys[q->revoking->next], KEY_LEN));
+	json_array_append_new(q->ids, hex(id, ID_LEN));
+	q->revoking->next++;
+	revoke_next(q);
+}
+
+static void do_revoke(struct request *q, int argc, char **argv, struct bytes input)
+{
+	static const char *const reasons[] = {"", "lost", "stolen", "replaced", "left"};
+	struct finding f = {.handle = argv[1]};
+	uint8_t key[KEY_LEN];
+	int err = OK;
+
+	(void)input;
+	q->revoking = f.list = calloc(1, sizeof *f.list);
+	q->keys = json_array();
+	q->ids = json_array();
+	if (!f.list) {
+		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
+		return;
+	}
+	if (argc == 4 && strcmp(argv[2], "--reason") == 0) {
+		for (uint8_t i = 1; i < 5; i++) {
+			if (strcmp(argv[3], reasons[i]) == 0)
+				f.list->reason = i;
+		}
+	}
+	if (argc == 3 || (argc == 4 && f.list->reason == 0)) {
+		revoking_free(q);
+		refuse(q, CONVENE__CODE__MALFORMED, "--reason is one of lost, stolen, replaced, left");
+		return;
+	}
+	if (hex_decode(key, KEY_LEN, argv[1], strlen(argv[1])) == OK) {
+		const struct signer *s = roster_signer(q->relay->roster, key);
+
+		if (s && s->class == SIGNER_DEVICE && s->revoked == 0) {
+			f.list->keys = malloc(KEY_LEN);
+			if (f.list->keys)
+				memcpy(f.list->keys[f.list->count++], key, KEY_LEN);
+		}
+	} else {
+		err = query_people(q->relay->reader, q->relay->own->no, revoke_row, &f);
+	}
+	if (err || f.list->count == 0) {
+		revoking_free(q);
+		refuse(q, CONVENE__CODE__NOT_FOUND, "no enrolled device of that handle or key is in force");
+		return;
+	}
+	revoke_next(q);
+}
+
+/* ---- a message signed offline ---- */
+
+static void do_submit(struct request *q, int argc, char **argv, struct bytes input)
+{
+	static const uint8_t none[SALT_LEN];
+	ProtobufCMessage *m = NULL;
+	const Convene__Submission *s;
+
+	(void)argc;
+	(void)argv;
+	if (message_unpack(&m, &convene__submission__descriptor, input) != OK) {
+		refuse(q, CONVENE__CODE__MALFORMED, "submit takes a Submission as input");
+		return;
+	}
+	s = (const Convene__Submission *)m;
+	ingest_own(q->relay, bytes_of_pb(s->message), s->salt.len == SALT_LEN ? s->salt.data : none, bytes_of_pb(s->content), ingested, q);
+	message_free(m);
+}
+
+/* ---- the rest ---- */
+
+static void do_rebuild(struct request *q, int argc, char **argv, struct bytes input)
+{
+	uint64_t entries;
+	int err = views_rebuild(q->relay, &entries);
+
+	(void)argc;
+	(void)argv;
+	(void)input;
+	if (err)
+		refuse(q, CONVENE__CODE__BUSY, err == ERR_BUSY ? "the views are being rebuilt already" : error_text(err));
+	else
+		reply(q, json_pack("{s:b, s:I}", "rebuilding", 1, "entries", (json_int_t)entries));
+}
+
+static void do_dump(struct request *q, int argc, char **argv, struct bytes input)
+{
+	struct buffer text = BUFFER_INIT;
+	uint8_t hash[HASH_LEN];
+	int err = query_dump(q->relay->reader, &text);
+
+	(void)input;
+	if (err || text.failed) {
+		refuse(q, CONVENE__CODE__INTERNAL, error_text(err ? err : ERR_NOMEM));
+	} else {
+		hash_of(hash, text.data, text.len);
+		/* The text alone may be larger than a frame; the hash is what is compared. */
+		reply(q, json_pack("{s:o, s:I, s:o}", "hash", hex(hash, HASH_LEN), "bytes", (json_int_t)text.len, "dump",
+		             argc == 2 && strcmp(argv[1], "--text") == 0 ? json_string(buffer_str(&text)) : json_null()));
+	}
+	buffer_free(&text);
+}
+
+static void do_reload(struct request *q, int argc, char **argv, struct bytes input)
+{
+	char why[512] = "";
+
+	(void)argc;
+	(void)argv;
+	(void)input;
+	relay_reload(q->relay, why, sizeof why);
+	if (why[0])
+		refuse(q, CONVENE__CODE__MALFORMED, why);
+	else
+		reply(q, json_pack("{s:b}", "reloaded", 1));
+}
+
+static void do_stop(struct request *q, int argc, char **argv, struct bytes input)
+{
+	struct relay *r = q->relay;
+
+	(void)argc;
+	(void)argv;
+	(void)input;
+	reply(q, json_pack("{s:b}", "stopping", 1));
+	kill(getppid(), SIGTERM); /* the parent, which stops us in turn and does not start us again */
+	(void)r;
+}
+
+static const struct command {
+	const char *name;
+	int min, max; /* words with the name */
+	void (*run)(struct request *q, int argc, char **argv, struct bytes input);
+	const char *help;
+} commands[] = {
+    {"status", 1, 1, do_status, "who this node is, its logs, peers and members"},
+    {"peers", 1, 1, do_peers, "each link in detail"},
+    {"people", 1, 1, do_people, "who is enrolled"},
+    {"invite", 1, 5, do_invite, "make an invite [--handle HANDLE] [--days N]"},
+    {"enrol", 2, 2, do_enrol, "enrol from a request line"},
+    {"revoke", 2, 4, do_revoke, "end the devices of a handle, or one key [--reason lost|stolen|replaced|left]"},
+    {"submit", 1, 1, do_submit, "take in a message signed elsewhere"},
+    {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
+    {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},
+    {"reload", 1, 1, do_reload, "read the config file again"},
+    {"stop", 1, 1, do_stop, "stop the daemon"},
+};
+
+static void do_help(struct request *q)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		json_object_set_new(o, commands[i].name, json_string(commands[i].help));
+	reply(q, o);
+}
+
+void control_frame(struct session *s, const struct frame *frame)
+{
+	const Convene__Control *m;
+	ProtobufCMessage *any;
+	struct request *q;
+	char *argv[8] = {NULL};
+	int argc = 0;
+
+	if (frame->type != FRAME_CONTROL || message_unpack(&any, frame_descriptor(FRAME_CONTROL), frame->payload) != OK) {
+		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND, "only CONTROL is expected here");
+		return;
+	}
+	m = (const Convene__Control *)any;
+	q = calloc(1, sizeof *q);
+	if (!q)
+		goto out;
+	q->relay = s->relay;
+	q->session = s;
+	q->stream = frame->stream;
+	q->next = s->relay->requests;
+	s->relay->requests = q;
+	for (; argc < (int)m->n_args && argc < 8; argc++)
+		argv[argc] = strndup((const char *)m->args[argc].data, m->args[argc].len);
+	if (argc == 0 || m->n_args > 8 || !argv[0]) {
+		refuse(q, CONVENE__CODE__MALFORMED, "a command is expected");
+		goto out;
+	}
+	if (strcmp(argv[0], "help") == 0) {
+		do_help(q);
+		goto out;
+	}
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		if (strcmp(argv[0], commands[i].name) != 0)
+			continue;
+		if (argc < commands[i].min || argc > commands[i].max)
+			refuse(q, CONVENE__CODE__MALFORMED, commands[i].help);
+		else
+			commands[i].run(q, argc, argv, bytes_of_pb(m->input));
+		goto out;
+	}
+	refuse(q, CONVENE__CODE__NOT_FOUND, "no such command; `help` lists them");
+out:
+	for (int i = 0; i < 8; i++)
+		free(argv[i]);
+	message_free(any);
+}
+
+/* ---- the socket ---- */
+
+static void on_control(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+	(void)listener;
+	(void)sa;
+	(void)len;
+	session_accept(arg, fd, false);
+}
+
+int control_start(struct relay *r, int fd)
+{
+	r->control = evconnlistener_new(r->base, on_control, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	return r->control ? OK : ERR_NOMEM;
+}

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Messages for our own log: checked, durable in the inbox ("accepted"), then sealed in batches under a signed checkpoint.
+ *
+ * The order of the inbox is the order of the log. That is what makes a crash between signing and committing harmless: the lock file says
+ * which head was signed, and the same oldest rows of the inbox give that head again (see resume). Whatever fails on
+ * the way to the disk ends the relay; the parent starts it again from what is durable, so memory never runs ahead of it. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/ingest.h"
+
+/* ---- a message on its way in ---- */
+
+struct submission {
+	struct buffer message, content;
+	uint8_t salt[SALT_LEN];
+	uint8_t id[ID_LEN];
+	struct header header;
+	int parsed, signature, committed;
+	/* Outcome. */
+	bool fresh;       /* accepted now, not before */
+	uint32_t status, code;
+	uint64_t index;
+	const char *text;
+};
+
+struct batch {
+	struct job verify;
+	struct store_job store;
+	struct relay *relay;
+	struct session *session; /* NULL: our own, or the client has gone */
+	uint32_t stream;
+	struct binding binding;
+	struct submission *list;
+	size_t count, accepted;
+	ingest_done *done;
+	void *ctx;
+	struct batch *next, **at;
+};
+
+#define batch_of_store(j) ((struct batch *)((char *)(j) - offsetof(struct batch, store)))
+
+static void batch_free(struct batch *b)
+{
+	for (size_t i = 0; i < b->count; i++) {
+		buffer_free(&b->list[i].message);
+		buffer_free(&b->list[i].content);
+	}
+	free(b->list);
+	free(b);
+}
+
+static struct batch *batch_new(struct relay *r, size_t count)
+{
+	struct batch *b = calloc(1, sizeof *b);
+
+	if (!b)
+		return NULL;
+	b->list = calloc(count + 1, sizeof *b->list);
+	if (!b->list) {
+		free(b);
+		return NULL;
+	}
+	b->relay = r;
+	b->count = count;
+	b->binding = r->node->binding;
+	return b;
+}
+
+static bool submission_set(struct submission *s, struct bytes message, struct bytes salt, struct bytes content)
+{
+	buffer_add(&s->message, message.data, message.len);
+	buffer_add(&s->content, content.data, content.len);
+	if (salt.len == SALT_LEN)
+		memcpy(s->salt, salt.data, SALT_LEN);
+	return !s->message.failed && !s->content.failed;
+}
+
+/* On a worker, or on the loop thread for a message of our own. */
+static void submission_verify(struct submission *s, const struct binding *b)
+{
+	struct bytes message = buffer_bytes(&s->message);
+
+	s->parsed = message_parse(message, &s->header);
+	if (s->parsed)
+		return;
+	message_id(s->id, message, b);
+	s->signature = message_verify(message, b, s->header.signer);
+	s->committed = OK;
+	if (s->signature == OK && s->header.has_commitment)
+		s->committed = s->content.len > 0 ? content_check(&s->header, b, s->salt, buffer_bytes(&s->content)) : ERR_NOTFOUND;
+	else if (s->content.len > 0)
+		s->committed = ERR_COMMITMENT;
+}
+
+static void batch_verify(struct job *job)
+{
+	struct batch *b = (struct batch *)job;
+
+	for (size_t i = 0; i < b->count; i++)
+		submission_verify(&b->list[i], &b->binding);
+}
+
+/* ---- admission ---- */
+
+static struct waiting *waiting_find(struct relay *r, const uint8_t id[static ID_LEN])
+{
+	struct waiting *w = r->inbox;
+
+	while (w && memcmp(w->id, id, ID_LEN) != 0)
+		w = w->next;
+	return w;
+}
+
+int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index)
+{
+	struct waiting *w = waiting_find(r, id);
+	uint32_t no;
+
+	*index = 0;
+	if (w && !w->sealed)
+		return CONVENE__STATUS__ACCEPTED;
+	if (w) {
+		*index = w->index;
+		return CONVENE__STATUS__SEALED;
+	}
+	if (query_message(r->reader, id, &no, index) == OK && no == r->own->no)
+		return CONVENE__STATUS__SEALED;
+	return CONVENE__STATUS__STATUS_NONE;
+}
+
+static bool disk_full(struct relay *r)
+{
+	struct statvfs v;
+
+	if (r->read_only)
+		return true;
+	if (statvfs(r->conf->node.data, &v) != 0)
+		return false;
+	return (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)r->conf->limits.free_mib << 20;
+}
+
+static void refuse(struct submission *s, uint32_t code, const char *text)
+{
+	s->status = CONVENE__STATUS__REFUSED;
+	s->code = code;
+	s->text = text;
+}
+
+static void refuse_parse(struct submission *s)
+{
+	switch (s->parsed) {
+	case ERR_TOO_LARGE:
+		refuse(s, CONVENE__CODE__TOO_LARGE, "the message is over 2,048 bytes");
+		break;
+	case ERR_VERSION:
+		refuse(s, CONVENE__CODE__VERSION, "the message has an envelope version that this node does not speak (it speaks 1)");
+		break;
+	case ERR_NOT_CANONICAL:
+		refuse(s, CONVENE__CODE__MALFORMED, "the message's header is not in the one accepted encoding");
+		break;
+	default:
+		refuse(s, CONVENE__CODE__MALFORMED, "the message does not parse");
+	}
+}
+
+static void refuse_verdict(struct submission *s, const struct verdict *v)
+{
+	switch (v->why) {
+	case ERR_NOT_ENROLLED:
+		refuse(s, CONVENE__CODE__NOT_ENROLLED, "the signer is not enrolled at this organisation");
+		break;
+	case ERR_REVOKED:
+		refuse(s, CONVENE__CODE__REVOKED, "the signer's key was revoked");
+		break;
+	case ERR_SEQUENCE:
+		refuse(s, CONVENE__CODE__SEQUENCE, "another message of this signer has that sequence or a higher one");
+		break;
+	case ERR_TOO_LARGE:
+		refuse(s, CONVENE__CODE__TOO_LARGE, "the content is over the forum's limit");
+		break;
+	case ERR_UNKNOWN_KIND:
+		refuse(s, CONVENE__CODE__UNKNOWN_KIND, "this node does not know that kind of message");
+		break;
+	default:
+		refuse(s, CONVENE__CODE__WRONG_SIGNER,
+		    v->valid ? "a message of this kind by this signer would have no effect" : "the message is not valid in this log");
+	}
+}
+
+/* Decide about one message, and take it into the roster if it is accepted. */
+static void admit(struct relay *r, struct submission *s, bool trusted)
+{
+	struct roster_entry e = {.index = r->next_index, .message = buffer_bytes(&s->message), .header = &s->header};
+	const struct signer *signer;
+	struct verdict v;
+
+	if (s->parsed) {
+		refuse_parse(s);
+		return;
+	}
+	if (s->signature) {
+		refuse(s, CONVENE__CODE__BAD_SIGNATURE, "the signature does not verify for this forum and log");
+		return;
+	}
+	signer = roster_signer(r->roster, s->header.signer);
+	if (signer && s->header.sequence <= signer->sequence) {
+		/* Perhaps the same again: then the same answer, or a later one. */
+		s->status = (uint32_t)ingest_status(r, s->id, &s->index);
+		if (s->status == CONVENE__STATUS__STATUS_NONE)
+			refuse(s, CONVENE__CODE__SEQUENCE, "another message of this signer has that sequence or a higher one");
+		return;
+	}
+	if (s->header.time > clock_wall_ms() + FUTURE_MS) {
+		refuse(s, CONVENE__CODE__IN_THE_FUTURE, "the message is dated more than ten minutes ahead; is the clock right?");
+		return;
+	}
+	memcpy(e.id, s->id, ID_LEN);
+	roster_check(r->roster, &e, &v);
+	if (!v.valid || !v.effect) {
+		refuse_verdict(s, &v);
+		return;
+	}
+	if (s->content.len > r->charter->content_limit) {
+		refuse(s, CONVENE__CODE__TOO_LARGE, "the content is over the forum's limit");
+	} else if (s->committed == ERR_NOTFOUND) {
+		refuse(s, CONVENE__CODE__NO_CONTENT, "the content that the message commits to is missing");
+	} else if (s->committed) {
+		refuse(s, CONVENE__CODE__BAD_COMMITMENT, "content and salt are not those that the message commits to");
+	} else if (r->stopping) {
+		refuse(s, CONVENE__CODE__SHUTTING_DOWN, "this node is stopping");
+	} else if (r->inbox_count >= r->conf->limits.inbox) {
+		refuse(s, CONVENE__CODE__BUSY, "too many messages wait to be sealed; try again later");
+	} else if (disk_full(r)) {
+		refuse(s, CONVENE__CODE__READ_ONLY, "the node's disk is nearly full: it takes no posts until its operator makes room");
+	} else if (!trusted && v.class == SIGNER_DEVICE && !quota_take(r, v.identity, clock_mono_ms())) {
+		refuse(s, CONVENE__CODE__QUOTA, "too many messages from this participant in an hour; try again later");
+	} else if (roster_judge(r->roster, &e, &v) != OK) {
+		refuse(s, CONVENE__CODE__INTERNAL, "out of memory");
+	} else {
+		s->status = CONVENE__STATUS__ACCEPTED;
+		r->next_index++;
+	}
+}
+
+static void waiting_add(struct relay *r, const struct submission *s)
+{
+	struct waiting *w = calloc(1, sizeof *w);
+
+	if (w)
+		buffer_add(&w->message, s->message.data, s->message.len);
+	if (!w || w->message.failed)
+		abort(); /* the roster has it already: only a fresh start makes this right */
+	memcpy(w->id, s->id, ID_LEN);
+	*r->inbox_last = w;
+	r->inbox_last = &w->next;
+	r->inbox_count++;
+}
+
+/* ---- answering ---- */
+
+static void batch_answer(struct batch *b)
+{
+	Convene__Submitted m = CONVENE__SUBMITTED__INIT;
+	Convene__Outcome *outcomes, **list;
+
+	if (b->done) {
+		const struct submission *s = &b->list[0];
+
+		b->done(b->ctx, s->status == CONVENE__STATUS__REFUSED ? ERR_REFUSED : OK, s->code, s->text ? s->text : "", s->id);
+	}
+	if (!b->session)
+		return;
+	outcomes = calloc(b->count + 1, sizeof *outcomes);
+	list = calloc(b->count + 1, sizeof *list);
+	if (outcomes && list) {
+		for (size_t i = 0; i < b->count; i++) {
+			const struct submission *s = &b->list[i];
+
+			convene__outcome__init(&outcomes[i]);
+			if (s->parsed == OK)
+				outcomes[i].id = pb_of(bytes_of(s->id, ID_LEN));
+			outcomes[i].status = s->status;
+			outcomes[i].index = s->index;
+			outcomes[i].code = s->code;
+			if (s->text)
+				outcomes[i].text = pb_of(bytes_str(s->text));
+			list[i] = &outcomes[i];
+		}
+		m.outcomes = list;
+		m.n_outcomes = b->count;
+		channel_send(b->session->channel, FRAME_SUBMITTED, b->stream, &m.base);
+	}
+	free(outcomes);
+	free(list);
+	session_submitted(b->session);
+}
+
+static int inbox_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	struct batch *b = batch_of_store(job);
+	int err = OK;
+
+	(void)forum;
+	for (size_t i = 0; i < b->count && !err; i++) {
+		const struct submission *s = &b->list[i];
+		uint64_t no;
+
+		if (s->fresh)
+			err = writer->ops->inbox_add(writer, s->id, buffer_bytes(&s->message), s->salt, buffer_bytes(&s->content), &no);
+	}
+	/* A prefix of a batch may be in the transaction now: all or nothing. */
+	return forum_spoilt(job, err);
+}
+
+static void batch_unlink(struct batch *b)
+{
+	if (b->at) {
+		*b->at = b->next;
+		if (b->next)
+			b->next->at = b->at;
+	}
+}
+
+static void inbox_done(struct store_job *job)
+{
+	struct batch *b = batch_of_store(job);
+	struct relay *r = b->relay;
+
+	if (job->result != OK) {
+		log_error("accepted messages could not be stored (%s); starting anew from what is", error_text(job->result));
+		relay_fail(r);
+		for (size_t i = 0; i < b->count; i++) {
+			if (b->list[i].fresh)
+				refuse(&b->list[i], CONVENE__CODE__INTERNAL, "the node could not store the message; send it again");
+		}
+	}
+	batch_answer(b);
+	batch_unlink(b);
+	batch_free(b);
+	seal_soon(r);
+}
+
+static void batch_admit(struct batch *b, bool trusted)
+{
+	struct relay *r = b->relay;
+	size_t i = 0;
+
+	for (; i < b->count; i++) {
+		struct submission *s = &b->list[i];
+		uint64_t before = r->next_index;
+
+		admit(r, s, trusted);
+		if (s->status == CONVENE__STATUS__REFUSED)
+			break;
+		s->fresh = r->next_index != before;
+		if (s->fresh) {
+			waiting_add(r, s);
+			b->accepted++;
+		}
+	}
+	while (++i < b->count)
+		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST, "an earlier message of the batch was refused");
+	if (b->accepted > 0) {
+		b->store.run = inbox_run;
+		b->store.done = inbox_done;
+		storage_submit(r, &b->store);
+	} else {
+		batch_answer(b);
+		batch_unlink(b);
+		batch_free(b);
+	}
+}
+
+static void verify_done(struct job *job)
+{
+	batch_admit((struct batch *)job, false);
+}
+
+void ingest_submit(struct session *session, uint32_t stream, const Convene__Submit *m)
+{
+	struct relay *r = session->relay;
+	struct batch *b;
+
+	if (m->forum.len != HASH_LEN || memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
+		client_error(session, stream, CONVENE__CODE__WRONG_FORUM, "these messages are signed for another forum");
+		return;
+	}
+	if (!bytes_equal(bytes_of_pb(m->log), bytes_str(r->node->binding.log_name))) {
+		client_error(session, stream, CONVENE__CODE__WRONG_LOG, "these messages are signed for another log than this node's");
+		return;
+	}
+	if (m->n_submissions == 0 || m->n_submissions > 1024) {
+		client_error(session, stream, CONVENE__CODE__MALFORMED, "a SUBMIT holds 1 to 1,024 messages");
+		return;
+	}
+	b = batch_new(r, m->n_submissions);
+	if (!b) {
+		client_error(session, stream, CONVENE__CODE__INTERNAL, "out of memory");
+		return;
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		const Convene__Submission *s = m->submissions[i];
+
+		if (!submission_set(&b->list[i], bytes_of_pb(s->message), bytes_of_pb(s->salt), bytes_of_pb(s->content))) {
+			client_error(session, stream, CONVENE__CODE__INTERNAL, "out of memory");
+			batch_free(b);
+			return;
+		}
+	}
+	b->session = session;
+	b->stream = stream;
+	b->next = r->batches;
+	b->at = &r->batches;
+	if (b->next)
+		b->next->at = &b->next;
+	r->batches = b;
+	session->submitting = true;
+	b->verify.work = batch_verify;
+	b->verify.done = verify_done;
+	pool_submit(r->workers, &b->verify);
+}
+
+/* The client has gone; what it sent goes its way. */
+void ingest_session_closed(struct session *s)
+{
+	for (struct batch *b = s->relay->batches; b; b = b->next) {
+		if (b->session == s)
+			b->session = NULL;
+	}
+}
+
+void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN], struct bytes content, ingest_done *done, void *ctx)
+{
+	struct batch *b = batch_new(r, 1);
+
+	if (!b || !submission_set(&b->list[0], message, bytes_of(salt, SALT_LEN), content)) {
+		static const uint8_t none[ID_LEN];
+
+		done(ctx, ERR_NOMEM, CONVENE__CODE__INTERNAL, "out of memory", none);
+		if (b)
+			batch_free(b);
+		return;
+	}
+	b->done = done;
+	b->ctx = ctx;
+	submission_verify(&b->list[0], &b->binding);
+	batch_admit(b, true);
+}
+
+/* ---- start ---- */
+
+static int roster_take(struct relay *r, struct bytes message, const uint8_t *id)
+{
+	struct roster_entry e = {.index = r->next_index, .message = message};
+	const struct binding *b = &r->node->binding;
+	struct verdict v;
+	struct header h;
+	int err;
+
+	e.parsed = message_parse(message, &h);
+	e.header = &h;
+	e.signature = e.parsed == OK ? message_verify(message, b, h.signer) : ERR_SIGNATURE;
+	if (id)
+		memcpy(e.id, id, ID_LEN);
+	else
+		message_id(e.id, message, b);
+	err = roster_judge(r->roster, &e, &v);
+	r->next_index++;
+	return err;
+}
+
+static int load_row(void *ctx, const struct store_inbox *row)
+{
+	struct relay *r = ctx;
+	struct submission s;
+	int err = roster_take(r, row->message, row->id);
+
+	if (err)
+		return err;
+	memset(&s, 0, sizeof s);
+	memcpy(s.id, row->id, ID_LEN);
+	buffer_add(&s.message, row->message.data, row->message.len);
+	if (s.message.failed)
+		return ERR_NOMEM;
+	waiting_add(r, &s);
+	buffer_free(&s.message);
+	return OK;
+}
+
+/* Entries of our log that the views have not folded yet. */
+static int load_tail(struct relay *r)
+{
+	uint64_t held = replica_held(r->own->replica);
+	struct buffer b = BUFFER_INIT;
+	struct bytes leaf;
+	int err = OK;
+
+	while (!err && r->next_index < held) {
+		buffer_reset(&b);
+		err = log_entry(r, r->own->no, r->next_index, &b, &leaf);
+		if (!err)
+			err = roster_take(r, leaf, NULL);
+	}
+	buffer_free(&b);
+	return err;
+}
+
+/* The very first message: our credential. */
+static int first_entry(struct relay *r)
+{
+	static const uint8_t salt[SALT_LEN];
+	struct store *w = r->writer.store;
+	struct bytes message = buffer_bytes(&r->node->message);
+	uint8_t id[ID_LEN];
+	uint64_t waiting = 0, no;
+	int err = r->reader->ops->inbox_count(r->reader, &waiting);
+
+	if (err || waiting > 0)
+		return err;
+	message_id(id, message, &r->node->binding);
+	err = w->ops->begin(w);
+	if (!err) {
+		err = w->ops->inbox_add(w, id, message, salt, bytes_of(NULL, 0), &no);
+		if (err)
+			w->ops->rollback(w);
+		else
+			err = w->ops->commit(w);
+	}
+	return err;
+}
+
+/* Compare what was signed with what is stored. */
+static void heads_compare(struct relay *r)
+{
+	uint64_t signed_size, held = replica_held(r->own->replica);
+	uint8_t root[HASH_LEN];
+
+	signer_head(r->signer, &signed_size, root);
+	if (signed_size == held && (held == 0 || memcmp(root, replica_held_root(r->own->replica), HASH_LEN) == 0))
+		return;
+	if (signed_size > held && signed_size - held <= r->inbox_count) {
+		/* Stopped between signing and committing: the same batch must come again. seal.c checks its root. */
+		r->resume = (size_t)(signed_size - held);
+		return;
+	}
+	snprintf(r->halted, sizeof r->halted, "the lock file says that %llu entries were signed, the store holds %llu: %s",
+	    (unsigned long long)signed_size, (unsigned long long)held,
+	    signed_size > held ? "this store is an older copy" : "the lock file is missing or an older copy");
+	log_error("sealing stopped: %s", r->halted);
+}
+
+int ingest_start(struct relay *r)
+{
+	const struct roster *folded;
+	int err = OK;
+
+	r->inbox_last = &r->inbox;
+	if (replica_held(r->own->replica) == 0)
+		err = first_entry(r);
+	if (err)
+		return err;
+	folded = forum_roster(r->writer.forum, r->own->no);
+	r->roster = folded ? roster_copy(folded) : roster_new(&r->own->credential, r->charter, NULL);
+	if (!r->roster)
+		return ERR_NOMEM;
+	r->next_index = roster_next(r->roster);
+	err = load_tail(r);
+	if (!err)
+		err = r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
+	if (!err) {
+		heads_compare(r);
+		if (r->inbox_count > 0)
+			log_info("%zu accepted messages wait to be sealed", r->inbox_count);
+	}
+	return err;
+}
+
+void ingest_free(struct relay *r)
+{
+	while (r->inbox) {
+		struct waiting *next = r->inbox->next;
+
+		buffer_free(&r->inbox->message);
+		free(r->inbox);
+		r->inbox = next;
+	}
+	roster_free(r->roster);
+	quota_free(r->quota);
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What ingest.c, seal.c and quota.c share. */
+#ifndef DAEMON_RELAY_INGEST_H
+#define DAEMON_RELAY_INGEST_H
+
+#include "daemon/relay/state.h"
+
+/* quota.c: one more message of this participant? A token bucket of limits.posts_per_hour. */
+bool quota_take(struct relay *r, const uint8_t identity[static IDENTITY_LEN], uint64_t now);
+void quota_free(struct quota *q);
+
+#endif

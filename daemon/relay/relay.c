@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/relay/relay.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/state.h"
+#include "store/views.h"
+
+#define HOUSEKEEPING_MS 1000
+#define STOP_MS 2000 /* for connections to hear of it */
+
+/* ---- the config, again ---- */
+
+void relay_reload(struct relay *r, char *why, size_t len)
+{
+	struct conf_errors errors = CONF_ERRORS_INIT;
+	struct conf *fresh = NULL;
+	const char *what = NULL;
+
+	if (conf_load(&fresh, r->conf->file, &errors) != OK) {
+		snprintf(why, len, "%s:%u: %s%s; the old config stays", errors.file ? errors.file : r->conf->file,
+		    errors.count ? errors.list[0].line : 0, errors.count ? errors.list[0].message : "not readable",
+		    errors.count > 1 ? " (convened -n lists all mistakes)" : "");
+	} else if (!conf_reloadable(r->conf, fresh, &what)) {
+		snprintf(why, len, "%s can't change without a restart; the old config stays", what);
+		conf_free(fresh);
+	} else {
+		const struct conf *old = r->conf;
+
+		r->conf = fresh;
+		log_set_level(fresh->log.level);
+		r->net.handshake_ms = (uint64_t)fresh->limits.handshake_seconds * 1000;
+		links_update(r, old);
+		conf_free((struct conf *)(uintptr_t)old);
+		log_reopen();
+		log_info("config loaded again");
+	}
+	conf_errors_free(&errors);
+	if (why[0])
+		log_error("reload: %s", why);
+}
+
+/* ---- the loop's own events ---- */
+
+static void on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	tick_soon(arg);
+}
+
+static void on_seal(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	seal_soon(arg);
+}
+
+static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+
+	(void)fd;
+	(void)what;
+	if (r->learning && clock_mono_ms() - r->started > LEARN_MS) {
+		log_info("not every peer has answered within %d s; going on without them", LEARN_MS / 1000);
+		seal_allowed(r);
+	}
+	views_follow(r);
+	seal_soon(r);
+	clients_notify(r);
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *arg)
+{
+	char why[512] = "";
+
+	(void)fd;
+	(void)what;
+	relay_reload(arg, why, sizeof why);
+}
+
+static void on_stop(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	relay_stop(arg);
+}
+
+void relay_stop(struct relay *r)
+{
+	struct timeval tv = {STOP_MS / 1000, STOP_MS % 1000 * 1000};
+
+	if (r->stopping)
+		return;
+	r->stopping = true;
+	log_info("stopping");
+	for (size_t i = 0; i < r->listener_count; i++)
+		evconnlistener_disable(r->listeners[i]);
+	if (r->control)
+		evconnlistener_disable(r->control);
+	links_stop(r);
+	if (r->sessions)
+		event_base_loopexit(r->base, &tv);
+	else
+		event_base_loopbreak(r->base);
+}
+
+void relay_fail(struct relay *r)
+{
+	r->failed = true;
+	relay_stop(r);
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+{
+	struct relay *r = arg;
+	size_t greeting = 0;
+
+	(void)listener;
+	(void)sa;
+	(void)len;
+	/* Connections that have not said who they are cost a handshake each: no more of them than of clients. */
+	for (struct session *s = r->sessions; s; s = s->next)
+		greeting += !s->greeted;
+	if (greeting > r->conf->limits.clients)
+		evutil_closesocket(fd);
+	else
+		session_accept(r, fd, true);
+}
+
+/* Out of descriptors, usually: rest a moment instead of spinning. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	(void)arg;
+	(void)listener;
+	log_warning("a connection could not be accepted: %s", strerror(errno));
+	usleep(10000);
+}
+
+/* ---- start ---- */
+
+static int store_start(struct relay *r)
+{
+	char path[4096];
+	struct buffer forum = BUFFER_INIT;
+	struct store *w;
+	int err;
+
+	snprintf(path, sizeof path, "%s/convene.db", r->conf->node.data);
+	err = store_open(&r->writer.store, &store_sqlite, path, 0);
+	if (err) {
+		log_error("%s: %s", path, err == ERR_BUSY ? "another convened uses it" : err == ERR_SCHEMA ? "written by another version" : error_text(err));
+		return err;
+	}
+	w = r->writer.store;
+	err = w->ops->meta_get(w, "forum", &forum);
+	if (err == ERR_NOTFOUND) {
+		err = w->ops->begin(w);
+		if (!err)
+			err = w->ops->meta_put(w, "forum", bytes_of(r->charter->forum, HASH_LEN));
+		if (!err)
+			err = w->ops->commit(w);
+	} else if (!err && !bytes_equal(buffer_bytes(&forum), bytes_of(r->charter->forum, HASH_LEN))) {
+		log_error("%s belongs to another forum than the charter %s", path, r->conf->node.charter);
+		err = ERR_OTHER_FORUM;
+	}
+	buffer_free(&forum);
+	if (!err)
+		err = views_prepare(w);
+	r->writer.charter = r->charter;
+	if (!err)
+		err = forum_new(&r->writer.forum, w, r->charter);
+	if (!err)
+		err = store_open(&r->reader, &store_sqlite, path, STORE_READ_ONLY);
+	if (err)
+		log_error("%s: %s (%s)", path, error_text(err), store_error(w));
+	return err;
+}
+
+static struct event *signal_event(struct relay *r, int signum, event_callback_fn fn)
+{
+	struct event *e = evsignal_new(r->base, signum, fn, r);
+
+	if (e)
+		event_add(e, NULL);
+	return e;
+}
+
+static int relay_start(struct relay *r, struct relay_setup *setup)
+{
+	struct timeval housekeeping = {HOUSEKEEPING_MS / 1000, 0};
+	struct sync_io io;
+	struct member *members;
+	size_t count;
+	int err;
+
+	r->started = clock_mono_ms();
+	r->learning = true;
+	r->conf = setup->conf;
+	r->charter = setup->charter;
+	r->node = setup->credential;
+	r->signer = setup->signer;
+	r->base = event_base_new();
+	if (!r->base)
+		return ERR_NOMEM;
+	r->net = (struct net){.base = r->base, NET_DEFAULTS};
+	r->net.handshake_ms = (uint64_t)r->conf->limits.handshake_seconds * 1000;
+	err = tls_new(&r->net.tls, &setup->tls_key, r->conf->node.name);
+	if (err)
+		return err;
+	io = logs_sync_io(r);
+	r->sync = sync_new(&io);
+	r->tick = event_new(r->base, -1, 0, on_tick, r);
+	r->seal_timer = event_new(r->base, -1, 0, on_seal, r);
+	r->housekeeping = event_new(r->base, -1, EV_PERSIST, on_housekeeping, r);
+	r->reload_event = signal_event(r, SIGHUP, on_hup);
+	r->stop_event = signal_event(r, SIGTERM, on_stop);
+	r->int_event = signal_event(r, SIGINT, on_stop);
+	if (!r->sync || !r->tick || !r->seal_timer || !r->housekeeping || !r->reload_event || !r->stop_event || !r->int_event)
+		return ERR_NOMEM;
+	event_add(r->housekeeping, &housekeeping);
+
+	/* The store before the threads: until they run, its writing side is ours. */
+	err = store_start(r);
+	if (!err)
+		err = logs_load(r);
+	if (!err)
+		err = logs_add_own(r);
+	if (!err)
+		err = members_copy(r->writer.forum, &members, &count);
+	if (!err) {
+		views_members(r, members, count);
+		err = query_last_arrival(r->reader, &r->arrivals);
+	}
+	if (!err)
+		err = ingest_start(r);
+	if (!err)
+		err = storage_start(r);
+	if (!err)
+		err = links_start(r);
+	if (!err)
+		err = control_start(r, setup->control);
+	if (err)
+		return err;
+	r->listeners = calloc(setup->listener_count, sizeof *r->listeners);
+	for (size_t i = 0; r->listeners && i < setup->listener_count; i++) {
+		r->listeners[i] = evconnlistener_new(r->base, on_accept, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, setup->listeners[i]);
+		if (!r->listeners[i])
+			return ERR_NOMEM;
+		evconnlistener_set_error_cb(r->listeners[i], on_accept_error);
+		r->listener_count++;
+	}
+	if (!member_has(r, r->conf->node.name, r->node->root_key))
+		log_warning("%s is not a member of the forum yet: others keep nothing of its log until members admit it", r->conf->node.name);
+	if (r->conf->peer_count == 0)
+		seal_allowed(r);
+	views_follow(r);
+	return r->listeners ? OK : ERR_NOMEM;
+}
+
+static void relay_free(struct relay *r)
+{
+	struct event *events[] = {r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
+
+	r->stopping = true;
+	storage_stop(r); /* what is under way becomes durable and is answered to nobody */
+	for (size_t i = 0; i < r->listener_count; i++)
+		evconnlistener_free(r->listeners[i]);
+	free(r->listeners);
+	if (r->control)
+		evconnlistener_free(r->control);
+	for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
+		if (events[i])
+			event_free(events[i]);
+	}
+	links_free(r);
+	sync_free(r->sync);
+	ingest_free(r);
+	logs_free(r);
+	free(r->members);
+	forum_free(r->writer.forum);
+	store_close(r->reader);
+	store_close(r->writer.store);
+	tls_free(r->net.tls);
+	if (r->base)
+		event_base_free(r->base);
+	conf_free((struct conf *)(uintptr_t)r->conf);
+}
+
+int relay_run(struct relay_setup *setup)
+{
+	static struct relay relay;
+	struct relay *r = &relay;
+	int err = relay_start(r, setup);
+
+	if (err) {
+		log_error("the relay can't start: %s", error_text(err));
+		r->failed = true;
+	} else {
+		log_info("%s is up: forum \"%s\", %llu entries in our log", r->conf->node.name, r->charter->name,
+		    (unsigned long long)replica_held(r->own->replica));
+		event_base_dispatch(r->base);
+	}
+	relay_free(r);
+	return r->failed ? 1 : 0;
+}

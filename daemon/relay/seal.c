@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sealing: the oldest messages of the inbox become entries of our log under a new signed checkpoint. At once when nothing was
+ * sealed for a while, in batches under load.
+ *
+ * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the store does not: the restart proposes the same
+ * batch again, and Ed25519 gives the same note. (3) stored and not sent: peers ask. Nothing is sent before it is stored. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/ingest.h"
+
+struct seal {
+	struct job sign;
+	struct store_job store;
+	struct relay *relay;
+	struct buffer leaves, note;
+	size_t count;
+	uint64_t size;
+	uint8_t root[HASH_LEN];
+	int result;
+	struct replica_batch *batch; /* the replica's, until committed */
+};
+
+#define seal_of_store(j) ((struct seal *)((char *)(j) - offsetof(struct seal, store)))
+
+static void halt(struct relay *r, const char *text)
+{
+	if (!r->halted[0]) {
+		snprintf(r->halted, sizeof r->halted, "%s", text);
+		log_error("sealing stopped: %s", text);
+	}
+}
+
+static void seal_free(struct seal *s)
+{
+	s->relay->sealing = false;
+	buffer_free(&s->leaves);
+	buffer_free(&s->note);
+	free(s);
+}
+
+static int seal_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	struct seal *s = seal_of_store(job);
+	const struct replica_batch *b = s->batch;
+	struct store_append a = {
+	    .log = s->relay->own->no,
+	    .expected = b->first,
+	    .leaves = buffer_bytes(&s->leaves),
+	    .count = s->count,
+	    .size = s->size,
+	    .checkpoint = buffer_bytes(&s->note),
+	    .blocks = b->blocks,
+	    .block_count = b->block_count,
+	    .from_inbox = true,
+	};
+
+	(void)forum;
+	memcpy(a.root, s->root, HASH_LEN);
+	return writer->ops->append(writer, &a);
+}
+
+/* Give the sealed ones their index, and forget those that the views know by now. */
+static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
+{
+	struct waiting *w = r->inbox;
+
+	while (w && w->sealed)
+		w = w->next;
+	for (size_t i = 0; i < count && w; i++, w = w->next) {
+		w->sealed = true;
+		w->index = first + i;
+		r->inbox_count--;
+	}
+	while (r->inbox && r->inbox->sealed && r->inbox->index < r->own->folded) {
+		w = r->inbox;
+		r->inbox = w->next;
+		if (!r->inbox)
+			r->inbox_last = &r->inbox;
+		buffer_free(&w->message);
+		free(w);
+	}
+}
+
+static void seal_done(struct store_job *job)
+{
+	struct seal *s = seal_of_store(job);
+	struct relay *r = job->relay;
+
+	if (job->result != OK) {
+		log_error("a sealed batch could not be stored (%s); starting anew from what is", error_text(job->result));
+		seal_free(s);
+		relay_fail(r);
+		return;
+	}
+	replica_committed(r->own->replica);
+	waiting_sealed(r, s->size - s->count, s->count);
+	r->sealed_at = clock_mono_ms();
+	r->resume = 0;
+	seal_free(s);
+	sync_own_grown(r->sync, r->own->no, r->sealed_at);
+	views_follow(r);
+	tick_soon(r);
+	seal_soon(r);
+}
+
+/* On a worker: the lock file is synced there, and the loop goes on. */
+static void sign_work(struct job *job)
+{
+	struct seal *s = (struct seal *)job;
+
+	s->result = signer_checkpoint(s->relay->signer, s->size, s->root, &s->note);
+}
+
+static void sign_done(struct job *job)
+{
+	struct seal *s = (struct seal *)job;
+	struct relay *r = s->relay;
+	int err = s->result;
+
+	if (!err)
+		err = replica_stage_own(r->own->replica, buffer_bytes(&s->leaves), buffer_bytes(&s->note), &s->batch);
+	if (err) {
+		halt(r, err == ERR_FORK ? "the signer refuses: this would not extend what it has signed" :
+		    err == ERR_NOSPACE ? "the disk is full: the lock file could not be written" : "the checkpoint could not be signed");
+		seal_free(s);
+		return;
+	}
+	s->store.run = seal_run;
+	s->store.done = seal_done;
+	storage_submit(r, &s->store);
+}
+
+static void seal_now(struct relay *r)
+{
+	struct seal *s = calloc(1, sizeof *s);
+	size_t limit = r->resume > 0 ? r->resume : SEAL_MAX;
+	struct waiting *w = r->inbox;
+	uint64_t size;
+	uint8_t root[HASH_LEN];
+
+	if (!s)
+		return;
+	s->relay = r;
+	r->sealing = true;
+	while (w && w->sealed)
+		w = w->next;
+	for (; w && s->count < limit; w = w->next, s->count++)
+		leaves_add(&s->leaves, buffer_bytes(&w->message));
+	if (s->leaves.failed || replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK) {
+		seal_free(s);
+		return;
+	}
+	signer_head(r->signer, &size, root);
+	if (r->resume > 0 && (size != s->size || memcmp(root, s->root, HASH_LEN) != 0)) {
+		halt(r, "the inbox does not hold what the lock file says was signed: this store is an older copy");
+		seal_free(s);
+		return;
+	}
+	s->sign.work = sign_work;
+	s->sign.done = sign_done;
+	pool_submit(r->workers, &s->sign);
+}
+
+void seal_soon(struct relay *r)
+{
+	uint64_t now = clock_mono_ms(), due = r->sealed_at + r->conf->limits.batch_ms;
+	struct timeval tv;
+
+	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->inbox_count == 0)
+		return;
+	if (r->sealed_at == 0 || now >= due || r->inbox_count >= VERIFY_BATCH) {
+		seal_now(r);
+		return;
+	}
+	tv = (struct timeval){(time_t)((due - now) / 1000), (suseconds_t)((due - now) % 1000 * 1000)};
+	event_add(r->seal_timer, &tv);
+}
+
+void seal_allowed(struct relay *r)
+{
+	if (!r->learning)
+		return;
+	r->learning = false;
+	seal_soon(r);
+}

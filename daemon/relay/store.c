@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The store thread: a pool of one, whose runs of jobs are one transaction each (group commit). */
+#include "base/error.h"
+#include "daemon/relay/state.h"
+#include <unistd.h>
+
+#define GROUP_MAX 512
+
+static void work(struct job *job)
+{
+	struct store_job *sj = (struct store_job *)job;
+	struct writer *w = &sj->relay->writer;
+
+	if (w->begun != OK)
+		sj->result = w->begun;
+	else if (w->spoilt || !w->forum)
+		sj->result = ERR_STORE;
+	else
+		sj->result = sj->run(sj, w->store, w->forum);
+}
+
+static void done(struct job *job)
+{
+	struct store_job *sj = (struct store_job *)job;
+
+	sj->done(sj);
+}
+
+static void group_begin(void *ctx)
+{
+	struct writer *w = ctx;
+
+	w->spoilt = false;
+	if (!w->forum)
+		forum_new(&w->forum, w->store, w->charter); /* it was lost to an error: try again */
+	w->begun = w->store->ops->begin(w->store);
+}
+
+static void group_end(void *ctx, struct job *first)
+{
+	struct writer *w = ctx;
+	int err = w->begun;
+
+	if (!err && w->spoilt) {
+		w->store->ops->rollback(w->store);
+		err = ERR_STORE;
+	} else if (!err) {
+		err = w->store->ops->commit(w->store);
+	}
+	if (!err)
+		return;
+	log_error("store: %s (%s)", error_text(err), store_error(w->store));
+	for (struct job *job = first; job; job = job->next) {
+		struct store_job *sj = (struct store_job *)job;
+
+		if (sj->result == OK)
+			sj->result = err;
+	}
+	/* What the forum holds in memory may be ahead of what is on disk. */
+	forum_free(w->forum);
+	w->forum = NULL;
+	forum_new(&w->forum, w->store, w->charter);
+}
+
+int forum_spoilt(struct store_job *job, int err)
+{
+	if (err)
+		job->relay->writer.spoilt = true;
+	return err;
+}
+
+static void on_collect(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	pool_collect(arg);
+}
+
+static struct event *collector(struct relay *r, struct pool *pool)
+{
+	struct event *e = event_new(r->base, pool_fd(pool), EV_READ | EV_PERSIST, on_collect, pool);
+
+	if (e && event_add(e, NULL) != 0) {
+		event_free(e);
+		e = NULL;
+	}
+	return e;
+}
+
+int storage_start(struct relay *r)
+{
+	struct pool_run run = {group_begin, group_end, &r->writer, GROUP_MAX};
+	unsigned threads = r->conf->limits.workers;
+
+	if (threads == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+		threads = cores > 0 ? (unsigned)cores : 1;
+	}
+	r->storage = pool_new("store", 1, &run);
+	r->workers = pool_new("verify", threads, NULL);
+	if (!r->storage || !r->workers)
+		return ERR_NOMEM;
+	r->storage_event = collector(r, r->storage);
+	r->workers_event = collector(r, r->workers);
+	return r->storage_event && r->workers_event ? OK : ERR_NOMEM;
+}
+
+void storage_submit(struct relay *r, struct store_job *job)
+{
+	job->job.work = work;
+	job->job.done = done;
+	job->relay = r;
+	job->result = OK;
+	pool_submit(r->storage, &job->job);
+}
+
+/* What the workers finish may still be stored, and what is stored may give the workers more: both until neither has anything. */
+void storage_stop(struct relay *r)
+{
+	while (r->workers && r->storage && pool_pending(r->workers) + pool_pending(r->storage) > 0) {
+		pool_drain(r->workers);
+		pool_drain(r->storage);
+	}
+	if (r->workers_event)
+		event_free(r->workers_event);
+	if (r->storage_event)
+		event_free(r->storage_event);
+	pool_free(r->workers);
+	pool_free(r->storage);
+	r->workers = r->storage = NULL;
+}
