@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Requests whose answers come in several frames, and finding what a person means. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "client/session.h"
+
+#define FRAME_WAIT_MS 60000
+#define FRAMES_MAX 65536 /* a node that never says `last` */
+
+int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text, const char *what, struct trouble *t)
+{
+	size_t n = strlen(text);
+	bool good = n >= 8 && n <= 64;
+
+	for (size_t i = 0; good && i < n; i++) {
+		char c = text[i];
+
+		hex[i] = c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c;
+		good = (hex[i] >= '0' && hex[i] <= '9') || (hex[i] >= 'a' && hex[i] <= 'f');
+	}
+	if (!good) {
+		trouble_set(t, ERR_INVALID, "%.80s is not the id of a %s", text, what);
+		trouble_hint(t, "An id is 8 to 64 of the digits 0-9 and a-f, as `convene topics` and `convene threads` show them.");
+		return ERR_INVALID;
+	}
+	hex[n] = '\0';
+	*len = n / 2;
+	return hex_decode(id, *len, hex, 2 * *len);
+}
+
+void frames_free(struct frames *f)
+{
+	for (size_t i = 0; i < f->count; i++)
+		message_free(f->list[i]);
+	free(f->list);
+	f->list = NULL;
+	f->count = 0;
+}
+
+static int gather(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect, bool (*is_last)(const ProtobufCMessage *),
+    struct frames *out, struct trouble *t)
+{
+	uint32_t stream;
+	int err = client_send(c, type, request, &stream, t);
+	bool last = false;
+
+	*out = (struct frames){NULL, 0};
+	while (!err && !last) {
+		ProtobufCMessage *m, **list;
+
+		err = client_next(c, stream, expect, FRAME_WAIT_MS, &m, t);
+		if (err)
+			break;
+		list = out->count < FRAMES_MAX ? realloc(out->list, (out->count + 1) * sizeof *list) : NULL;
+		if (!list) {
+			message_free(m);
+			err = trouble_set(t, ERR_NOMEM, "the node's answer is larger than what can be held");
+			break;
+		}
+		out->list = list;
+		list[out->count++] = m;
+		last = is_last(m);
+	}
+	if (err)
+		frames_free(out);
+	return err;
+}
+
+static bool topics_last(const ProtobufCMessage *m) { return ((const Convene__Topics *)m)->last; }
+static bool threads_last(const ProtobufCMessage *m) { return ((const Convene__Threads *)m)->last; }
+static bool items_last(const ProtobufCMessage *m) { return ((const Convene__Items *)m)->last; }
+static bool logs_last(const ProtobufCMessage *m) { return ((const Convene__Logs *)m)->last; }
+
+int ask_topics(struct client *c, struct frames *out, struct trouble *t)
+{
+	Convene__TopicsGet get = CONVENE__TOPICS_GET__INIT;
+
+	return gather(c, FRAME_TOPICS_GET, &get.base, FRAME_TOPICS, topics_last, out, t);
+}
+
+int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset, struct frames *out, struct trouble *t)
+{
+	Convene__ThreadsGet get = CONVENE__THREADS_GET__INIT;
+
+	get.topic = pb_of(bytes_of(topic, len));
+	get.limit = limit;
+	get.offset = offset;
+	return gather(c, FRAME_THREADS_GET, &get.base, FRAME_THREADS, threads_last, out, t);
+}
+
+int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out, uint64_t *missing, struct trouble *t)
+{
+	Convene__ThreadGet get = CONVENE__THREAD_GET__INIT;
+	int err;
+
+	get.id = pb_of(bytes_of(id, len));
+	err = gather(c, FRAME_THREAD_GET, &get.base, FRAME_ITEMS, items_last, out, t);
+	*missing = 0;
+	for (size_t i = 0; !err && i < out->count; i++)
+		*missing += ((const Convene__Items *)out->list[i])->missing;
+	return err;
+}
+
+int ask_logs(struct client *c, struct frames *out, struct trouble *t)
+{
+	Convene__LogsGet get = CONVENE__LOGS_GET__INIT;
+
+	return gather(c, FRAME_LOGS_GET, &get.base, FRAME_LOGS, logs_last, out, t);
+}
+
+/* Title or beginning of the id. */
+static bool topic_is(const Convene__Topic *topic, const char *text, const char *hex)
+{
+	char id[2 * ID_LEN + 1];
+
+	if (topic->id.len != ID_LEN || topic->log.len != DIGEST_LEN)
+		return false;
+	hex_encode(id, topic->id.data, ID_LEN);
+	return (hex && strncmp(id, hex, strlen(hex)) == 0) || bytes_equal(bytes_of_pb(topic->title), bytes_str(text));
+}
+
+int find_topic(const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t)
+{
+	uint8_t id[ID_LEN];
+	char hex[65];
+	size_t len;
+	bool is_id = id_parse(id, &len, hex, text, "topic", t) == OK;
+
+	*topic = NULL;
+	for (size_t i = 0; i < topics->count; i++) {
+		const Convene__Topics *m = (const Convene__Topics *)topics->list[i];
+
+		for (size_t j = 0; j < m->n_topics; j++) {
+			if (!topic_is(m->topics[j], text, is_id ? hex : NULL))
+				continue;
+			if (*topic) {
+				trouble_set(t, ERR_EXISTS, "several topics are called %.80s", text);
+				trouble_hint(t, "Give more of the id: `convene topics --json` has it whole.");
+				return ERR_EXISTS;
+			}
+			*topic = m->topics[j];
+		}
+	}
+	if (*topic)
+		return OK;
+	trouble_set(t, ERR_NOTFOUND, "there is no topic %.80s at this node", text);
+	trouble_hint(t, "`convene topics` lists them; give an id, or the whole title.");
+	return ERR_NOTFOUND;
+}

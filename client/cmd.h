@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The commands of `convene`; each returns an exit code. */
+#ifndef CLIENT_CMD_H
+#define CLIENT_CMD_H
+
+#include "client/options.h"
+
+int cmd_join(const struct invocation *in);
+int cmd_whoami(const struct invocation *in);
+int cmd_topics(const struct invocation *in);
+int cmd_threads(const struct invocation *in);
+int cmd_read(const struct invocation *in);
+int cmd_follow(const struct invocation *in);
+int cmd_topic(const struct invocation *in);
+int cmd_post(const struct invocation *in);
+int cmd_reply(const struct invocation *in);
+int cmd_outbox(const struct invocation *in);
+int cmd_verify(const struct invocation *in);
+
+#endif

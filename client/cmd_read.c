@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convene read, convene follow. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "client/cmd.h"
+#include "client/compose.h"
+#include "client/session.h"
+#include "client/show.h"
+
+#define INDENT_MAX 24 /* deeper answers are set no further in */
+#define RETRY_S_MAX 60
+
+/* All items of an answer, in order. */
+struct thread {
+	struct shown *list;
+	size_t count;
+};
+
+static int thread_open(struct thread *th, const struct frames *frames, const struct session *s, struct trouble *t)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < frames->count; i++)
+		total += ((const Convene__Items *)frames->list[i])->n_items;
+	th->count = 0;
+	th->list = calloc(total + 1, sizeof *th->list);
+	if (!th->list)
+		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+	for (size_t i = 0; i < frames->count; i++) {
+		const Convene__Items *m = (const Convene__Items *)frames->list[i];
+
+		for (size_t j = 0; j < m->n_items; j++)
+			shown_open(&th->list[th->count++], m->items[j], s->home.node.forum, s->client);
+	}
+	return OK;
+}
+
+static void thread_close(struct thread *th)
+{
+	for (size_t i = 0; i < th->count; i++)
+		shown_clear(&th->list[i]);
+	free(th->list);
+	*th = (struct thread){NULL, 0};
+}
+
+/* What was asked for: from the item with this id on, as long as it is answered; all if it isn't among them (a missing root's id). */
+static void subtree(const struct thread *th, const char *hex, bool all, size_t *first, size_t *end)
+{
+	char id[2 * ID_LEN + 1];
+	size_t at = 0;
+
+	*first = 0;
+	*end = th->count;
+	for (; at < th->count; at++) {
+		hex_encode(id, th->list[at].id, ID_LEN);
+		if (strncmp(id, hex, strlen(hex)) == 0)
+			break;
+	}
+	if (all || at == th->count || th->list[at].item->depth == 0)
+		return;
+	*first = at;
+	for (*end = at + 1; *end < th->count && th->list[*end].item->depth > th->list[at].item->depth;)
+		++*end;
+}
+
+/* ---- attachments into a folder ---- */
+
+static int part_save(const struct content_part *p, const char *folder, struct trouble *t)
+{
+	struct buffer name = BUFFER_INIT;
+	char path[PATH_LEN];
+	int fd = -1, err = OK;
+
+	attachment_name(&name, p->name);
+	for (int n = 1; n < 1000 && fd < 0; n++) {
+		struct buffer numbered = BUFFER_INIT;
+
+		if (n > 1)
+			buffer_printf(&numbered, "%d-", n);
+		buffer_add(&numbered, name.data, name.len);
+		err = path_join(path, folder, buffer_str(&numbered), t);
+		buffer_free(&numbered);
+		if (err)
+			break;
+		/* Never over a file that is there: the name is somebody else's choice. */
+		fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+		if (fd < 0 && errno != EEXIST)
+			break;
+	}
+	buffer_free(&name);
+	if (err)
+		return err;
+	if (fd < 0)
+		return trouble_errno(t, "the attachment can't be saved as %.300s", path);
+	for (size_t at = 0; at < p->data.len && !err;) {
+		ssize_t n = write(fd, p->data.data + at, p->data.len - at);
+
+		if (n < 0 && errno != EINTR)
+			err = trouble_errno(t, "%.300s can't be written", path);
+		at += n > 0 ? (size_t)n : 0;
+	}
+	if (close(fd) != 0 && !err)
+		err = trouble_errno(t, "%.300s can't be written", path);
+	if (!err)
+		fprintf(stderr, "Saved %s\n", path);
+	return err;
+}
+
+static int parts_save(const struct thread *th, size_t first, size_t end, const char *folder, struct trouble *t)
+{
+	int err = OK;
+
+	for (size_t i = first; i < end; i++)
+		for (size_t j = 0; th->list[i].has_content && j < th->list[i].content.part_count && !err; j++)
+			err = part_save(&th->list[i].content.parts[j], folder, t);
+	return err;
+}
+
+/* ---- read ---- */
+
+static void thread_print(const struct thread *th, size_t first, size_t end, uint64_t missing)
+{
+	const struct shown *root = &th->list[0];
+	unsigned base = th->list[first].item->depth;
+	struct bytes title = root->has_content ? root->content.subject : bytes_of(NULL, 0);
+	char id[9];
+
+	if (title.len > 0)
+		print_isolate(title);
+	else
+		printf("(the thread's title is not here)");
+	printf("\n%zu message%s", end - first, end - first == 1 ? "" : "s");
+	if (end - first < th->count)
+		printf(" of %zu in thread %s", th->count, id_short(id, root->item->thread.len == ID_LEN ? root->item->thread.data : root->id));
+	if (missing > 0)
+		printf(", %llu message%s not yet here", (unsigned long long)missing, missing == 1 ? "" : "s");
+	printf("\n");
+	for (size_t i = first; i < end; i++) {
+		unsigned depth = th->list[i].item->depth > base ? th->list[i].item->depth - base : 0;
+
+		printf("\n");
+		shown_print(&th->list[i], depth * 2 < INDENT_MAX ? (int)depth * 2 : INDENT_MAX, title);
+	}
+}
+
+static void thread_json_print(const struct thread *th, size_t first, size_t end, uint64_t missing)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	for (size_t i = first; i < end; i++)
+		json_array_append_new(list, shown_json(&th->list[i]));
+	json_put(o, "missing", json_integer((json_int_t)missing));
+	json_put(o, "items", list);
+	json_print(o);
+}
+
+static int read_show(const struct invocation *in, const struct thread *th, const char *hex, uint64_t missing)
+{
+	const char *folder = option_value(in, "save");
+	size_t first, end;
+	struct trouble t;
+	int code = EXIT_DONE;
+
+	subtree(th, hex, option_given(in, "all"), &first, &end);
+	if (in->json)
+		thread_json_print(th, first, end, missing);
+	else if (th->count > 0)
+		thread_print(th, first, end, missing);
+	else
+		printf("Nothing of this thread is here yet; %llu messages are missing.\n", (unsigned long long)missing);
+	if (folder && parts_save(th, first, end, folder, &t) != OK)
+		code = session_complain(in, &t);
+	for (size_t i = first; i < end && !code; i++)
+		code = shown_good(&th->list[i]) ? EXIT_DONE : EXIT_UNVERIFIED;
+	return code;
+}
+
+int cmd_read(const struct invocation *in)
+{
+	struct frames frames = {NULL, 0};
+	struct thread th = {NULL, 0};
+	uint8_t id[ID_LEN];
+	char hex[65];
+	size_t len;
+	struct session s;
+	struct trouble t;
+	uint64_t missing = 0;
+	int code, err = id_parse(id, &len, hex, in->operands[0], "thread or post", &t);
+
+	if (err)
+		return session_complain(in, &t);
+	err = session_open(&s, in, true, &t);
+	if (!err)
+		err = ask_thread(s.client, id, len, &frames, &missing, &t);
+	if (err && exit_of(&t) == EXIT_NOT_FOUND && !t.hint[0])
+		trouble_hint(&t, "`convene threads TOPIC` lists the threads of a topic.");
+	if (!err)
+		err = thread_open(&th, &frames, &s, &t);
+	code = err ? session_complain(in, &t) : read_show(in, &th, hex, missing);
+	thread_close(&th);
+	frames_free(&frames);
+	session_close(&s);
+	return code;
+}
+
+/* ---- follow ---- */
+
+static void items_show(const struct session *s, const Convene__Items *m, uint64_t *after)
+{
+	for (size_t i = 0; i < m->n_items; i++) {
+		struct shown shown;
+
+		/* No fetching here: the connection is the watch's. */
+		shown_open(&shown, m->items[i], s->home.node.forum, NULL);
+		if (s->in->json) {
+			json_print_line(shown_json(&shown));
+		} else {
+			char id[9];
+
+			shown_print(&shown, 0, bytes_of(NULL, 0));
+			if (shown.parsed && shown.header.parent.present)
+				printf("  answers %s\n", id_short(id, shown.header.parent.id));
+			printf("\n");
+		}
+		if (m->items[i]->arrival > *after || *after == UINT64_MAX)
+			*after = m->items[i]->arrival;
+		shown_clear(&shown);
+	}
+	fflush(stdout);
+}
+
+/* Watch until the connection ends. */
+static int watch(struct session *s, const Convene__Topic *topic, uint64_t *after, struct trouble *t)
+{
+	Convene__Watch request = CONVENE__WATCH__INIT;
+	ProtobufCMessage *m;
+	uint32_t stream;
+	int err;
+
+	request.after = *after;
+	if (topic)
+		request.topic = topic->id;
+	err = client_send(s->client, FRAME_WATCH, &request.base, &stream, t);
+	while (!err && !ferror(stdout)) {
+		err = client_next(s->client, stream, FRAME_ITEMS, 0, &m, t);
+		if (!err)
+			items_show(s, (const Convene__Items *)m, after);
+		message_free(err ? NULL : m);
+	}
+	return err;
+}
+
+int cmd_follow(const struct invocation *in)
+{
+	const char *since = option_value(in, "after");
+	struct frames topics = {NULL, 0};
+	const Convene__Topic *topic = NULL;
+	struct session s;
+	struct trouble t;
+	uint64_t after = UINT64_MAX;
+	unsigned pause = 1;
+	int err;
+
+	if (since && decimal_parse(&after, since, strlen(since), UINT64_MAX) != OK)
+		return complain_usage(in->program->name, in->command->name, "--after wants an arrival number, not %s", since);
+	err = session_open(&s, in, true, &t);
+	if (!err && in->count > 0) {
+		err = ask_topics(s.client, &topics, &t);
+		if (!err)
+			err = find_topic(&topics, in->operands[0], &topic, &t);
+	}
+	if (!err && !in->json && output_terminal())
+		printf("Waiting for what comes; Ctrl-C ends it.\n\n");
+	fflush(stdout);
+	while (!err && !ferror(stdout)) {
+		uint64_t before = after;
+
+		err = watch(&s, topic, &after, &t);
+		if (err != ERR_CLOSED && err != ERR_TIMEOUT)
+			break;
+		if (after != before)
+			pause = 1;
+		/* The node is gone for a while: come again, and go on where we were. */
+		complain(in->program->name, &t);
+		do {
+			session_disconnect(&s);
+			sleep(pause);
+			pause = pause * 2 < RETRY_S_MAX ? pause * 2 : RETRY_S_MAX;
+			err = session_connect(&s, &t);
+		} while (err == ERR_CLOSED || err == ERR_TIMEOUT);
+	}
+	frames_free(&topics);
+	err = err ? session_complain(in, &t) : EXIT_DONE;
+	session_close(&s);
+	return err;
+}

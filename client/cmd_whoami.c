@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convene whoami: whose device this is, and how it stands with the node. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "client/cmd.h"
+#include "client/session.h"
+
+static const char *state_text(const struct session *s, const Convene__Signer *signer)
+{
+	if (signer && signer->revoked)
+		return "revoked";
+	switch (s->home.state) {
+	case HOME_ENROLLED: return "enrolled";
+	case HOME_REQUESTED: return "requested";
+	default: return "joining";
+	}
+}
+
+static void people_print(const struct session *s, const struct key *key, const struct outbox *o, const Convene__Signer *signer, size_t waiting)
+{
+	const struct home *h = &s->home;
+	char id[9], forum[9], device[9];
+
+	if (h->handle[0])
+		print_isolate(bytes_str(h->handle));
+	else
+		printf("%s", id_short(id, h->identity));
+	printf("@%s", h->node.organisation);
+	if (signer && signer->name.len > 0) {
+		printf(" (");
+		print_isolate(bytes_of_pb(signer->name));
+		printf(")");
+	}
+	printf("\n\n");
+	printf("  %-10s%s", "state", state_text(s, signer));
+	if (h->state == HOME_REQUESTED)
+		printf(": the operator has not enrolled you yet");
+	else if (h->state == HOME_JOINING)
+		printf(": run `convene join` again with your invite");
+	printf("\n  %-10s%s\n", "identity", id_short(id, h->identity));
+	printf("  %-10s%s%s\n", "device", id_short(device, key->public), signer && signer->custody ? ", kept by a gateway" : "");
+	printf("  %-10s%s\n", "node", h->node.address);
+	printf("  %-10s%s\n", "log", h->log_name);
+	printf("  %-10s%s\n", "forum", id_short(forum, h->node.forum));
+	printf("  %-10s%s\n", "home", h->path);
+	printf("  %-10s%llu signed", "messages", (unsigned long long)o->sequence);
+	if (o->sealed)
+		printf(", sealed up to number %llu", (unsigned long long)o->sealed);
+	printf(", %zu waiting\n", waiting);
+}
+
+static void programs_print(const struct session *s, const struct key *key, const struct outbox *o, const Convene__Signer *signer, size_t waiting)
+{
+	const struct home *h = &s->home;
+	json_t *j = json_object();
+
+	json_put(j, "handle", json_bytes(bytes_str(h->handle)));
+	if (signer)
+		json_put(j, "name", json_bytes(bytes_of_pb(signer->name)));
+	json_put(j, "organisation", json_string(h->node.organisation));
+	json_put(j, "state", json_string(state_text(s, signer)));
+	json_put(j, "identity", json_hex(h->identity, IDENTITY_LEN));
+	json_put(j, "device_key", json_hex(key->public, KEY_LEN));
+	json_put(j, "node", json_bytes(bytes_str(h->node.address)));
+	json_put(j, "root_key", json_hex(h->node.root_key, KEY_LEN));
+	json_put(j, "forum", json_hex(h->node.forum, HASH_LEN));
+	json_put(j, "log", json_string(h->log_name));
+	json_put(j, "home", json_bytes(bytes_str(h->path)));
+	json_put(j, "reachable", json_boolean(s->client != NULL));
+	json_put(j, "sequence", json_integer((json_int_t)o->sequence));
+	if (signer)
+		json_put(j, "node_sequence", json_integer((json_int_t)signer->sequence));
+	json_put(j, "sealed_sequence", json_integer((json_int_t)o->sealed));
+	json_put(j, "waiting", json_integer((json_int_t)waiting));
+	json_print(j);
+}
+
+int cmd_whoami(const struct invocation *in)
+{
+	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
+	ProtobufCMessage *m = NULL;
+	const Convene__Signer *signer = NULL;
+	struct key key = {.public = {0}};
+	struct session s;
+	struct outbox o;
+	struct trouble t, asked;
+	uint64_t *list = NULL;
+	size_t waiting = 0;
+	int code = EXIT_DONE, err = session_open(&s, in, false, &t);
+
+	if (!err)
+		err = home_key(&s.home, &key, &t);
+	if (!err && s.client) {
+		get.device_key = pb_of(bytes_of(key.public, KEY_LEN));
+		if (client_call(s.client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &asked) == OK)
+			signer = (const Convene__Signer *)m;
+	}
+	if (!err)
+		err = outbox_open(&o, s.home.path, &t);
+	if (!err)
+		err = outbox_list(&o, BOX_WAITING, &list, &waiting, &t);
+	if (err) {
+		code = session_complain(in, &t);
+	} else {
+		(in->json ? programs_print : people_print)(&s, &key, &o, signer, waiting);
+		/* Sealed means that it can't go without a trace: say so when it has. */
+		if (signer && signer->sequence < o.sealed) {
+			trouble_set(&t, ERR_FORK, "the node knows your messages up to number %llu only, and had sealed number %llu",
+			    (unsigned long long)signer->sequence, (unsigned long long)o.sealed);
+			trouble_hint(&t, "It lost some of its log, or hides it. They are kept in %.180s", o.folder[BOX_SENT]);
+			code = complain(in->program->name, &t);
+		} else if (!s.client) {
+			code = complain(in->program->name, &s.unreachable);
+		}
+	}
+	free(list);
+	message_free(m);
+	key_wipe(&key);
+	session_close(&s);
+	return code;
+}

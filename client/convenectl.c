@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convenectl: what an operator does. The table below is the whole program: it checks the words of a
+ * command line, runs them and writes the help; convenectl(8) explains. */
+#include <locale.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "client/ctl.h"
+
+static const struct option_spec everywhere[] = {
+    {"config", 'c', "FILE", "the node's configuration; default " CTL_CONFIG},
+    {"keys", 0, "DIR", "where the key files are; default as the configuration says"},
+    {"root", 0, "FILE", "the root key, when it is kept elsewhere; default KEYS/root.key"},
+    {NULL, 0, NULL, NULL},
+};
+
+#define PASSPHRASE_FILE {"passphrase-file", 0, "FILE", "the root key's passphrase is its first line; else it is asked for"}
+
+static const struct option_spec init_options[] = {
+    {"dir", 0, "DIR", "where to make it; default " CTL_DIR},
+    {"data", 0, "DIR", "where the store goes; default /var/lib/convene, or DIR/data"},
+    {"address", 0, "HOST:PORT", "how others reach this node; default NAME:7654"},
+    {"listen", 0, "ADDRESS", "where to listen, may be repeated; default [::]:7654, or the address's port"},
+    {"user", 0, "LOGIN", "the user that the daemon becomes when started as root"},
+    {"passphrase", 0, NULL, "keep the root key under a passphrase, asked for twice"},
+    {"passphrase-file", 0, "FILE", "the same, the passphrase being the file's first line"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec draft_options[] = {
+    {"name", 0, "NAME", "the forum's name"},
+    {"purpose", 0, "TEXT", "what it is for, in a sentence"},
+    {"admit", 0, "K", "how many members admit a new one; default more than half of the founders"},
+    {"topics", 0, "WHO", "participants (default), registrars or roots open topics"},
+    {"anchor", 0, "POLICY", "\"N of all\" or \"N of NAME NAME\": whose cosignatures anchor a message"},
+    {"content-limit", 0, "BYTES", "of one message's text and parts together; default 1048576"},
+    {"out", 0, "FILE", "where to write it; default CHARTER.draft"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec root_options[] = {
+    PASSPHRASE_FILE,
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec credential_options[] = {
+    {"renew", 0, NULL, "sign a newer one after registrar, cosigner or TLS keys have changed"},
+    {"sequence", 0, "N", "sign with this sequence, if root.sequence was lost"},
+    PASSPHRASE_FILE,
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec admit_options[] = {
+    {"peer", 0, NULL, "make it a peer as well, as `peer` does"},
+    {"out", 0, "FILE", "write the signed message there, for `submit`; for where no daemon is"},
+    {"sequence", 0, "N", "sign with this sequence, if root.sequence was lost"},
+    PASSPHRASE_FILE,
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec invite_options[] = {
+    {"handle", 0, "HANDLE", "the handle that is kept for them; default: they choose"},
+    {"days", 0, "N", "how long it is good"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec revoke_options[] = {
+    {"reason", 0, "REASON", "lost, stolen, replaced or left; shown to everybody"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec dump_options[] = {
+    {"text", 0, NULL, "the text as well"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct command commands[] = {
+    {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
+	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.", init_options, ctl_init},
+    {"block", "", 0, 0, "print this node's block, for another node's operator",
+	"With the forum's charter, when there is one.", NULL, ctl_block},
+    {"peer", "BLOCK", 1, 1, "take another node's block: connect to it",
+	"BLOCK is a file, or - for standard input. A charter that comes with it is checked and kept if\n"
+	"this node has none.", root_options, ctl_peer},
+    {"admit", "BLOCK", 1, 1, "admit the organisation of a block to the forum; signed by the root key",
+	"BLOCK is a file, or - for standard input.", admit_options, ctl_admit},
+    {"submit", "FILE", 1, 1, "send a message that was signed where no daemon is", NULL, NULL, ctl_submit},
+    {"charter draft", "[BLOCK]...", 0, -1, "write a forum's charter; founders are we and those of the blocks", NULL,
+	draft_options, ctl_charter_draft},
+    {"charter sign", "[FILE]", 0, 1, "sign a draft with the root key; the last signature makes the charter",
+	"Without FILE: the draft that `charter draft` wrote.", root_options, ctl_charter_sign},
+    {"charter merge", "FILE...", 1, -1, "put several founders' signed copies together",
+	"Into this node's own draft, or else into the first FILE.", root_options, ctl_charter_merge},
+    {"charter show", "[FILE]", 0, 1, "show a charter, and who has signed it", NULL, NULL, ctl_charter_show},
+    {"credential", "", 0, 0, "make this node's credential, or show it; signed by the root key", NULL,
+	credential_options, ctl_credential_make},
+    {"status", "", 0, 0, "how the node is", NULL, NULL, ctl_status},
+    {"peers", "", 0, 0, "the links, and what has passed over them", NULL, NULL, ctl_peers},
+    {"people", "", 0, 0, "who is enrolled here", NULL, NULL, ctl_people},
+    {"invite", "", 0, 0, "make an invite for one participant", NULL, invite_options, ctl_invite},
+    {"address", "", 0, 0, "print this node's address line, for `convene join --offline`",
+	"It holds no secret. Who joins with it needs `enrol`.", NULL, ctl_address},
+    {"enrol", "REQUEST", 1, 1, "enrol by hand the participant whose `convene join --offline` printed REQUEST",
+	"REQUEST is the line, or - for standard input.", NULL, ctl_enrol},
+    {"revoke", "HANDLE|KEY", 1, 1, "end a participant's device keys, or one of them, from now on", NULL,
+	revoke_options, ctl_revoke},
+    {"rebuild", "", 0, 0, "fold the views anew from the logs", NULL, NULL, ctl_rebuild},
+    {"dump", "", 0, 0, "a hash of all that is shown; the same on nodes that hold the same", NULL, dump_options, ctl_dump},
+    {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
+    {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
+};
+
+static const struct program program = {
+    .name = CTL_NAME,
+    .purpose = "operate a node",
+    .commands = commands,
+    .options = everywhere,
+    .footer = "The manual page is convenectl(8).",
+};
+
+int main(int argc, char **argv)
+{
+	setlocale(LC_CTYPE, "");
+	if (crypto_start() != OK) {
+		fprintf(stderr, CTL_NAME ": this machine has no source of randomness.\n");
+		return EXIT_LOCAL;
+	}
+	return program_run(&program, argc, argv);
+}

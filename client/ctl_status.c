@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How the node is. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "client/ctl.h"
+
+static bool flag_at(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+static struct bytes cut(struct bytes text, size_t len)
+{
+	return text.len > len ? bytes_of(text.data, len) : text;
+}
+
+/* "12 s", "5 min", "3 h 12 min", "4 d 2 h". */
+static const char *duration(char out[static 32], uint64_t s)
+{
+	if (s < 60)
+		snprintf(out, 32, "%u s", (unsigned)s);
+	else if (s < 3600)
+		snprintf(out, 32, "%u min", (unsigned)(s / 60));
+	else if (s < 86400)
+		snprintf(out, 32, "%u h %u min", (unsigned)(s / 3600), (unsigned)(s % 3600 / 60));
+	else
+		snprintf(out, 32, "%u d %u h", (unsigned)(s / 86400 % 100000), (unsigned)(s % 86400 / 3600));
+	return out;
+}
+
+static void text_or(struct table *table, struct bytes text, const char *otherwise)
+{
+	if (text.len)
+		table_text(table, text);
+	else
+		table_cell(table, "%s", otherwise);
+}
+
+/* "isoc.example/b7ff7293…/1" */
+static void log_cell(struct table *table, struct bytes name)
+{
+	const uint8_t *first = name.len ? memchr(name.data, '/', name.len) : NULL;
+	const uint8_t *second = first ? memchr(first + 1, '/', (size_t)(name.data + name.len - first - 1)) : NULL;
+	struct buffer text = BUFFER_INIT;
+
+	if (!second || second - first < 9) {
+		table_text(table, name);
+		return;
+	}
+	buffer_add(&text, name.data, (size_t)(first - name.data) + 9);
+	buffer_add_str(&text, "…");
+	buffer_add(&text, second, (size_t)(name.data + name.len - second));
+	table_text(table, buffer_bytes(&text));
+	buffer_free(&text);
+}
+
+static void state_cell(struct table *table, const json_t *log)
+{
+	const json_t *carried = json_object_get(log, "carried");
+	struct bytes state = text_at(log, "state");
+	struct buffer text = BUFFER_INIT;
+
+	buffer_add(&text, state.data, state.len);
+	if (carried && json_is_false(carried))
+		buffer_add_str(&text, ", not carried");
+	if (number_at(log, "invalid"))
+		buffer_printf(&text, ", %" PRIu64 " invalid", number_at(log, "invalid"));
+	table_text(table, buffer_bytes(&text));
+	buffer_free(&text);
+}
+
+static void print_logs(const json_t *logs)
+{
+	struct table *table = table_new("LOG\tENTRIES>\tSHOWN>\tTEXTS MISSING>\tSTATE\tCOMES FROM");
+	size_t i;
+	json_t *log;
+
+	json_array_foreach(logs, i, log) {
+		log_cell(table, text_at(log, "name"));
+		table_cell(table, "%" PRIu64, number_at(log, "size"));
+		table_cell(table, "%" PRIu64, number_at(log, "folded"));
+		table_cell(table, "%" PRIu64, number_at(log, "contents_missing"));
+		state_cell(table, log);
+		if (flag_at(log, "own"))
+			table_cell(table, "here");
+		else
+			text_or(table, text_at(log, "upstream"), "nobody now");
+	}
+	printf("\n");
+	table_print(table);
+	table_free(table);
+}
+
+static void link_cell(struct table *table, const json_t *peer)
+{
+	char since[32];
+
+	duration(since, number_at(peer, "since_s"));
+	if (flag_at(peer, "connected"))
+		table_cell(table, "up %s", since);
+	else
+		table_cell(table, "down");
+}
+
+static void print_peers(const json_t *peers)
+{
+	struct table *table = table_new("PEER\tADDRESS\tLINK\tBEHIND>\tLAST TROUBLE");
+	size_t i;
+	json_t *peer;
+
+	if (json_array_size(peers) == 0) {
+		printf("\nNo peers are configured. `convenectl peer FILE` takes another node's block.\n");
+		return;
+	}
+	json_array_foreach(peers, i, peer) {
+		table_text(table, text_at(peer, "name"));
+		text_or(table, text_at(peer, "address"), "connects to us");
+		link_cell(table, peer);
+		table_cell(table, "%" PRIu64, number_at(peer, "behind"));
+		text_or(table, text_at(peer, "last_error"), "-");
+	}
+	printf("\n");
+	table_print(table);
+	table_free(table);
+}
+
+static void print_members(const json_t *members)
+{
+	size_t i;
+	json_t *member;
+
+	if (json_array_size(members) == 0)
+		return;
+	printf("Members   ");
+	json_array_foreach(members, i, member) {
+		printf("%s", i ? ", " : "");
+		print_isolate(text_at(member, "name"));
+		printf(" (");
+		print_isolate(text_at(member, "key_id"));
+		printf(")%s", flag_at(member, "founder") ? "*" : "");
+	}
+	printf("   * founder\n");
+}
+
+static void print_status(const json_t *a)
+{
+	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"), frontier = text_at(a, "frontier");
+	uint64_t inbox = number_at(a, "inbox");
+	char up[32];
+
+	print_isolate(text_at(a, "node"));
+	printf(": convened ");
+	print_isolate(text_at(a, "version"));
+	printf(", up %s, %" PRIu64 " client%s\n\n", duration(up, number_at(a, "uptime_s")), number_at(a, "clients"),
+	    number_at(a, "clients") == 1 ? "" : "s");
+	printf("Forum     ");
+	print_isolate(text_at(a, "forum_name"));
+	printf("  (");
+	print_isolate(cut(forum, 16));
+	printf("…)\n");
+	if (!flag_at(a, "member"))
+		printf("          This organisation is not a member yet: members must admit it, and until then nobody\n"
+		       "          carries its log.\n");
+	print_members(json_object_get(a, "members"));
+	printf("Sealing   ");
+	print_isolate(sealing.len ? sealing : bytes_str("unknown"));
+	if (inbox)
+		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s", inbox == 1 ? "s" : "");
+	if (flag_at(a, "read_only"))
+		printf("\n          The disk of the data folder is full: nothing is accepted.");
+	printf("\nFrontier  ");
+	print_isolate(cut(frontier, 16));
+	printf("%s   nodes that show the same one hold the same\n", frontier.len > 16 ? "…" : "");
+	print_logs(json_object_get(a, "logs"));
+	print_peers(json_object_get(a, "peers"));
+}
+
+static void bytes_cell(struct table *table, uint64_t bytes)
+{
+	char text[16];
+
+	table_cell(table, "%s", size_text(text, bytes));
+}
+
+static void print_traffic(const json_t *a)
+{
+	struct table *table = table_new("PEER\tADDRESS\tLINK\tHEARD\tENTRIES>\tDATA IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>\tBEHIND>\t"
+					"LAST TROUBLE");
+	const json_t *peers = json_object_get(a, "peers");
+	size_t i;
+	json_t *peer;
+	char heard[32];
+
+	if (json_array_size(peers) == 0)
+		printf("No peers are configured. `convenectl peer FILE` takes another node's block.\n");
+	json_array_foreach(peers, i, peer) {
+		bool up = flag_at(peer, "connected");
+
+		table_text(table, text_at(peer, "name"));
+		text_or(table, text_at(peer, "address"), "connects to us");
+		link_cell(table, peer);
+		table_cell(table, "%s", up ? duration(heard, number_at(peer, "heard_s")) : "-");
+		table_cell(table, "%" PRIu64, number_at(peer, "entries_useful"));
+		bytes_cell(table, number_at(peer, "data_in"));
+		bytes_cell(table, number_at(peer, "data_out"));
+		bytes_cell(table, number_at(peer, "contents_in"));
+		bytes_cell(table, number_at(peer, "contents_out"));
+		table_cell(table, "%" PRIu64, number_at(peer, "upstream_of"));
+		table_cell(table, "%" PRIu64, number_at(peer, "behind"));
+		text_or(table, text_at(peer, "last_error"), "-");
+	}
+	table_print(table);
+	table_free(table);
+}
+
+static void print_people(const json_t *a)
+{
+	struct table *table = table_new("HANDLE\tDEVICE\tIDENTITY\tGROUP\tSEQUENCE>\tSTATE\tNAME");
+	const json_t *people = json_object_get(a, "people");
+	size_t i;
+	json_t *p;
+
+	if (json_array_size(people) == 0)
+		printf("Nobody is enrolled yet. `convenectl invite` makes an invite.\n");
+	json_array_foreach(people, i, p) {
+		bool gateway = bytes_equal(text_at(p, "custody"), bytes_str("gateway"));
+
+		text_or(table, text_at(p, "handle"), "-");
+		table_text(table, cut(text_at(p, "device"), 8));
+		table_text(table, cut(text_at(p, "identity"), 8));
+		text_or(table, text_at(p, "group"), "-");
+		table_cell(table, "%" PRIu64, number_at(p, "sequence"));
+		table_cell(table, "%s%s%s", flag_at(p, "revoked") ? "revoked" : "good", flag_at(p, "recovery") ? ", recovery" : "",
+		    gateway ? ", kept by a gateway" : "");
+		text_or(table, text_at(p, "name"), "-");
+	}
+	table_print(table);
+	table_free(table);
+}
+
+static int show(const struct invocation *in, const char *command, void (*say)(const json_t *answer))
+{
+	return daemon_run(in, 1, &command, say);
+}
+
+int ctl_status(const struct invocation *in)
+{
+	return show(in, "status", print_status);
+}
+
+int ctl_peers(const struct invocation *in)
+{
+	return show(in, "peers", print_traffic);
+}
+
+int ctl_people(const struct invocation *in)
+{
+	return show(in, "people", print_people);
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/session.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+
+#define CONNECT_MS 15000
+#define SEAL_WAIT_MS 1000
+
+int session_complain(const struct invocation *in, const struct trouble *t)
+{
+	if (in->json)
+		json_print(json_trouble(t));
+	return complain(in->program->name, t);
+}
+
+/* What the node told in HELLO, and, for one who waits to be enrolled, whether that has happened. Written down when the home isn't busy. */
+static void home_update(struct session *s)
+{
+	const struct credential *node = client_node(s->client);
+	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
+	bool changed = node->node.serial > s->home.node.serial || strcmp(s->home.log_name, node->binding.log_name) != 0;
+	ProtobufCMessage *m;
+	struct trouble t;
+	struct key key;
+
+	if (changed) {
+		s->home.node.serial = node->node.serial;
+		memcpy(s->home.log_name, node->binding.log_name, strlen(node->binding.log_name) + 1);
+	}
+	if (s->home.state != HOME_ENROLLED && home_key(&s->home, &key, &t) == OK) {
+		get.device_key = pb_of(bytes_of(key.public, KEY_LEN));
+		if (client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &t) == OK) {
+			const Convene__Signer *signer = (const Convene__Signer *)m;
+
+			if (bytes_equal(bytes_of_pb(signer->identity), bytes_of(s->home.identity, IDENTITY_LEN))) {
+				s->home.state = HOME_ENROLLED;
+				if (signer->handle.len > 0 && signer->handle.len < sizeof s->home.handle) {
+					memcpy(s->home.handle, signer->handle.data, signer->handle.len);
+					s->home.handle[signer->handle.len] = '\0';
+				}
+				changed = true;
+			}
+			message_free(m);
+		}
+		key_wipe(&key);
+	}
+	if (changed && home_lock(&s->home, false, &t) == OK) {
+		home_save(&s->home, &t);
+		home_close(&s->home);
+	}
+}
+
+int session_connect(struct session *s, struct trouble *t)
+{
+	int err = client_open(&s->client, &s->home.node, CONNECT_MS, t);
+
+	if (err)
+		s->unreachable = *t;
+	else
+		home_update(s);
+	return err;
+}
+
+/* Send in passing what waits. */
+static void waiting_send(struct session *s)
+{
+	struct outcomes done = {NULL, 0};
+	struct outbox o;
+	struct trouble t;
+	uint64_t *list = NULL;
+	size_t count = 0, sent = 0;
+	int err = home_lock(&s->home, false, &t);
+
+	if (err)
+		return; /* somebody else is at it */
+	err = session_outbox(s, &o, &t);
+	if (!err)
+		err = outbox_list(&o, BOX_WAITING, &list, &count, &t);
+	free(list);
+	if (!err && count > 0)
+		err = outbox_flush(s, &o, SEAL_WAIT_MS, &done, &t);
+	home_close(&s->home);
+	for (size_t i = 0; i < done.count; i++) {
+		const struct outcome *d = &done.list[i];
+
+		sent += d->status >= CONVENE__STATUS__ACCEPTED;
+		if (d->status == CONVENE__STATUS__REFUSED) {
+			char id[9];
+			struct trouble refused;
+
+			trouble_set(&refused, ERR_REFUSED, "your message %s was refused: %s", id_short(id, d->id), d->text);
+			trouble_hint(&refused, d->kept ? "It is kept, and sent again with the next command." : "`convene outbox` shows it.");
+			complain(s->in->program->name, &refused);
+		}
+	}
+	if (sent > 0)
+		fprintf(stderr, "%s: sent %zu message%s that waited.\n", s->in->program->name, sent, sent == 1 ? "" : "s");
+	if (err)
+		complain(s->in->program->name, &t);
+	outcomes_free(&done);
+}
+
+int session_open(struct session *s, const struct invocation *in, bool needed, struct trouble *t)
+{
+	int err;
+
+	memset(s, 0, sizeof *s);
+	s->in = in;
+	err = home_open(&s->home, t);
+	if (err)
+		return err;
+	err = session_connect(s, t);
+	if (err)
+		return needed ? err : OK;
+	if (s->home.state == HOME_ENROLLED)
+		waiting_send(s);
+	return OK;
+}
+
+void session_disconnect(struct session *s)
+{
+	client_close(s->client);
+	s->client = NULL;
+}
+
+void session_close(struct session *s)
+{
+	session_disconnect(s);
+	home_close(&s->home);
+}
