@@ -1,0 +1,20 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-2-Clause
+# Replay each target's corpus; TAP.
+set -u
+src=${srcdir:-.} bin=${builddir:-.} n=0 failed=0
+for target in "$bin"/tests/fuzz/fuzz_*; do
+	name=${target##*/fuzz_}
+	case $name in *.*) continue ;; esac
+	[ -x "$target" ] || continue
+	n=$((n + 1))
+	if "$target" "$src/tests/fuzz/corpus/$name" >"$bin/tests/fuzz/$name.out" 2>&1; then
+		echo "ok $n - fuzz corpus $name"
+	else
+		echo "not ok $n - fuzz corpus $name"
+		sed 's/^/# /' "$bin/tests/fuzz/$name.out"
+		failed=1
+	fi
+done
+echo "1..$n"
+exit $failed
