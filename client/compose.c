@@ -269,11 +269,14 @@ int attachment_add(struct attachments *a, const char *spec, struct trouble *t)
 		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
 	a->data = data;
 	a->data[a->count] = (struct buffer)BUFFER_INIT;
-	/* Name and bytes in one buffer, the name in front. */
+	/* Name, type and bytes in one buffer, in this order. */
 	slash = strrchr(path, '/');
 	name = slash ? slash + 1 : path;
 	err = typed_add(&a->data[a->count], bytes_str(name), "the name of the file", false, t);
 	len = a->data[a->count].len;
+	if (!type)
+		type = media_type_of(path);
+	buffer_add_str(&a->data[a->count], type);
 	if (!err)
 		err = file_read(path, COMPOSE_MAX, &a->data[a->count], t);
 	if (err) {
@@ -282,9 +285,11 @@ int attachment_add(struct attachments *a, const char *spec, struct trouble *t)
 			err = t->err = ERR_IO;
 		return err;
 	}
-	a->list[a->count].name = bytes_of(a->data[a->count].data, len);
-	a->list[a->count].media_type = bytes_str(type ? type : media_type_of(path));
-	a->list[a->count].data = bytes_of(a->data[a->count].data + len, a->data[a->count].len - len);
+	data = &a->data[a->count];
+	a->list[a->count].name = bytes_of(data->data, len);
+	a->list[a->count].media_type = bytes_of(data->data + len, strlen(type));
+	len += strlen(type);
+	a->list[a->count].data = bytes_of(data->data + len, data->len - len);
 	a->count++;
 	return OK;
 }

@@ -243,9 +243,13 @@ static int make(struct plan *p, struct bytes text, struct conf **conf, struct ve
 		return there(p->config, t);
 	if (file_is_there(p->keys))
 		return there(p->keys, t);
-	p->made_dir = mkdir(p->dir, 0755) == 0;
-	if (!p->made_dir && errno != EEXIST)
-		return trouble_errno(t, "the folder %.300s can't be made", p->dir);
+	/* Whatever the umask: the daemon reads the config again when it has become another user. */
+	p->made_dir = mkdir(p->dir, 0755) == 0 && chmod(p->dir, 0755) == 0;
+	if (!p->made_dir && errno != EEXIST) {
+		trouble_errno(t, "the folder %.300s can't be made", p->dir);
+		trouble_hint(t, "`--dir DIR` makes a node where you may.");
+		return t->err;
+	}
 	err = config_check(p, text, conf, t);
 	if (err) {
 		if (p->made_dir)

@@ -218,6 +218,11 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		refuse(s, CONVENE__CODE__IN_THE_FUTURE, "the message is dated more than ten minutes ahead; is the clock right?");
 		return;
 	}
+	if (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE) {
+		/* Others' are stored and relayed. To accept one here would promise what is not done yet: that a text changes, or goes. */
+		refuse(s, CONVENE__CODE__UNKNOWN_KIND, "this node does not amend or erase yet");
+		return;
+	}
 	memcpy(e.id, s->id, ID_LEN);
 	roster_check(r->roster, &e, &v);
 	if (!v.valid || !v.effect) {

@@ -191,6 +191,9 @@ static void link_up(struct session *s)
 			channel_close(old->channel);
 		}
 	}
+	/* It is a link from here on: when it closes, whoever it belongs to by then, the peer can be dialled again. */
+	if (p->dialling == s->channel)
+		p->dialling = NULL;
 	s->greeted = true;
 	channel_greeted(s->channel);
 	p->channel = s->channel;

@@ -66,6 +66,7 @@ static void frontier_send(struct sync *s, struct sync_link *link)
 		m.last = i == s->log_count;
 		s->io.send(s->io.ctx, link->handle, FRAME_FRONTIER, 0, &m.base);
 	} while (i < s->log_count);
+	link->told = true;
 }
 
 /* The peer's frontier is known: from now on this link may feed us. */
@@ -159,8 +160,12 @@ void frontier_receive(struct sync *s, struct sync_link *link, const Convene__Fro
 			return;
 		}
 	}
-	if (m->last)
-		link_compared(s, link, now);
+	if (!m->last)
+		return;
+	/* The peer saw a difference where we saw none: one of us had grown between sending a hash and receiving one. It waits for ours. */
+	if (!link->told)
+		frontier_send(s, link);
+	link_compared(s, link, now);
 }
 
 void frontier_receive_announce(struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now)

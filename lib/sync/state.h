@@ -38,6 +38,7 @@ struct sync_link {
 	struct sync_link *next;
 	unsigned id;           /* 0 to 63: its bit in want.tried */
 	bool compared;         /* frontiers have been compared */
+	bool told;             /* our FRONTIER has been sent */
 	struct pair *pairs;    /* by slot */
 	size_t pair_cap;
 	size_t cursor;         /* where pushing goes on: fair between logs */
