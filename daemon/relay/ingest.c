@@ -132,15 +132,21 @@ int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *in
 	return CONVENE__STATUS__STATUS_NONE;
 }
 
-static bool disk_full(struct relay *r)
+static bool room_left(const struct relay *r)
 {
 	struct statvfs v;
 
-	if (r->read_only)
-		return true;
 	if (statvfs(r->conf->node.data, &v) != 0)
-		return false;
-	return (uint64_t)v.f_bavail * v.f_frsize < (uint64_t)r->conf->limits.free_mib << 20;
+		return true;
+	return (uint64_t)v.f_bavail * v.f_frsize >= (uint64_t)r->conf->limits.free_mib << 20;
+}
+
+void ingest_room(struct relay *r)
+{
+	if (r->read_only && room_left(r)) {
+		r->read_only = false;
+		log_info("there is room on the disk again");
+	}
 }
 
 static void refuse(struct submission *s, uint32_t code, const char *text)
@@ -239,7 +245,7 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		refuse(s, CONVENE__CODE__SHUTTING_DOWN, "this node is stopping");
 	} else if (r->inbox_count >= r->conf->limits.inbox) {
 		refuse(s, CONVENE__CODE__BUSY, "too many messages wait to be sealed; try again later");
-	} else if (disk_full(r)) {
+	} else if (r->read_only || !room_left(r)) {
 		refuse(s, CONVENE__CODE__READ_ONLY, "the node's disk is nearly full: it takes no posts until its operator makes room");
 	} else if (!trusted && v.class == SIGNER_DEVICE && !quota_take(r, v.identity, clock_mono_ms())) {
 		refuse(s, CONVENE__CODE__QUOTA, "too many messages from this participant in an hour; try again later");
@@ -343,6 +349,8 @@ static void inbox_done(struct store_job *job)
 				refuse(&b->list[i], CONVENE__CODE__INTERNAL, "the node could not store the message; send it again");
 		}
 	}
+	if (job->result == OK)
+		r->inbox_durable += b->accepted;
 	batch_answer(b);
 	batch_unlink(b);
 	batch_free(b);
@@ -492,6 +500,7 @@ static int load_row(void *ctx, const struct store_inbox *row)
 	if (s.message.failed)
 		return ERR_NOMEM;
 	waiting_add(r, &s);
+	r->inbox_durable++;
 	buffer_free(&s.message);
 	return OK;
 }

@@ -322,14 +322,18 @@ static int reset_one(void *ctx, const struct store_log *row)
 	return replica_unstage(l->replica, row->checkpoint, right, n);
 }
 
-static void io_reset(void *ctx, uint32_t no)
+void logs_reset(struct relay *r, uint32_t no)
 {
-	struct relay *r = ctx;
 	struct relay_log *l = log_by_no(r, no);
 	int err = r->reader->ops->log_get(r->reader, no, reset_one, l);
 
 	if (err)
 		log_error("log %s: can't go back to what the store holds: %s", l->credential.binding.log_name, error_text(err));
+}
+
+static void io_reset(void *ctx, uint32_t no)
+{
+	logs_reset(ctx, no);
 }
 
 static int io_wanted(void *ctx, uint32_t no, uint64_t from, uint64_t *out, size_t *count)

@@ -72,6 +72,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 		log_info("not every peer has answered within %d s; going on without them", LEARN_MS / 1000);
 		seal_allowed(r);
 	}
+	ingest_room(r);
 	views_follow(r);
 	seal_soon(r);
 	clients_notify(r);

@@ -73,6 +73,7 @@ static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 		w->sealed = true;
 		w->index = first + i;
 		r->inbox_count--;
+		r->inbox_durable--;
 	}
 	while (r->inbox && r->inbox->sealed && r->inbox->index < r->own->folded) {
 		w = r->inbox;
@@ -89,6 +90,16 @@ static void seal_done(struct store_job *job)
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
 
+	if (job->result == ERR_NOSPACE) {
+		/* The head is signed: this very batch comes again when there is room. */
+		if (!r->read_only)
+			log_error("the disk is full: nothing is sealed, and no posts are taken, until there is room");
+		r->read_only = true;
+		r->resume = s->count;
+		logs_reset(r, r->own->no);
+		seal_free(s);
+		return;
+	}
 	if (job->result != OK) {
 		log_error("a sealed batch could not be stored (%s); starting anew from what is", error_text(job->result));
 		seal_free(s);
@@ -147,6 +158,9 @@ static void seal_now(struct relay *r)
 	r->sealing = true;
 	while (w && w->sealed)
 		w = w->next;
+	/* Signing what is not on disk yet would leave, after a crash, a signed head that nobody can make again. */
+	if (limit > r->inbox_durable)
+		limit = r->inbox_durable;
 	for (; w && s->count < limit; w = w->next, s->count++)
 		leaves_add(&s->leaves, buffer_bytes(&w->message));
 	if (s->leaves.failed || replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK) {
@@ -169,9 +183,9 @@ void seal_soon(struct relay *r)
 	uint64_t now = clock_mono_ms(), due = r->sealed_at + r->conf->limits.batch_ms;
 	struct timeval tv;
 
-	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->inbox_count == 0)
+	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->read_only || r->inbox_durable < (r->resume ? r->resume : 1))
 		return;
-	if (r->sealed_at == 0 || now >= due || r->inbox_count >= VERIFY_BATCH) {
+	if (r->sealed_at == 0 || now >= due || r->inbox_durable >= VERIFY_BATCH) {
 		seal_now(r);
 		return;
 	}

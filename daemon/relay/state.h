@@ -128,13 +128,14 @@ struct relay {
 	uint64_t next_index;      /* that the next accepted message will have */
 	struct waiting *inbox, **inbox_last;
 	size_t inbox_count;       /* not sealed */
+	size_t inbox_durable;     /* of these the oldest that are on disk: only they may be signed */
 	size_t resume;            /* signed before a crash, not stored: so many must be sealed first, as they were */
 	struct batch *batches;    /* submissions under way */
 	bool sealing;             /* a batch is being sealed */
 	uint64_t sealed_at;
 	bool learning;            /* before the first seal: peers are being asked for our own head */
 	char halted[256];         /* why nothing is sealed; empty: nothing stands in the way */
-	bool read_only;           /* the disk is full */
+	bool read_only;           /* the disk is full; looked at again every second */
 	struct quota *quota;
 	struct enrolling *enrolling;
 	struct request *requests; /* of the control socket, under way */
@@ -156,6 +157,7 @@ struct relay_log *log_by_no(struct relay *r, uint32_t no);
 struct relay_log *log_by_digest(struct relay *r, const uint8_t *digest, size_t len);
 struct sync_io logs_sync_io(struct relay *r);
 int logs_add_own(struct relay *r);
+void logs_reset(struct relay *r, uint32_t no); /* the replica goes back to what the store holds */
 bool member_has(const struct relay *r, const char *name, const uint8_t root[static KEY_LEN]);
 /* Entry `index` of a log, appended to `out`; `leaf` points into it. */
 int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, struct bytes *leaf);
@@ -198,6 +200,7 @@ void ingest_session_closed(struct session *s);
 /* seal.c */
 void seal_soon(struct relay *r);
 void seal_allowed(struct relay *r);           /* learning is over */
+void ingest_room(struct relay *r); /* is there room on the disk again? */
 /* ingest.c again: where a message of ours stands: enum Convene__Status, and its index when sealed. */
 int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index);
 

@@ -452,15 +452,27 @@ static bool attach(struct channel *ch, int fd)
 	return true;
 }
 
-static void address_of(struct channel *ch, const struct sockaddr *sa, socklen_t len)
+static void address_of(struct channel *ch, struct sockaddr_storage *ss, socklen_t len)
 {
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ss;
 	char port[8];
 
-	if (sa->sa_family != AF_INET && sa->sa_family != AF_INET6)
+	if (ss->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+		struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = in6->sin6_port};
+
+		memcpy(&in.sin_addr, &in6->sin6_addr.s6_addr[12], 4);
+		memcpy(ss, &in, sizeof in);
+		len = sizeof in;
+	}
+	if ((ss->ss_family != AF_INET && ss->ss_family != AF_INET6) ||
+	    getnameinfo((struct sockaddr *)ss, len, ch->host, sizeof ch->host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
-	if (getnameinfo(sa, len, ch->host, sizeof ch->host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		return;
-	snprintf(ch->address, sizeof ch->address, sa->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", ch->host, port);
+	snprintf(ch->address, sizeof ch->address, ss->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", ch->host, port);
+	/* Whoever has one IPv6 address has the /64 around it. */
+	if (ss->ss_family == AF_INET6) {
+		memset(&in6->sin6_addr.s6_addr[8], 0, 8);
+		getnameinfo((struct sockaddr *)ss, len, ch->host, sizeof ch->host, NULL, 0, NI_NUMERICHOST);
+	}
 }
 
 struct channel *channel_accept(struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx)
@@ -480,7 +492,7 @@ struct channel *channel_accept(struct net *net, int fd, bool tls, const struct c
 		return NULL;
 	}
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
-		address_of(ch, (struct sockaddr *)&ss, len);
+		address_of(ch, &ss, len);
 	if (tls)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	else

@@ -72,7 +72,7 @@ bool channel_closing(const struct channel *ch);
 int channel_pin(const struct channel *ch, uint8_t pin[static HASH_LEN]);
 /* "192.0.2.1:4242", "[2001:db8::1]:4242", or "local". */
 const char *channel_address(const struct channel *ch);
-/* The address without port, for counting connections. */
+/* Whose connection it is, for counting: the IPv4 address, or the IPv6 /64. */
 const char *channel_host(const struct channel *ch);
 
 /* Split "HOST:PORT" or "[v6]:PORT"; host takes 256, port 6 characters. ERR_MALFORMED. */
