@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "msg/message.h"
 
 enum { PING_MAX = 64, DATA_MAX = 1048576, CONTENT_FRAME_MAX = 131072, OTHER_MAX = 65536 };
 
@@ -144,4 +145,21 @@ int frame_add_raw(struct buffer *out, uint8_t type, uint32_t stream, struct byte
 	if (at != NULL && payload.len > 0)
 		memcpy(at, payload.data, payload.len);
 	return err;
+}
+
+bool chunk_make(Convene__ContentChunk *m, const uint8_t *digest, uint64_t index, const uint8_t *salt, struct bytes content,
+    size_t offset)
+{
+	size_t len = content.len - offset < CHUNK_LEN ? content.len - offset : CHUNK_LEN;
+	if (offset >= content.len)
+		return false;
+	convene__content_chunk__init(m);
+	m->log = pb_of(bytes_of(digest, DIGEST_LEN));
+	m->index = index;
+	m->offset = offset;
+	m->total = content.len;
+	if (offset == 0)
+		m->salt = pb_of(bytes_of(salt, SALT_LEN));
+	m->data = pb_of(bytes_of(content.data + offset, len));
+	return true;
 }

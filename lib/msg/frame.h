@@ -59,6 +59,10 @@ static inline struct bytes bytes_of_pb(ProtobufCBinaryData d) { return bytes_of(
 /* For encoding only: protobuf-c wants a pointer to non-const and does not write through it. */
 static inline ProtobufCBinaryData pb_of(struct bytes b) { return (ProtobufCBinaryData){b.len, (uint8_t *)(uintptr_t)b.data}; }
 
+/* Fill in the CONTENT that begins at `offset` (11.6); nothing is copied. False at the content's end. */
+bool chunk_make(Convene__ContentChunk *m, const uint8_t *digest, uint64_t index, const uint8_t *salt, struct bytes content,
+    size_t offset);
+
 /* The wire code of an error and back, and the sentence that goes with a code (never NULL). Codes without an error of
  * their own come back as the nearest one, unknown codes as INTERNAL does (ERR_STORE); who must tell NOT_A_PEER from
  * WRONG_SIGNER, or FRAME_TOO_LARGE from TOO_LARGE, sends and reads the code itself. */

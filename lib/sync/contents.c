@@ -347,18 +347,10 @@ static void none_send(struct sync *s, struct sync_link *link, const struct log_s
 static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index,
     const uint8_t salt[static SALT_LEN], struct bytes content)
 {
-	for (size_t at = 0; at < content.len; at += CHUNK_LEN) {
-		Convene__ContentChunk m = CONVENE__CONTENT_CHUNK__INIT;
+	Convene__ContentChunk m;
 
-		m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
-		m.index = index;
-		m.offset = at;
-		m.total = content.len;
-		if (at == 0)
-			m.salt = pb_of(bytes_of(salt, SALT_LEN));
-		m.data = pb_of(bytes_of(content.data + at, content.len - at < CHUNK_LEN ? content.len - at : CHUNK_LEN));
+	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at); at += CHUNK_LEN)
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
-	}
 	link->stats.contents_out++;
 }
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The logs themselves, for whoever checks for himself: LOGS_GET, ENTRIES_GET, PROOF_GET, CONTENT_GET. */
+#include <string.h>
+
+#include "base/error.h"
+#include "daemon/relay/answer.h"
+
+#define ENTRIES_MAX 1024
+
+struct info {
+	Convene__LogInfo m;
+	struct buffer note;
+	uint8_t root[HASH_LEN];
+};
+
+static int info_note(void *ctx, const struct store_log *row)
+{
+	struct info *i = ctx;
+
+	buffer_add(&i->note, row->checkpoint.data, row->checkpoint.len);
+	memcpy(i->root, row->root, HASH_LEN);
+	i->m.size = row->size;
+	i->m.folded = row->folded;
+	return OK;
+}
+
+void logs_get(struct session *s, uint32_t stream)
+{
+	struct relay *r = s->relay;
+	uint8_t frontier[HASH_LEN];
+
+	sync_frontier(r->sync, frontier);
+	for (struct relay_log *l = r->logs; l || r->logs == NULL; l = l->next) {
+		Convene__Logs m = CONVENE__LOGS__INIT;
+		struct info info = {.note = BUFFER_INIT};
+		Convene__LogInfo *list = &info.m;
+
+		m.frontier = pb_of(bytes_of(frontier, HASH_LEN));
+		m.last = !l || !l->next;
+		if (l) {
+			convene__log_info__init(&info.m);
+			r->reader->ops->log_get(r->reader, l->no, info_note, &info);
+			r->reader->ops->wanted_count(r->reader, l->no, &info.m.contents_missing);
+			info.m.name = pb_of(bytes_str(l->credential.binding.log_name));
+			info.m.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+			info.m.root = pb_of(bytes_of(info.root, HASH_LEN));
+			info.m.credential = pb_of(buffer_bytes(&l->credential.message));
+			info.m.checkpoint = pb_of(buffer_bytes(&info.note));
+			info.m.state = l->state;
+			m.logs = &list;
+			m.n_logs = 1;
+		}
+		channel_send(s->channel, FRAME_LOGS, stream, &m.base);
+		buffer_free(&info.note);
+		if (!l)
+			break;
+	}
+}
+
+void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *m)
+{
+	struct relay *r = s->relay;
+	struct relay_log *l = log_by_digest(r, m->log.data, m->log.len);
+	struct tree_hash proof[TREE_PROOF_MAX];
+	struct buffer leaves = BUFFER_INIT;
+	Convene__Data d = CONVENE__DATA__INIT;
+	size_t got = 0, hashes = 0, count = m->count == 0 || m->count > ENTRIES_MAX ? ENTRIES_MAX : m->count;
+	uint64_t held = l ? replica_held(l->replica) : 0;
+	int err;
+
+	if (!l) {
+		client_error(s, stream, CONVENE__CODE__NOT_FOUND, "this node holds no such log");
+		return;
+	}
+	if (m->first >= held) {
+		client_error(s, stream, CONVENE__CODE__NOT_FOUND, "the log has no entry at that index here");
+		return;
+	}
+	if (count > held - m->first)
+		count = (size_t)(held - m->first);
+	err = r->reader->ops->read(r->reader, l->no, m->first, count, ANSWER_BYTES, &leaves, &got);
+	if (!err)
+		err = replica_prove(l->replica, m->first, m->first + got, proof, &hashes);
+	if (err) {
+		client_error(s, stream, CONVENE__CODE__INTERNAL, error_text(err));
+	} else {
+		d.log = m->log;
+		d.first = m->first;
+		d.leaves = pb_of(buffer_bytes(&leaves));
+		d.checkpoint = pb_of(replica_note(l->replica));
+		d.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+		channel_send(s->channel, FRAME_DATA, stream, &d.base);
+	}
+	buffer_free(&leaves);
+}
+
+/* Where a message stands, by an id or its beginning. */
+static int locate(struct relay *r, struct bytes prefix, uint8_t id[static ID_LEN], struct relay_log **l, uint64_t *index)
+{
+	uint32_t no;
+	int err = OK;
+
+	if (prefix.len == ID_LEN)
+		memcpy(id, prefix.data, ID_LEN);
+	else
+		err = query_resolve(r->reader, prefix, id);
+	if (!err)
+		err = query_message(r->reader, id, &no, index);
+	if (!err)
+		*l = log_by_no(r, no);
+	return err ? err : *l ? OK : ERR_NOTFOUND;
+}
+
+void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
+{
+	struct relay *r = s->relay;
+	struct buffer entry = BUFFER_INIT, text = BUFFER_INIT;
+	struct tree_hash hashes[64];
+	Convene__Proof answer = CONVENE__PROOF__INIT;
+	struct relay_log *l = NULL;
+	uint8_t id[ID_LEN];
+	struct bytes leaf;
+	uint64_t index;
+	size_t count;
+	int err = locate(r, bytes_of_pb(m->id), id, &l, &index);
+
+	if (!err)
+		err = log_entry(r, l->no, index, &entry, &leaf);
+	if (!err)
+		err = replica_prove_inclusion(l->replica, index, hashes, &count);
+	if (!err)
+		err = tlog_proof_write(&text, index, hashes, count, replica_note(l->replica));
+	if (err == ERR_RANGE) {
+		client_error(s, stream, CONVENE__CODE__BUSY, "this log is still being fetched; ask again later");
+	} else if (err) {
+		answer_error(s, stream, err, "message");
+	} else {
+		answer.log = pb_of(bytes_str(l->credential.binding.log_name));
+		answer.message = pb_of(leaf);
+		answer.proof = pb_of(buffer_bytes(&text));
+		channel_send(s->channel, FRAME_PROOF, stream, &answer.base);
+	}
+	buffer_free(&entry);
+	buffer_free(&text);
+}
+
+void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *m)
+{
+	struct relay *r = s->relay;
+	struct buffer content = BUFFER_INIT;
+	struct relay_log *l = NULL;
+	Convene__ContentChunk c;
+	uint8_t id[ID_LEN], salt[SALT_LEN];
+	uint64_t index;
+	int err = locate(r, bytes_of_pb(m->id), id, &l, &index);
+
+	if (err) {
+		answer_error(s, stream, err, "message");
+		return;
+	}
+	err = r->reader->ops->content_get(r->reader, l->no, index, id, salt, &content);
+	if (err || content.failed) {
+		Convene__ContentNone none = CONVENE__CONTENT_NONE__INIT;
+
+		none.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+		none.index = index;
+		none.reason = err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED : CONVENE__ABSENCE__MISSING;
+		channel_send(s->channel, FRAME_CONTENT_NONE, stream, &none.base);
+	}
+	for (size_t at = 0; !err && !content.failed && chunk_make(&c, l->credential.binding.digest, index, salt, buffer_bytes(&content), at);
+	     at += CHUNK_LEN)
+		channel_send(s->channel, FRAME_CONTENT, stream, &c.base);
+	buffer_free(&content);
+}

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Posts as clients get them: THREAD_GET, and the items of WATCH. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "daemon/relay/answer.h"
+
+#define INLINE_MAX 65536 /* a content up to this comes with its item */
+
+static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
+{
+	struct relay *r = a->session->relay;
+	struct relay_log *l = log_by_no(r, row->log_no);
+	struct buffer entry = BUFFER_INIT, content = BUFFER_INIT;
+	uint8_t salt[SALT_LEN];
+	struct bytes leaf;
+	struct header h;
+	int err = l ? log_entry(r, row->log_no, row->index, &entry, &leaf) : ERR_STORE;
+
+	if (err) {
+		buffer_free(&entry);
+		return err;
+	}
+	convene__item__init(m);
+	m->log = answer_str(a, l->credential.binding.log_name);
+	m->index = row->index;
+	m->message = answer_copy(a, leaf.data, leaf.len);
+	m->content_state = CONVENE__CONTENT_STATE__CONTENT_NONE_NEEDED;
+	if (message_parse(leaf, &h) == OK && h.has_commitment) {
+		int got = r->reader->ops->content_get(r->reader, row->log_no, row->index, row->id, salt, &content);
+
+		if (got == ERR_REFUSED) {
+			m->content_state = CONVENE__CONTENT_STATE__CONTENT_ERASED;
+		} else if (got != OK) {
+			m->content_state = CONVENE__CONTENT_STATE__CONTENT_MISSING;
+		} else if (content.len > INLINE_MAX) {
+			m->content_state = CONVENE__CONTENT_STATE__CONTENT_LARGE;
+		} else {
+			m->content_state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
+			m->salt = answer_copy(a, salt, SALT_LEN);
+			m->content = answer_copy(a, content.data, content.len);
+		}
+	}
+	m->organisation = answer_str(a, row->author.organisation);
+	if (row->author.device)
+		m->identity = answer_copy(a, row->author.identity, IDENTITY_LEN);
+	m->handle = answer_str(a, row->author.handle);
+	m->name = answer_str(a, row->author.name);
+	m->group = answer_str(a, row->author.group);
+	m->arrival = row->arrival;
+	m->thread = answer_copy(a, row->thread, ID_LEN);
+	m->topic = answer_copy(a, row->topic, ID_LEN);
+	m->depth = row->depth;
+	m->parent_missing = row->parent_missing;
+	buffer_free(&entry);
+	buffer_free(&content);
+	return a->err;
+}
+
+void items_flush(struct answer *a, bool last, uint64_t missing)
+{
+	Convene__Items m = CONVENE__ITEMS__INIT;
+
+	m.items = (Convene__Item **)a->list;
+	m.n_items = a->count;
+	m.last = last;
+	m.missing = missing;
+	channel_send(a->session->channel, FRAME_ITEMS, a->stream, &m.base);
+	answer_clear(a);
+}
+
+int items_row(void *ctx, const struct item_row *row)
+{
+	struct answer *a = ctx;
+	Convene__Item *m;
+
+	if (a->bytes > ANSWER_BYTES)
+		items_flush(a, false, 0);
+	m = answer_add(a, sizeof *m);
+	return m ? item_fill(a, row, m) : ERR_NOMEM;
+}
+
+void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m)
+{
+	struct answer a = {.session = s, .stream = stream};
+	uint64_t missing = 0;
+	uint8_t id[ID_LEN];
+	int err = query_resolve(s->relay->reader, bytes_of_pb(m->id), id);
+
+	if (!err)
+		err = query_thread(s->relay->reader, id, items_row, &a, &missing);
+	if (err)
+		answer_error(s, stream, err, "post");
+	else
+		items_flush(&a, true, missing);
+	answer_end(&a);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* WATCH: what arrives, as it arrives. A cursor into the arrivals is all that a watcher costs; nothing is queued for it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/answer.h"
+
+#define WATCH_HOLD_MS 10000 /* wait this long for the content of something that arrived */
+#define WATCH_BATCH 256
+
+struct watch {
+	uint32_t stream;
+	uint64_t after;
+	bool by_topic;
+	uint8_t topic[ID_LEN];
+	uint64_t held_arrival, held_since; /* an item whose content has not come yet */
+};
+
+/* Stop in front of an item whose content is still on its way, so that watchers get whole posts in order; not for ever. */
+static int watch_row(void *ctx, const struct item_row *row)
+{
+	struct answer *a = ctx;
+	struct watch *w = a->session->watch;
+	uint64_t now = clock_mono_ms();
+	size_t count = a->count;
+	int err;
+
+	if (a->bytes > ANSWER_BYTES) {
+		a->stopped = true;
+		return ERR_BUSY;
+	}
+	err = items_row(a, row);
+	if (err)
+		return err;
+	if (((Convene__Item *)a->list[count])->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING) {
+		if (w->held_arrival != row->arrival) {
+			w->held_arrival = row->arrival;
+			w->held_since = now;
+		}
+		if (now - w->held_since < WATCH_HOLD_MS) {
+			a->count = count;
+			return ERR_BUSY;
+		}
+	}
+	w->after = row->arrival;
+	return OK;
+}
+
+static void watch_run(struct session *s)
+{
+	struct watch *w = s->watch;
+	bool more = true;
+
+	while (more && w->after < s->relay->arrivals && channel_backlog(s->channel) < SYNC_BACKLOG && !channel_closing(s->channel)) {
+		struct answer a = {.session = s, .stream = w->stream};
+		uint64_t before = w->after;
+		int err = query_arrivals(s->relay->reader, w->after, w->by_topic ? w->topic : NULL, WATCH_BATCH, watch_row, &a);
+
+		if (err && err != ERR_BUSY)
+			answer_error(s, w->stream, err, "post");
+		else if (a.count > 0)
+			items_flush(&a, false, 0);
+		more = (err == OK || a.stopped) && w->after > before;
+		/* Nothing of that topic up to here: don't look there again. */
+		if (err == OK && w->after == before)
+			w->after = s->relay->arrivals;
+		answer_end(&a);
+	}
+}
+
+void clients_notify(struct relay *r)
+{
+	for (struct session *s = r->sessions; s; s = s->next) {
+		if (s->watch)
+			watch_run(s);
+	}
+}
+
+void watch_start(struct session *s, uint32_t stream, const Convene__Watch *m)
+{
+	uint64_t last = 0;
+	int err = OK;
+
+	if (!s->watch)
+		s->watch = calloc(1, sizeof *s->watch);
+	if (!s->watch) {
+		client_error(s, stream, CONVENE__CODE__INTERNAL, "out of memory");
+		return;
+	}
+	*s->watch = (struct watch){.stream = stream, .after = m->after, .by_topic = m->topic.len > 0};
+	if (m->topic.len > 0)
+		err = query_resolve(s->relay->reader, bytes_of_pb(m->topic), s->watch->topic);
+	if (!err)
+		err = query_last_arrival(s->relay->reader, &last);
+	if (err) {
+		answer_error(s, stream, err, "topic");
+		free(s->watch);
+		s->watch = NULL;
+		return;
+	}
+	if (s->relay->arrivals < last)
+		s->relay->arrivals = last;
+	if (s->watch->after > last)
+		s->watch->after = last;
+	watch_run(s);
+}
