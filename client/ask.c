@@ -9,9 +9,11 @@
 #include "client/session.h"
 
 #define FRAME_WAIT_MS 60000
-#define FRAMES_MAX 65536 /* a node that never says `last` */
+#define FRAMES_MAX 65536               /* a node that never says `last` */
+#define GATHER_MAX (256 * 1024 * 1024) /* bytes of one answer */
 
-int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text, const char *what, struct trouble *t)
+int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text,
+    const char *what, struct trouble *t)
 {
 	size_t n = strlen(text);
 	bool good = n >= 8 && n <= 64;
@@ -24,7 +26,8 @@ int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const 
 	}
 	if (!good) {
 		trouble_set(t, ERR_INVALID, "%.80s is not the id of a %s", text, what);
-		trouble_hint(t, "An id is 8 to 64 of the digits 0-9 and a-f, as `convene topics` and `convene threads` show them.");
+		trouble_hint(t, "An id is 8 to 64 of the digits 0-9 and a-f, as `convene topics` "
+				"and `convene threads` show them.");
 		return ERR_INVALID;
 	}
 	hex[n] = '\0';
@@ -41,11 +44,12 @@ void frames_free(struct frames *f)
 	f->count = 0;
 }
 
-static int gather(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect, bool (*is_last)(const ProtobufCMessage *),
-    struct frames *out, struct trouble *t)
+static int gather(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect,
+    bool (*is_last)(const ProtobufCMessage *), struct frames *out, struct trouble *t)
 {
 	uint32_t stream;
 	int err = client_send(c, type, request, &stream, t);
+	size_t bytes = 0;
 	bool last = false;
 
 	*out = (struct frames){NULL, 0};
@@ -55,10 +59,14 @@ static int gather(struct client *c, uint8_t type, const ProtobufCMessage *reques
 		err = client_next(c, stream, expect, FRAME_WAIT_MS, &m, t);
 		if (err)
 			break;
-		list = out->count < FRAMES_MAX ? realloc(out->list, (out->count + 1) * sizeof *list) : NULL;
+		bytes += protobuf_c_message_get_packed_size(m);
+		list = out->count < FRAMES_MAX && bytes <= GATHER_MAX
+			   ? realloc(out->list, (out->count + 1) * sizeof *list)
+			   : NULL;
 		if (!list) {
 			message_free(m);
-			err = trouble_set(t, ERR_NOMEM, "the node's answer is larger than what can be held");
+			err = trouble_set(
+			    t, ERR_NOMEM, "the node's answer is larger than what can be held");
 			break;
 		}
 		out->list = list;
@@ -70,10 +78,22 @@ static int gather(struct client *c, uint8_t type, const ProtobufCMessage *reques
 	return err;
 }
 
-static bool topics_last(const ProtobufCMessage *m) { return ((const Convene__Topics *)m)->last; }
-static bool threads_last(const ProtobufCMessage *m) { return ((const Convene__Threads *)m)->last; }
-static bool items_last(const ProtobufCMessage *m) { return ((const Convene__Items *)m)->last; }
-static bool logs_last(const ProtobufCMessage *m) { return ((const Convene__Logs *)m)->last; }
+static bool topics_last(const ProtobufCMessage *m)
+{
+	return ((const Convene__Topics *)m)->last;
+}
+static bool threads_last(const ProtobufCMessage *m)
+{
+	return ((const Convene__Threads *)m)->last;
+}
+static bool items_last(const ProtobufCMessage *m)
+{
+	return ((const Convene__Items *)m)->last;
+}
+static bool logs_last(const ProtobufCMessage *m)
+{
+	return ((const Convene__Logs *)m)->last;
+}
 
 int ask_topics(struct client *c, struct frames *out, struct trouble *t)
 {
@@ -82,7 +102,8 @@ int ask_topics(struct client *c, struct frames *out, struct trouble *t)
 	return gather(c, FRAME_TOPICS_GET, &get.base, FRAME_TOPICS, topics_last, out, t);
 }
 
-int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset, struct frames *out, struct trouble *t)
+int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
+    struct frames *out, struct trouble *t)
 {
 	Convene__ThreadsGet get = CONVENE__THREADS_GET__INIT;
 
@@ -92,7 +113,8 @@ int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t lim
 	return gather(c, FRAME_THREADS_GET, &get.base, FRAME_THREADS, threads_last, out, t);
 }
 
-int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out, uint64_t *missing, struct trouble *t)
+int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t)
 {
 	Convene__ThreadGet get = CONVENE__THREAD_GET__INIT;
 	int err;
@@ -120,10 +142,12 @@ static bool topic_is(const Convene__Topic *topic, const char *text, const char *
 	if (topic->id.len != ID_LEN || topic->log.len != DIGEST_LEN)
 		return false;
 	hex_encode(id, topic->id.data, ID_LEN);
-	return (hex && strncmp(id, hex, strlen(hex)) == 0) || bytes_equal(bytes_of_pb(topic->title), bytes_str(text));
+	return (hex && strncmp(id, hex, strlen(hex)) == 0) ||
+	       bytes_equal(bytes_of_pb(topic->title), bytes_str(text));
 }
 
-int find_topic(const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t)
+int find_topic(
+    const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t)
 {
 	uint8_t id[ID_LEN];
 	char hex[65];
@@ -139,7 +163,8 @@ int find_topic(const struct frames *topics, const char *text, const Convene__Top
 				continue;
 			if (*topic) {
 				trouble_set(t, ERR_EXISTS, "several topics are called %.80s", text);
-				trouble_hint(t, "Give more of the id: `convene topics --json` has it whole.");
+				trouble_hint(t,
+				    "Give more of the id: `convene topics --json` has it whole.");
 				return ERR_EXISTS;
 			}
 			*topic = m->topics[j];

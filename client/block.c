@@ -41,7 +41,8 @@ static int comment_read(struct reader *r, bool whole_line)
 		while (to > from && (to[-1] == '\r' || to[-1] == ' '))
 			to--;
 		if (r->base64.len + (size_t)(to - from) > BASE64_LEN(NOTE_MAX))
-			return wrong(r, ERR_TOO_LARGE, "the charter is longer than a charter can be");
+			return wrong(
+			    r, ERR_TOO_LARGE, "the charter is longer than a charter can be");
 		buffer_add(&r->base64, from, (size_t)(to - from));
 	}
 	r->at = end;
@@ -134,7 +135,8 @@ static bool address_fits(const char *text)
 
 static int option_read(struct reader *r, struct block *b)
 {
-	static const char expected[] = "`address = \"HOST:PORT\"`, `key = \"…\"` or `}` is expected";
+	static const char expected[] =
+	    "`address = \"HOST:PORT\"`, `key = \"…\"` or `}` is expected";
 	char name[WORD_MAX + 1], value[WORD_MAX + 1];
 	int err = word_read(r, name, expected);
 
@@ -158,7 +160,8 @@ static int option_read(struct reader *r, struct block *b)
 		return wrong(r, ERR_MALFORMED, "the key stands twice");
 	err = verifier_parse(&b->root, bytes_str(value));
 	if (err == ERR_KEY || (!err && b->root.type != VERIFIER_ED25519))
-		return wrong(r, ERR_KEY, "the key is not a usable one, or its digits don't belong to it");
+		return wrong(
+		    r, ERR_KEY, "the key is not a usable one, or its digits don't belong to it");
 	return err ? wrong(r, err, "the key is not a verifier key, NAME+DIGITS+BASE64") : OK;
 }
 
@@ -173,7 +176,8 @@ static int peer_read(struct reader *r, struct block *b)
 	if (!err)
 		err = word_read(r, name, expected);
 	if (!err && !org_name_valid(bytes_str(name)))
-		err = wrong(r, ERR_MALFORMED, "the organisation's name is not a DNS name in lower case");
+		err = wrong(
+		    r, ERR_MALFORMED, "the organisation's name is not a DNS name in lower case");
 	if (!err)
 		err = sign_read(r, '{', expected);
 	while (!err && !(err = skip(r)) && (r->at == r->end || *r->at != '}'))
@@ -185,10 +189,12 @@ static int peer_read(struct reader *r, struct block *b)
 	if (!b->root.name[0])
 		return wrong(r, ERR_MALFORMED, "there is no key");
 	if (strcmp(b->root.name, name) != 0)
-		return wrong(r, ERR_KEY, "the key is that of another organisation than the block's");
+		return wrong(
+		    r, ERR_KEY, "the key is that of another organisation than the block's");
 	err = skip(r);
 	if (!err && r->at < r->end)
-		err = wrong(r, ERR_MALFORMED, "a block is one peer and comment lines, and nothing else");
+		err = wrong(
+		    r, ERR_MALFORMED, "a block is one peer and comment lines, and nothing else");
 	return err;
 }
 
@@ -213,7 +219,8 @@ static int charter_read(struct reader *r, struct block *b)
 
 int block_parse(struct block *out, struct bytes text, unsigned *line, const char **why)
 {
-	struct reader r = {(const char *)text.data, (const char *)text.data, 1, BUFFER_INIT, true, ""};
+	struct reader r = {
+	    (const char *)text.data, (const char *)text.data, 1, BUFFER_INIT, true, ""};
 	int err;
 
 	*out = (struct block){.charter = BUFFER_INIT};
@@ -260,15 +267,16 @@ void block_add(struct buffer *out, const struct block *block)
 {
 	buffer_printf(out,
 	    "# The block of %s for its peers. `convenectl peer FILE` puts it into your\n"
-	    "# convened.conf. Compare the eight digits of the key, %02x%02x%02x%02x, by telephone.\n",
+	    "# convened.conf. Compare the eight digits of the key, %02x%02x%02x%02x, by "
+	    "telephone.\n",
 	    block->root.name, block->root.id[0], block->root.id[1], block->root.id[2],
 	    block->root.id[3]);
 	block_add_peer(out, block);
 	if (block->charter.len == 0)
 		return;
-	buffer_add_str(out,
-	    "# The charter of the forum, signed by its founders. `convenectl peer` checks it, and keeps\n"
-	    "# it if your node has none yet.\n");
+	buffer_add_str(out, "# The charter of the forum, signed by its founders. `convenectl peer` "
+			    "checks it, and keeps\n"
+			    "# it if your node has none yet.\n");
 	charter_add(out, buffer_bytes(&block->charter));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A node as a client sees it (SPEC.md sections 10 and 12).
  *
- * lib/net's channel wants an event loop; here one runs inside each call until what the call waits for has come. Frames that come meanwhile for a
- * stream that nobody waits for any more are dropped: they answer a request that timed out. */
+ * lib/net's channel wants an event loop; here one runs inside each call until what the call waits
+ * for has come. Frames that come meanwhile for a stream that nobody waits for any more are dropped:
+ * they answer a request that timed out. */
 #include "client/client.h"
 
 #include <signal.h>
@@ -31,13 +32,13 @@ struct answer {
 
 struct client {
 	struct net net;
-	struct channel *ch;         /* NULL: the connection is gone */
+	struct channel *ch; /* NULL: the connection is gone */
 	struct node_address where;
 	struct credential node;
 	bool greeted;
-	struct trouble ended;       /* why the connection is gone, or must go */
-	uint32_t stream;            /* the last that was used */
-	uint32_t awaited;           /* 0: none */
+	struct trouble ended; /* why the connection is gone, or must go */
+	uint32_t stream;      /* the last that was used */
+	uint32_t awaited;     /* 0: none */
 	struct answer *first, **last;
 	uint64_t timeout_ms;
 };
@@ -51,7 +52,8 @@ static int trouble_refused(struct trouble *t, const Convene__Error *e)
 
 	if (said.len == 0)
 		said = bytes_str(refusal_text(e->code));
-	trouble_set(t, refusal_error(e->code), "the node refused: %.*s", (int)(said.len < 400 ? said.len : 400), (const char *)said.data);
+	trouble_set(t, refusal_error(e->code), "the node refused: %.*s",
+	    (int)(said.len < 400 ? said.len : 400), (const char *)said.data);
 	if (t->err == OK)
 		t->err = ERR_REFUSED;
 	t->code = e->code ? e->code : CODE(INTERNAL);
@@ -59,53 +61,77 @@ static int trouble_refused(struct trouble *t, const Convene__Error *e)
 	case CODE(BUSY):
 	case CODE(QUOTA):
 	case CODE(READ_ONLY):
-	case CODE(SHUTTING_DOWN): trouble_hint(t, "Try again later."); break;
-	case CODE(VERSION): trouble_hint(t, "The older of the two programs wants an update."); break;
-	case CODE(NOT_ENROLLED): trouble_hint(t, "Ask the organisation that runs the node for an invite."); break;
-	case CODE(AMBIGUOUS): trouble_hint(t, "Give more of the id."); break;
-	case CODE(IN_THE_FUTURE): trouble_hint(t, "Is this computer's clock right?"); break;
-	default: break;
+	case CODE(SHUTTING_DOWN):
+		trouble_hint(t, "Try again later.");
+		break;
+	case CODE(VERSION):
+		trouble_hint(t, "The older of the two programs wants an update.");
+		break;
+	case CODE(NOT_ENROLLED):
+		trouble_hint(t, "Ask the organisation that runs the node for an invite.");
+		break;
+	case CODE(AMBIGUOUS):
+		trouble_hint(t, "Give more of the id.");
+		break;
+	case CODE(IN_THE_FUTURE):
+		trouble_hint(t, "Is this computer's clock right?");
+		break;
+	default:
+		break;
 	}
 	return t->err;
 }
 
-/* Whether this is the node that the address speaks of, by its HELLO and the key of its certificate (10.3). */
+/* Whether this is the node that the address speaks of, by its HELLO and the key of its certificate
+ * (10.3). */
 static int node_check(struct client *c, const Convene__Hello *hello, struct trouble *t)
 {
 	struct bytes forum = bytes_of_pb(hello->forum);
 	uint8_t pin[HASH_LEN];
 	int err;
 
-	if (hello->version_min > PROTOCOL_VERSION_MAX || hello->version_max < PROTOCOL_VERSION_MIN) {
-		trouble_set(t, ERR_VERSION, "the node speaks protocol versions %u to %u, and this program %u to %u", hello->version_min,
-		    hello->version_max, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+	if (hello->version_min > PROTOCOL_VERSION_MAX ||
+	    hello->version_max < PROTOCOL_VERSION_MIN) {
+		trouble_set(t, ERR_VERSION,
+		    "the node speaks protocol versions %u to %u, and this program %u to %u",
+		    hello->version_min, hello->version_max, PROTOCOL_VERSION_MIN,
+		    PROTOCOL_VERSION_MAX);
 		trouble_hint(t, "The older of the two wants an update.");
 		return ERR_VERSION;
 	}
 	if (!bytes_equal(forum, bytes_of(c->where.forum, HASH_LEN)))
-		return trouble_set(t, ERR_OTHER_FORUM, "the node at %s carries another forum", c->where.address);
-	err = credential_open_newer(&c->node, c->where.forum, bytes_of_pb(hello->log), bytes_of_pb(hello->credential));
+		return trouble_set(
+		    t, ERR_OTHER_FORUM, "the node at %s carries another forum", c->where.address);
+	err = credential_open_newer(
+	    &c->node, c->where.forum, bytes_of_pb(hello->log), bytes_of_pb(hello->credential));
 	if (err) {
 		trouble_set(t, err, "the node's credential is not valid (%s)", error_text(err));
 		goto doubt;
 	}
-	if (strcmp(c->node.organisation, c->where.organisation) != 0 || !bytes_equal(bytes_of(c->node.root_key, KEY_LEN), bytes_of(c->where.root_key, KEY_LEN))) {
-		err = trouble_set(t, ERR_WRONG_ROOT, "what answers at %s does not speak with the root key of %s that is known here",
+	if (strcmp(c->node.organisation, c->where.organisation) != 0 ||
+	    !bytes_equal(
+		bytes_of(c->node.root_key, KEY_LEN), bytes_of(c->where.root_key, KEY_LEN))) {
+		err = trouble_set(t, ERR_WRONG_ROOT,
+		    "what answers at %s does not speak with the root key of %s that is known here",
 		    c->where.address, c->where.organisation);
 		goto doubt;
 	}
 	if (c->node.node.serial < c->where.serial) {
-		err = trouble_set(t, ERR_WRONG_TLS, "the node shows a credential that was replaced since (serial %llu, and %llu was seen)",
+		err = trouble_set(t, ERR_WRONG_TLS,
+		    "the node shows a credential that was replaced since (serial %llu, and %llu "
+		    "was seen)",
 		    (unsigned long long)c->node.node.serial, (unsigned long long)c->where.serial);
 		goto doubt;
 	}
 	if (channel_pin(c->ch, pin) != OK || !credential_has_pin(&c->node, pin)) {
-		err = trouble_set(t, ERR_WRONG_TLS, "the credential does not name the TLS key in use");
+		err = trouble_set(
+		    t, ERR_WRONG_TLS, "the credential does not name the TLS key in use");
 		goto doubt;
 	}
 	return OK;
 doubt:
-	trouble_hint(t, "Somebody may be in between, or the node was set up anew: ask the organisation. Nothing was sent.");
+	trouble_hint(t, "Somebody may be in between, or the node was set up anew: ask the "
+			"organisation. Nothing was sent.");
 	return err;
 }
 
@@ -114,8 +140,10 @@ static void frame_hello(struct client *c, const struct frame *frame)
 	ProtobufCMessage *m;
 	struct trouble t;
 
-	if (frame->type != FRAME_HELLO || message_unpack(&m, frame_descriptor(FRAME_HELLO), frame->payload) != OK) {
-		trouble_set(&c->ended, ERR_MALFORMED, "what answers at %s does not speak this protocol", c->where.address);
+	if (frame->type != FRAME_HELLO ||
+	    message_unpack(&m, frame_descriptor(FRAME_HELLO), frame->payload) != OK) {
+		trouble_set(&c->ended, ERR_MALFORMED,
+		    "what answers at %s does not speak this protocol", c->where.address);
 		channel_fail(c->ch, ERR_MALFORMED, "HELLO is expected");
 		return;
 	}
@@ -139,7 +167,8 @@ static void answer_take(struct client *c, const struct frame *frame)
 		err = message_unpack(&a->message, type, frame->payload);
 	if (err) {
 		free(a);
-		trouble_set(&c->ended, err, "the node's answer (%s) can't be read: %s", frame_name(frame->type), error_text(err));
+		trouble_set(&c->ended, err, "the node's answer (%s) can't be read: %s",
+		    frame_name(frame->type), error_text(err));
 		channel_fail(c->ch, err, "this answer does not parse");
 		return;
 	}
@@ -190,17 +219,21 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 	if (c->ended.err)
 		return;
 	if (!c->greeted) {
-		trouble_set(&c->ended, err ? err : ERR_CLOSED, "the node at %s can't be reached: %s", c->where.address, text);
+		trouble_set(&c->ended, err ? err : ERR_CLOSED,
+		    "the node at %s can't be reached: %s", c->where.address, text);
 		trouble_hint(&c->ended, "Is the network up, and the node running?");
 	} else {
-		trouble_set(&c->ended, err ? err : ERR_CLOSED, "the connection to %s was lost: %s", c->where.address, text);
+		trouble_set(&c->ended, err ? err : ERR_CLOSED, "the connection to %s was lost: %s",
+		    c->where.address, text);
 	}
-	/* Whatever broke, to a client it is a node that can't be reached: refusals come as ERROR frames. */
+	/* Whatever broke, to a client it is a node that can't be reached: refusals come as ERROR
+	 * frames. */
 	if (c->ended.err != ERR_TIMEOUT && c->ended.err != ERR_NOMEM)
 		c->ended.err = ERR_CLOSED;
 }
 
-static const struct channel_events events = {.open = on_open, .frame = on_frame, .closed = on_closed};
+static const struct channel_events events = {
+    .open = on_open, .frame = on_frame, .closed = on_closed};
 
 /* ---- the loop inside a call ---- */
 
@@ -211,7 +244,8 @@ static void wake(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* Turn the loop until `*flag` or an answer, the end of the connection, or the deadline (0: none). */
+/* Turn the loop until `*flag` or an answer, the end of the connection, or the deadline (0: none).
+ */
 static int turn(struct client *c, const bool *flag, uint64_t deadline)
 {
 	struct event *timer = evtimer_new(c->net.base, wake, NULL);
@@ -222,7 +256,8 @@ static int turn(struct client *c, const bool *flag, uint64_t deadline)
 	while (c->ch && !(flag ? *flag : c->first != NULL)) {
 		if (deadline) {
 			uint64_t now = clock_mono_ms(), left = now < deadline ? deadline - now : 0;
-			struct timeval tv = {(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
+			struct timeval tv = {
+			    (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)};
 
 			if (left == 0) {
 				err = ERR_TIMEOUT;
@@ -259,7 +294,8 @@ static struct client *client_new(struct trouble *t)
 	return NULL;
 }
 
-int client_open(struct client **out, const struct node_address *where, uint64_t timeout_ms, struct trouble *t)
+int client_open(
+    struct client **out, const struct node_address *where, uint64_t timeout_ms, struct trouble *t)
 {
 	struct client *c = client_new(t);
 	int err;
@@ -279,7 +315,8 @@ int client_open(struct client **out, const struct node_address *where, uint64_t 
 	c->ch = channel_connect(&c->net, where->address, &events, c);
 	if (!c->ch) {
 		client_close(c);
-		return trouble_set(t, ERR_INVALID, "%.300s is not an address of the form HOST:PORT", where->address);
+		return trouble_set(t, ERR_INVALID, "%.300s is not an address of the form HOST:PORT",
+		    where->address);
 	}
 	err = turn(c, &c->greeted, clock_mono_ms() + c->timeout_ms);
 	if (err == OK && c->greeted && c->ch && !c->ended.err) {
@@ -289,7 +326,8 @@ int client_open(struct client **out, const struct node_address *where, uint64_t 
 	if (c->ended.err) {
 		*t = c->ended;
 	} else {
-		trouble_set(t, err ? err : ERR_CLOSED, "the node at %s does not answer", where->address);
+		trouble_set(
+		    t, err ? err : ERR_CLOSED, "the node at %s does not answer", where->address);
 		trouble_hint(t, "Is the network up, and the node running?");
 	}
 	err = t->err;
@@ -342,7 +380,8 @@ static int gone(const struct client *c, struct trouble *t)
 	return t->err;
 }
 
-int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream, struct trouble *t)
+int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream,
+    struct trouble *t)
 {
 	if (!c->ch)
 		return gone(c, t);
@@ -356,7 +395,8 @@ int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request,
 	return OK;
 }
 
-int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms, ProtobufCMessage **answer, struct trouble *t)
+int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
+    ProtobufCMessage **answer, struct trouble *t)
 {
 	struct answer *a;
 	int err;
@@ -370,7 +410,8 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 		if (err == ERR_TIMEOUT) {
 			/* What answers later is for nobody. */
 			c->awaited = 0;
-			return trouble_set(t, err, "the node at %s did not answer within %llu seconds", c->where.address,
+			return trouble_set(t, err,
+			    "the node at %s did not answer within %llu seconds", c->where.address,
 			    (unsigned long long)(timeout_ms / 1000));
 		}
 		return err ? trouble_set(t, err, "waiting for an answer failed") : gone(c, t);
@@ -381,11 +422,14 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 	if (a->type == FRAME_ERROR) {
 		err = trouble_refused(t, (const Convene__Error *)a->message);
 	} else if (a->type == FRAME_CONTENT_NONE && expect == FRAME_CONTENT) {
-		bool erased = ((const Convene__ContentNone *)a->message)->reason == CONVENE__ABSENCE__ERASED;
+		bool erased = ((const Convene__ContentNone *)a->message)->reason ==
+			      CONVENE__ABSENCE__ERASED;
 
-		err = trouble_set(t, ERR_NOTFOUND, erased ? "this content was erased" : "this content is not at the node yet");
+		err = trouble_set(t, ERR_NOTFOUND,
+		    erased ? "this content was erased" : "this content is not at the node yet");
 	} else if (a->type != expect) {
-		err = trouble_set(t, ERR_MALFORMED, "the node answered with %s where %s belongs", frame_name(a->type), frame_name(expect));
+		err = trouble_set(t, ERR_MALFORMED, "the node answered with %s where %s belongs",
+		    frame_name(a->type), frame_name(expect));
 	} else {
 		*answer = a->message;
 		a->message = NULL;
@@ -396,8 +440,8 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 	return err;
 }
 
-int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect, ProtobufCMessage **answer,
-    struct trouble *t)
+int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect,
+    ProtobufCMessage **answer, struct trouble *t)
 {
 	uint32_t stream;
 	int err = client_send(c, type, request, &stream, t);
@@ -407,23 +451,26 @@ int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request,
 }
 
 /* One chunk into its place. */
-static int chunk_take(const Convene__ContentChunk *chunk, bool first, uint8_t salt[static SALT_LEN], struct buffer *out, size_t begin,
-    uint64_t *total, struct trouble *t)
+static int chunk_take(const Convene__ContentChunk *chunk, bool first, uint8_t salt[static SALT_LEN],
+    struct buffer *out, size_t begin, uint64_t *total, struct trouble *t)
 {
 	if (first) {
 		*total = chunk->total;
 		if (chunk->salt.len != SALT_LEN || *total > UINT64_C(1) << BUCKET_MAX)
-			return trouble_set(t, ERR_MALFORMED, "the node sent a content without salt, or a too large one");
+			return trouble_set(t, ERR_MALFORMED,
+			    "the node sent a content without salt, or a too large one");
 		memcpy(salt, chunk->salt.data, SALT_LEN);
 	}
-	if (chunk->total != *total || chunk->offset != out->len - begin || chunk->data.len > *total - chunk->offset ||
-	    (chunk->data.len == 0 && *total > 0))
-		return trouble_set(t, ERR_MALFORMED, "the node sent the chunks of a content in disorder");
+	if (chunk->total != *total || chunk->offset != out->len - begin ||
+	    chunk->data.len > *total - chunk->offset || (chunk->data.len == 0 && *total > 0))
+		return trouble_set(
+		    t, ERR_MALFORMED, "the node sent the chunks of a content in disorder");
 	buffer_add(out, chunk->data.data, chunk->data.len);
 	return out->failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory") : OK;
 }
 
-int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN], struct buffer *out, struct trouble *t)
+int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
+    struct buffer *out, struct trouble *t)
 {
 	Convene__ContentGet get = CONVENE__CONTENT_GET__INIT;
 	uint64_t total = UINT64_MAX;
@@ -439,7 +486,8 @@ int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t sa
 		err = client_next(c, stream, FRAME_CONTENT, c->timeout_ms, &m, t);
 		if (err)
 			break;
-		err = chunk_take((const Convene__ContentChunk *)m, total == UINT64_MAX, salt, out, begin, &total, t);
+		err = chunk_take((const Convene__ContentChunk *)m, total == UINT64_MAX, salt, out,
+		    begin, &total, t);
 		message_free(m);
 	}
 	if (err)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The client library: a node as seen by a participant's program or a gateway. One request at a time, each call waits for its
- * answer; the wire is lib/net's, driven inside the call. One owner, one thread.
+/* The client library: a node as seen by a participant's program or a gateway. One request at a
+ * time, each call waits for its answer; the wire is lib/net's, driven inside the call. One owner,
+ * one thread.
  *
- * Every function that can fail takes a struct trouble and fills it with a sentence for people: what failed, why, what to try. */
+ * Every function that can fail takes a struct trouble and fills it with a sentence for people: what
+ * failed, why, what to try. */
 #ifndef CLIENT_CLIENT_H
 #define CLIENT_CLIENT_H
 
@@ -10,16 +12,17 @@
 #include "msg/frame.h"
 
 struct trouble {
-	int err;           /* enum error */
-	uint32_t code;     /* the node's refusal (enum Code), or 0 */
-	char text[512];    /* what failed and why */
-	char hint[256];    /* what to try; may be empty */
+	int err;        /* enum error */
+	uint32_t code;  /* the node's refusal (enum Code), or 0 */
+	char text[512]; /* what failed and why */
+	char hint[256]; /* what to try; may be empty */
 };
 
-/* Where a node is and which root key it must answer for. `serial` is the highest NODE serial seen of that key (0: none): a
- * credential below it is refused (SPEC.md 10.3); who keeps addresses keeps it too, from client_node(). */
+/* Where a node is and which root key it must answer for. `serial` is the highest NODE serial seen
+ * of that key (0: none): a credential below it is refused (SPEC.md 10.3); who keeps addresses keeps
+ * it too, from client_node(). */
 struct node_address {
-	char address[300];          /* HOST:PORT */
+	char address[300]; /* HOST:PORT */
 	char organisation[ORG_NAME_MAX + 1];
 	uint8_t root_key[KEY_LEN];
 	uint8_t forum[HASH_LEN];
@@ -28,41 +31,57 @@ struct node_address {
 
 struct client;
 
-/* Connect, TLS, HELLO, and check the credential against root key, forum and the TLS key in use (SPEC.md 10.3). */
-int client_open(struct client **out, const struct node_address *where, uint64_t timeout_ms, struct trouble *t);
+/* Connect, TLS, HELLO, and check the credential against root key, forum and the TLS key in use
+ * (SPEC.md 10.3). */
+int client_open(
+    struct client **out, const struct node_address *where, uint64_t timeout_ms, struct trouble *t);
 void client_close(struct client *c);
 
 /* The node's log: name, binding, keys. Valid as long as the client. */
 const struct credential *client_node(const struct client *c);
 
-/* Send a request and wait for one answer of type `expect` on its stream (an ERROR becomes `t`). The answer is freed with message_free(). */
-int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect, ProtobufCMessage **answer, struct trouble *t);
-/* For answers in several frames: send, then client_next() until `last` (the caller looks). A timeout of 0 waits for ever. */
-int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream, struct trouble *t);
-int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms, ProtobufCMessage **answer, struct trouble *t);
+/* Send a request and wait for one answer of type `expect` on its stream (an ERROR becomes `t`). The
+ * answer is freed with message_free(). */
+int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect,
+    ProtobufCMessage **answer, struct trouble *t);
+/* For answers in several frames: send, then client_next() until `last` (the caller looks). A
+ * timeout of 0 waits for ever. */
+int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream,
+    struct trouble *t);
+int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
+    ProtobufCMessage **answer, struct trouble *t);
 
 /* A whole content by message id, chunks put together. */
-int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN], struct buffer *out, struct trouble *t);
+int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
+    struct buffer *out, struct trouble *t);
 
 /* ---- the control socket, for convenectl ---- */
 
-/* Send a command to the daemon; `json` gets its answer. ERR_CLOSED with a hint when no daemon listens. */
-int control_call(const char *socket_path, int argc, const char *const *argv, struct bytes input, struct buffer *json, struct trouble *t);
+/* Send a command to the daemon; `json` gets its answer. ERR_CLOSED with a hint when no daemon
+ * listens. */
+int control_call(const char *socket_path, int argc, const char *const *argv, struct bytes input,
+    struct buffer *json, struct trouble *t);
 
 /* ---- invites (SPEC.md 12.3) ---- */
 
 #define INVITE_SECRET_LEN 16
 #define INVITE_TEXT_MAX 640
 
-struct invite { struct node_address node; uint8_t secret[INVITE_SECRET_LEN]; };
-/* ERR_MALFORMED, ERR_NOT_CANONICAL, ERR_TOO_LARGE; ERR_KEY for a root key that isn't usable. `*out` is written upon OK only. */
+struct invite {
+	struct node_address node;
+	uint8_t secret[INVITE_SECRET_LEN];
+};
+/* ERR_MALFORMED, ERR_NOT_CANONICAL, ERR_TOO_LARGE; ERR_KEY for a root key that isn't usable. `*out`
+ * is written upon OK only. */
 int invite_parse(struct invite *out, struct bytes text);
 void invite_format(struct buffer *out, const struct invite *invite);
 
-/* A node's line: `convene://HOST:PORT/ORGANISATION/ROOT/FORUM`, an invite without a secret, for who is to be enrolled by the
- * operator's own hand (`convene join --offline`). With `/DIGEST/N` after it, the log is known too, and nobody need be asked for it.
- * `log_name` takes VERIFIER_NAME_MAX + 1 characters, and is "" when the line doesn't have it. Errors as above. */
-int node_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text);
+/* A node's line: `convene://HOST:PORT/ORGANISATION/ROOT/FORUM`, an invite without a secret, for who
+ * is to be enrolled by the operator's own hand (`convene join --offline`). With `/DIGEST/N` after
+ * it, the log is known too, and nobody need be asked for it. `log_name` takes VERIFIER_NAME_MAX + 1
+ * characters, and is "" when the line doesn't have it. Errors as above. */
+int node_line_parse(
+    struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text);
 void node_line_format(struct buffer *out, const struct node_address *node, const char *log_name);
 
 #endif

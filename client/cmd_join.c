@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convene join: an invite, or an operator's hand, makes this device a participant's (SPEC.md sections 6.3 and 12.3).
+/* convene join: an invite, or an operator's hand, makes this device a participant's (SPEC.md
+ * sections 6.3 and 12.3).
  *
- * Key and identity are durable before the secret is sent, and stay the same however often it is tried: the node answers the same key the
- * same way, so a lost answer costs nothing. */
+ * Key and identity are durable before the secret is sent, and stay the same however often it is
+ * tried: the node answers the same key the same way, so a lost answer costs nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 struct joining {
 	const struct invocation *in;
 	bool offline;
-	struct invite invite;      /* offline: without a secret */
+	struct invite invite; /* offline: without a secret */
 	struct home home;
 	struct client *client;
 	struct key key;
@@ -55,13 +56,16 @@ static int handle_take(struct joining *j, struct trouble *t)
 {
 	const char *given = option_value(j->in, "handle"), *why = NULL;
 	struct buffer typed = BUFFER_INIT;
-	int err = given ? typed_add(&typed, bytes_str(given), "the handle", false, t) : handle_ask(&typed, t);
+	int err = given ? typed_add(&typed, bytes_str(given), "the handle", false, t)
+			: handle_ask(&typed, t);
 
 	if (!err) {
 		err = handle_prepare(j->handle, buffer_bytes(&typed), &why);
 		if (err) {
-			trouble_set(t, err, "this can't be a handle: %s", why ? why : error_text(err));
-			trouble_hint(t, "1 to 64 bytes of letters, digits, '-', '_' and '.', without spaces.");
+			trouble_set(
+			    t, err, "this can't be a handle: %s", why ? why : error_text(err));
+			trouble_hint(t,
+			    "1 to 64 bytes of letters, digits, '-', '_' and '.', without spaces.");
 		}
 	}
 	buffer_free(&typed);
@@ -94,9 +98,11 @@ static int profile_make(struct joining *j, struct trouble *t)
 		err = line_take(j, "region", &j->region, t);
 	while (!err && (lang = option_next(j->in, "language", &pos))) {
 		if (!lang_valid(bytes_str(lang)))
-			err = trouble_set(t, ERR_INVALID, "%.60s is no language tag; as en, fr-CA, zh-Hant, ar", lang);
+			err = trouble_set(t, ERR_INVALID,
+			    "%.60s is no language tag; as en, fr-CA, zh-Hant, ar", lang);
 		else if (c.profile.language_count == LANGUAGES_MAX)
-			err = trouble_set(t, ERR_INVALID, "these are more than %d languages", LANGUAGES_MAX);
+			err = trouble_set(
+			    t, ERR_INVALID, "these are more than %d languages", LANGUAGES_MAX);
 		else
 			languages[c.profile.language_count++] = bytes_str(lang);
 	}
@@ -107,12 +113,16 @@ static int profile_make(struct joining *j, struct trouble *t)
 	c.profile.group = buffer_bytes(&j->group);
 	c.profile.region = buffer_bytes(&j->region);
 	err = content_encode(&j->content, &c);
-	return err || j->content.failed ? trouble_set(t, err ? err : ERR_NOMEM, "the profile can't be made: %s", error_text(err ? err : ERR_NOMEM)) : OK;
+	return err || j->content.failed
+		   ? trouble_set(t, err ? err : ERR_NOMEM, "the profile can't be made: %s",
+			 error_text(err ? err : ERR_NOMEM))
+		   : OK;
 }
 
 /* ---- where, and with what key ---- */
 
-static int address_take(struct joining *j, char log_name[static VERIFIER_NAME_MAX + 1], struct trouble *t)
+static int address_take(
+    struct joining *j, char log_name[static VERIFIER_NAME_MAX + 1], struct trouble *t)
 {
 	struct bytes text = bytes_str(j->in->operands[0]);
 	struct node_address node;
@@ -124,10 +134,12 @@ static int address_take(struct joining *j, char log_name[static VERIFIER_NAME_MA
 		if (!err)
 			return OK;
 		if (node_line_parse(&node, log_name, text) == OK)
-			trouble_set(t, ERR_INVALID, "this is a node's address, without an invite's secret");
+			trouble_set(
+			    t, ERR_INVALID, "this is a node's address, without an invite's secret");
 		else
 			trouble_set(t, ERR_INVALID, "this is not an invite (%s)", error_text(err));
-		trouble_hint(t, "An invite is convene://HOST:PORT/ORGANISATION/…/…/…, on one line; is it whole?");
+		trouble_hint(t, "An invite is convene://HOST:PORT/ORGANISATION/…/…/…, on one line; "
+				"is it whole?");
 		return t->err;
 	}
 	err = node_line_parse(&j->invite.node, log_name, text);
@@ -135,15 +147,18 @@ static int address_take(struct joining *j, char log_name[static VERIFIER_NAME_MA
 		err = OK; /* an invite says where the node is, too; its secret is not used */
 	secret_wipe(j->invite.secret, sizeof j->invite.secret);
 	if (err) {
-		trouble_set(t, ERR_INVALID, "this is not a node's address line (%s)", error_text(err));
-		trouble_hint(t, "It is convene://HOST:PORT/ORGANISATION/ROOT/FORUM, from the operator.");
+		trouble_set(
+		    t, ERR_INVALID, "this is not a node's address line (%s)", error_text(err));
+		trouble_hint(
+		    t, "It is convene://HOST:PORT/ORGANISATION/ROOT/FORUM, from the operator.");
 	}
 	return err ? t->err : OK;
 }
 
 static bool same_node(const struct node_address *a, const struct node_address *b)
 {
-	return strcmp(a->organisation, b->organisation) == 0 && memcmp(a->root_key, b->root_key, KEY_LEN) == 0 &&
+	return strcmp(a->organisation, b->organisation) == 0 &&
+	       memcmp(a->root_key, b->root_key, KEY_LEN) == 0 &&
 	       memcmp(a->forum, b->forum, HASH_LEN) == 0;
 }
 
@@ -164,7 +179,9 @@ static int device_make(struct joining *j, const struct home *earlier, bool again
 	else
 		random_fill(j->home.identity, IDENTITY_LEN);
 	if (!err)
-		err = access(path, F_OK) == 0 ? home_key(&j->home, &j->key, t) : home_key_make(&j->home, option_given(j->in, "passphrase"), &j->key, t);
+		err = access(path, F_OK) == 0
+			  ? home_key(&j->home, &j->key, t)
+			  : home_key_make(&j->home, option_given(j->in, "passphrase"), &j->key, t);
 	if (!err)
 		err = home_save(&j->home, t);
 	if (!err)
@@ -178,7 +195,8 @@ static int device_make(struct joining *j, const struct home *earlier, bool again
 static void request_fill(struct joining *j, Convene__Redeem *r)
 {
 	random_fill(j->salt, SALT_LEN);
-	device_sign(j->signature, DEVICE_DOMAIN, &j->binding, j->home.identity, j->key.public, 0, &j->key);
+	device_sign(
+	    j->signature, DEVICE_DOMAIN, &j->binding, j->home.identity, j->key.public, 0, &j->key);
 	r->identity = pb_of(bytes_of(j->home.identity, IDENTITY_LEN));
 	r->device_key = pb_of(bytes_of(j->key.public, KEY_LEN));
 	r->device_signature = pb_of(bytes_of(j->signature, SIG_LEN));
@@ -195,11 +213,16 @@ static int enrol_check(const struct joining *j, struct bytes message, struct tro
 	struct enrol_body body;
 	struct header h;
 
-	if (message_parse(message, &h) == OK && h.kind == KIND_ENROL && memcmp(h.signer, node->registrar_key, KEY_LEN) == 0 &&
-	    message_verify(message, &j->binding, h.signer) == OK && enrol_body_parse(h.body, &body) == OK &&
-	    memcmp(body.identity, j->home.identity, IDENTITY_LEN) == 0 && memcmp(body.device_key, j->key.public, KEY_LEN) == 0)
+	if (message_parse(message, &h) == OK && h.kind == KIND_ENROL &&
+	    memcmp(h.signer, node->registrar_key, KEY_LEN) == 0 &&
+	    message_verify(message, &j->binding, h.signer) == OK &&
+	    enrol_body_parse(h.body, &body) == OK &&
+	    memcmp(body.identity, j->home.identity, IDENTITY_LEN) == 0 &&
+	    memcmp(body.device_key, j->key.public, KEY_LEN) == 0)
 		return OK;
-	trouble_set(t, ERR_SIGNATURE, "the node says that you are enrolled, but what it shows is not an enrolment of your key by its registrar");
+	trouble_set(t, ERR_SIGNATURE,
+	    "the node says that you are enrolled, but what it shows is not an enrolment of your "
+	    "key by its registrar");
 	trouble_hint(t, "Tell the organisation; nothing was written that counts on it.");
 	return t->err;
 }
@@ -218,7 +241,8 @@ static int redeem(struct joining *j, struct trouble *t)
 		if (t->code == CONVENE__CODE__INVITE)
 			trouble_hint(t, "Ask the organisation for another invite.");
 		else if (t->code == CONVENE__CODE__HANDLE)
-			trouble_hint(t, "Try again with another --handle; the invite is still good.");
+			trouble_hint(
+			    t, "Try again with another --handle; the invite is still good.");
 		else if (!t->code)
 			trouble_hint(t, "Try again with the same invite: nothing is lost.");
 		return err;
@@ -226,15 +250,9 @@ static int redeem(struct joining *j, struct trouble *t)
 	answer = (const Convene__Redeemed *)m;
 	err = enrol_check(j, bytes_of_pb(answer->message), t);
 	if (!err) {
-		size_t len = answer->handle.len;
-
 		j->home.state = HOME_ENROLLED;
-		if (len > 0 && len < sizeof j->home.handle && text_is_utf8(bytes_of_pb(answer->handle)) && !memchr(answer->handle.data, '\n', len)) {
-			memcpy(j->home.handle, answer->handle.data, len);
-			j->home.handle[len] = '\0';
-		} else {
-			memcpy(j->home.handle, j->handle, sizeof j->home.handle);
-		}
+		memcpy(j->home.handle, j->handle, sizeof j->home.handle);
+		home_handle_set(&j->home, bytes_of_pb(answer->handle));
 		err = home_save(&j->home, t);
 	}
 	message_free(m);
@@ -258,7 +276,9 @@ static void welcome(const struct joining *j)
 	}
 	printf("Welcome, ");
 	print_isolate(bytes_str(j->home.handle));
-	printf("@%s. Your key is in %s: whoever has it speaks for you, so keep it, and keep a copy of it.\n", j->home.node.organisation, j->home.path);
+	printf("@%s. Your key is in %s: whoever has it speaks for you, so keep it, and keep a copy "
+	       "of it.\n",
+	    j->home.node.organisation, j->home.path);
 	printf("`convene topics` shows what is discussed.\n");
 }
 
@@ -291,7 +311,9 @@ static int request_print(struct joining *j, struct trouble *t)
 		json_print(o);
 	} else {
 		printf("%s\n", buffer_str(&line));
-		fprintf(stderr, "Give this line to the operator of %s, who enrols you with it. `convene whoami` tells when that is done.\n",
+		fprintf(stderr,
+		    "Give this line to the operator of %s, who enrols you with it. `convene "
+		    "whoami` tells when that is done.\n",
 		    j->home.node.organisation);
 	}
 	free(text);
@@ -313,13 +335,17 @@ static int join(struct joining *j, struct trouble *t)
 		return err;
 	if (home_open(&earlier, t) == OK) {
 		if (earlier.state == HOME_ENROLLED) {
-			trouble_set(t, ERR_IO, "%.300s belongs to somebody of %s already", earlier.path, earlier.node.organisation);
-			trouble_hint(t, "For another person or organisation, set CONVENE_HOME to another folder.");
+			trouble_set(t, ERR_IO, "%.300s belongs to somebody of %s already",
+			    earlier.path, earlier.node.organisation);
+			trouble_hint(t, "For another person or organisation, set CONVENE_HOME to "
+					"another folder.");
 			return t->err;
 		}
 		if (!same_node(&earlier.node, &j->invite.node)) {
-			trouble_set(t, ERR_IO, "in %.300s a join at %s was begun and not finished", earlier.path, earlier.node.organisation);
-			trouble_hint(t, "Finish it, remove that folder, or set CONVENE_HOME to another one.");
+			trouble_set(t, ERR_IO, "in %.300s a join at %s was begun and not finished",
+			    earlier.path, earlier.node.organisation);
+			trouble_hint(t,
+			    "Finish it, remove that folder, or set CONVENE_HOME to another one.");
 			return t->err;
 		}
 		again = true;

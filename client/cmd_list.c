@@ -9,7 +9,8 @@
 #include "client/session.h"
 #include "client/show.h"
 
-static void author_cell(struct table *table, ProtobufCBinaryData handle, ProtobufCBinaryData organisation)
+static void author_cell(
+    struct table *table, ProtobufCBinaryData handle, ProtobufCBinaryData organisation)
 {
 	struct buffer text = BUFFER_INIT;
 
@@ -78,7 +79,8 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 	} else {
 		table_print(table);
 		if (count == 0)
-			printf("There are no topics yet. `convene topic TITLE` opens one, if the charter lets you.\n");
+			printf("There are no topics yet. `convene topic TITLE` opens one, if the "
+			       "charter lets you.\n");
 		json_decref(list);
 	}
 	table_free(table);
@@ -119,7 +121,8 @@ static json_t *thread_json(const Convene__Thread *t)
 	return o;
 }
 
-static int threads_print(const struct invocation *in, const struct frames *frames, const Convene__Topic *topic, uint32_t limit)
+static int threads_print(const struct invocation *in, const struct frames *frames,
+    const Convene__Topic *topic, uint32_t limit)
 {
 	struct table *table = table_new("ID\tPOSTS>\tLATEST\tAUTHOR\tSUBJECT");
 	json_t *list = json_array(), *o;
@@ -164,22 +167,27 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 		printf("\n");
 		table_print(table);
 		if (count == 0)
-			printf("No threads. `convene post %s --subject …` begins one.\n", id_short(id, topic->id.data));
+			printf("No threads. `convene post %s --subject …` begins one.\n",
+			    id_short(id, topic->id.data));
 		else if (count == limit && topic->threads > count)
-			printf("\nThe newest %zu of %llu threads; --limit and --skip show others.\n", count, (unsigned long long)topic->threads);
+			printf(
+			    "\nThe newest %zu of %llu threads; --limit and --skip show others.\n",
+			    count, (unsigned long long)topic->threads);
 		json_decref(list);
 	}
 	table_free(table);
 	return EXIT_DONE;
 }
 
-static int number_option(const struct invocation *in, const char *name, uint32_t fallback, uint32_t max, uint32_t *out)
+static int number_option(
+    const struct invocation *in, const char *name, uint32_t fallback, uint32_t max, uint32_t *out)
 {
 	const char *text = option_value(in, name);
 	uint64_t value = fallback;
 
 	if (text && decimal_parse(&value, text, strlen(text), max) != OK)
-		return complain_usage(in->program->name, in->command->name, "--%s wants a number up to %u, not %s", name, max, text);
+		return complain_usage(in->program->name, in->command->name,
+		    "--%s wants a number up to %u, not %s", name, max, text);
 	*out = (uint32_t)value;
 	return EXIT_DONE;
 }
@@ -203,7 +211,8 @@ int cmd_threads(const struct invocation *in)
 	if (!err)
 		err = find_topic(&topics, in->operands[0], &topic, &t);
 	if (!err)
-		err = ask_threads(s.client, topic->id.data, topic->id.len, limit, skip, &threads, &t);
+		err = ask_threads(
+		    s.client, topic->id.data, topic->id.len, limit, skip, &threads, &t);
 	code = err ? session_complain(in, &t) : threads_print(in, &threads, topic, limit);
 	frames_free(&threads);
 	frames_free(&topics);

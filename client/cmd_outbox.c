@@ -20,7 +20,8 @@ struct listing {
 	size_t waiting, refused;
 };
 
-static void row_add(struct listing *l, uint64_t sequence, const Convene__Submit *m, const char *state)
+static void row_add(
+    struct listing *l, uint64_t sequence, const Convene__Submit *m, const char *state)
 {
 	const Convene__Submission *submission = m->submissions[0];
 	struct header h;
@@ -57,12 +58,14 @@ static void row_add(struct listing *l, uint64_t sequence, const Convene__Submit 
 		table_cell(l->table, "%s", id_short(hex, id));
 		table_cell(l->table, "%s", time_local(when, h.time));
 		table_cell(l->table, "%s", state);
-		table_text(l->table, bytes_of(first.data, nl ? (size_t)(nl - first.data) : first.len));
+		table_text(
+		    l->table, bytes_of(first.data, nl ? (size_t)(nl - first.data) : first.len));
 	}
 	content_clear(&c);
 }
 
-static int box_list(struct listing *l, enum outbox_box box, const char *state, size_t *counted, struct trouble *t)
+static int box_list(
+    struct listing *l, enum outbox_box box, const char *state, size_t *counted, struct trouble *t)
 {
 	uint64_t *list;
 	size_t count;
@@ -84,7 +87,10 @@ static int box_list(struct listing *l, enum outbox_box box, const char *state, s
 
 static int outbox_show(struct session *s, struct outbox *o, struct trouble *t)
 {
-	struct listing l = {.s = s, .o = o, .table = table_new("NUMBER>\tID\tSIGNED\tSTATE\tSUBJECT OR TEXT"), .list = json_array()};
+	struct listing l = {.s = s,
+	    .o = o,
+	    .table = table_new("NUMBER>\tID\tSIGNED\tSTATE\tSUBJECT OR TEXT"),
+	    .list = json_array()};
 	int err = box_list(&l, BOX_WAITING, "waiting", &l.waiting, t);
 
 	if (!err)
@@ -103,17 +109,20 @@ static int outbox_show(struct session *s, struct outbox *o, struct trouble *t)
 	} else if (!err) {
 		table_print(l.table);
 		if (l.waiting + l.refused == 0)
-			printf("Nothing waits: all that you have written stands in the log of %s.\n", s->home.node.organisation);
+			printf(
+			    "Nothing waits: all that you have written stands in the log of %s.\n",
+			    s->home.node.organisation);
 		if (l.refused > 0)
-			printf("\n`convene outbox --again NUMBER` signs a refused message anew and sends it; `--drop NUMBER` throws it away.\n");
+			printf("\n`convene outbox --again NUMBER` signs a refused message anew and "
+			       "sends it; `--drop NUMBER` throws it away.\n");
 	}
 	table_free(l.table);
 	json_decref(l.list);
 	return err;
 }
 
-/* A refused message, with what it says and belongs to, under a new sequence and the present log. The new one is durable
- * before the old one goes. */
+/* A refused message, with what it says and belongs to, under a new sequence and the present log.
+ * The new one is durable before the old one goes. */
 static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, struct trouble *t)
 {
 	struct draft d = {.kind = 0};
@@ -124,12 +133,14 @@ static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, st
 	int err = outbox_get(o, BOX_REFUSED, sequence, &m, t);
 
 	if (err == ERR_NOTFOUND)
-		return trouble_set(t, err, "no refused message has the number %llu", (unsigned long long)sequence);
+		return trouble_set(
+		    t, err, "no refused message has the number %llu", (unsigned long long)sequence);
 	if (err)
 		return err;
 	err = home_key(&s->home, &key, t);
 	if (!err && message_parse(bytes_of_pb(m->submissions[0]->message), &h) == OK) {
-		d = (struct draft){h.kind, h.topic, h.parent, h.lang, bytes_of_pb(m->submissions[0]->content)};
+		d = (struct draft){
+		    h.kind, h.topic, h.parent, h.lang, bytes_of_pb(m->submissions[0]->content)};
 		err = draft_keep(s, o, &key, &d, id, t);
 		key_wipe(&key);
 		if (!err)
@@ -139,13 +150,15 @@ static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, st
 	return err;
 }
 
-static int number_take(const struct invocation *in, const char *name, uint64_t *out, struct trouble *t)
+static int number_take(
+    const struct invocation *in, const char *name, uint64_t *out, struct trouble *t)
 {
 	const char *text = option_value(in, name);
 
 	*out = 0;
 	if (text && (decimal_parse(out, text, strlen(text), SEQUENCE_MAX) != OK || *out == 0))
-		return trouble_set(t, ERR_INVALID, "--%s wants a number as `convene outbox` shows it, not %.60s", name, text);
+		return trouble_set(t, ERR_INVALID,
+		    "--%s wants a number as `convene outbox` shows it, not %.60s", name, text);
 	return OK;
 }
 
@@ -173,12 +186,13 @@ int cmd_outbox(const struct invocation *in)
 		err = sign_again(&s, &o, again, &t);
 	if (!err && s.client)
 		err = outbox_flush(&s, &o, SEAL_WAIT_MS, &done, &t);
-	for (size_t i = 0; i < done.count && !in->json; i++) {
+	for (size_t i = 0; i < done.count; i++) {
 		struct trouble refused;
 
 		if (done.list[i].status == CONVENE__STATUS__REFUSED) {
-			trouble_set(&refused, ERR_REFUSED, "message %llu was refused: %s", (unsigned long long)done.list[i].sequence, done.list[i].text);
-			complain(in->program->name, &refused);
+			trouble_set(&refused, ERR_REFUSED, "message %llu was refused: %s",
+			    (unsigned long long)done.list[i].sequence, done.list[i].text);
+			code = complain(in->program->name, &refused);
 		}
 	}
 	if (!err)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* convene topic, convene post, convene reply.
  *
- * What is answered is found first, so that a mistyped id is told before anything is written; then the text, perhaps for an hour in an
- * editor, without a connection; then it is signed, kept durably, and sent. From there on it can't be lost. */
+ * What is answered is found first, so that a mistyped id is told before anything is written; then
+ * the text, perhaps for an hour in an editor, without a connection; then it is signed, kept
+ * durably, and sent. From there on it can't be lost. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -58,7 +59,8 @@ static int place_in_topic(struct posting *p, const char *text, struct trouble *t
 }
 
 /* The item with this id, and the thread's root, among the answer's. */
-static int place_at(struct posting *p, const struct frames *frames, const char *hex, struct trouble *t)
+static int place_at(
+    struct posting *p, const struct frames *frames, const char *hex, struct trouble *t)
 {
 	bool found = false, have_topic = false;
 
@@ -72,14 +74,18 @@ static int place_at(struct posting *p, const struct frames *frames, const char *
 
 			shown_open(&s, item, p->s.home.node.forum, NULL);
 			hex_encode(id, s.id, ID_LEN);
-			/* The thread stands in its root's topic (SPEC.md 13.2), so the answer names that one. */
-			if (s.signature && s.header.topic.present && !have_topic && item->depth == 0 && !item->parent_missing) {
+			/* The thread stands in its root's topic (SPEC.md 13.2), so the answer names
+			 * that one. */
+			if (s.signature && s.header.topic.present && !have_topic &&
+			    item->depth == 0 && !item->parent_missing) {
 				p->draft.topic = s.header.topic;
 				have_topic = true;
 			}
-			if (s.signature && s.header.kind == KIND_POST && strncmp(id, hex, strlen(hex)) == 0) {
+			if (s.signature && s.header.kind == KIND_POST &&
+			    strncmp(id, hex, strlen(hex)) == 0) {
 				found = true;
-				p->draft.parent = (struct ref){.present = true, .index = item->index};
+				p->draft.parent = (struct ref){
+				    .present = true, .index = item->index};
 				memcpy(p->draft.parent.log, s.binding.digest, DIGEST_LEN);
 				memcpy(p->draft.parent.id, s.id, ID_LEN);
 				if (!have_topic)
@@ -88,7 +94,9 @@ static int place_at(struct posting *p, const struct frames *frames, const char *
 			shown_clear(&s);
 		}
 	}
-	return found ? OK : trouble_set(t, ERR_NOTFOUND, "there is no post %s here whose signature is good", hex);
+	return found ? OK
+		     : trouble_set(t, ERR_NOTFOUND,
+			   "there is no post %s here whose signature is good", hex);
 }
 
 static int place_under(struct posting *p, const char *text, struct trouble *t)
@@ -114,14 +122,19 @@ static int place_under(struct posting *p, const char *text, struct trouble *t)
 
 static int content_make(struct posting *p, struct trouble *t)
 {
-	struct content c = {.subject = buffer_bytes(&p->subject), .text = buffer_bytes(&p->text), .parts = p->attachments.list,
+	struct content c = {.subject = buffer_bytes(&p->subject),
+	    .text = buffer_bytes(&p->text),
+	    .parts = p->attachments.list,
 	    .part_count = p->attachments.count};
 	int err = content_encode(&p->content, &c);
 
 	if (!err && p->content.failed)
 		err = ERR_NOMEM;
 	if (err)
-		return trouble_set(t, err, err == ERR_INVALID ? "that is more than 256 attachments" : "the content can't be made: %s", error_text(err));
+		return trouble_set(t, err,
+		    err == ERR_INVALID ? "that is more than 256 attachments"
+				       : "the content can't be made: %s",
+		    error_text(err));
 	p->draft.content = buffer_bytes(&p->content);
 	return OK;
 }
@@ -134,14 +147,17 @@ static int options_take(struct posting *p, const char *subject, struct trouble *
 
 	if (lang && !lang_valid(bytes_str(lang))) {
 		trouble_set(t, ERR_INVALID, "%.60s is no language tag", lang);
-		trouble_hint(t, "As en, fr-CA, zh-Hant, ar: at most 35 letters, digits and hyphens (BCP 47).");
+		trouble_hint(t,
+		    "As en, fr-CA, zh-Hant, ar: at most 35 letters, digits and hyphens (BCP 47).");
 		return ERR_INVALID;
 	}
 	if (lang)
 		p->draft.lang = bytes_str(lang);
 	if (subject)
 		err = typed_add(&p->subject, bytes_str(subject), "the subject", raw, t);
-	if (!err && (memchr(p->subject.data ? p->subject.data : (const uint8_t *)"", '\n', p->subject.len) || (subject && p->subject.len == 0)))
+	if (!err && (memchr(p->subject.data ? p->subject.data : (const uint8_t *)"", '\n',
+			 p->subject.len) ||
+			(subject && p->subject.len == 0)))
 		err = trouble_set(t, ERR_INVALID, "a subject is one line, and not empty");
 	while (!err && (spec = option_next(p->in, "attach", &pos)))
 		err = attachment_add(&p->attachments, spec, t);
@@ -162,18 +178,23 @@ static int report(const struct posting *p, const struct outcomes *all)
 		if (memcmp(all->list[i].id, p->id, ID_LEN) == 0)
 			mine = &all->list[i];
 		else if (all->list[i].status == CONVENE__STATUS__REFUSED)
-			fprintf(stderr, "%s: an earlier message, %08llu in the outbox, was refused: `convene outbox` says why.\n", p->in->program->name,
-			    (unsigned long long)all->list[i].sequence);
+			fprintf(stderr,
+			    "%s: an earlier message, %08llu in the outbox, was refused: `convene "
+			    "outbox` says why.\n",
+			    p->in->program->name, (unsigned long long)all->list[i].sequence);
 	}
 	if (mine)
 		status = mine->status;
 	if (status == CONVENE__STATUS__REFUSED) {
-		trouble_set(&t, ERR_REFUSED, "the node refused your message %s: %s", id, mine->text);
+		trouble_set(
+		    &t, ERR_REFUSED, "the node refused your message %s: %s", id, mine->text);
 		t.code = mine->code;
-		trouble_hint(&t, mine->kept ? "It is kept, and sent again with the next command." :
-					      "It is kept among the refused ones: `convene outbox` shows them.");
+		trouble_hint(&t,
+		    mine->kept ? "It is kept, and sent again with the next command."
+			       : "It is kept among the refused ones: `convene outbox` shows them.");
 	} else if (status == CONVENE__STATUS__STATUS_NONE) {
-		trouble_set(&t, ERR_CLOSED, "your message %s is signed and kept, and not sent yet: %.300s", id,
+		trouble_set(&t, ERR_CLOSED,
+		    "your message %s is signed and kept, and not sent yet: %.300s", id,
 		    p->s.unreachable.err ? p->s.unreachable.text : "one before it was refused");
 		trouble_hint(&t, "The next command sends it, or `convene outbox`.");
 	}
@@ -188,7 +209,8 @@ static int report(const struct posting *p, const struct outcomes *all)
 	} else if (status == CONVENE__STATUS__ACCEPTED) {
 		printf("%s is accepted: your node has it, and will put it into its log.\n", id);
 	} else if (status >= CONVENE__STATUS__SEALED) {
-		printf("%s stands in the log of %s at %llu.\n", id, p->s.home.node.organisation, (unsigned long long)mine->index);
+		printf("%s stands in the log of %s at %llu.\n", id, p->s.home.node.organisation,
+		    (unsigned long long)mine->index);
 	}
 	return t.err ? complain(p->in->program->name, &t) : EXIT_DONE;
 }
@@ -247,19 +269,25 @@ static int posting_run(const struct invocation *in, uint32_t kind)
 	int code = EXIT_DONE, err;
 
 	if (starts && !subject)
-		return complain_usage(in->program->name, in->command->name, "a post that begins a thread wants a --subject");
-	/* A new topic can be signed without asking anybody; the other two need to see what they belong to. */
+		return complain_usage(in->program->name, in->command->name,
+		    "a post that begins a thread wants a --subject");
+	/* A new topic can be signed without asking anybody; the other two need to see what they
+	 * belong to. */
 	err = session_open(&p.s, in, kind != KIND_TOPIC, &t);
 	if (!err && p.s.home.state != HOME_ENROLLED) {
 		err = trouble_set(&t, ERR_IO, "you are not enrolled yet");
-		trouble_hint(&t, p.s.home.state == HOME_JOINING ? "Run `convene join` again with your invite." : "The operator has your request; `convene whoami` tells when it is done.");
+		trouble_hint(&t,
+		    p.s.home.state == HOME_JOINING
+			? "Run `convene join` again with your invite."
+			: "The operator has your request; `convene whoami` tells when it is done.");
 	}
 	if (!err)
 		err = home_key(&p.s.home, &p.key, &t);
 	if (!err)
 		err = options_take(&p, subject, &t);
 	if (!err && kind == KIND_POST)
-		err = starts ? place_in_topic(&p, in->operands[0], &t) : place_under(&p, in->operands[0], &t);
+		err = starts ? place_in_topic(&p, in->operands[0], &t)
+			     : place_under(&p, in->operands[0], &t);
 	if (!err)
 		err = write_and_send(&p, kind == KIND_POST || option_given(in, "file"), &code, &t);
 	if (err)

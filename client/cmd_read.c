@@ -24,7 +24,8 @@ struct thread {
 	size_t count;
 };
 
-static int thread_open(struct thread *th, const struct frames *frames, const struct session *s, struct trouble *t)
+static int thread_open(
+    struct thread *th, const struct frames *frames, const struct session *s, struct trouble *t)
 {
 	size_t total = 0;
 
@@ -38,7 +39,8 @@ static int thread_open(struct thread *th, const struct frames *frames, const str
 		const Convene__Items *m = (const Convene__Items *)frames->list[i];
 
 		for (size_t j = 0; j < m->n_items; j++)
-			shown_open(&th->list[th->count++], m->items[j], s->home.node.forum, s->client);
+			shown_open(
+			    &th->list[th->count++], m->items[j], s->home.node.forum, s->client);
 	}
 	return OK;
 }
@@ -51,7 +53,8 @@ static void thread_close(struct thread *th)
 	*th = (struct thread){NULL, 0};
 }
 
-/* What was asked for: from the item with this id on, as long as it is answered; all if it isn't among them (a missing root's id). */
+/* What was asked for: from the item with this id on, as long as it is answered; all if it isn't
+ * among them (a missing root's id). */
 static void subtree(const struct thread *th, const char *hex, bool all, size_t *first, size_t *end)
 {
 	char id[2 * ID_LEN + 1];
@@ -67,7 +70,8 @@ static void subtree(const struct thread *th, const char *hex, bool all, size_t *
 	if (all || at == th->count || th->list[at].item->depth == 0)
 		return;
 	*first = at;
-	for (*end = at + 1; *end < th->count && th->list[*end].item->depth > th->list[at].item->depth;)
+	for (*end = at + 1;
+	     *end < th->count && th->list[*end].item->depth > th->list[at].item->depth;)
 		++*end;
 }
 
@@ -114,12 +118,14 @@ static int part_save(const struct content_part *p, const char *folder, struct tr
 	return err;
 }
 
-static int parts_save(const struct thread *th, size_t first, size_t end, const char *folder, struct trouble *t)
+static int parts_save(
+    const struct thread *th, size_t first, size_t end, const char *folder, struct trouble *t)
 {
 	int err = OK;
 
 	for (size_t i = first; i < end; i++)
-		for (size_t j = 0; th->list[i].has_content && j < th->list[i].content.part_count && !err; j++)
+		for (size_t j = 0;
+		     th->list[i].has_content && j < th->list[i].content.part_count && !err; j++)
 			err = part_save(&th->list[i].content.parts[j], folder, t);
 	return err;
 }
@@ -139,15 +145,20 @@ static void thread_print(const struct thread *th, size_t first, size_t end, uint
 		printf("(the thread's title is not here)");
 	printf("\n%zu message%s", end - first, end - first == 1 ? "" : "s");
 	if (end - first < th->count)
-		printf(" of %zu in thread %s", th->count, id_short(id, root->item->thread.len == ID_LEN ? root->item->thread.data : root->id));
+		printf(" of %zu in thread %s", th->count,
+		    id_short(
+			id, root->item->thread.len == ID_LEN ? root->item->thread.data : root->id));
 	if (missing > 0)
-		printf(", %llu message%s not yet here", (unsigned long long)missing, missing == 1 ? "" : "s");
+		printf(", %llu message%s not yet here", (unsigned long long)missing,
+		    missing == 1 ? "" : "s");
 	printf("\n");
 	for (size_t i = first; i < end; i++) {
-		unsigned depth = th->list[i].item->depth > base ? th->list[i].item->depth - base : 0;
+		unsigned depth = th->list[i].item->depth > base ? th->list[i].item->depth - base
+								: 0;
 
 		printf("\n");
-		shown_print(&th->list[i], depth * 2 < INDENT_MAX ? (int)depth * 2 : INDENT_MAX, title);
+		shown_print(
+		    &th->list[i], depth * 2 < INDENT_MAX ? (int)depth * 2 : INDENT_MAX, title);
 	}
 }
 
@@ -162,7 +173,8 @@ static void thread_json_print(const struct thread *th, size_t first, size_t end,
 	json_print(o);
 }
 
-static int read_show(const struct invocation *in, const struct thread *th, const char *hex, uint64_t missing)
+static int read_show(
+    const struct invocation *in, const struct thread *th, const char *hex, uint64_t missing)
 {
 	const char *folder = option_value(in, "save");
 	size_t first, end;
@@ -175,7 +187,8 @@ static int read_show(const struct invocation *in, const struct thread *th, const
 	else if (th->count > 0)
 		thread_print(th, first, end, missing);
 	else
-		printf("Nothing of this thread is here yet; %llu messages are missing.\n", (unsigned long long)missing);
+		printf("Nothing of this thread is here yet; %llu messages are missing.\n",
+		    (unsigned long long)missing);
 	if (folder && parts_save(th, first, end, folder, &t) != OK)
 		code = session_complain(in, &t);
 	for (size_t i = first; i < end && !code; i++)
@@ -270,7 +283,8 @@ int cmd_follow(const struct invocation *in)
 	int err;
 
 	if (since && decimal_parse(&after, since, strlen(since), UINT64_MAX) != OK)
-		return complain_usage(in->program->name, in->command->name, "--after wants an arrival number, not %s", since);
+		return complain_usage(in->program->name, in->command->name,
+		    "--after wants an arrival number, not %s", since);
 	err = session_open(&s, in, true, &t);
 	if (!err && in->count > 0) {
 		err = ask_topics(s.client, &topics, &t);

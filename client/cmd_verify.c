@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convene verify: everything about a message that can be checked without trusting the node that shows it, link by link:
+/* convene verify: everything about a message that can be checked without trusting the node that
+ * shows it, link by link:
  *
- *     text -> commitment -> author's signature -> place in the log -> signed head -> log key -> credential -> root key -> charter
+ *     text -> commitment -> author's signature -> place in the log -> signed head -> log key ->
+ * credential -> root key -> charter
  *
  * and in words what was not checked, so that nobody takes the list for more than it is. */
 #include <stdio.h>
@@ -38,13 +40,14 @@ struct verifying {
 	uint8_t id[ID_LEN];
 	uint64_t index;
 	struct bytes note;
-	size_t cosigned;           /* by other organisations */
+	size_t cosigned; /* by other organisations */
 	bool anchored;
 	struct check checks[CHECKS_MAX];
 	size_t count;
 };
 
-static void check(struct verifying *v, const char *name, enum result result, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+static void check(struct verifying *v, const char *name, enum result result, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
 static void check(struct verifying *v, const char *name, enum result result, const char *fmt, ...)
 {
 	struct check *c = &v->checks[v->count];
@@ -70,9 +73,12 @@ static void check_author(struct verifying *v)
 	if (message_parse(message, &v->header) != OK)
 		check(v, "signature", CHECK_BAD, "this is no well-formed message of version 1");
 	else if (message_verify(message, &v->binding, v->header.signer) != OK)
-		check(v, "signature", CHECK_BAD, "the author's signature does not verify for this forum and log");
+		check(v, "signature", CHECK_BAD,
+		    "the author's signature does not verify for this forum and log");
 	else
-		check(v, "signature", CHECK_GOOD, "the key %s… has signed it, for this forum and this log", id_short(signer, v->header.signer));
+		check(v, "signature", CHECK_GOOD,
+		    "the key %s… has signed it, for this forum and this log",
+		    id_short(signer, v->header.signer));
 }
 
 static void check_content(struct verifying *v)
@@ -86,9 +92,12 @@ static void check_content(struct verifying *v)
 	if (client_content(v->s.client, v->id, salt, &content, &t) != OK)
 		check(v, "content", CHECK_NOT, "the text: %.200s", t.text);
 	else if (content_check(&v->header, &v->binding, salt, buffer_bytes(&content)) != OK)
-		check(v, "content", CHECK_BAD, "the text and attachments (%zu bytes) are not those that were signed", content.len);
+		check(v, "content", CHECK_BAD,
+		    "the text and attachments (%zu bytes) are not those that were signed",
+		    content.len);
 	else
-		check(v, "content", CHECK_GOOD, "the text and attachments (%zu bytes) are those that were signed", content.len);
+		check(v, "content", CHECK_GOOD,
+		    "the text and attachments (%zu bytes) are those that were signed", content.len);
 	buffer_free(&content);
 }
 
@@ -106,33 +115,46 @@ static const Convene__LogInfo *log_find(const struct verifying *v, struct bytes 
 	return NULL;
 }
 
-/* Who is a founder needs nobody's word: the forum's id is the hash of the text that says it. */
-static bool founder(const struct verifying *v, const struct credential *c)
+/* Who is a founder needs nobody's word: the forum's id is the hash of the text that says it. The
+ * founder's number, or SIZE_MAX. */
+static size_t founder(const struct verifying *v, const struct credential *c)
 {
 	for (size_t i = 0; v->charter && i < v->charter->member_count; i++)
-		if (strcmp(v->charter->members[i].name, c->organisation) == 0 && memcmp(v->charter->members[i].public, c->root_key, KEY_LEN) == 0)
-			return true;
-	return false;
+		if (strcmp(v->charter->members[i].name, c->organisation) == 0 &&
+		    memcmp(v->charter->members[i].public, c->root_key, KEY_LEN) == 0)
+			return i;
+	return SIZE_MAX;
 }
 
 static void check_credential(struct verifying *v)
 {
 	const Convene__LogInfo *info = log_find(v, bytes_of_pb(v->proof->log));
 	const struct node_address *own = &v->s.home.node;
-	int err = info ? credential_open(&v->origin, own->forum, bytes_of_pb(info->name), bytes_of_pb(info->credential)) : ERR_NOTFOUND;
+	int err = info ? credential_open(&v->origin, own->forum, bytes_of_pb(info->name),
+			     bytes_of_pb(info->credential))
+		       : ERR_NOTFOUND;
 
 	v->has_origin = err == OK;
 	if (err) {
-		check(v, "credential", CHECK_BAD, "the node shows no valid credential of that log (%s)", error_text(err));
+		check(v, "credential", CHECK_BAD,
+		    "the node shows no valid credential of that log (%s)", error_text(err));
 		return;
 	}
-	check(v, "credential", CHECK_GOOD, "the log's key is named by a credential that a root key of %s has signed", v->origin.organisation);
-	if (strcmp(own->organisation, v->origin.organisation) == 0 && memcmp(own->root_key, v->origin.root_key, KEY_LEN) == 0)
-		check(v, "root", CHECK_GOOD, "that root key is the one of your own organisation, as your invite had it");
-	else if (founder(v, &v->origin))
-		check(v, "root", CHECK_GOOD, "that root key is %s's in the charter, which every founder has signed", v->origin.organisation);
+	check(v, "credential", CHECK_GOOD,
+	    "the log's key is named by a credential that a root key of %s has signed",
+	    v->origin.organisation);
+	if (strcmp(own->organisation, v->origin.organisation) == 0 &&
+	    memcmp(own->root_key, v->origin.root_key, KEY_LEN) == 0)
+		check(v, "root", CHECK_GOOD,
+		    "that root key is the one of your own organisation, as your invite had it");
+	else if (founder(v, &v->origin) != SIZE_MAX)
+		check(v, "root", CHECK_GOOD,
+		    "that root key is %s's in the charter, which every founder has signed",
+		    v->origin.organisation);
 	else
-		check(v, "root", CHECK_NOT, "that %s is a member with this root key: it is not a founder, and who admitted it was not looked up",
+		check(v, "root", CHECK_NOT,
+		    "that %s is a member with this root key: it is not a founder, and who admitted "
+		    "it was not looked up",
 		    v->origin.organisation);
 }
 
@@ -142,20 +164,25 @@ static void check_inclusion(struct verifying *v)
 	size_t count;
 	int err;
 
-	if (tlog_proof_parse(bytes_of_pb(v->proof->proof), &v->index, hashes, &count, &v->note) != OK) {
+	if (tlog_proof_parse(bytes_of_pb(v->proof->proof), &v->index, hashes, &count, &v->note) !=
+	    OK) {
 		check(v, "head", CHECK_BAD, "the node's proof is not a tlog-proof");
 		return;
 	}
 	err = v->has_origin ? checkpoint_open(v->note, &v->origin.log, &v->head) : ERR_UNSIGNED;
 	if (err) {
-		check(v, "head", CHECK_BAD, "the log's head is not signed by the log's key (%s)", error_text(err));
+		check(v, "head", CHECK_BAD, "the log's head is not signed by the log's key (%s)",
+		    error_text(err));
 		return;
 	}
-	check(v, "head", CHECK_GOOD, "the log's key has signed a head over %llu entries", (unsigned long long)v->head.size);
+	check(v, "head", CHECK_GOOD, "the log's key has signed a head over %llu entries",
+	    (unsigned long long)v->head.size);
 	leaf_hash(&leaf, bytes_of_pb(v->proof->message));
 	err = inclusion_verify(v->index, v->head.size, &leaf, hashes, count, v->head.root);
-	check(v, "inclusion", err ? CHECK_BAD : CHECK_GOOD, err ? "the message does not stand at %llu in the log under that head" :
-	    "the message stands at %llu in the log under that head", (unsigned long long)v->index);
+	check(v, "inclusion", err ? CHECK_BAD : CHECK_GOOD,
+	    err ? "the message does not stand at %llu in the log under that head"
+		: "the message stands at %llu in the log under that head",
+	    (unsigned long long)v->index);
 }
 
 /* ---- other organisations ---- */
@@ -170,46 +197,64 @@ static bool policy_names(const struct charter *c, const char *organisation)
 	return false;
 }
 
+/* The founder whose cosigner, as this log's credential names it, has signed the note; SIZE_MAX:
+ * none. The origin's own never counts. */
+static size_t cosigner(
+    const struct verifying *v, const struct note *note, const Convene__LogInfo *l)
+{
+	struct credential c;
+	size_t who = SIZE_MAX;
+
+	if (credential_open(
+		&c, v->s.home.node.forum, bytes_of_pb(l->name), bytes_of_pb(l->credential)) == OK &&
+	    strcmp(c.organisation, v->origin.organisation) != 0 &&
+	    note_verify(note, &c.node.cosigner, NULL) == OK)
+		who = founder(v, &c);
+	credential_clear(&c);
+	return who;
+}
+
 static void check_cosignatures(struct verifying *v)
 {
 	struct buffer who = BUFFER_INIT;
-	size_t bad = 0, counted = 0;
+	size_t counted = 0;
 	struct note note;
+	bool *seen;
 
 	if (v->head.size == 0 || !v->charter || note_parse(&note, v->note) != OK)
 		return;
-	for (size_t i = 0; i < v->logs.count; i++) {
+	/* An organisation counts once, however many logs the node says it has. */
+	seen = calloc(v->charter->member_count + 1, sizeof *seen);
+	for (size_t i = 0; seen && i < v->logs.count; i++) {
 		const Convene__Logs *m = (const Convene__Logs *)v->logs.list[i];
 
 		for (size_t j = 0; j < m->n_logs; j++) {
-			struct credential c;
-			uint64_t time = 0;
-			int err = credential_open(&c, v->s.home.node.forum, bytes_of_pb(m->logs[j]->name), bytes_of_pb(m->logs[j]->credential));
+			size_t f = cosigner(v, &note, m->logs[j]);
 
-			/* One log counts for an organisation: its first. The origin's own cosigner never counts. */
-			if (err == OK && c.number == 1 && founder(v, &c) && strcmp(c.organisation, v->origin.organisation) != 0) {
-				err = note_verify(&note, &c.node.cosigner, &time);
-				bad += err == ERR_SIGNATURE;
-				if (err == OK) {
-					buffer_printf(&who, "%s%s", who.len ? ", " : "", c.organisation);
-					v->cosigned++;
-					counted += policy_names(v->charter, c.organisation);
-				}
-			}
-			credential_clear(&c);
+			if (f == SIZE_MAX || seen[f])
+				continue;
+			seen[f] = true;
+			buffer_printf(
+			    &who, "%s%s", who.len ? ", " : "", v->charter->members[f].name);
+			v->cosigned++;
+			counted += policy_names(v->charter, v->charter->members[f].name);
 		}
 	}
+	free(seen);
 	v->anchored = v->charter->anchor > 0 && counted >= v->charter->anchor;
-	if (bad > 0)
-		check(v, "cosignatures", CHECK_BAD, "a founder's cosignature under that head does not verify");
-	else if (v->cosigned > 0)
-		check(v, "cosignatures", CHECK_GOOD, "%zu other founder%s cosigned that head: %.200s", v->cosigned, v->cosigned == 1 ? "" : "s",
-		    buffer_str(&who));
+	if (v->cosigned > 0)
+		check(v, "cosignatures", CHECK_GOOD,
+		    "%zu other founder%s cosigned that head: %.200s", v->cosigned,
+		    v->cosigned == 1 ? "" : "s", buffer_str(&who));
 	else
-		check(v, "cosignatures", CHECK_NOT, "that others hold it too: this head bears no cosignature of another founder yet");
+		check(v, "cosignatures", CHECK_NOT,
+		    "that others hold it too: this head bears no cosignature that is known here to "
+		    "be another founder's");
 	if (v->charter->anchor > 0 && v->cosigned > 0)
-		check(v, "anchored", v->anchored ? CHECK_GOOD : CHECK_NOT, v->anchored ? "that is what the charter asks for: the message is anchored" :
-		    "that it is anchored: the charter asks for %u", v->charter->anchor);
+		check(v, "anchored", v->anchored ? CHECK_GOOD : CHECK_NOT,
+		    v->anchored ? "that is what the charter asks for: the message is anchored"
+				: "that it is anchored: the charter asks for %u",
+		    v->charter->anchor);
 	buffer_free(&who);
 }
 
@@ -237,20 +282,24 @@ static int gather(struct verifying *v, const char *text, struct trouble *t)
 	message_id(v->id, bytes_of_pb(v->proof->message), &v->binding);
 	hex_encode(found, v->id, ID_LEN);
 	if (strncmp(found, hex, strlen(hex)) != 0)
-		return trouble_set(t, ERR_PROOF, "the node was asked for %s, and shows the message %.16s…", hex, found);
+		return trouble_set(t, ERR_PROOF,
+		    "the node was asked for %s, and shows the message %.16s…", hex, found);
 	err = ask_logs(v->s.client, &v->logs, t);
 	if (!err)
-		err = client_call(v->s.client, FRAME_CHARTER_GET, &charter.base, FRAME_CHARTER, &m, t);
+		err = client_call(
+		    v->s.client, FRAME_CHARTER_GET, &charter.base, FRAME_CHARTER, &m, t);
 	if (err)
 		return err;
-	err = charter_open(&v->charter, bytes_of_pb(((const Convene__Charter *)m)->note), NULL, NULL);
+	err = charter_open(
+	    &v->charter, bytes_of_pb(((const Convene__Charter *)m)->note), NULL, NULL);
 	message_free(m);
 	if (!err && memcmp(v->charter->forum, v->s.home.node.forum, HASH_LEN) != 0)
 		err = ERR_OTHER_FORUM;
 	if (err) {
 		charter_free(v->charter);
 		v->charter = NULL;
-		check(v, "charter", CHECK_BAD, "the charter that the node shows is not this forum's (%s)", error_text(err));
+		check(v, "charter", CHECK_BAD,
+		    "the charter that the node shows is not this forum's (%s)", error_text(err));
 	}
 	return OK;
 }
@@ -265,7 +314,9 @@ static int receipt_write(const struct verifying *v, const char *path, struct tro
 
 	if (!v->anchored) {
 		free(entry);
-		trouble_set(t, ERR_PROOF, "there is no receipt yet: too few organisations have cosigned, by what the charter asks for");
+		trouble_set(t, ERR_PROOF,
+		    "there is no receipt yet: too few organisations have cosigned, by what the "
+		    "charter asks for");
 		trouble_hint(t, "Ask again later; or ask another node.");
 		return ERR_PROOF;
 	}
@@ -273,7 +324,8 @@ static int receipt_write(const struct verifying *v, const char *path, struct tro
 		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
 	hex_encode(forum, v->binding.forum, HASH_LEN);
 	base64_encode(entry, v->proof->message.data, v->proof->message.len);
-	buffer_printf(&out, "convene receipt v1\n%s\n%s\n\nproof %zu\n", forum, entry, v->proof->proof.len);
+	buffer_printf(
+	    &out, "convene receipt v1\n%s\n%s\n\nproof %zu\n", forum, entry, v->proof->proof.len);
 	buffer_add(&out, v->proof->proof.data, v->proof->proof.len);
 	f = fopen(path, "wxe");
 	if (!f || fwrite(out.data, 1, out.len, f) != out.len)
@@ -287,7 +339,8 @@ static int receipt_write(const struct verifying *v, const char *path, struct tro
 
 /* ---- telling ---- */
 
-static const char *const result_names[] = {[CHECK_GOOD] = "good", [CHECK_BAD] = "bad", [CHECK_NOT] = "unchecked"};
+static const char *const result_names[] = {
+    [CHECK_GOOD] = "good", [CHECK_BAD] = "bad", [CHECK_NOT] = "unchecked"};
 
 static void programs_print(const struct verifying *v, bool good)
 {
@@ -314,7 +367,8 @@ static void programs_print(const struct verifying *v, bool good)
 	json_print(o);
 }
 
-static void list_print(const struct verifying *v, enum result result, const char *title, const char *mark)
+static void list_print(
+    const struct verifying *v, enum result result, const char *title, const char *mark)
 {
 	bool first = true;
 
@@ -363,8 +417,12 @@ int cmd_verify(const struct invocation *in)
 		check_credential(&v);
 		check_inclusion(&v);
 		check_cosignatures(&v);
-		check(&v, "enrolment", CHECK_NOT, "that the key was enrolled, and for whom, when it signed: the node says so; only the whole log proves it");
-		check(&v, "fork", CHECK_NOT, "that nobody is shown another history of this log: for that, ask another node as well");
+		check(&v, "enrolment", CHECK_NOT,
+		    "that the key was enrolled, and for whom, when it signed: the node says so; "
+		    "only the whole log proves it");
+		check(&v, "fork", CHECK_NOT,
+		    "that nobody is shown another history of this log: for that, ask another node "
+		    "as well");
 		for (size_t i = 0; i < v.count; i++)
 			good &= v.checks[i].result != CHECK_BAD;
 		(in->json ? programs_print : people_print)(&v, good);

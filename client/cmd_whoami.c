@@ -13,13 +13,17 @@ static const char *state_text(const struct session *s, const Convene__Signer *si
 	if (signer && signer->revoked)
 		return "revoked";
 	switch (s->home.state) {
-	case HOME_ENROLLED: return "enrolled";
-	case HOME_REQUESTED: return "requested";
-	default: return "joining";
+	case HOME_ENROLLED:
+		return "enrolled";
+	case HOME_REQUESTED:
+		return "requested";
+	default:
+		return "joining";
 	}
 }
 
-static void people_print(const struct session *s, const struct key *key, const struct outbox *o, const Convene__Signer *signer, size_t waiting)
+static void people_print(const struct session *s, const struct key *key, const struct outbox *o,
+    const Convene__Signer *signer, size_t waiting)
 {
 	const struct home *h = &s->home;
 	char id[9], forum[9], device[9];
@@ -41,7 +45,8 @@ static void people_print(const struct session *s, const struct key *key, const s
 	else if (h->state == HOME_JOINING)
 		printf(": run `convene join` again with your invite");
 	printf("\n  %-10s%s\n", "identity", id_short(id, h->identity));
-	printf("  %-10s%s%s\n", "device", id_short(device, key->public), signer && signer->custody ? ", kept by a gateway" : "");
+	printf("  %-10s%s%s\n", "device", id_short(device, key->public),
+	    signer && signer->custody ? ", kept by a gateway" : "");
 	printf("  %-10s%s\n", "node", h->node.address);
 	printf("  %-10s%s\n", "log", h->log_name);
 	printf("  %-10s%s\n", "forum", id_short(forum, h->node.forum));
@@ -52,7 +57,8 @@ static void people_print(const struct session *s, const struct key *key, const s
 	printf(", %zu waiting\n", waiting);
 }
 
-static void programs_print(const struct session *s, const struct key *key, const struct outbox *o, const Convene__Signer *signer, size_t waiting)
+static void programs_print(const struct session *s, const struct key *key, const struct outbox *o,
+    const Convene__Signer *signer, size_t waiting)
 {
 	const struct home *h = &s->home;
 	json_t *j = json_object();
@@ -95,7 +101,8 @@ int cmd_whoami(const struct invocation *in)
 		err = home_key(&s.home, &key, &t);
 	if (!err && s.client) {
 		get.device_key = pb_of(bytes_of(key.public, KEY_LEN));
-		if (client_call(s.client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &asked) == OK)
+		if (client_call(s.client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &asked) ==
+		    OK)
 			signer = (const Convene__Signer *)m;
 	}
 	if (!err)
@@ -108,9 +115,13 @@ int cmd_whoami(const struct invocation *in)
 		(in->json ? programs_print : people_print)(&s, &key, &o, signer, waiting);
 		/* Sealed means that it can't go without a trace: say so when it has. */
 		if (signer && signer->sequence < o.sealed) {
-			trouble_set(&t, ERR_FORK, "the node knows your messages up to number %llu only, and had sealed number %llu",
+			trouble_set(&t, ERR_FORK,
+			    "the node knows your messages up to number %llu only, and had sealed "
+			    "number %llu",
 			    (unsigned long long)signer->sequence, (unsigned long long)o.sealed);
-			trouble_hint(&t, "It lost some of its log, or hides it. They are kept in %.180s", o.folder[BOX_SENT]);
+			trouble_hint(&t,
+			    "It lost some of its log, or hides it. They are kept in %.180s",
+			    o.folder[BOX_SENT]);
 			code = complain(in->program->name, &t);
 		} else if (!s.client) {
 			code = complain(in->program->name, &s.unreachable);

@@ -18,11 +18,16 @@
 static size_t sequence_len(const uint8_t *p, size_t left)
 {
 	uint8_t c = p[0], low = 0x80, high = 0xbf;
-	size_t len = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+	size_t len = c < 0x80                 ? 1
+		     : c >= 0xc2 && c <= 0xdf ? 2
+		     : c >= 0xe0 && c <= 0xef ? 3
+		     : c >= 0xf0 && c <= 0xf4 ? 4
+					      : 0;
 
 	if (len == 0 || len > left)
 		return 0;
-	/* Overlong forms, surrogates, and what lies beyond U+10FFFF, all show in the second byte. */
+	/* Overlong forms, surrogates, and what lies beyond U+10FFFF, all show in the second byte.
+	 */
 	if (c == 0xe0)
 		low = 0xa0;
 	else if (c == 0xed)
@@ -60,12 +65,15 @@ int typed_add(struct buffer *out, struct bytes in, const char *what, bool raw, s
 	int err = OK;
 
 	if (at < in.len) {
-		trouble_set(t, ERR_TEXT, "%s is not UTF-8: byte %zu (hexadecimal %02x) belongs to no character", what, at, in.data[at]);
+		trouble_set(t, ERR_TEXT,
+		    "%s is not UTF-8: byte %zu (hexadecimal %02x) belongs to no character", what,
+		    at, in.data[at]);
 		trouble_hint(t, "Save it as UTF-8; iconv(1) can convert it.");
 		return ERR_TEXT;
 	}
 	if (nul)
-		return trouble_set(t, ERR_TEXT, "%s holds a NUL, at byte %zu", what, (size_t)(nul - in.data));
+		return trouble_set(
+		    t, ERR_TEXT, "%s holds a NUL, at byte %zu", what, (size_t)(nul - in.data));
 	if (raw)
 		buffer_add(out, in.data, in.len);
 	else
@@ -93,7 +101,8 @@ static int stdin_read(struct buffer *out, struct trouble *t)
 			return OK;
 		out->len += (size_t)n;
 		if (out->len > COMPOSE_MAX)
-			return trouble_set(t, ERR_TOO_LARGE, "standard input holds more than %d MiB", COMPOSE_MAX >> 20);
+			return trouble_set(t, ERR_TOO_LARGE,
+			    "standard input holds more than %d MiB", COMPOSE_MAX >> 20);
 	}
 }
 
@@ -112,7 +121,8 @@ static int editor_run(const char *path, struct trouble *t)
 	if (pid < 0)
 		return trouble_errno(t, "the editor %.100s can't be started", editor);
 	if (pid == 0) {
-		/* By the shell, since people write "emacs -nw" into $EDITOR; the path is passed as a word of its own. */
+		/* By the shell, since people write "emacs -nw" into $EDITOR; the path is passed as
+		 * a word of its own. */
 		execl("/bin/sh", "sh", "-c", "exec $0 \"$1\"", editor, path, (char *)NULL);
 		_exit(127);
 	}
@@ -160,7 +170,8 @@ static bool blank(struct bytes b)
 	return true;
 }
 
-int compose_read(struct buffer *out, const char *file, const char *folder, bool raw, struct trouble *t)
+int compose_read(
+    struct buffer *out, const char *file, const char *folder, bool raw, struct trouble *t)
 {
 	struct buffer typed = BUFFER_INIT;
 	char what[400] = "standard input";
@@ -202,14 +213,31 @@ void compose_rescue(struct bytes text, const char *folder, struct trouble *t)
 
 /* ---- files that go along ---- */
 
-static const struct { const char *ending, *type; } types[] = {
-    {"pdf", "application/pdf"}, {"txt", "text/plain"}, {"md", "text/markdown"}, {"html", "text/html"}, {"csv", "text/csv"},
-    {"png", "image/png"}, {"jpg", "image/jpeg"}, {"jpeg", "image/jpeg"}, {"gif", "image/gif"}, {"svg", "image/svg+xml"},
-    {"webp", "image/webp"}, {"json", "application/json"}, {"xml", "application/xml"}, {"zip", "application/zip"},
-    {"odt", "application/vnd.oasis.opendocument.text"}, {"ods", "application/vnd.oasis.opendocument.spreadsheet"},
+static const struct {
+	const char *ending, *type;
+} types[] = {
+    {"pdf", "application/pdf"},
+    {"txt", "text/plain"},
+    {"md", "text/markdown"},
+    {"html", "text/html"},
+    {"csv", "text/csv"},
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"svg", "image/svg+xml"},
+    {"webp", "image/webp"},
+    {"json", "application/json"},
+    {"xml", "application/xml"},
+    {"zip", "application/zip"},
+    {"odt", "application/vnd.oasis.opendocument.text"},
+    {"ods", "application/vnd.oasis.opendocument.spreadsheet"},
     {"odp", "application/vnd.oasis.opendocument.presentation"},
-    {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"}, {"ics", "text/calendar"},
-    {"ogg", "audio/ogg"}, {"mp3", "audio/mpeg"}, {"eml", "message/rfc822"},
+    {"docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+    {"ics", "text/calendar"},
+    {"ogg", "audio/ogg"},
+    {"mp3", "audio/mpeg"},
+    {"eml", "message/rfc822"},
 };
 
 const char *media_type_of(const char *name)
@@ -224,7 +252,8 @@ const char *media_type_of(const char *name)
 
 bool media_type_valid(const char *type)
 {
-	static const char token[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&-^_.+";
+	static const char token[] =
+	    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$&-^_.+";
 	size_t main_len = strspn(type, token), sub_len;
 
 	if (main_len == 0 || type[main_len] != '/' || strlen(type) > 200)
@@ -239,12 +268,14 @@ bool media_type_valid(const char *type)
 	return *type == '\0' || *type == ';';
 }
 
-/* Where the media type begins in FILE:media/type; NULL: there is none. A file of just that name wins. */
+/* Where the media type begins in FILE:media/type; NULL: there is none. A file of just that name
+ * wins. */
 static const char *spec_type(const char *spec)
 {
 	const char *colon = strrchr(spec, ':');
 
-	/* The type has a slash, and may have been cut at a later colon only within parameters, which we don't split at. */
+	/* The type has a slash, and may have been cut at a later colon only within parameters,
+	 * which we don't split at. */
 	return colon && access(spec, F_OK) != 0 && media_type_valid(colon + 1) ? colon + 1 : NULL;
 }
 
@@ -318,7 +349,9 @@ void attachment_name(struct buffer *out, struct bytes name)
 		if (len == 0)
 			break;
 		/* U+202A to U+202E and U+2066 to U+2069 would show "fdp.exe" as "exe.pdf". */
-		if (len == 3 && p[0] == 0xe2 && ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) || (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
+		if (len == 3 && p[0] == 0xe2 &&
+		    ((p[1] == 0x80 && p[2] >= 0xaa && p[2] <= 0xae) ||
+			(p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)))
 			buffer_add_u8(out, '_');
 		else if (len == 1 && (*p == '/' || *p == '\\' || *p == ':'))
 			buffer_add_u8(out, '_');

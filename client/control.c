@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The operator's end of the control socket (SPEC.md section 10.6): one command, one answer, on a blocking socket. */
+/* The operator's end of the control socket (SPEC.md section 10.6): one command, one answer, on a
+ * blocking socket. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,8 @@ static int socket_open(const char *path, int *out, struct trouble *t)
 	int fd;
 
 	if (strlen(path) >= sizeof sun.sun_path)
-		return trouble_set(t, ERR_INVALID, "the path of the control socket, %.200s, is too long for a socket", path);
+		return trouble_set(t, ERR_INVALID,
+		    "the path of the control socket, %.200s, is too long for a socket", path);
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0) {
@@ -82,7 +84,8 @@ static int reply_take(const struct frame *frame, struct buffer *json, struct tro
 	if (frame->type == FRAME_CONTROL_REPLY || frame->type == FRAME_ERROR)
 		err = message_unpack(&m, frame_descriptor(frame->type), frame->payload);
 	if (err)
-		return trouble_set(t, ERR_MALFORMED, "what answers on the control socket does not speak this protocol");
+		return trouble_set(t, ERR_MALFORMED,
+		    "what answers on the control socket does not speak this protocol");
 	if (frame->type == FRAME_ERROR) {
 		code = ((const Convene__Error *)m)->code;
 		said = bytes_of_pb(((const Convene__Error *)m)->text);
@@ -90,21 +93,24 @@ static int reply_take(const struct frame *frame, struct buffer *json, struct tro
 	} else {
 		code = ((const Convene__ControlReply *)m)->code;
 		said = bytes_of_pb(((const Convene__ControlReply *)m)->text);
-		buffer_add(json, ((const Convene__ControlReply *)m)->json.data, ((const Convene__ControlReply *)m)->json.len);
+		buffer_add(json, ((const Convene__ControlReply *)m)->json.data,
+		    ((const Convene__ControlReply *)m)->json.len);
 	}
 	if (json->failed) {
 		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
 	} else if (code) {
 		if (said.len == 0)
 			said = bytes_str(refusal_text(code));
-		err = trouble_set(t, refusal_error(code), "%.*s", (int)(said.len < 500 ? said.len : 500), (const char *)said.data);
+		err = trouble_set(t, refusal_error(code), "%.*s",
+		    (int)(said.len < 500 ? said.len : 500), (const char *)said.data);
 		t->code = code;
 	}
 	message_free(m);
 	return err;
 }
 
-int control_call(const char *socket_path, int argc, const char *const *argv, struct bytes input, struct buffer *json, struct trouble *t)
+int control_call(const char *socket_path, int argc, const char *const *argv, struct bytes input,
+    struct buffer *json, struct trouble *t)
 {
 	Convene__Control request = CONVENE__CONTROL__INIT;
 	ProtobufCBinaryData *args = calloc((size_t)argc + 1, sizeof *args);
@@ -121,7 +127,8 @@ int control_call(const char *socket_path, int argc, const char *const *argv, str
 	request.input = pb_of(input);
 	err = frame_add(&out, FRAME_CONTROL, 1, &request.base);
 	if (err) {
-		trouble_set(t, err, "this is more than the control socket takes (%u bytes)", frame_limit(FRAME_CONTROL));
+		trouble_set(t, err, "this is more than the control socket takes (%u bytes)",
+		    frame_limit(FRAME_CONTROL));
 		goto done;
 	}
 	err = socket_open(socket_path, &fd, t);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convene: the participants' program. The table below is all of it: it finds the command, checks its words and writes the help. */
+/* convene: the participants' program. The table below is all of it: it finds the command, checks
+ * its words and writes the help. */
 #include <locale.h>
 #include <stdio.h>
 #include <time.h>
@@ -8,7 +9,10 @@
 #include "client/cmd.h"
 #include "client/output.h"
 
-#define END {NULL, 0, NULL, NULL}
+#define END                         \
+	{                           \
+		NULL, 0, NULL, NULL \
+	}
 
 static const struct option_spec join_options[] = {
     {"handle", 'H', "HANDLE", "the name that others see, as alice"},
@@ -45,11 +49,15 @@ static const struct option_spec topic_options[] = {
     END,
 };
 
-#define WRITING_OPTIONS \
-	{"file", 'f', "FILE", "the text from a file; - is standard input"}, \
-	{"lang", 'l', "TAG", "language of the text, as en or zh-Hant"}, \
-	{"attach", 'a', "FILE[:TYPE]", "send a file along, perhaps with its media type; may be repeated"}, \
-	{"raw", 0, NULL, "keep the text's form (not put into NFC), as for what was written elsewhere"}
+#define WRITING_OPTIONS                                                                          \
+	{"file", 'f', "FILE", "the text from a file; - is standard input"},                      \
+	    {"lang", 'l', "TAG", "language of the text, as en or zh-Hant"},                      \
+	    {"attach", 'a', "FILE[:TYPE]",                                                       \
+		"send a file along, perhaps with its media type; may be repeated"},              \
+	{                                                                                        \
+		"raw", 0, NULL,                                                                  \
+		    "keep the text's form (not put into NFC), as for what was written elsewhere" \
+	}
 
 static const struct option_spec post_options[] = {
     {"subject", 's', "SUBJECT", "the thread's title"},
@@ -74,25 +82,37 @@ static const struct option_spec verify_options[] = {
     END,
 };
 
-static const char writing[] = "The text comes from --file, else from standard input, else from your editor ($VISUAL, $EDITOR).\n"
-			      "It must be UTF-8. Once signed it is kept until your node has it in its log.";
+static const char writing[] =
+    "The text comes from --file, else from standard input, else from your editor ($VISUAL, "
+    "$EDITOR).\n"
+    "It must be UTF-8. Once signed it is kept until your node has it in its log.";
 
 static const struct command commands[] = {
     {"join", "INVITE", 1, 1, "become a participant with an invite",
-	"With --offline, INVITE is a node's address line, and a line to give to the operator is printed.\n"
-	"Tried again after trouble, it goes on with the same key.", join_options, cmd_join},
-    {"whoami", "", 0, 0, "show who you are here, and whether the node knows you", NULL, NULL, cmd_whoami},
+	"With --offline, INVITE is a node's address line, and a line to give to the operator is "
+	"printed.\n"
+	"Tried again after trouble, it goes on with the same key.",
+	join_options, cmd_join},
+    {"whoami", "", 0, 0, "show who you are here, and whether the node knows you", NULL, NULL,
+	cmd_whoami},
     {"topics", "", 0, 0, "list the topics", NULL, NULL, cmd_topics},
-    {"threads", "TOPIC", 1, 1, "list the threads of a topic, newest activity first", "TOPIC is an id, its first 8 digits or more, or the whole title.",
-	threads_options, cmd_threads},
+    {"threads", "TOPIC", 1, 1, "list the threads of a topic, newest activity first",
+	"TOPIC is an id, its first 8 digits or more, or the whole title.", threads_options,
+	cmd_threads},
     {"read", "THREAD|POST", 1, 1, "show a thread, or a post and what answers it",
-	"Authors' signatures are checked; what fails is marked, not shown, and ends in exit code 4.", read_options, cmd_read},
-    {"follow", "[TOPIC]", 0, 1, "show what comes, as it comes", "After an interruption it goes on where it was.", follow_options, cmd_follow},
-    {"topic", "TITLE", 1, 1, "open a topic, where the charter lets you", NULL, topic_options, cmd_topic},
+	"Authors' signatures are checked; what fails is marked, not shown, and ends in exit code "
+	"4.",
+	read_options, cmd_read},
+    {"follow", "[TOPIC]", 0, 1, "show what comes, as it comes",
+	"After an interruption it goes on where it was.", follow_options, cmd_follow},
+    {"topic", "TITLE", 1, 1, "open a topic, where the charter lets you", NULL, topic_options,
+	cmd_topic},
     {"post", "TOPIC", 1, 1, "begin a thread", writing, post_options, cmd_post},
     {"reply", "POST", 1, 1, "answer a post", writing, reply_options, cmd_reply},
-    {"outbox", "", 0, 0, "send and list what waits, and list what was refused", NULL, outbox_options, cmd_outbox},
-    {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked", NULL, verify_options, cmd_verify},
+    {"outbox", "", 0, 0, "send and list what waits, and list what was refused", NULL,
+	outbox_options, cmd_outbox},
+    {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",
+	NULL, verify_options, cmd_verify},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
@@ -100,8 +120,10 @@ static const struct program program = {
     .name = "convene",
     .purpose = "take part in a forum that no single party controls",
     .commands = commands,
-    .footer = "Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not verified,\n"
-	      "5 not found or ambiguous, 6 trouble with files or keys here, 7 text that can't be sent.",
+    .footer =
+	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
+	"verified,\n"
+	"5 not found or ambiguous, 6 trouble with files or keys here, 7 text that can't be sent.",
 };
 
 int main(int argc, char **argv)

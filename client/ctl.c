@@ -90,13 +90,16 @@ int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t)
 	*out = NULL;
 	if (err == ERR_NOTFOUND) {
 		trouble_set(t, err, "this node has no charter yet (%.300s)", path);
-		trouble_hint(t, "Found a forum with `convenectl charter draft`, or take a peer's block that brings one.");
+		trouble_hint(t, "Found a forum with `convenectl charter draft`, or take a peer's "
+				"block that brings one.");
 	} else if (!err) {
 		err = charter_open(out, buffer_bytes(&note), &line, &who);
 		if (err == ERR_NOT_COMPLETE)
-			trouble_set(t, err, "the charter %.300s lacks the signature of %s", path, who);
+			trouble_set(
+			    t, err, "the charter %.300s lacks the signature of %s", path, who);
 		else if (err == ERR_SIGNATURE)
-			trouble_set(t, err, "the charter %.300s has a wrong signature of %s", path, who);
+			trouble_set(
+			    t, err, "the charter %.300s has a wrong signature of %s", path, who);
 		else if (err)
 			trouble_set(t, err, "%.300s is not a charter (line %u: %s)", path, line,
 			    error_text(err));
@@ -105,8 +108,8 @@ int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t)
 	return err;
 }
 
-int ctl_credential(const struct ctl *c, const struct charter *charter, struct credential *out,
-    struct trouble *t)
+int ctl_credential(
+    const struct ctl *c, const struct charter *charter, struct credential *out, struct trouble *t)
 {
 	struct buffer text = BUFFER_INIT, message = BUFFER_INIT;
 	char path[4200], log_name[VERIFIER_NAME_MAX + 1];
@@ -117,14 +120,15 @@ int ctl_credential(const struct ctl *c, const struct charter *charter, struct cr
 	err = file_load(&text, path, 16384, t);
 	if (err) {
 		if (err == ERR_NOTFOUND)
-			trouble_hint(t, "`convenectl credential` makes it, once there is a charter.");
+			trouble_hint(
+			    t, "`convenectl credential` makes it, once there is a charter.");
 		buffer_free(&text);
 		return err;
 	}
 	err = credential_text_parse(buffer_bytes(&text), log_name, &message);
 	if (!err)
-		err = credential_open_newer(out, charter->forum, bytes_str(log_name),
-		    buffer_bytes(&message));
+		err = credential_open_newer(
+		    out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
 	if (!err && strcmp(out->organisation, c->conf->node.name) != 0) {
 		credential_clear(out);
 		err = ERR_INVALID;

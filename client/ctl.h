@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "client/block.h"
+#include "client/files.h"
 #include "client/options.h"
 #include "client/output.h"
 #include "conf/conf.h"
@@ -23,8 +24,8 @@ struct ctl {
 	const struct invocation *in;
 	const char *config; /* its path, as given */
 	struct conf *conf;
-	const char *keys;   /* the folder of the key files */
-	char *root;         /* the root key's file */
+	const char *keys; /* the folder of the key files */
+	char *root;       /* the root key's file */
 };
 
 /* ---- ctl.c: what every command begins with ---- */
@@ -37,11 +38,13 @@ int ctl_close(struct ctl *c, int code);
 /* Say a trouble as the command line wants it, sentence or JSON. Return the exit code. */
 int ctl_fail(const struct invocation *in, const struct trouble *t);
 
-/* The configured charter, checked. ERR_NOTFOUND when there is no such file. Free with charter_free(). */
+/* The configured charter, checked. ERR_NOTFOUND when there is no such file. Free with
+ * charter_free(). */
 int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t);
-/* keys/credential, checked against the charter and our name. ERR_NOTFOUND when there is none. Clear it. */
-int ctl_credential(const struct ctl *c, const struct charter *charter, struct credential *out,
-    struct trouble *t);
+/* keys/credential, checked against the charter and our name. ERR_NOTFOUND when there is none. Clear
+ * it. */
+int ctl_credential(
+    const struct ctl *c, const struct charter *charter, struct credential *out, struct trouble *t);
 
 /* The text, hex digits, of a forum's id. */
 const char *forum_text(char out[static 65], const uint8_t forum[static HASH_LEN]);
@@ -56,6 +59,9 @@ int file_create(const char *path, struct bytes content, mode_t mode, struct trou
  * Follows symbolic links. A new one gets mode 0644. */
 int file_replace(const char *path, struct bytes content, struct trouble *t);
 bool file_is_there(const char *path);
+/* Keep other runs of this program from changing the file at the same time. Waits. Returns what to
+ * close(), or -1 where that is not possible. */
+int file_lock(const char *path);
 
 /* ---- ctl_keys.c ---- */
 
@@ -65,7 +71,8 @@ int key_load(const struct ctl *c, const char *role, struct key *key, struct trou
 int root_load(const struct ctl *c, struct key *key, struct trouble *t);
 /* The public half alone: of root.key, or else as the credential has it. */
 int root_public(const struct ctl *c, struct verifier *out, struct trouble *t);
-/* A passphrase for a new key, from --passphrase-file or, with --passphrase, asked for twice; NULL in
+/* A passphrase for a new key, from --passphrase-file or, with --passphrase, asked for twice; NULL
+ * in
  * `*out` when neither is given. Free with passphrase_free(). */
 int passphrase_new(const struct invocation *in, char **out, struct trouble *t);
 void passphrase_free(char *passphrase);
@@ -91,6 +98,12 @@ int block_load(struct block *out, const char *path, struct trouble *t);
 int block_append(const struct ctl *c, const struct block *block, struct trouble *t);
 /* Tell a daemon that runs of a changed config; what came of it, in a sentence. */
 int reload_told(const struct ctl *c, const char **said, struct trouble *t);
+
+/* ---- ctl_draft.c ---- */
+
+extern const char *const topic_words[]; /* by enum charter_topics */
+/* Where a draft is unless somebody says otherwise. */
+int draft_path(const struct ctl *c, char out[static PATH_LEN], struct trouble *t);
 
 /* ---- ctl_daemon.c ---- */
 

@@ -3,10 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "client/ctl.h"
-#include "client/files.h"
 
 int block_load(struct block *out, const char *path, struct trouble *t)
 {
@@ -23,7 +23,8 @@ int block_load(struct block *out, const char *path, struct trouble *t)
 		else if (err)
 			trouble_set(t, err, "%.200s is not a block: %s", path, why);
 		if (err && err != ERR_NOMEM)
-			trouble_hint(t, "A block is what `convenectl block` prints at the other node, unchanged.");
+			trouble_hint(t, "A block is what `convenectl block` prints at the other "
+					"node, unchanged.");
 	}
 	buffer_free(&text);
 	return err;
@@ -42,7 +43,8 @@ int ctl_block(const struct invocation *in)
 		return code;
 	err = root_public(&c, &block.root, &t);
 	if (!err) {
-		memcpy(block.address, c.conf->node.address.text, strlen(c.conf->node.address.text) + 1);
+		memcpy(block.address, c.conf->node.address.text,
+		    strlen(c.conf->node.address.text) + 1);
 		err = ctl_charter(&c, &charter, &t);
 		if (!err)
 			buffer_add(&block.charter, charter->note.data, charter->note.len);
@@ -62,7 +64,8 @@ int ctl_block(const struct invocation *in)
 		json_put(o, "name", json_string(block.root.name));
 		json_put(o, "address", json_string(block.address));
 		json_put(o, "key", json_string(key));
-		json_put(o, "forum", charter ? json_string(forum_text(hex, charter->forum)) : json_null());
+		json_put(o, "forum",
+		    charter ? json_string(forum_text(hex, charter->forum)) : json_null());
 		json_put(o, "block", json_bytes(buffer_bytes(&text)));
 		json_print(o);
 	} else if (!err) {
@@ -79,23 +82,31 @@ int ctl_block(const struct invocation *in)
 static int peer_check(const struct ctl *c, const struct block *block, struct trouble *t)
 {
 	if (strcmp(block->root.name, c->conf->node.name) == 0)
-		return trouble_set(t, ERR_INVALID, "this is %s's own block; send it to others", block->root.name);
+		return trouble_set(
+		    t, ERR_INVALID, "this is %s's own block; send it to others", block->root.name);
 	for (size_t i = 0; i < c->conf->peer_count; i++) {
 		const struct conf_peer *p = &c->conf->peers[i];
 
 		if (strcmp(p->name, block->root.name) != 0)
 			continue;
 		if (!verifier_equal(&p->root, &block->root)) {
-			trouble_set(t, ERR_EXISTS, "%s is a peer already, with another key: %02x%02x%02x%02x in %.200s, and"
-			    " %02x%02x%02x%02x in the block", p->name, p->root.id[0], p->root.id[1], p->root.id[2], p->root.id[3],
-			    c->config, block->root.id[0], block->root.id[1], block->root.id[2], block->root.id[3]);
-			trouble_hint(t, "Ask by telephone which one is right, and change the file by hand.");
+			trouble_set(t, ERR_EXISTS,
+			    "%s is a peer already, with another key: %02x%02x%02x%02x in %.200s, and"
+			    " %02x%02x%02x%02x in the block",
+			    p->name, p->root.id[0], p->root.id[1], p->root.id[2], p->root.id[3],
+			    c->config, block->root.id[0], block->root.id[1], block->root.id[2],
+			    block->root.id[3]);
+			trouble_hint(
+			    t, "Ask by telephone which one is right, and change the file by hand.");
 		} else if (strcmp(p->address.text, block->address) != 0) {
-			trouble_set(t, ERR_EXISTS, "%s is a peer already, at %s; the block says %s", p->name,
-			    p->address.text[0] ? p->address.text : "no address", block->address[0] ? block->address : "none");
-			trouble_hint(t, "If it has moved, change its address in %.200s.", c->config);
+			trouble_set(t, ERR_EXISTS, "%s is a peer already, at %s; the block says %s",
+			    p->name, p->address.text[0] ? p->address.text : "no address",
+			    block->address[0] ? block->address : "none");
+			trouble_hint(
+			    t, "If it has moved, change its address in %.200s.", c->config);
 		} else {
-			trouble_set(t, ERR_EXISTS, "%s is a peer already, with this key and address; %.200s is unchanged",
+			trouble_set(t, ERR_EXISTS,
+			    "%s is a peer already, with this key and address; %.200s is unchanged",
 			    p->name, c->config);
 		}
 		return ERR_EXISTS;
@@ -108,15 +119,18 @@ int block_append(const struct ctl *c, const struct block *block, struct trouble 
 	struct conf_errors errors = CONF_ERRORS_INIT;
 	struct buffer text = BUFFER_INIT;
 	struct conf *checked = NULL;
-	int err = peer_check(c, block, t);
+	int err = peer_check(c, block, t), lock;
 
 	if (err)
 		return err;
+	lock = file_lock(c->config);
 	err = file_read(c->config, CONF_FILE_MAX, &text, t);
 	if (!err) {
-		buffer_add_str(&text, text.len > 0 && text.data[text.len - 1] == '\n' ? "\n" : "\n\n");
+		buffer_add_str(
+		    &text, text.len > 0 && text.data[text.len - 1] == '\n' ? "\n" : "\n\n");
 		block_add_peer(&text, block);
-		err = text.failed ? ERR_NOMEM : conf_parse(&checked, c->config, buffer_bytes(&text), &errors);
+		err = text.failed ? ERR_NOMEM
+				  : conf_parse(&checked, c->config, buffer_bytes(&text), &errors);
 		if (err == ERR_NOMEM)
 			trouble_set(t, err, "there is not enough memory");
 		else if (err)
@@ -126,6 +140,8 @@ int block_append(const struct ctl *c, const struct block *block, struct trouble 
 	}
 	if (!err)
 		err = file_replace(c->config, buffer_bytes(&text), t);
+	if (lock >= 0)
+		close(lock);
 	conf_free(checked);
 	buffer_free(&text);
 	return err;
@@ -139,15 +155,20 @@ int reload_told(const struct ctl *c, const char **said, struct trouble *t)
 
 	json_decref(answer);
 	if (err && t->code) {
-		trouble_hint(t, "The file %.200s is changed, the daemon is not: `convenectl reload` tries again.", c->config);
+		trouble_hint(t,
+		    "The file %.200s is changed, the daemon is not: `convenectl reload` tries "
+		    "again.",
+		    c->config);
 		return err;
 	}
-	*said = err ? "No daemon was told: convened reads the file when it starts." : "The daemon knows already.";
+	*said = err ? "No daemon was told: convened reads the file when it starts."
+		    : "The daemon knows already.";
 	return OK;
 }
 
 /* The charter that the block brings: check it, and keep it if there is none. */
-static int charter_take(const struct ctl *c, const struct block *block, struct charter **out, bool *kept, struct trouble *t)
+static int charter_take(const struct ctl *c, const struct block *block, struct charter **out,
+    bool *kept, struct trouble *t)
 {
 	struct charter *ours = NULL;
 	unsigned line;
@@ -161,10 +182,13 @@ static int charter_take(const struct ctl *c, const struct block *block, struct c
 	err = charter_open(out, buffer_bytes(&block->charter), &line, &who);
 	if (err) {
 		if (err == ERR_SIGNATURE || err == ERR_NOT_COMPLETE)
-			trouble_set(t, err, "the charter in the block is not validly signed by %s", who);
+			trouble_set(
+			    t, err, "the charter in the block is not validly signed by %s", who);
 		else
-			trouble_set(t, err, "the charter in the block is not valid (line %u: %s)", line, error_text(err));
-		trouble_hint(t, "Nothing was changed. Ask %s for its block again.", block->root.name);
+			trouble_set(t, err, "the charter in the block is not valid (line %u: %s)",
+			    line, error_text(err));
+		trouble_hint(
+		    t, "Nothing was changed. Ask %s for its block again.", block->root.name);
 		return err;
 	}
 	err = ctl_charter(c, &ours, t);
@@ -172,7 +196,8 @@ static int charter_take(const struct ctl *c, const struct block *block, struct c
 		err = file_create(c->conf->node.charter, buffer_bytes(&block->charter), 0644, t);
 		*kept = !err;
 	} else if (!err && memcmp(ours->forum, (*out)->forum, HASH_LEN) != 0) {
-		err = trouble_set(t, ERR_OTHER_FORUM, "%s belongs to another forum than this node", block->root.name);
+		err = trouble_set(t, ERR_OTHER_FORUM, "%s belongs to another forum than this node",
+		    block->root.name);
 		trouble_hint(t, "A node carries one forum. Nothing was changed.");
 	}
 	charter_free(ours);
@@ -184,17 +209,20 @@ static void founders_print(const struct charter *charter, const char *self)
 	bool member = false;
 	char hex[65];
 
-	printf("The forum's charter came with it and is kept. All its founders have signed it.\n  Name      ");
+	printf("The forum's charter came with it and is kept. All its founders have signed it.\n  "
+	       "Name      ");
 	print_isolate(bytes_str(charter->name));
 	printf("\n  Forum     %s\n  Founders  ", forum_text(hex, charter->forum));
 	for (size_t i = 0; i < charter->member_count; i++) {
 		const struct verifier *v = &charter->members[i];
 
-		printf("%s%s (%02x%02x%02x%02x)\n", i ? "            " : "", v->name, v->id[0], v->id[1], v->id[2], v->id[3]);
+		printf("%s%s (%02x%02x%02x%02x)\n", i ? "            " : "", v->name, v->id[0],
+		    v->id[1], v->id[2], v->id[3]);
 		member |= strcmp(v->name, self) == 0;
 	}
 	if (!member)
-		printf("To be a member, %s must be admitted by %u of them: send them your block\n(`convenectl block`).\n",
+		printf("To be a member, %s must be admitted by %u of them: send them your "
+		       "block\n(`convenectl block`).\n",
 		    self, charter->admit);
 }
 
@@ -232,11 +260,12 @@ int ctl_peer(const struct invocation *in)
 		json_put(o, "address", block.address[0] ? json_string(block.address) : json_null());
 		json_put(o, "key_id", json_hex(block.root.id, 4));
 		json_put(o, "charter_kept", json_boolean(kept));
-		json_put(o, "forum", charter ? json_string(forum_text(hex, charter->forum)) : json_null());
+		json_put(o, "forum",
+		    charter ? json_string(forum_text(hex, charter->forum)) : json_null());
 		json_print(o);
 	} else if (!err && !code) {
-		printf("%s is a peer now, with the key %02x%02x%02x%02x. %s\n", block.root.name, block.root.id[0], block.root.id[1],
-		    block.root.id[2], block.root.id[3], told);
+		printf("%s is a peer now, with the key %02x%02x%02x%02x. %s\n", block.root.name,
+		    block.root.id[0], block.root.id[1], block.root.id[2], block.root.id[3], told);
 	}
 	charter_free(charter);
 	block_clear(&block);
@@ -262,7 +291,8 @@ int ctl_address(const struct invocation *in)
 		err = ctl_credential(&c, charter, &credential, &t);
 	if (!err) {
 		snprintf(node.address, sizeof node.address, "%s", c.conf->node.address.text);
-		snprintf(node.organisation, sizeof node.organisation, "%s", credential.organisation);
+		snprintf(
+		    node.organisation, sizeof node.organisation, "%s", credential.organisation);
 		memcpy(node.root_key, credential.root_key, KEY_LEN);
 		memcpy(node.forum, charter->forum, HASH_LEN);
 		node_line_format(&line, &node, credential.binding.log_name);

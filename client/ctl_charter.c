@@ -1,187 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Founding a forum: one founder drafts the text, each signs it, and what all have signed is the
- * charter. Signed drafts are put together from valid founders' signatures alone: one bad line would
- * spoil the note for everyone. */
-#include <inttypes.h>
+/* Founding a forum: one founder drafts the text (ctl_draft.c), each signs it, and what all have
+ * signed is the charter. Signed drafts are put together from valid founders' signatures alone: one
+ * bad line would spoil the note for everyone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/encode.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "client/ctl.h"
-#include "client/files.h"
-
-#define CONTENT_LIMIT "1048576"
-
-static const char *const topic_words[] = {"participants", "registrars", "roots"};
-
-static int draft_path(const struct ctl *c, char out[static PATH_LEN], struct trouble *t)
-{
-	if (snprintf(out, PATH_LEN, "%s.draft", c->conf->node.charter) >= PATH_LEN)
-		return trouble_set(t, ERR_INVALID, "the path of the charter is too long");
-	return OK;
-}
-
-/* ---- drafts ---- */
-
-/* "2 of all", "1 of a.example b.example". */
-static int anchor_read(struct charter *ch, const char *text, struct trouble *t)
-{
-	size_t digits = strcspn(text, " ");
-	uint64_t n;
-
-	if (decimal_parse(&n, text, digits, 1000) != OK || strncmp(text + digits, " of ", 4) != 0)
-		return trouble_set(t, ERR_INVALID, "--anchor wants \"N of all\" or \"N of NAME NAME\", not %.100s", text);
-	ch->anchor = (uint32_t)n;
-	text += digits + 4;
-	if (strcmp(text, "all") == 0)
-		return OK;
-	ch->anchor_names = calloc(strlen(text) / 2 + 1, sizeof *ch->anchor_names);
-	if (!ch->anchor_names)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
-	while (*(text += strspn(text, " "))) {
-		size_t len = strcspn(text, " ");
-
-		if (!org_name_valid(bytes_of(text, len)))
-			return trouble_set(t, ERR_INVALID, "--anchor names %.*s, which is not an organisation's name",
-			    (int)(len < 100 ? len : 100), text);
-		memcpy(ch->anchor_names[ch->anchor_name_count++], text, len);
-		text += len;
-	}
-	return OK;
-}
-
-static int number_read(const char *option, const char *text, uint64_t max, uint32_t *out, struct trouble *t)
-{
-	uint64_t n;
-
-	if (decimal_parse(&n, text, strlen(text), max) != OK)
-		return trouble_set(t, ERR_INVALID, "--%s wants a number, not %.100s", option, text);
-	*out = (uint32_t)n;
-	return OK;
-}
-
-/* Names and limits from the command line. */
-static int terms_read(const struct invocation *in, struct charter *ch, struct trouble *t)
-{
-	const char *name = option_value(in, "name"), *purpose = option_value(in, "purpose");
-	const char *topics = option_value(in, "topics"), *anchor = option_value(in, "anchor");
-	const char *admit = option_value(in, "admit"), *limit = option_value(in, "content-limit");
-	struct buffer text = BUFFER_INIT;
-	int err = OK;
-	size_t i = 0;
-
-	if (!name || !purpose)
-		return trouble_set(t, ERR_INVALID, "a charter wants --name and --purpose");
-	/* Typed text is NFC before it is signed. */
-	if (text_nfc(&text, bytes_str(name)) == OK)
-		ch->name = strdup(buffer_str(&text));
-	buffer_reset(&text);
-	if (text_nfc(&text, bytes_str(purpose)) == OK)
-		ch->purpose = strdup(buffer_str(&text));
-	buffer_free(&text);
-	if (!ch->name || !ch->purpose)
-		return trouble_set(t, ERR_TEXT, "--name and --purpose must be UTF-8");
-	while (topics && i < 3 && strcmp(topics, topic_words[i]) != 0)
-		i++;
-	if (i == 3)
-		return trouble_set(t, ERR_INVALID, "--topics wants participants, registrars or roots");
-	ch->topics = (enum charter_topics)i;
-	/* More than half, so that no half admits whom the other doesn't want. */
-	ch->admit = (uint32_t)(ch->member_count / 2 + 1);
-	if (admit)
-		err = number_read("admit", admit, UINT32_MAX, &ch->admit, t);
-	if (!err)
-		err = number_read("content-limit", limit ? limit : CONTENT_LIMIT, UINT32_MAX, &ch->content_limit, t);
-	/* The origin doesn't count: a founder alone has nobody to anchor with. */
-	ch->anchor = ch->member_count > 1;
-	if (!err && anchor)
-		err = anchor_read(ch, anchor, t);
-	return err;
-}
-
-/* Ourselves and those whose blocks are given. */
-static int founders_read(const struct ctl *c, struct charter *ch, struct trouble *t)
-{
-	int err;
-
-	ch->members = calloc((size_t)c->in->count + 1, sizeof *ch->members);
-	if (!ch->members)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
-	err = root_public(c, &ch->members[ch->member_count++], t);
-	for (int i = 0; i < c->in->count && !err; i++) {
-		struct block block;
-
-		err = block_load(&block, c->in->operands[i], t);
-		for (size_t j = 0; j < ch->member_count && !err; j++)
-			if (strcmp(ch->members[j].name, block.root.name) == 0 ||
-			    memcmp(ch->members[j].public, block.root.public, KEY_LEN) == 0)
-				err = trouble_set(t, ERR_INVALID, "%.200s: %s is a founder already, or its key is another founder's",
-				    c->in->operands[i], block.root.name);
-		if (!err)
-			ch->members[ch->member_count++] = block.root;
-		block_clear(&block);
-	}
-	return err;
-}
-
-int ctl_charter_draft(const struct invocation *in)
-{
-	struct charter *ch = calloc(1, sizeof *ch);
-	struct buffer text = BUFFER_INIT;
-	const char *out = option_value(in, "out"), *field = NULL;
-	char path[PATH_LEN];
-	struct trouble t;
-	struct ctl c;
-	int code = ctl_open(&c, in), err = OK;
-
-	if (code) {
-		free(ch);
-		return code;
-	}
-	if (!ch)
-		err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
-	if (!err && file_is_there(c.conf->node.charter) && !out) {
-		err = trouble_set(&t, ERR_EXISTS, "this node has a charter already (%.300s)", c.conf->node.charter);
-		trouble_hint(&t, "It never changes. `--out FILE` drafts one for another node.");
-	}
-	if (!err)
-		err = founders_read(&c, ch, &t);
-	if (!err)
-		err = terms_read(in, ch, &t);
-	if (!err && (err = charter_text(&text, ch, &field)) != OK)
-		trouble_set(&t, err, err == ERR_INVALID ? "%s is out of its range" : "there is not enough memory for %s",
-		    field ? field : "the charter");
-	if (!err)
-		err = draft_path(&c, path, &t);
-	if (!err)
-		err = file_create(out ? out : path, buffer_bytes(&text), 0644, &t);
-	if (err == ERR_EXISTS && !t.hint[0])
-		trouble_hint(&t, "Remove it if it was a mistake, or give --out FILE.");
-	if (!err && in->json) {
-		json_t *o = json_object();
-
-		json_put(o, "file", json_bytes(bytes_str(out ? out : path)));
-		json_put(o, "text", json_bytes(buffer_bytes(&text)));
-		json_print(o);
-	} else if (!err) {
-		print_block(buffer_bytes(&text), 2);
-		printf("\nThe draft is in %s. Once it is signed it can't be changed.\n", out ? out : path);
-		if (ch->member_count == 1)
-			printf("Next: `convenectl charter sign`.\n");
-		else
-			printf("Next: `convenectl charter sign`, and send the file to the other founders, who do the\n"
-			       "same with it; `convenectl charter merge` puts their copies together.\n");
-	}
-	buffer_free(&text);
-	charter_free(ch);
-	return ctl_close(&c, err ? ctl_fail(in, &t) : EXIT_DONE);
-}
-
-/* ---- signatures ---- */
 
 struct signed_draft {
 	struct charter *charter; /* its text; `note` is empty */
@@ -211,7 +38,8 @@ static int draft_load(struct signed_draft *d, const char *path, struct trouble *
 		d->text = note.text;
 	err = charter_parse_text(&d->charter, d->text, &line);
 	if (err)
-		trouble_set(t, err, "%.200s is not a charter: line %u: %s", path, line, error_text(err));
+		trouble_set(
+		    t, err, "%.200s is not a charter: line %u: %s", path, line, error_text(err));
 	return err;
 }
 
@@ -227,7 +55,8 @@ static int line_take(struct buffer *out, const struct signed_draft *d, size_t fo
 		return ERR_UNSIGNED;
 	err = note_verify(&note, v, NULL);
 	for (size_t i = 0; !err && i < note.count; i++) {
-		if (note_signature(&note, i, &s) != OK || !bytes_equal(s.name, bytes_str(v->name)) || memcmp(s.id, v->id, 4) != 0)
+		if (note_signature(&note, i, &s) != OK ||
+		    !bytes_equal(s.name, bytes_str(v->name)) || memcmp(s.id, v->id, 4) != 0)
 			continue;
 		buffer_add(out, s.line.data, s.line.len);
 		return OK;
@@ -237,8 +66,8 @@ static int line_take(struct buffer *out, const struct signed_draft *d, size_t fo
 
 /* Put together the founders' signatures of several copies, and make our own if `root` is given.
  * `*missing` gets how many are not there yet. */
-static int note_join(struct buffer *out, const struct signed_draft *drafts, char *const *paths, size_t count, const struct key *root,
-    size_t *missing, struct trouble *t)
+static int note_join(struct buffer *out, const struct signed_draft *drafts, char *const *paths,
+    size_t count, const struct key *root, size_t *missing, struct trouble *t)
 {
 	const struct charter *ch = drafts[0].charter;
 	int err = OK;
@@ -253,9 +82,11 @@ static int note_join(struct buffer *out, const struct signed_draft *drafts, char
 			err = line_take(out, &drafts[i], f);
 			found = !err;
 			if (err == ERR_SIGNATURE)
-				trouble_set(t, err, "%.200s has a wrong signature of %s", paths[i], ch->members[f].name);
+				trouble_set(t, err, "%.200s has a wrong signature of %s", paths[i],
+				    ch->members[f].name);
 			else if (err && err != ERR_UNSIGNED)
-				trouble_set(t, err, "%.200s can't be checked: %s", paths[i], error_text(err));
+				trouble_set(t, err, "%.200s can't be checked: %s", paths[i],
+				    error_text(err));
 			if (err == ERR_UNSIGNED)
 				err = OK;
 		}
@@ -264,7 +95,8 @@ static int note_join(struct buffer *out, const struct signed_draft *drafts, char
 		if (root && memcmp(root->public, ch->members[f].public, KEY_LEN) == 0) {
 			err = note_sign(out, drafts[0].text, bytes_str(ch->members[f].name), root);
 			if (err)
-				trouble_set(t, err, "the charter can't be signed: %s", error_text(err));
+				trouble_set(
+				    t, err, "the charter can't be signed: %s", error_text(err));
 		} else {
 			(*missing)++;
 		}
@@ -300,12 +132,13 @@ static void charter_print(const struct charter *ch, struct bytes note)
 	printf("  Anchoring      %u of", ch->anchor);
 	for (size_t i = 0; i < ch->anchor_name_count; i++)
 		printf(" %s", ch->anchor_names[i]);
-	printf("%s\n  Content limit  %u bytes\n  Founders       ", ch->anchor_names ? "" : " all", ch->content_limit);
+	printf("%s\n  Content limit  %u bytes\n  Founders       ", ch->anchor_names ? "" : " all",
+	    ch->content_limit);
 	for (size_t i = 0; i < ch->member_count; i++) {
 		const struct verifier *v = &ch->members[i];
 
-		printf("%s%s (%02x%02x%02x%02x), %s\n", i ? "                 " : "", v->name, v->id[0], v->id[1], v->id[2], v->id[3],
-		    signed_text(ch, note, i));
+		printf("%s%s (%02x%02x%02x%02x), %s\n", i ? "                 " : "", v->name,
+		    v->id[0], v->id[1], v->id[2], v->id[3], signed_text(ch, note, i));
 	}
 }
 
@@ -357,14 +190,16 @@ static int install(const struct ctl *c, struct bytes note, struct trouble *t)
 	int err = charter_open(&new, note, &line, &who);
 
 	if (err)
-		return trouble_set(t, err, "the charter is not valid: %s %s", error_text(err), who ? who : "");
+		return trouble_set(
+		    t, err, "the charter is not valid: %s %s", error_text(err), who ? who : "");
 	for (size_t i = 0; i < new->member_count; i++)
 		among |= strcmp(new->members[i].name, c->conf->node.name) == 0;
 	err = ctl_charter(c, &ours, t);
 	if (err == ERR_NOTFOUND)
 		err = file_create(path, note, 0644, t);
 	else if (!err && memcmp(ours->forum, new->forum, HASH_LEN) != 0)
-		err = trouble_set(t, ERR_OTHER_FORUM, "this node belongs to another forum already (%.300s)", path);
+		err = trouble_set(t, ERR_OTHER_FORUM,
+		    "this node belongs to another forum already (%.300s)", path);
 	charter_free(ours);
 	charter_free(new);
 	if (!err && !c->in->json) {
@@ -376,8 +211,8 @@ static int install(const struct ctl *c, struct bytes note, struct trouble *t)
 }
 
 /* After a signature or a merge: write the file, say who is missing, install what is complete. */
-static int note_finish(const struct ctl *c, const struct signed_draft *first, struct bytes note, const char *path, bool standard,
-    size_t missing, struct trouble *t)
+static int note_finish(const struct ctl *c, const struct signed_draft *first, struct bytes note,
+    const char *path, bool standard, size_t missing, struct trouble *t)
 {
 	const struct charter *ch = first->charter;
 	struct charter *installed;
@@ -394,7 +229,8 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 	if (!c->in->json)
 		charter_print(ch, note);
 	if (missing > 0 && !c->in->json)
-		printf("\nThe signed draft is in %s. It wants %zu more signature%s.\n", path, missing, missing == 1 ? "" : "s");
+		printf("\nThe signed draft is in %s. It wants %zu more signature%s.\n", path,
+		    missing, missing == 1 ? "" : "s");
 	if (missing == 0) {
 		if (!c->in->json)
 			printf("\n");
@@ -414,16 +250,19 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 	return code;
 }
 
-static int founder_find(const struct charter *ch, const struct ctl *c, const struct key *root, struct trouble *t)
+static int founder_find(
+    const struct charter *ch, const struct ctl *c, const struct key *root, struct trouble *t)
 {
 	for (size_t i = 0; i < ch->member_count; i++) {
 		if (memcmp(ch->members[i].public, root->public, KEY_LEN) != 0)
 			continue;
 		if (strcmp(ch->members[i].name, c->conf->node.name) == 0)
 			return OK;
-		return trouble_set(t, ERR_KEY, "the draft names this root key as %s's, not %s's", ch->members[i].name, c->conf->node.name);
+		return trouble_set(t, ERR_KEY, "the draft names this root key as %s's, not %s's",
+		    ch->members[i].name, c->conf->node.name);
 	}
-	trouble_set(t, ERR_KEY, "%s, with this root key, is not among the founders of this draft", c->conf->node.name);
+	trouble_set(t, ERR_KEY, "%s, with this root key, is not among the founders of this draft",
+	    c->conf->node.name);
 	trouble_hint(t, "Send your block (`convenectl block`) to whoever drafts.");
 	return ERR_KEY;
 }
@@ -447,7 +286,8 @@ int ctl_charter_sign(const struct invocation *in)
 		paths[0] = in->operands[0];
 	if (!err && standard && !file_is_there(path)) {
 		err = trouble_set(&t, ERR_NOTFOUND, "there is no draft to sign (%.300s)", path);
-		trouble_hint(&t, "`convenectl charter draft` makes one; or name the file that a founder sent you.");
+		trouble_hint(&t, "`convenectl charter draft` makes one; or name the file that a "
+				 "founder sent you.");
 	}
 	if (!err)
 		err = draft_load(&draft, paths[0], &t);
@@ -458,7 +298,8 @@ int ctl_charter_sign(const struct invocation *in)
 	if (!err)
 		err = note_join(&note, &draft, paths, 1, &root, &missing, &t);
 	key_wipe(&root);
-	code = err ? ctl_fail(in, &t) : note_finish(&c, &draft, buffer_bytes(&note), paths[0], standard, missing, &t);
+	code = err ? ctl_fail(in, &t)
+		   : note_finish(&c, &draft, buffer_bytes(&note), paths[0], standard, missing, &t);
 	buffer_free(&note);
 	draft_clear(&draft);
 	return ctl_close(&c, code);
@@ -491,14 +332,18 @@ int ctl_charter_merge(const struct invocation *in)
 		paths[count++] = in->operands[i];
 	for (size_t i = 0; i < count && !err; i++) {
 		err = draft_load(&drafts[i], paths[i], &t);
-		if (!err && i > 0 && memcmp(drafts[i].charter->forum, drafts[0].charter->forum, HASH_LEN) != 0)
-			err = trouble_set(&t, ERR_OTHER_FORUM, "%.200s and %.200s are copies of different drafts", paths[0], paths[i]);
+		if (!err && i > 0 &&
+		    memcmp(drafts[i].charter->forum, drafts[0].charter->forum, HASH_LEN) != 0)
+			err = trouble_set(&t, ERR_OTHER_FORUM,
+			    "%.200s and %.200s are copies of different drafts", paths[0], paths[i]);
 	}
 	if (!err)
 		err = note_join(&note, drafts, paths, count, NULL, &missing, &t);
 	if (!err && missing == drafts[0].charter->member_count)
 		err = trouble_set(&t, ERR_UNSIGNED, "nobody has signed these drafts yet");
-	code = err ? ctl_fail(in, &t) : note_finish(&c, &drafts[0], buffer_bytes(&note), paths[0], standard, missing, &t);
+	code = err ? ctl_fail(in, &t)
+		   : note_finish(
+			 &c, &drafts[0], buffer_bytes(&note), paths[0], standard, missing, &t);
 	for (size_t i = 0; drafts && i < max; i++)
 		draft_clear(&drafts[i]);
 	buffer_free(&note);
@@ -520,7 +365,9 @@ int ctl_charter_show(const struct invocation *in)
 		return code;
 	err = draft_path(&c, path, &t);
 	if (!shown)
-		shown = err || file_is_there(c.conf->node.charter) || !file_is_there(path) ? c.conf->node.charter : path;
+		shown = err || file_is_there(c.conf->node.charter) || !file_is_there(path)
+			    ? c.conf->node.charter
+			    : path;
 	if (!err)
 		err = draft_load(&draft, shown, &t);
 	if (err == ERR_NOTFOUND && in->count == 0)

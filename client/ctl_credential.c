@@ -11,7 +11,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "client/ctl.h"
-#include "client/files.h"
 #include "member/credential_text.h"
 #include "msg/body.h"
 #include "msg/frame.h"
@@ -40,9 +39,11 @@ static int body_fill(const struct ctl *c, struct node_body *node, struct trouble
 		err = key_load(c, "cosigner", &key, t);
 	}
 	if (!err) {
-		err = verifier_make(&node->cosigner, bytes_str(cosigner), VERIFIER_COSIGNATURE, key.public);
+		err = verifier_make(
+		    &node->cosigner, bytes_str(cosigner), VERIFIER_COSIGNATURE, key.public);
 		if (err)
-			trouble_set(t, err, "the cosigner's name, %s, can't stand in a key", cosigner);
+			trouble_set(
+			    t, err, "the cosigner's name, %s, can't stand in a key", cosigner);
 	}
 	if (!err)
 		err = key_load(c, "tls", &key, t);
@@ -55,19 +56,22 @@ static int body_fill(const struct ctl *c, struct node_body *node, struct trouble
 }
 
 /* Sign a NODE message and open it again. */
-static int credential_sign(const struct ctl *c, const struct charter *charter, const struct node_body *node,
-    uint64_t number, uint64_t sequence, const struct key *root, struct credential *out, struct trouble *t)
+static int credential_sign(const struct ctl *c, const struct charter *charter,
+    const struct node_body *node, uint64_t number, uint64_t sequence, const struct key *root,
+    struct credential *out, struct trouble *t)
 {
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
-	int err = credential_make(&message, log_name, charter->forum, c->conf->node.name, number, root, node,
-	    sequence, clock_wall_ms());
+	int err = credential_make(&message, log_name, charter->forum, c->conf->node.name, number,
+	    root, node, sequence, clock_wall_ms());
 
 	if (!err)
-		err = credential_open_newer(out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
+		err = credential_open_newer(
+		    out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
 	buffer_free(&message);
 	if (err == ERR_INVALID)
-		trouble_set(t, ERR_KEY, "these keys make no credential that others would accept: all must be distinct");
+		trouble_set(t, ERR_KEY,
+		    "these keys make no credential that others would accept: all must be distinct");
 	else if (err)
 		trouble_set(t, err, "the credential can't be made: %s", error_text(err));
 	return err;
@@ -120,8 +124,10 @@ int credential_after_charter(const struct ctl *c, const struct charter *charter)
 
 	if (err == ERR_NOTFOUND && !file_is_there(c->root)) {
 		if (!c->in->json)
-			printf("The root key is not here. Where it is, run `convenectl credential`; the file\n"
-			       "%s/credential belongs on this machine.\n", c->keys);
+			printf("The root key is not here. Where it is, run `convenectl "
+			       "credential`; the file\n"
+			       "%s/credential belongs on this machine.\n",
+			    c->keys);
 		return EXIT_DONE;
 	}
 	if (err)
@@ -133,18 +139,22 @@ int credential_after_charter(const struct ctl *c, const struct charter *charter)
 	return EXIT_DONE;
 }
 
-static void credential_print(const struct ctl *c, const struct credential *credential, const char *said)
+static void credential_print(
+    const struct ctl *c, const struct credential *credential, const char *said)
 {
 	char hex[65];
 
 	if (c->in->json) {
 		json_t *o = json_object();
+		char path[PATH_LEN];
+		struct trouble t;
 
 		json_put(o, "log", json_string(credential->binding.log_name));
 		json_put(o, "forum", json_string(forum_text(hex, credential->binding.forum)));
 		json_put(o, "serial", json_integer((json_int_t)credential->node.serial));
 		json_put(o, "root_key", json_hex(credential->root_key, KEY_LEN));
-		json_put(o, "file", json_bytes(bytes_str(c->keys)));
+		if (path_of(c, path, &t) == OK)
+			json_put(o, "file", json_bytes(bytes_str(path)));
 		json_print(o);
 		return;
 	}
@@ -175,14 +185,16 @@ static int submit(const struct ctl *c, struct bytes message, json_t **answer, st
 	err = daemon_call(c, 1, argv, buffer_bytes(&input), answer, t);
 	buffer_free(&input);
 	if (err && t->code == CONVENE__CODE__SEQUENCE)
-		trouble_hint(t, "The file root.sequence beside the root key is older than the log. Find the highest"
-		    " sequence that the root key has used, and give --sequence with a higher one.");
+		trouble_hint(t,
+		    "root.sequence beside the root key is older than the log. Give --sequence with a number"
+		    " above all that the root key has used.");
 	return err;
 }
 
-/* What the daemon knows before anything is signed: the highest sequence of the root key (`seen`), and
- * whether this organisation is a member already (ERR_EXISTS). */
-static int daemon_ask(const struct ctl *c, const struct verifier *new, uint64_t *seen, struct trouble *t)
+/* What the daemon knows before anything is signed: the highest sequence of the root key (`seen`),
+ * and whether this organisation is a member already (ERR_EXISTS). */
+static int daemon_ask(
+    const struct ctl *c, const struct verifier *new, uint64_t *seen, struct trouble *t)
 {
 	static const char *const argv[] = {"status"};
 	const json_t *members;
@@ -193,15 +205,18 @@ static int daemon_ask(const struct ctl *c, const struct verifier *new, uint64_t 
 
 	if (err) {
 		if (err == ERR_CLOSED && new)
-			trouble_hint(t, "Is convened running? `admit --out FILE` signs without it, and `submit` sends later.");
+			trouble_hint(t, "Is convened running? `admit --out FILE` signs without it, "
+					"and `submit` sends later.");
 		return err;
 	}
 	*seen = number_at(answer, "root_sequence");
 	members = json_object_get(answer, "members");
-	json_array_foreach(members, i, member) {
-		if (new && bytes_equal(text_at(member, "name"), bytes_str(new->name)) &&
+	json_array_foreach(members, i, member)
+	{
+		if (new &&bytes_equal(text_at(member, "name"), bytes_str(new->name)) &&
 		    bytes_equal(text_at(member, "key_id"), bytes_str(id_short(id, new->id))))
-			err = trouble_set(t, ERR_EXISTS, "%s is a member already, with this key", new->name);
+			err = trouble_set(
+			    t, ERR_EXISTS, "%s is a member already, with this key", new->name);
 	}
 	json_decref(answer);
 	return err;
@@ -226,7 +241,8 @@ static int credential_renew(const struct ctl *c, const struct charter *charter, 
 	node.serial = old.node.serial + 1;
 	err = body_fill(c, &node, t);
 	if (!err && memcmp(node.log_key, old.node.log_key, KEY_LEN) != 0)
-		err = trouble_set(t, ERR_KEY, "the log key is not the one that began this log; a log has one key for life");
+		err = trouble_set(t, ERR_KEY,
+		    "the log key is not the one that began this log; a log has one key for life");
 	if (!err)
 		err = daemon_ask(c, NULL, &seen, t);
 	if (!err)
@@ -234,7 +250,8 @@ static int credential_renew(const struct ctl *c, const struct charter *charter, 
 	if (!err) {
 		err = root_sequence(c, seen, &sequence, t);
 		if (!err)
-			err = credential_sign(c, charter, &node, old.number, sequence, &root, &new, t);
+			err = credential_sign(
+			    c, charter, &node, old.number, sequence, &root, &new, t);
 		key_wipe(&root);
 	}
 	/* Others must be able to find it in the log: so the daemon takes it first. */
@@ -245,7 +262,9 @@ static int credential_renew(const struct ctl *c, const struct charter *charter, 
 		err = file_replace(path, buffer_bytes(&text), t);
 	}
 	if (!err)
-		credential_print(c, &new, "The new credential is in the log. Restart convened now: it reads its keys when it starts.");
+		credential_print(c, &new,
+		    "The new credential is in the log. Restart convened now: it reads its keys "
+		    "when it starts.");
 	json_decref(answer);
 	buffer_free(&text);
 	credential_clear(&old);
@@ -270,7 +289,8 @@ int ctl_credential_make(const struct invocation *in)
 	} else if (!err) {
 		err = credential_ensure(&c, charter, &credential, &made, &t);
 		if (!err) {
-			credential_print(&c, &credential, made ? "The credential is made." : "The credential is there already.");
+			credential_print(&c, &credential,
+			    made ? "The credential is made." : "The credential is there already.");
 			credential_clear(&credential);
 		}
 	}
@@ -302,7 +322,8 @@ static int admit_sign(const struct ctl *c, const struct charter *charter, const 
 		memcpy(h.signer, root.public, KEY_LEN);
 		h.body = buffer_bytes(&body);
 		if (memcmp(root.public, credential.root_key, KEY_LEN) != 0)
-			err = trouble_set(t, ERR_KEY, "%.300s is not the root key of this node's credential", c->root);
+			err = trouble_set(t, ERR_KEY,
+			    "%.300s is not the root key of this node's credential", c->root);
 		if (!err)
 			err = root_sequence(c, seen, &h.sequence, t);
 		if (!err && (err = message_sign(message, &credential.binding, &h, &root)) != OK)
@@ -323,7 +344,8 @@ static bool is_founder(const struct charter *charter, const struct verifier *roo
 }
 
 /* Admit, and append the peer if asked to. What was done is said before what failed. */
-static int admit(const struct ctl *c, const struct charter *charter, const struct block *block, struct trouble *t)
+static int admit(const struct ctl *c, const struct charter *charter, const struct block *block,
+    struct trouble *t)
 {
 	const char *out = option_value(c->in, "out"), *told = NULL;
 	struct buffer message = BUFFER_INIT;
@@ -332,9 +354,11 @@ static int admit(const struct ctl *c, const struct charter *charter, const struc
 	int err = OK;
 
 	if (strcmp(block->root.name, c->conf->node.name) == 0)
-		return trouble_set(t, ERR_INVALID, "this is %s's own block; nobody admits itself", block->root.name);
+		return trouble_set(t, ERR_INVALID, "this is %s's own block; nobody admits itself",
+		    block->root.name);
 	if (is_founder(charter, &block->root))
-		return trouble_set(t, ERR_EXISTS, "%s is a founder of the forum, and needs no admission", block->root.name);
+		return trouble_set(t, ERR_EXISTS,
+		    "%s is a founder of the forum, and needs no admission", block->root.name);
 	if (!out)
 		err = daemon_ask(c, &block->root, &seen, t);
 	if (!err)
@@ -347,12 +371,15 @@ static int admit(const struct ctl *c, const struct charter *charter, const struc
 	if (err)
 		return err;
 	if (!c->in->json && out)
-		printf("%s is admitted by the message in %s; `convenectl submit` sends it.\n", block->root.name, out);
+		printf("%s is admitted by the message in %s; `convenectl submit` sends it.\n",
+		    block->root.name, out);
 	else if (!c->in->json)
-		printf("%s is admitted by %s (root key %02x%02x%02x%02x). %s\n", block->root.name, c->conf->node.name,
-		    block->root.id[0], block->root.id[1], block->root.id[2], block->root.id[3],
-		    charter->admit == 1 ? "By the charter one admission suffices: it is a member now."
-					: "It is a member once as many members have done so as the charter wants.");
+		printf("%s is admitted by %s (root key %02x%02x%02x%02x). %s\n", block->root.name,
+		    c->conf->node.name, block->root.id[0], block->root.id[1], block->root.id[2],
+		    block->root.id[3],
+		    charter->admit == 1
+			? "By the charter one admission suffices: it is a member now."
+			: "It is a member once as many members have done so as the charter wants.");
 	if (option_given(c->in, "peer")) {
 		err = block_append(c, block, t);
 		if (!err)

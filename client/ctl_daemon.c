@@ -19,7 +19,8 @@ int daemon_call(const struct ctl *c, int argc, const char *const *argv, struct b
 
 	*out = NULL;
 	if (!err) {
-		*out = json.len ? json_loadb((const char *)json.data, json.len, 0, &wrong) : json_object();
+		*out = json.len ? json_loadb((const char *)json.data, json.len, 0, &wrong)
+				: json_object();
 		if (!json_is_object(*out)) {
 			json_decref(*out);
 			*out = NULL;
@@ -31,7 +32,8 @@ int daemon_call(const struct ctl *c, int argc, const char *const *argv, struct b
 	return err;
 }
 
-int daemon_run(const struct invocation *in, int argc, const char *const *argv, void (*say)(const json_t *answer))
+int daemon_run(const struct invocation *in, int argc, const char *const *argv,
+    void (*say)(const json_t *answer))
 {
 	json_t *answer = NULL;
 	struct trouble t;
@@ -53,7 +55,8 @@ struct bytes text_at(const json_t *o, const char *key)
 {
 	const json_t *value = json_object_get(o, key);
 
-	return json_is_string(value) ? bytes_of(json_string_value(value), json_string_length(value)) : bytes_of("", 0);
+	return json_is_string(value) ? bytes_of(json_string_value(value), json_string_length(value))
+				     : bytes_of("", 0);
 }
 
 uint64_t number_at(const json_t *o, const char *key)
@@ -69,7 +72,8 @@ static void say_invite(const json_t *a)
 	char when[24];
 
 	print_isolate(text_at(a, "invite"));
-	printf("\n\nWhoever has this line can join once, until %s", time_local(when, number_at(a, "expires")));
+	printf("\n\nWhoever has this line can join once, until %s",
+	    time_local(when, number_at(a, "expires")));
 	printf(":\n  convene join INVITE --handle ");
 	print_isolate(handle.len ? handle : bytes_str("HANDLE"));
 	printf("\n");
@@ -128,7 +132,8 @@ static void say_revoke(const json_t *a)
 	const json_t *keys = json_object_get(a, "revoked");
 	size_t count = json_array_size(keys);
 
-	printf("%zu device key%s revoked; what they sign from now on is not valid.\n", count, count == 1 ? " is" : "s are");
+	printf("%zu device key%s revoked; what they sign from now on is not valid.\n", count,
+	    count == 1 ? " is" : "s are");
 	for (size_t i = 0; i < count; i++) {
 		const json_t *key = json_array_get(keys, i);
 
@@ -152,8 +157,10 @@ int ctl_revoke(const struct invocation *in)
 
 static void say_rebuild(const json_t *a)
 {
-	printf("The views are folded anew from %" PRIu64 " entries, in the background. `convenectl status` shows how far\n"
-	       "they are.\n", number_at(a, "entries"));
+	printf("The views are folded anew from %" PRIu64
+	       " entries, in the background. `convenectl status` shows how far\n"
+	       "they are.\n",
+	    number_at(a, "entries"));
 }
 
 int ctl_rebuild(const struct invocation *in)

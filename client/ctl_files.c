@@ -7,12 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "client/ctl.h"
-#include "client/files.h"
 
 bool file_is_there(const char *path)
 {
@@ -41,15 +41,32 @@ static int write_all(int fd, struct bytes content)
 	return OK;
 }
 
-static int folder_sync(const char *path)
+static int folder_open(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char folder[PATH_MAX];
-	int fd, err;
 
-	snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-	    slash ? path : ".");
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	snprintf(
+	    folder, sizeof folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+	return open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+int file_lock(const char *path)
+{
+	/* The folder: the file itself is replaced, and a lock on it would go with it. */
+	int fd = folder_open(path);
+
+	if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static int folder_sync(const char *path)
+{
+	int fd = folder_open(path), err;
+
 	if (fd < 0)
 		return ERR_IO;
 	/* EINVAL: a file system that has no such thing. */
@@ -59,7 +76,8 @@ static int folder_sync(const char *path)
 }
 
 /* Write `temporary` (a pattern of mkstemp). */
-static int temporary_write(char *temporary, struct bytes content, mode_t mode, const struct stat *owner)
+static int temporary_write(
+    char *temporary, struct bytes content, mode_t mode, const struct stat *owner)
 {
 	int fd = mkostemp(temporary, O_CLOEXEC);
 	int err, saved;
@@ -116,7 +134,8 @@ int file_replace(const char *path, struct bytes content, struct trouble *t)
 		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
 	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", real) >= (int)sizeof temporary)
 		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
-	err = temporary_write(temporary, content, there ? st.st_mode & 07777 : 0644, there ? &st : NULL);
+	err = temporary_write(
+	    temporary, content, there ? st.st_mode & 07777 : 0644, there ? &st : NULL);
 	if (!err && rename(temporary, real) != 0) {
 		int saved = errno;
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A new node: folders, keys, a config. Whatever is there already is left alone, and ends it. */
 #include <errno.h>
-#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +11,6 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "client/ctl.h"
-#include "client/files.h"
 #include "conf/schema.h"
 #include "crypto/keyfile.h"
 
@@ -23,12 +21,12 @@ struct plan {
 	const struct invocation *in;
 	const char *name, *dir;
 	char data[PATH_LEN], keys[PATH_LEN], config[PATH_LEN];
-	char address[300];         /* "": the schema's default */
+	char address[300]; /* "": the schema's default */
 	char *listen[LISTEN_MAX];
 	size_t listen_count;
 	char listen_default[32];
 	char *passphrase;
-	struct passwd *user;       /* NULL: whoever starts the daemon */
+	struct passwd *user; /* NULL: whoever starts the daemon */
 	bool made_dir;
 };
 
@@ -61,7 +59,8 @@ static const char *chosen(const struct plan *p, const char *full)
 	if (strcmp(full, "node.address") == 0)
 		return p->address[0] ? p->address : NULL;
 	if (strcmp(full, "node.data") == 0)
-		return option_given(p->in, "data") || strcmp(p->dir, CTL_DIR) == 0 ? p->data : "data";
+		return option_given(p->in, "data") || strcmp(p->dir, CTL_DIR) == 0 ? p->data
+										   : "data";
 	if (strcmp(full, "node.keys") == 0)
 		return "keys";
 	if (strcmp(full, "node.charter") == 0)
@@ -75,8 +74,8 @@ static void option_add(struct buffer *out, const struct plan *p, const struct op
 {
 	const char *value = chosen(p, o->full);
 
-	buffer_printf(out, "\t# %s%s%s%s\n\t", o->doc, o->derived ? "; default " : "", o->derived ? o->derived : "",
-	    o->scope == SCOPE_RESTART ? " (restart)" : "");
+	buffer_printf(out, "\t# %s%s%s%s\n\t", o->doc, o->derived ? "; default " : "",
+	    o->derived ? o->derived : "", o->scope == SCOPE_RESTART ? " (restart)" : "");
 	if (o->type == TYPE_LISTEN && p->listen_count > 0) {
 		buffer_printf(out, "%s = {", o->name);
 		for (size_t i = 0; i < p->listen_count; i++) {
@@ -115,8 +114,10 @@ static void config_add(struct buffer *out, const struct plan *p)
 {
 	buffer_printf(out,
 	    "# The configuration of convened for %s, explained in convened.conf(5).\n#\n"
-	    "# Check it with `convened -n`; `convened -nv` prints all options with the values in force. After a\n"
-	    "# change, `convenectl reload` takes it over; options marked (restart) wait for a restart. What is\n"
+	    "# Check it with `convened -n`; `convened -nv` prints all options with the values in "
+	    "force. After a\n"
+	    "# change, `convenectl reload` takes it over; options marked (restart) wait for a "
+	    "restart. What is\n"
 	    "# commented out shows the default. Relative paths start at this file's folder.\n",
 	    p->name);
 	for (int i = 0; i < SECTIONS; i++)
@@ -135,10 +136,12 @@ static int address_plan(struct plan *p, struct trouble *t)
 
 	while ((listen = option_next(p->in, "listen", &pos))) {
 		if (p->listen_count == LISTEN_MAX)
-			return trouble_set(t, ERR_INVALID, "more than %d addresses to listen at", LISTEN_MAX);
+			return trouble_set(
+			    t, ERR_INVALID, "more than %d addresses to listen at", LISTEN_MAX);
 		p->listen[p->listen_count++] = (char *)(uintptr_t)listen;
 	}
-	if (address && snprintf(p->address, sizeof p->address, "%s", address) >= (int)sizeof p->address)
+	if (address &&
+	    snprintf(p->address, sizeof p->address, "%s", address) >= (int)sizeof p->address)
 		return trouble_set(t, ERR_INVALID, "the address is too long");
 	port = strrchr(address ? address : p->listen_count ? p->listen[0] : "", ':');
 	if (port && strlen(port) > 6)
@@ -162,22 +165,27 @@ static int plan_make(struct plan *p, struct trouble *t)
 	p->dir = option_given(p->in, "dir") ? option_value(p->in, "dir") : CTL_DIR;
 	if (!org_name_valid(bytes_str(p->name))) {
 		trouble_set(t, ERR_INVALID, "%.100s is not an organisation's name", p->name);
-		trouble_hint(t, "It is a DNS name of yours, in lower case and with a dot: isoc.example.");
+		trouble_hint(
+		    t, "It is a DNS name of yours, in lower case and with a dot: isoc.example.");
 		return ERR_INVALID;
 	}
 	if (user && !(p->user = getpwnam(user)))
-		return trouble_set(t, ERR_NOTFOUND, "there is no user %.100s on this machine", user);
+		return trouble_set(
+		    t, ERR_NOTFOUND, "there is no user %.100s on this machine", user);
 	err = address_plan(p, t);
 	if (!err)
 		err = path_join(p->keys, p->dir, "keys", t);
 	if (!err)
 		err = path_join(p->config, p->dir, CONFIG_NAME, t);
-	if (!err && data && snprintf(p->data, sizeof p->data, "%s", data) >= (int)sizeof p->data)
+	/* As the person means it: from where they stand, not from the folder of the config. */
+	char *here = data && *data != '/' ? getcwd(NULL, 0) : NULL;
+	if (!err && data && snprintf(p->data, sizeof p->data, "%s%s%s", here ? here : "", here ? "/" : "", data) >= (int)sizeof p->data)
 		err = trouble_set(t, ERR_INVALID, "the path %.200s… is too long", data);
 	else if (!err && !data && strcmp(p->dir, CTL_DIR) == 0)
 		snprintf(p->data, sizeof p->data, "%s", option_find(SECTION_NODE, "data")->preset);
 	else if (!err && !data)
 		err = path_join(p->data, p->dir, "data", t);
+	free(here);
 	return err;
 }
 
@@ -186,30 +194,36 @@ static int plan_make(struct plan *p, struct trouble *t)
 static int there(const char *path, struct trouble *t)
 {
 	trouble_set(t, ERR_EXISTS, "%.300s is there already", path);
-	trouble_hint(t, "Nothing was changed, and nothing is ever overwritten. `--dir DIR` makes a node elsewhere.");
+	trouble_hint(t, "Nothing was changed, and nothing is ever overwritten. `--dir DIR` makes a "
+			"node elsewhere.");
 	return ERR_EXISTS;
 }
 
 /* The text must be a config before anything is made. */
-static int config_check(const struct plan *p, struct bytes text, struct conf **out, struct trouble *t)
+static int config_check(
+    const struct plan *p, struct bytes text, struct conf **out, struct trouble *t)
 {
 	struct conf_errors errors = CONF_ERRORS_INIT;
 	int err = conf_parse(out, p->config, text, &errors);
 
 	if (err) {
-		trouble_set(t, ERR_INVALID, "%s", errors.count ? errors.list[0].message : error_text(err));
+		trouble_set(
+		    t, ERR_INVALID, "%s", errors.count ? errors.list[0].message : error_text(err));
 		trouble_hint(t, "Nothing was made.");
 	}
 	conf_errors_free(&errors);
 	return err ? ERR_INVALID : OK;
 }
 
-static int folder_new(const struct plan *p, const char *path, mode_t mode, bool for_user, struct trouble *t)
+static int folder_new(
+    const struct plan *p, const char *path, mode_t mode, bool for_user, struct trouble *t)
 {
 	if (mkdir(path, mode) != 0 && errno != EEXIST)
 		return trouble_errno(t, "the folder %.300s can't be made", path);
-	if (for_user && p->user && geteuid() == 0 && chown(path, p->user->pw_uid, p->user->pw_gid) != 0)
-		return trouble_errno(t, "the folder %.300s can't be given to %s", path, p->user->pw_name);
+	if (for_user && p->user && geteuid() == 0 &&
+	    chown(path, p->user->pw_uid, p->user->pw_gid) != 0)
+		return trouble_errno(
+		    t, "the folder %.300s can't be given to %s", path, p->user->pw_name);
 	return OK;
 }
 
@@ -231,10 +245,12 @@ static int key_new(const struct plan *p, const char *role, struct verifier *root
 	key_wipe(&key);
 	if (err == ERR_IO)
 		return trouble_errno(t, "the key %.300s can't be written", path);
-	return err ? trouble_set(t, err, "the key %.300s can't be made: %s", path, error_text(err)) : OK;
+	return err ? trouble_set(t, err, "the key %.300s can't be made: %s", path, error_text(err))
+		   : OK;
 }
 
-static int make(struct plan *p, struct bytes text, struct conf **conf, struct verifier *root, struct trouble *t)
+static int make(
+    struct plan *p, struct bytes text, struct conf **conf, struct verifier *root, struct trouble *t)
 {
 	static const char *const roles[] = {"root", "log", "registrar", "cosigner", "tls"};
 	int err;
@@ -256,7 +272,7 @@ static int make(struct plan *p, struct bytes text, struct conf **conf, struct ve
 			rmdir(p->dir);
 		return err;
 	}
-	err = folder_new(p, p->data, 0700, true, t);
+	err = folder_new(p, p->data, 0750, true, t);
 	if (!err)
 		err = folder_new(p, p->keys, 0700, false, t);
 	for (size_t i = 0; i < sizeof roles / sizeof *roles && !err; i++)
@@ -301,19 +317,24 @@ static void say(const struct plan *p, const struct conf *conf, const struct bloc
 	}
 	printf("%s is set up.\n\n", p->name);
 	printf("  %s  the configuration\n", p->config);
-	printf("  %s/root.key  the organisation itself%s\n", p->keys, p->passphrase ? ", under the passphrase" : "");
+	printf("  %s/root.key  the organisation itself%s\n", p->keys,
+	    p->passphrase ? ", under the passphrase" : "");
 	printf("  %s/…  the keys that the daemon works with\n", p->keys);
 	printf("  %s  the store\n\n", p->data);
 	printf("root.key belongs offline, in two places: whoever has it is %s, and without it\n"
-	       "nothing can ever be replaced. The daemon never needs it. Until it has made this node's\n"
-	       "credential it is convenient to have here.\n\n", p->name);
-	printf("This is the block for your peers (`convenectl%s block` prints it again):\n\n", option);
+	       "nothing can ever be replaced. The daemon never needs it. Until it has made this "
+	       "node's\n"
+	       "credential it is convenient to have here.\n\n",
+	    p->name);
+	printf(
+	    "This is the block for your peers (`convenectl%s block` prints it again):\n\n", option);
 	fwrite(text.data, 1, text.len, stdout);
 	printf("\nNext, one of:\n"
 	       "  convenectl%s charter draft --name … --purpose …   found a forum\n"
 	       "  convenectl%s peer FILE                            join one, by a member's block\n"
 	       "and then:\n"
-	       "  convened -c %s\n", option, option, p->config);
+	       "  convened -c %s\n",
+	    option, option, p->config);
 	buffer_free(&text);
 }
 

@@ -17,7 +17,6 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "client/ctl.h"
-#include "client/files.h"
 #include "crypto/keyfile.h"
 
 #define PASSPHRASE_MAX 1024
@@ -62,7 +61,8 @@ static int terminal_ask(const char *question, char out[static PASSPHRASE_MAX], s
 	if (fd < 0 || tcgetattr(fd, &before) != 0) {
 		if (fd >= 0)
 			close(fd);
-		trouble_set(t, ERR_PASSPHRASE, "a passphrase is needed, and there is no terminal to ask at");
+		trouble_set(t, ERR_PASSPHRASE,
+		    "a passphrase is needed, and there is no terminal to ask at");
 		trouble_hint(t, "Give --passphrase-file FILE.");
 		return ERR_PASSPHRASE;
 	}
@@ -88,8 +88,8 @@ static int passphrase_file(const char *path, char out[static PASSPHRASE_MAX], st
 	close(fd);
 	if (got)
 		return OK;
-	return trouble_set(t, ERR_PASSPHRASE, "the first line of %.300s is no passphrase: empty, or too long",
-	    path);
+	return trouble_set(t, ERR_PASSPHRASE,
+	    "the first line of %.300s is no passphrase: empty, or too long", path);
 }
 
 int passphrase_new(const struct invocation *in, char **out, struct trouble *t)
@@ -132,8 +132,10 @@ static int key_trouble(int err, const char *path, const char *role, struct troub
 			trouble_hint(t, "If it is kept offline, name its file with --root.");
 		return err;
 	case ERR_REFUSED:
-		trouble_set(t, ERR_IO, "the key %.300s can be read by others, or is not a file", path);
-		trouble_hint(t, "`chmod 600` it; and if others had the time to read it, it is spent.");
+		trouble_set(
+		    t, ERR_IO, "the key %.300s can be read by others, or is not a file", path);
+		trouble_hint(
+		    t, "`chmod 600` it; and if others had the time to read it, it is spent.");
 		return ERR_IO;
 	case ERR_KEY:
 		return trouble_set(t, err, "%.300s is not a %s key", path, role);
@@ -142,7 +144,8 @@ static int key_trouble(int err, const char *path, const char *role, struct troub
 	case ERR_IO:
 		return trouble_errno(t, "the key %.300s can't be read", path);
 	default:
-		return trouble_set(t, err, "the key %.300s can't be used: %s", path, error_text(err));
+		return trouble_set(
+		    t, err, "the key %.300s can't be used: %s", path, error_text(err));
 	}
 }
 
@@ -188,10 +191,10 @@ int root_public(const struct ctl *c, struct verifier *out, struct trouble *t)
 
 	buffer_reserve(&text, 65536 + KEYFILE_MAX); /* for buffer_wipe(): it must not grow */
 	err = file_read(c->root, KEYFILE_MAX, &text, t);
-	if (!err && keyfile_parse(&file, buffer_bytes(&text)) == OK && strcmp(file.role, "root") == 0)
-		public = file.public;
-	else if (!err)
-		err = key_trouble(ERR_KEY, c->root, "root", t);
+	if (!err && keyfile_parse(&file, buffer_bytes(&text)) == OK &&
+	    strcmp(file.role, "root") == 0)
+	public = file.public;
+	else if (!err) err = key_trouble(ERR_KEY, c->root, "root", t);
 	buffer_wipe(&text);
 	if (!public && err == ERR_NOTFOUND && ctl_charter(c, &charter, &other) == OK) {
 		if (ctl_credential(c, charter, &credential, &other) == OK) {
@@ -232,10 +235,11 @@ int root_sequence(const struct ctl *c, uint64_t seen, uint64_t *out, struct trou
 	struct buffer text = BUFFER_INIT;
 	char path[PATH_LEN];
 	uint64_t used = 1; /* the credential's */
-	int err = sequence_path(c, path, t);
+	int err = sequence_path(c, path, t), lock;
 
 	if (err)
 		return err;
+	lock = file_lock(path);
 	err = file_read(path, 64, &text, t);
 	if (err == ERR_NOTFOUND) {
 		err = OK;
@@ -244,15 +248,16 @@ int root_sequence(const struct ctl *c, uint64_t seen, uint64_t *out, struct trou
 
 		err = decimal_parse(&used, buffer_str(&text), len, SEQUENCE_MAX - 1);
 		if (err)
-			trouble_set(t, ERR_IO, "%.300s is damaged: it must hold the highest sequence used",
-			    path);
+			trouble_set(t, ERR_IO,
+			    "%.300s is damaged: it must hold the highest sequence used", path);
 	}
 	if (!err && seen > used && seen < SEQUENCE_MAX)
 		used = seen;
 	if (!err && given) {
 		uint64_t wanted;
 
-		if (decimal_parse(&wanted, given, strlen(given), SEQUENCE_MAX) != OK || wanted <= used)
+		if (decimal_parse(&wanted, given, strlen(given), SEQUENCE_MAX) != OK ||
+		    wanted <= used)
 			err = trouble_set(t, ERR_INVALID,
 			    "--sequence wants a number above %" PRIu64 ", the highest used", used);
 		else
@@ -264,6 +269,8 @@ int root_sequence(const struct ctl *c, uint64_t seen, uint64_t *out, struct trou
 		buffer_printf(&text, "%" PRIu64 "\n", *out);
 		err = file_replace(path, buffer_bytes(&text), t);
 	}
+	if (lock >= 0)
+		close(lock);
 	buffer_free(&text);
 	return err;
 }

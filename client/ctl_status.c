@@ -27,7 +27,8 @@ static const char *duration(char out[static 32], uint64_t s)
 	else if (s < 86400)
 		snprintf(out, 32, "%u h %u min", (unsigned)(s / 3600), (unsigned)(s % 3600 / 60));
 	else
-		snprintf(out, 32, "%u d %u h", (unsigned)(s / 86400 % 100000), (unsigned)(s % 86400 / 3600));
+		snprintf(out, 32, "%u d %u h", (unsigned)(s / 86400 % 100000),
+		    (unsigned)(s % 86400 / 3600));
 	return out;
 }
 
@@ -43,7 +44,9 @@ static void text_or(struct table *table, struct bytes text, const char *otherwis
 static void log_cell(struct table *table, struct bytes name)
 {
 	const uint8_t *first = name.len ? memchr(name.data, '/', name.len) : NULL;
-	const uint8_t *second = first ? memchr(first + 1, '/', (size_t)(name.data + name.len - first - 1)) : NULL;
+	const uint8_t *second = first ? memchr(first + 1, '/',
+					    (size_t)(name.data + name.len - first - 1))
+				      : NULL;
 	struct buffer text = BUFFER_INIT;
 
 	if (!second || second - first < 9) {
@@ -78,7 +81,8 @@ static void print_logs(const json_t *logs)
 	size_t i;
 	json_t *log;
 
-	json_array_foreach(logs, i, log) {
+	json_array_foreach(logs, i, log)
+	{
 		log_cell(table, text_at(log, "name"));
 		table_cell(table, "%" PRIu64, number_at(log, "size"));
 		table_cell(table, "%" PRIu64, number_at(log, "folded"));
@@ -112,10 +116,12 @@ static void print_peers(const json_t *peers)
 	json_t *peer;
 
 	if (json_array_size(peers) == 0) {
-		printf("\nNo peers are configured. `convenectl peer FILE` takes another node's block.\n");
+		printf("\nNo peers are configured. `convenectl peer FILE` takes another node's "
+		       "block.\n");
 		return;
 	}
-	json_array_foreach(peers, i, peer) {
+	json_array_foreach(peers, i, peer)
+	{
 		table_text(table, text_at(peer, "name"));
 		text_or(table, text_at(peer, "address"), "connects to us");
 		link_cell(table, peer);
@@ -135,7 +141,8 @@ static void print_members(const json_t *members)
 	if (json_array_size(members) == 0)
 		return;
 	printf("Members   ");
-	json_array_foreach(members, i, member) {
+	json_array_foreach(members, i, member)
+	{
 		printf("%s", i ? ", " : "");
 		print_isolate(text_at(member, "name"));
 		printf(" (");
@@ -147,28 +154,31 @@ static void print_members(const json_t *members)
 
 static void print_status(const json_t *a)
 {
-	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"), frontier = text_at(a, "frontier");
+	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"),
+		     frontier = text_at(a, "frontier");
 	uint64_t inbox = number_at(a, "inbox");
 	char up[32];
 
 	print_isolate(text_at(a, "node"));
 	printf(": convened ");
 	print_isolate(text_at(a, "version"));
-	printf(", up %s, %" PRIu64 " client%s\n\n", duration(up, number_at(a, "uptime_s")), number_at(a, "clients"),
-	    number_at(a, "clients") == 1 ? "" : "s");
+	printf(", up %s, %" PRIu64 " client%s\n\n", duration(up, number_at(a, "uptime_s")),
+	    number_at(a, "clients"), number_at(a, "clients") == 1 ? "" : "s");
 	printf("Forum     ");
 	print_isolate(text_at(a, "forum_name"));
 	printf("  (");
 	print_isolate(cut(forum, 16));
 	printf("…)\n");
 	if (!flag_at(a, "member"))
-		printf("          This organisation is not a member yet: members must admit it, and until then nobody\n"
+		printf("          This organisation is not a member yet: members must admit it, "
+		       "and until then nobody\n"
 		       "          carries its log.\n");
 	print_members(json_object_get(a, "members"));
 	printf("Sealing   ");
 	print_isolate(sealing.len ? sealing : bytes_str("unknown"));
 	if (inbox)
-		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s", inbox == 1 ? "s" : "");
+		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s",
+		    inbox == 1 ? "s" : "");
 	if (flag_at(a, "read_only"))
 		printf("\n          The disk of the data folder is full: nothing is accepted.");
 	printf("\nFrontier  ");
@@ -187,7 +197,8 @@ static void bytes_cell(struct table *table, uint64_t bytes)
 
 static void print_traffic(const json_t *a)
 {
-	struct table *table = table_new("PEER\tADDRESS\tLINK\tHEARD\tENTRIES>\tDATA IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>\tBEHIND>\t"
+	struct table *table = table_new("PEER\tADDRESS\tLINK\tHEARD\tENTRIES>\tDATA "
+					"IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>\tBEHIND>\t"
 					"LAST TROUBLE");
 	const json_t *peers = json_object_get(a, "peers");
 	size_t i;
@@ -195,8 +206,10 @@ static void print_traffic(const json_t *a)
 	char heard[32];
 
 	if (json_array_size(peers) == 0)
-		printf("No peers are configured. `convenectl peer FILE` takes another node's block.\n");
-	json_array_foreach(peers, i, peer) {
+		printf("No peers are configured. `convenectl peer FILE` takes another node's "
+		       "block.\n");
+	json_array_foreach(peers, i, peer)
+	{
 		bool up = flag_at(peer, "connected");
 
 		table_text(table, text_at(peer, "name"));
@@ -225,7 +238,8 @@ static void print_people(const json_t *a)
 
 	if (json_array_size(people) == 0)
 		printf("Nobody is enrolled yet. `convenectl invite` makes an invite.\n");
-	json_array_foreach(people, i, p) {
+	json_array_foreach(people, i, p)
+	{
 		bool gateway = bytes_equal(text_at(p, "custody"), bytes_str("gateway"));
 
 		text_or(table, text_at(p, "handle"), "-");
@@ -233,7 +247,8 @@ static void print_people(const json_t *a)
 		table_text(table, cut(text_at(p, "identity"), 8));
 		text_or(table, text_at(p, "group"), "-");
 		table_cell(table, "%" PRIu64, number_at(p, "sequence"));
-		table_cell(table, "%s%s%s", flag_at(p, "revoked") ? "revoked" : "good", flag_at(p, "recovery") ? ", recovery" : "",
+		table_cell(table, "%s%s%s", flag_at(p, "revoked") ? "revoked" : "good",
+		    flag_at(p, "recovery") ? ", recovery" : "",
 		    gateway ? ", kept by a gateway" : "");
 		text_or(table, text_at(p, "name"), "-");
 	}

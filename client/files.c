@@ -30,7 +30,8 @@ int folder_make(const char *path, struct trouble *t)
 	memcpy(part, path, strlen(path) + 1);
 	for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
-		if (mkdir(part, 0700) != 0 && errno != EEXIST && errno != EISDIR && errno != EROFS && errno != EACCES)
+		if (mkdir(part, 0700) != 0 && errno != EEXIST && errno != EISDIR &&
+		    errno != EROFS && errno != EACCES)
 			return trouble_errno(t, "the folder %.300s can't be made", part);
 		*slash = '/';
 	}
@@ -63,7 +64,8 @@ int file_read(const char *path, size_t max, struct buffer *out, struct trouble *
 		uint8_t *room = buffer_reserve(out, 65536);
 
 		if (!room) {
-			err = trouble_set(t, ERR_NOMEM, "there is not enough memory for %.300s", path);
+			err = trouble_set(
+			    t, ERR_NOMEM, "there is not enough memory for %.300s", path);
 			break;
 		}
 		n = read(fd, room, 65536);
@@ -75,7 +77,8 @@ int file_read(const char *path, size_t max, struct buffer *out, struct trouble *
 			break;
 		out->len += (size_t)n;
 		if (out->len - begin > max) {
-			err = trouble_set(t, ERR_TOO_LARGE, "%.300s is larger than %zu bytes", path, max);
+			err = trouble_set(
+			    t, ERR_TOO_LARGE, "%.300s is larger than %zu bytes", path, max);
 			break;
 		}
 	}
@@ -117,7 +120,8 @@ int file_write(const char *folder, const char *name, struct bytes data, struct t
 	char path[PATH_LEN], temporary[PATH_LEN];
 	int fd, saved, err = path_join(path, folder, name, t);
 
-	if (!err && snprintf(temporary, sizeof temporary, "%s/.%s.new", folder, name) >= (int)sizeof temporary)
+	if (!err && snprintf(temporary, sizeof temporary, "%s/.%s.new", folder, name) >=
+			(int)sizeof temporary)
 		err = trouble_set(t, ERR_INVALID, "the path %.200s… is too long", folder);
 	if (err)
 		return err;
@@ -147,7 +151,8 @@ int file_move(const char *folder, const char *name, const char *to, struct troub
 		err = path_join(path, to, name, t);
 	if (err)
 		return err;
-	/* The new name is made durable before the old one goes for good: a crash leaves both, never none. */
+	/* The new name is made durable before the old one goes for good: a crash leaves both, never
+	 * none. */
 	if (to ? rename(from, path) != 0 || folder_sync(to) != 0 : unlink(from) != 0)
 		return trouble_errno(t, "%.300s can't be moved", from);
 	if (folder_sync(folder) != 0)

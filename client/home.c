@@ -16,11 +16,13 @@
 
 #define NODE_MAX 4096
 
-static const char *const states[] = {[HOME_JOINING] = "joining", [HOME_REQUESTED] = "requested", [HOME_ENROLLED] = "enrolled"};
+static const char *const states[] = {
+    [HOME_JOINING] = "joining", [HOME_REQUESTED] = "requested", [HOME_ENROLLED] = "enrolled"};
 
 int home_find(struct home *h, struct trouble *t)
 {
-	const char *own = getenv("CONVENE_HOME"), *config = getenv("XDG_CONFIG_HOME"), *user = getenv("HOME");
+	const char *own = getenv("CONVENE_HOME"), *config = getenv("XDG_CONFIG_HOME"),
+		   *user = getenv("HOME");
 	int n;
 
 	memset(h, 0, sizeof *h);
@@ -44,15 +46,20 @@ int home_find(struct home *h, struct trouble *t)
 
 void home_format(struct buffer *out, const struct home *h)
 {
-	char forum[2 * HASH_LEN + 1], identity[2 * IDENTITY_LEN + 1], root_text[VERIFIER_TEXT_MAX + 1] = "";
+	char forum[2 * HASH_LEN + 1], identity[2 * IDENTITY_LEN + 1],
+	    root_text[VERIFIER_TEXT_MAX + 1] = "";
 	struct verifier root;
 
-	if (verifier_make(&root, bytes_str(h->node.organisation), VERIFIER_ED25519, h->node.root_key) == OK)
+	if (verifier_make(
+		&root, bytes_str(h->node.organisation), VERIFIER_ED25519, h->node.root_key) == OK)
 		verifier_format(root_text, &root);
 	hex_encode(forum, h->node.forum, HASH_LEN);
 	hex_encode(identity, h->identity, IDENTITY_LEN);
-	buffer_printf(out, "convene node v1\naddress: %s\nroot: %s\nforum: %s\nlog: %s\nserial: %llu\nidentity: %s\nhandle: %s\nstate: %s\n",
-	    h->node.address, root_text, forum, h->log_name, (unsigned long long)h->node.serial, identity, h->handle, states[h->state]);
+	buffer_printf(out,
+	    "convene node v1\naddress: %s\nroot: %s\nforum: %s\nlog: %s\nserial: %llu\nidentity: "
+	    "%s\nhandle: %s\nstate: %s\n",
+	    h->node.address, root_text, forum, h->log_name, (unsigned long long)h->node.serial,
+	    identity, h->handle, states[h->state]);
 }
 
 static int text_take(char *out, size_t room, struct bytes value)
@@ -73,9 +80,11 @@ static int field_take(struct home *h, const char *name, struct bytes value)
 	uint64_t number;
 
 	if (strcmp(name, "address") == 0)
-		return value.len == 0 ? ERR_MALFORMED : text_take(h->node.address, sizeof h->node.address, value);
+		return value.len == 0 ? ERR_MALFORMED
+				      : text_take(h->node.address, sizeof h->node.address, value);
 	if (strcmp(name, "root") == 0) {
-		if (verifier_parse(&root, value) != OK || root.type != VERIFIER_ED25519 || !org_name_valid(bytes_str(root.name)))
+		if (verifier_parse(&root, value) != OK || root.type != VERIFIER_ED25519 ||
+		    !org_name_valid(bytes_str(root.name)))
 			return ERR_MALFORMED;
 		memcpy(h->node.organisation, root.name, strlen(root.name) + 1);
 		memcpy(h->node.root_key, root.public, KEY_LEN);
@@ -84,7 +93,9 @@ static int field_take(struct home *h, const char *name, struct bytes value)
 	if (strcmp(name, "forum") == 0)
 		return hex_decode(h->node.forum, HASH_LEN, text, value.len);
 	if (strcmp(name, "log") == 0)
-		return log_name_parse(value, &organisation, digest, &number) == OK ? text_take(h->log_name, sizeof h->log_name, value) : ERR_MALFORMED;
+		return log_name_parse(value, &organisation, digest, &number) == OK
+			   ? text_take(h->log_name, sizeof h->log_name, value)
+			   : ERR_MALFORMED;
 	if (strcmp(name, "serial") == 0)
 		return decimal_parse(&h->node.serial, text, value.len, UINT64_MAX);
 	if (strcmp(name, "identity") == 0)
@@ -104,7 +115,8 @@ static int field_take(struct home *h, const char *name, struct bytes value)
 
 int home_parse(struct home *h, struct bytes text, unsigned *line)
 {
-	static const char *const needed[] = {"address", "root", "forum", "log", "identity", "state"};
+	static const char *const needed[] = {
+	    "address", "root", "forum", "log", "identity", "state"};
 	unsigned seen = 0;
 
 	for (*line = 1; text.len > 0; (*line)++) {
@@ -118,7 +130,8 @@ int home_parse(struct home *h, struct bytes text, unsigned *line)
 		if (*line == 1) {
 			if (!bytes_equal(bytes_of(text.data, len), bytes_str("convene node v1")))
 				return ERR_VERSION;
-		} else if (!colon || (size_t)(colon - text.data) >= sizeof name || (size_t)(colon - text.data) + 2 > len || colon[1] != ' ') {
+		} else if (!colon || (size_t)(colon - text.data) >= sizeof name ||
+			   (size_t)(colon - text.data) + 2 > len || colon[1] != ' ') {
 			return ERR_MALFORMED;
 		} else {
 			size_t name_len = (size_t)(colon - text.data);
@@ -149,7 +162,8 @@ int home_open(struct home *h, struct trouble *t)
 		err = file_read(path, NODE_MAX, &text, t);
 	if (err == ERR_NOTFOUND) {
 		trouble_set(t, ERR_IO, "nobody has joined a forum from here (%.300s)", h->path);
-		trouble_hint(t, "Ask an organisation for an invite, then: convene join INVITE --handle NAME");
+		trouble_hint(t,
+		    "Ask an organisation for an invite, then: convene join INVITE --handle NAME");
 		err = ERR_IO;
 	}
 	if (!err && (err = home_parse(h, buffer_bytes(&text), &line)) != OK)
@@ -172,6 +186,16 @@ int home_save(const struct home *h, struct trouble *t)
 	return err;
 }
 
+void home_handle_set(struct home *h, struct bytes handle)
+{
+	if (handle.len == 0 || !text_is_utf8(handle))
+		return;
+	for (size_t i = 0; i < handle.len; i++)
+		if (handle.data[i] < 0x20 || handle.data[i] == 0x7f)
+			return; /* the file `node` is made of lines */
+	text_take(h->handle, sizeof h->handle, handle);
+}
+
 void home_close(struct home *h)
 {
 	if (h->lock >= 0)
@@ -192,8 +216,9 @@ int home_lock(struct home *h, bool wait, struct trouble *t)
 	while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
 		if (errno == EINTR)
 			continue;
-		err = errno == EWOULDBLOCK ? trouble_set(t, ERR_BUSY, "another convene is at work with %.300s", h->path) :
-					     trouble_errno(t, "%.300s can't be locked", path);
+		err = errno == EWOULDBLOCK ? trouble_set(t, ERR_BUSY,
+						 "another convene is at work with %.300s", h->path)
+					   : trouble_errno(t, "%.300s can't be locked", path);
 		close(fd);
 		return err;
 	}

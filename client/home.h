@@ -23,9 +23,9 @@ struct home {
 	struct node_address node;
 	char log_name[VERIFIER_NAME_MAX + 1]; /* of the node, when last seen */
 	uint8_t identity[IDENTITY_LEN];
-	char handle[65];        /* as the node last gave it; may be "" */
+	char handle[65]; /* as the node last gave it; may be "" */
 	enum home_state state;
-	int lock;               /* file descriptor, or -1 */
+	int lock; /* file descriptor, or -1 */
 };
 
 /* Find the folder's path; reads nothing. ERR_INVALID. */
@@ -40,11 +40,17 @@ int home_parse(struct home *h, struct bytes text, unsigned *line);
 /* Write the file `node`, making the folder if need be. Durable. */
 int home_save(const struct home *h, struct trouble *t);
 
-/* Keep other processes from signing and sending. `wait` false: ERR_BUSY at once when somebody has it. */
+/* Take a handle that the node gave, if it is one line of UTF-8 and fits; else leave what is there.
+ */
+void home_handle_set(struct home *h, struct bytes handle);
+
+/* Keep other processes from signing and sending. `wait` false: ERR_BUSY at once when somebody has
+ * it. */
 int home_lock(struct home *h, bool wait, struct trouble *t);
 
-/* Read device.key, asking for a passphrase if it needs one: from the first line of $CONVENE_PASSPHRASE_FILE, else on the
- * terminal. ERR_PASSPHRASE, ERR_NOTFOUND, … Wipe with key_wipe(). */
+/* Read device.key, asking for a passphrase if it needs one: from the first line of
+ * $CONVENE_PASSPHRASE_FILE, else on the terminal. ERR_PASSPHRASE, ERR_NOTFOUND, … Wipe with
+ * key_wipe(). */
 int home_key(const struct home *h, struct key *key, struct trouble *t);
 /* Make a new key; with `passphrase` under one that is asked for twice. */
 int home_key_make(const struct home *h, bool passphrase, struct key *key, struct trouble *t);

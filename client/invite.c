@@ -16,7 +16,7 @@
 
 #define SCHEME "convene://"
 #define PARTS_MAX 6
-#define BASE64URL_LEN(len) (((len) * 4 + 2) / 3)
+#define BASE64URL_LEN(len) (((len)*4 + 2) / 3)
 
 /* Split behind the scheme at slashes. ERR_MALFORMED for more parts than there are. */
 static int parts_split(struct bytes text, struct bytes parts[static PARTS_MAX], size_t *count)
@@ -53,7 +53,8 @@ static int exactly(uint8_t *out, size_t len, struct bytes text)
 	return err ? err : got == len ? OK : ERR_MALFORMED;
 }
 
-/* What an address may hold: it is shown to people, and handed to the resolver. Name or number, nothing else. */
+/* What an address may hold: it is shown to people, and handed to the resolver. Name or number,
+ * nothing else. */
 static bool address_valid(struct bytes a, char out[static 300])
 {
 	char host[256], port[6];
@@ -61,7 +62,9 @@ static bool address_valid(struct bytes a, char out[static 300])
 	if (a.len == 0 || a.len >= 300)
 		return false;
 	for (size_t i = 0; i < a.len; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]%_", a.data[i]) || a.data[i] == '\0')
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:[]%_",
+			a.data[i]) ||
+		    a.data[i] == '\0')
 			return false;
 	memcpy(out, a.data, a.len);
 	out[a.len] = '\0';
@@ -102,7 +105,8 @@ int invite_parse(struct invite *out, struct bytes text)
 	return err;
 }
 
-int node_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text)
+int node_line_parse(
+    struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text)
 {
 	uint8_t digest[DIGEST_LEN];
 	struct bytes parts[PARTS_MAX], organisation;
@@ -122,7 +126,9 @@ int node_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME
 		buffer_add(&name, parts[4].data, parts[4].len);
 		buffer_add_u8(&name, '/');
 		buffer_add(&name, parts[5].data, parts[5].len);
-		err = name.failed ? ERR_NOMEM : log_name_parse(buffer_bytes(&name), &organisation, digest, &number);
+		err = name.failed
+			  ? ERR_NOMEM
+			  : log_name_parse(buffer_bytes(&name), &organisation, digest, &number);
 		if (!err && name.len > VERIFIER_NAME_MAX)
 			err = ERR_MALFORMED;
 	}

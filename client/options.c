@@ -34,7 +34,8 @@ static void specs_add(struct specs *s, const struct option_spec *table)
 	size_t at = strlen(s->letters);
 
 	for (; table && table->name && s->count < SPECS_MAX; table++) {
-		s->longs[s->count] = (struct option){table->name, table->value ? required_argument : no_argument, NULL, 0};
+		s->longs[s->count] = (struct option){
+		    table->name, table->value ? required_argument : no_argument, NULL, 0};
 		s->spec[s->count++] = table;
 		if (table->letter) {
 			s->letters[at++] = table->letter;
@@ -52,9 +53,10 @@ static const struct option_spec *spec_by_letter(const struct specs *s, int lette
 	return NULL;
 }
 
-/* Read options up to the first operand (`all` false) or all of them. Returns 0 and where the operands begin in `*rest`, or an exit
- * code. */
-static int options_read(struct invocation *in, struct specs *s, int argc, char **argv, bool all, int *rest)
+/* Read options up to the first operand (`all` false) or all of them. Returns 0 and where the
+ * operands begin in `*rest`, or an exit code. */
+static int options_read(
+    struct invocation *in, struct specs *s, int argc, char **argv, bool all, int *rest)
 {
 	const char *command = in->command ? in->command->name : NULL;
 	int c, at = 0;
@@ -62,19 +64,25 @@ static int options_read(struct invocation *in, struct specs *s, int argc, char *
 	optind = 0; /* glibc: begin anew, whatever was scanned before */
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, s->letters, s->longs, &at)) != -1) {
-		const struct option_spec *spec = c == 0 ? s->spec[at] : c == '?' || c == ':' ? NULL : spec_by_letter(s, c);
+		const struct option_spec *spec = c == 0                 ? s->spec[at]
+						 : c == '?' || c == ':' ? NULL
+									: spec_by_letter(s, c);
 
 		if (c == ':')
-			return complain_usage(in->program->name, command, "%s wants a value", argv[optind - 1]);
+			return complain_usage(
+			    in->program->name, command, "%s wants a value", argv[optind - 1]);
 		if (!spec) {
 			const char *word = optopt ? NULL : argv[optind - 1];
 
 			if (word)
-				return complain_usage(in->program->name, command, "there is no option %s%s", word, command ? " here" : "");
-			return complain_usage(in->program->name, command, "there is no option -%c%s", optopt, command ? " here" : "");
+				return complain_usage(in->program->name, command,
+				    "there is no option %s%s", word, command ? " here" : "");
+			return complain_usage(in->program->name, command,
+			    "there is no option -%c%s", optopt, command ? " here" : "");
 		}
 		if (in->given_count == OPTIONS_GIVEN_MAX)
-			return complain_usage(in->program->name, command, "that is more options than %d", OPTIONS_GIVEN_MAX);
+			return complain_usage(in->program->name, command,
+			    "that is more options than %d", OPTIONS_GIVEN_MAX);
 		in->given[in->given_count].spec = spec;
 		in->given[in->given_count++].value = spec->value ? optarg : "";
 		if (all && strcmp(spec->name, "help") == 0)
@@ -124,9 +132,11 @@ static void help_options(const struct option_spec *o)
 
 	for (; o && o->name; o++) {
 		if (o->letter)
-			snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name, o->value ? " " : "", o->value ? o->value : "");
+			snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name,
+			    o->value ? " " : "", o->value ? o->value : "");
 		else
-			snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "", o->value ? o->value : "");
+			snprintf(left, sizeof left, "--%s%s%s", o->name, o->value ? " " : "",
+			    o->value ? o->value : "");
 		help_row(left, o->help);
 	}
 }
@@ -134,8 +144,8 @@ static void help_options(const struct option_spec *o)
 void program_help(const struct program *p, const struct command *command)
 {
 	if (command) {
-		printf("%s %s%s%s [options]: %s.\n", p->name, command->name, command->operands[0] ? " " : "", command->operands,
-		    command->summary);
+		printf("%s %s%s%s [options]: %s.\n", p->name, command->name,
+		    command->operands[0] ? " " : "", command->operands, command->summary);
 		if (command->details)
 			printf("\n%s\n", command->details);
 		printf("\n");
@@ -148,7 +158,8 @@ void program_help(const struct program *p, const struct command *command)
 	for (const struct command *c = p->commands; c->name; c++) {
 		char left[96];
 
-		snprintf(left, sizeof left, "%s%s%s", c->name, c->operands[0] ? " " : "", c->operands);
+		snprintf(
+		    left, sizeof left, "%s%s%s", c->name, c->operands[0] ? " " : "", c->operands);
 		help_row(left, c->summary);
 	}
 	printf("\n");
@@ -198,7 +209,8 @@ static int command_missing(const struct program *p, const char *word)
 		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
 			buffer_printf(&list, "%s`%s %s`", list.len ? ", " : "", p->name, c->name);
 	if (list.len)
-		code = complain_usage(p->name, NULL, "%s wants another word: %s", word, buffer_str(&list));
+		code = complain_usage(
+		    p->name, NULL, "%s wants another word: %s", word, buffer_str(&list));
 	else
 		code = complain_usage(p->name, NULL, "there is no command %s", word);
 	buffer_free(&list);
@@ -228,13 +240,15 @@ static int command_run(struct invocation *in, int argc, char **argv)
 	if (in->count < c->min)
 		return complain_usage(p->name, c->name, "%s wants %s", c->name, c->operands);
 	if (c->max >= 0 && in->count > c->max)
-		return complain_usage(p->name, c->name, "%s is one word too many", in->operands[c->max]);
+		return complain_usage(
+		    p->name, c->name, "%s is one word too many", in->operands[c->max]);
 	return c->run(in);
 }
 
 int program_run(const struct program *p, int argc, char **argv)
 {
-	static const struct option_spec version[] = {{"version", 'V', NULL, ""}, {NULL, 0, NULL, NULL}};
+	static const struct option_spec version[] = {
+	    {"version", 'V', NULL, ""}, {NULL, 0, NULL, NULL}};
 	struct invocation in = {.program = p};
 	struct specs specs = {.letters = "+:"};
 	int code, rest, words;
@@ -253,7 +267,8 @@ int program_run(const struct program *p, int argc, char **argv)
 	}
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {
 		program_help(p, NULL);
-		return output_finish(p->name, argc == 1 || option_given(&in, "help") ? EXIT_DONE : EXIT_USAGE);
+		return output_finish(
+		    p->name, argc == 1 || option_given(&in, "help") ? EXIT_DONE : EXIT_USAGE);
 	}
 	if (strcmp(argv[0], "help") == 0) {
 		in.command = command_find(p, argv + 1, &words);

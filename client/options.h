@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Command lines from tables: the table that runs a command also checks its words and writes its help.
+/* Command lines from tables: the table that runs a command also checks its words and writes its
+ * help.
  *
  * Main thread. Every command has --json and --help without saying so. */
 #ifndef CLIENT_OPTIONS_H
@@ -22,15 +23,16 @@ struct command {
 	int min, max;         /* how many; max < 0: any number */
 	const char *summary;  /* one line without full stop, for the list */
 	const char *details;  /* further lines for its own help; NULL: none */
-	const struct option_spec *options; /* NULL: none of its own */
+	const struct option_spec *options;       /* NULL: none of its own */
 	int (*run)(const struct invocation *in); /* returns an exit code (client/output.h) */
 };
 
 struct program {
 	const char *name, *purpose; /* "convene", "take part in a forum" */
 	const struct command *commands;
-	const struct option_spec *options; /* good with every command, before or after its name; NULL: none */
-	const char *footer;         /* ends the list of commands; NULL: nothing */
+	const struct option_spec
+	    *options;       /* good with every command, before or after its name; NULL: none */
+	const char *footer; /* ends the list of commands; NULL: nothing */
 };
 
 #define OPTIONS_GIVEN_MAX 64
@@ -41,11 +43,15 @@ struct invocation {
 	bool json;
 	int count;       /* operands */
 	char **operands; /* NULL-terminated */
-	struct { const struct option_spec *spec; const char *value; } given[OPTIONS_GIVEN_MAX];
+	struct {
+		const struct option_spec *spec;
+		const char *value;
+	} given[OPTIONS_GIVEN_MAX];
 	int given_count;
 };
 
-/* Find the command, check its words, run it, and flush. Returns the exit code. `--help`, `help`, `help COMMAND` and
+/* Find the command, check its words, run it, and flush. Returns the exit code. `--help`, `help`,
+ * `help COMMAND` and
  * `--version` are answered here. */
 int program_run(const struct program *p, int argc, char **argv);
 

@@ -44,13 +44,15 @@ void outbox_state_format(struct buffer *out, const struct outbox *o)
 	buffer_printf(out, "convene outbox v1\nsequence: %llu\n", (unsigned long long)o->sequence);
 	if (o->sealed) {
 		hex_encode(id, o->sealed_id, ID_LEN);
-		buffer_printf(out, "sealed: %llu %llu %s\n", (unsigned long long)o->sealed, (unsigned long long)o->sealed_index, id);
+		buffer_printf(out, "sealed: %llu %llu %s\n", (unsigned long long)o->sealed,
+		    (unsigned long long)o->sealed_index, id);
 	}
 }
 
 static int sealed_parse(struct outbox *o, const char *text, size_t len)
 {
-	const char *a = memchr(text, ' ', len), *b = a ? memchr(a + 1, ' ', len - (size_t)(a + 1 - text)) : NULL;
+	const char *a = memchr(text, ' ', len),
+		   *b = a ? memchr(a + 1, ' ', len - (size_t)(a + 1 - text)) : NULL;
 
 	if (!b || decimal_parse(&o->sealed, text, (size_t)(a - text), SEQUENCE_MAX) != OK ||
 	    decimal_parse(&o->sealed_index, a + 1, (size_t)(b - a - 1), UINT64_MAX) != OK)
@@ -73,7 +75,8 @@ int outbox_state_parse(struct outbox *o, struct bytes text)
 	if (p == end)
 		return OK;
 	nl = memchr(p, '\n', (size_t)(end - p));
-	if (!nl || nl + 1 != end || (size_t)(nl - p) < sizeof sealed || memcmp(p, sealed, sizeof sealed - 1) != 0)
+	if (!nl || nl + 1 != end || (size_t)(nl - p) < sizeof sealed ||
+	    memcmp(p, sealed, sizeof sealed - 1) != 0)
 		return ERR_MALFORMED;
 	p += sizeof sealed - 1;
 	return sealed_parse(o, p, (size_t)(nl - p));
@@ -85,8 +88,8 @@ int outbox_state_save(struct outbox *o, struct trouble *t)
 	int err;
 
 	outbox_state_format(&text, o);
-	err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory") :
-			    file_write(o->folder[BOX_WAITING], STATE, buffer_bytes(&text), t);
+	err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
+			  : file_write(o->folder[BOX_WAITING], STATE, buffer_bytes(&text), t);
 	buffer_free(&text);
 	if (!err)
 		o->lost = false;
@@ -138,7 +141,8 @@ int outbox_open(struct outbox *o, const char *home, struct trouble *t)
 	return err;
 }
 
-int outbox_put(struct outbox *o, uint64_t sequence, const Convene__Submit *submit, struct trouble *t)
+int outbox_put(
+    struct outbox *o, uint64_t sequence, const Convene__Submit *submit, struct trouble *t)
 {
 	size_t len = protobuf_c_message_get_packed_size(&submit->base);
 	struct buffer data = BUFFER_INIT;
@@ -147,7 +151,8 @@ int outbox_put(struct outbox *o, uint64_t sequence, const Convene__Submit *submi
 	int err;
 
 	if (sequence <= o->sequence || sequence > SEQUENCE_MAX)
-		return trouble_set(t, ERR_INVALID, "the sequence %llu is used", (unsigned long long)sequence);
+		return trouble_set(
+		    t, ERR_INVALID, "the sequence %llu is used", (unsigned long long)sequence);
 	room = buffer_reserve(&data, len);
 	if (!room)
 		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
@@ -167,7 +172,8 @@ static int ascending(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-int outbox_list(const struct outbox *o, enum outbox_box box, uint64_t **list, size_t *count, struct trouble *t)
+int outbox_list(
+    const struct outbox *o, enum outbox_box box, uint64_t **list, size_t *count, struct trouble *t)
 {
 	DIR *dir = opendir(o->folder[box]);
 	struct dirent *entry;
@@ -183,7 +189,8 @@ int outbox_list(const struct outbox *o, enum outbox_box box, uint64_t **list, si
 		if (sequence == 0)
 			continue;
 		if (*count == cap) {
-			uint64_t *larger = realloc(*list, (cap = cap ? 2 * cap : 32) * sizeof *larger);
+			uint64_t *larger = realloc(
+			    *list, (cap = cap ? 2 * cap : 32) * sizeof *larger);
 
 			if (!larger)
 				break;
@@ -206,7 +213,8 @@ int outbox_list(const struct outbox *o, enum outbox_box box, uint64_t **list, si
 	return OK;
 }
 
-int outbox_get(const struct outbox *o, enum outbox_box box, uint64_t sequence, Convene__Submit **out, struct trouble *t)
+int outbox_get(const struct outbox *o, enum outbox_box box, uint64_t sequence,
+    Convene__Submit **out, struct trouble *t)
 {
 	struct buffer data = BUFFER_INIT;
 	char name[NAME_LEN], path[PATH_LEN];
@@ -225,7 +233,9 @@ int outbox_get(const struct outbox *o, enum outbox_box box, uint64_t sequence, C
 	buffer_free(&data);
 	if (!err) {
 		*out = (Convene__Submit *)m;
-		if ((*out)->n_submissions == 1 && message_parse(bytes_of_pb((*out)->submissions[0]->message), &header) == OK && header.sequence == sequence)
+		if ((*out)->n_submissions == 1 &&
+		    message_parse(bytes_of_pb((*out)->submissions[0]->message), &header) == OK &&
+		    header.sequence == sequence)
 			return OK;
 		*out = NULL;
 		message_free(m);
@@ -235,7 +245,8 @@ int outbox_get(const struct outbox *o, enum outbox_box box, uint64_t sequence, C
 	return ERR_IO;
 }
 
-int outbox_move(struct outbox *o, uint64_t sequence, enum outbox_box from, enum outbox_box to, struct trouble *t)
+int outbox_move(struct outbox *o, uint64_t sequence, enum outbox_box from, enum outbox_box to,
+    struct trouble *t)
 {
 	char name[NAME_LEN];
 	int err = OK;
@@ -244,5 +255,6 @@ int outbox_move(struct outbox *o, uint64_t sequence, enum outbox_box from, enum 
 	if (from == BOX_WAITING || to == BOX_NONE)
 		err = outbox_state_save(o, t);
 	name_of(name, sequence);
-	return err ? err : file_move(o->folder[from], name, to == BOX_NONE ? NULL : o->folder[to], t);
+	return err ? err
+		   : file_move(o->folder[from], name, to == BOX_NONE ? NULL : o->folder[to], t);
 }

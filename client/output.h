@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What programs say: sentences, tables, JSON and exit codes. For the main thread of a program; writes to standard
- * output and standard error.
+/* What programs say: sentences, tables, JSON and exit codes. For the main thread of a program;
+ * writes to standard output and standard error.
  *
- * Everything that came from outside passes lib/base/text.h here, so that no command has to remember it: text given as struct bytes is
- * hostile, text given as a format is ours. JSON is written in ASCII with escapes: exact, and harmless on a terminal. */
+ * Everything that came from outside passes lib/base/text.h here, so that no command has to remember
+ * it: text given as struct bytes is hostile, text given as a format is ours. JSON is written in
+ * ASCII with escapes: exact, and harmless on a terminal. */
 #ifndef CLIENT_OUTPUT_H
 #define CLIENT_OUTPUT_H
 
@@ -14,26 +15,28 @@
 /* Exit codes of all our programs; documented in their manual pages. */
 enum exit_code {
 	EXIT_DONE = 0,
-	EXIT_USAGE = 1,        /* the command line is wrong */
-	EXIT_REFUSED = 2,      /* the node understood, and refused */
-	EXIT_UNREACHABLE = 3,  /* no node, no daemon, or the connection broke */
-	EXIT_UNVERIFIED = 4,   /* a key, signature or proof is not what it must be */
-	EXIT_NOT_FOUND = 5,    /* no such thing, or several */
-	EXIT_LOCAL = 6,        /* a file, the passphrase, memory: trouble on this side */
-	EXIT_INPUT = 7,        /* what was given can't be sent: not UTF-8, empty, too large */
+	EXIT_USAGE = 1,       /* the command line is wrong */
+	EXIT_REFUSED = 2,     /* the node understood, and refused */
+	EXIT_UNREACHABLE = 3, /* no node, no daemon, or the connection broke */
+	EXIT_UNVERIFIED = 4,  /* a key, signature or proof is not what it must be */
+	EXIT_NOT_FOUND = 5,   /* no such thing, or several */
+	EXIT_LOCAL = 6,       /* a file, the passphrase, memory: trouble on this side */
+	EXIT_INPUT = 7,       /* what was given can't be sent: not UTF-8, empty, too large */
 };
 
 /* Which of them a trouble comes to: by the node's code if there is one, else by error. */
 int exit_of(const struct trouble *t);
 
-/* Fill in; return `err`, so that a function can end with it. The text is a clause without a full stop, as
- * "the file alice.key can't be read"; trouble_set() clears code and hint. */
-int trouble_set(struct trouble *t, int err, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Fill in; return `err`, so that a function can end with it. The text is a clause without a full
+ * stop, as "the file alice.key can't be read"; trouble_set() clears code and hint. */
+int trouble_set(struct trouble *t, int err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 void trouble_hint(struct trouble *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* The same from errno: ": No such file or directory" follows the text. */
 int trouble_errno(struct trouble *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Say it on standard error, "PROGRAM: text." and the hint on a line of its own. Return the exit code. */
+/* Say it on standard error, "PROGRAM: text." and the hint on a line of its own. Return the exit
+ * code. */
 int complain(const char *program, const struct trouble *t);
 /* A wrong command line: "PROGRAM: text." and where help is. Returns EXIT_USAGE. */
 int complain_usage(const char *program, const char *command, const char *fmt, ...)
@@ -42,13 +45,16 @@ int complain_usage(const char *program, const char *command, const char *fmt, ..
 /* Flush standard output; EXIT_LOCAL (and a sentence) when it could not be written, else `code`. */
 int output_finish(const char *program, int code);
 
+/* Say so and exit: for programs, which can do nothing better. */
+void out_of_memory(void) __attribute__((noreturn));
+
 /* ---- text ---- */
 
 bool output_terminal(void); /* standard output is one */
 int output_columns(void);   /* its width; 80 if it isn't one */
 
-/* Received text in one line, isolated (text_isolate); or in lines, each indented by `indent` spaces (text_block), and folded at
- * spaces to the width of a terminal. */
+/* Received text in one line, isolated (text_isolate); or in lines, each indented by `indent` spaces
+ * (text_block), and folded at spaces to the width of a terminal. */
 void print_isolate(struct bytes text);
 void print_block(struct bytes text, int indent);
 
@@ -59,19 +65,21 @@ const char *id_short(char out[static 9], const uint8_t *id);
 /* "1.4 kB". */
 const char *size_text(char out[static 16], uint64_t bytes);
 
-/* ---- tables ---- */
+/* ---- tables (table.c) ---- */
 
-/* Columns as wide as they must be; the last may be cut to the terminal's width. `columns` are the headings, one string
- * with tabs between: "ID\tPOSTS>\tTITLE"; a heading that ends in > is set right. Not printed when there is no row. */
+/* Columns as wide as they must be; the last may be cut to the terminal's width. `columns` are the
+ * headings, one string with tabs between: "ID\tPOSTS>\tTITLE"; a heading that ends in > is set
+ * right. Not printed when there is no row. */
 struct table;
 struct table *table_new(const char *columns); /* never NULL: exits the program without memory */
 void table_free(struct table *t);
-void table_text(struct table *t, struct bytes text);  /* received: isolated */
-void table_cell(struct table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3))); /* ours */
+void table_text(struct table *t, struct bytes text); /* received: isolated */
+void table_cell(struct table *t, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3))); /* ours */
 /* Print the rows so far; a row is complete when it has a cell for each column. */
 void table_print(struct table *t);
 
-/* ---- JSON ---- */
+/* ---- JSON (json.c) ---- */
 
 json_t *json_hex(const uint8_t *data, size_t len);
 /* A string; what is not UTF-8 comes as U+FFFD. */

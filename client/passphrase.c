@@ -31,7 +31,8 @@ static int terminal_ask(const char *question, char out[static PASSPHRASE_MAX])
 		return ERR_PASSPHRASE;
 	}
 	quiet = before;
-	/* ISIG off as well: an interrupt would leave the terminal mute. Ctrl-C ends the line instead, and is refused below. */
+	/* ISIG off as well: an interrupt would leave the terminal mute. Ctrl-C ends the line
+	 * instead, and is refused below. */
 	quiet.c_lflag &= (tcflag_t) ~(ECHO | ISIG);
 	tcsetattr(fd, TCSAFLUSH, &quiet);
 	dprintf(fd, "%s", question);
@@ -72,7 +73,8 @@ static int file_ask(char out[static PASSPHRASE_MAX], struct trouble *t)
 	fclose(f);
 	out[strcspn(out, "\r\n")] = '\0';
 	if (!out[0])
-		err = trouble_set(t, ERR_PASSPHRASE, "the first line of the passphrase file %.300s is empty", path);
+		err = trouble_set(t, ERR_PASSPHRASE,
+		    "the first line of the passphrase file %.300s is empty", path);
 	return err;
 }
 
@@ -89,7 +91,9 @@ int home_key(const struct home *h, struct key *key, struct trouble *t)
 		if (asked == ERR_NOTFOUND) {
 			asked = terminal_ask("Passphrase of your key: ", passphrase);
 			if (asked)
-				trouble_set(t, asked, "your key needs its passphrase, and there is no terminal to ask at, or nothing was typed");
+				trouble_set(t, asked,
+				    "your key needs its passphrase, and there is no terminal to "
+				    "ask at, or nothing was typed");
 			if (asked)
 				trouble_hint(t, "Name a file with it in CONVENE_PASSPHRASE_FILE.");
 		}
@@ -135,7 +139,8 @@ int home_key_make(const struct home *h, bool passphrase, struct key *key, struct
 		if (err == ERR_IO)
 			trouble_errno(t, "your key %.300s can't be written", path);
 		else if (err)
-			trouble_set(t, err, "your key %.300s can't be written: %s", path, error_text(err));
+			trouble_set(
+			    t, err, "your key %.300s can't be written: %s", path, error_text(err));
 		if (err)
 			key_wipe(key);
 	}

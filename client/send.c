@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From a draft to a message that others hold (SPEC.md sections 5, 7 and 12.1).
  *
- * Signed once, kept, and from then on only ever sent again as the same bytes: the node answers the same id the same way, so a lost
- * answer costs nothing. */
+ * Signed once, kept, and from then on only ever sent again as the same bytes: the node answers the
+ * same id the same way, so a lost answer costs nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,14 +14,23 @@
 #include "log/checkpoint.h"
 
 #define BATCH_MESSAGES 64
-#define BATCH_BYTES (2 * 1024 * 1024)
+#define CONTENT_MAX (2 * 1024 * 1024) /* the highest limit that a charter may set (3.1) */
+#define BATCH_BYTES CONTENT_MAX
 #define SEAL_POLL_MS 100
 #define CODE(name) CONVENE__CODE__##name
 
-int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d, uint8_t id[static ID_LEN], struct trouble *t)
+int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d,
+    uint8_t id[static ID_LEN], struct trouble *t)
 {
-	struct header h = {.version = 1, .sequence = o->sequence + 1, .kind = d->kind, .topic = d->topic, .parent = d->parent,
-	    .time = clock_wall_ms(), .lang = d->lang, .has_commitment = true, .bucket = bucket_of(d->content.len)};
+	struct header h = {.version = 1,
+	    .sequence = o->sequence + 1,
+	    .kind = d->kind,
+	    .topic = d->topic,
+	    .parent = d->parent,
+	    .time = clock_wall_ms(),
+	    .lang = d->lang,
+	    .has_commitment = true,
+	    .bucket = bucket_of(d->content.len)};
 	Convene__Submission submission = CONVENE__SUBMISSION__INIT, *list = &submission;
 	Convene__Submit submit = CONVENE__SUBMIT__INIT;
 	struct buffer message = BUFFER_INIT;
@@ -30,7 +39,8 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 	int err = binding_make(&b, s->home.node.forum, bytes_str(s->home.log_name));
 
 	if (err)
-		return trouble_set(t, ERR_IO, "the name of your node's log, %.180s, is not valid", s->home.log_name);
+		return trouble_set(t, ERR_IO, "the name of your node's log, %.180s, is not valid",
+		    s->home.log_name);
 	random_fill(salt, sizeof salt);
 	memcpy(h.signer, key->public, KEY_LEN);
 	commitment_make(h.commitment, &b, key->public, salt, d->content);
@@ -47,8 +57,10 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 	submit.log = pb_of(bytes_str(b.log_name));
 	submit.submissions = &list;
 	submit.n_submissions = 1;
-	if (protobuf_c_message_get_packed_size(&submit.base) > BATCH_BYTES) {
-		err = trouble_set(t, ERR_TOO_LARGE, "text and attachments together are larger than a node takes (%u MiB)", BATCH_BYTES >> 20);
+	if (d->content.len > CONTENT_MAX) {
+		err = trouble_set(t, ERR_TOO_LARGE,
+		    "text and attachments together are larger than any forum takes (%d MiB)",
+		    CONTENT_MAX >> 20);
 		trouble_hint(t, "Attach less, or put the file elsewhere and name its address.");
 	} else {
 		err = outbox_put(o, h.sequence, &submit, t);
@@ -57,34 +69,49 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 	return err;
 }
 
-int session_outbox(struct session *s, struct outbox *o, struct trouble *t)
+/* Ask the node for the highest sequence that it has of a key, so that the next one is above it. */
+static int sequence_learn(
+    struct session *s, struct outbox *o, const uint8_t key[static KEY_LEN], struct trouble *t)
 {
 	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
 	ProtobufCMessage *m;
+	int err;
+
+	get.device_key = pb_of(bytes_of(key, KEY_LEN));
+	err = client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, t);
+	if (!err) {
+		uint64_t sequence = ((const Convene__Signer *)m)->sequence;
+
+		if (sequence > o->sequence && sequence < SEQUENCE_MAX)
+			o->sequence = sequence;
+		message_free(m);
+	} else if (t->code == CODE(NOT_ENROLLED) || t->code == CODE(NOT_FOUND)) {
+		err = OK; /* nothing of ours is there */
+	}
+	return err ? err : outbox_state_save(o, t);
+}
+
+int session_outbox(struct session *s, struct outbox *o, struct trouble *t)
+{
 	struct key key;
 	int err = outbox_open(o, s->home.path, t);
 
 	if (err || !o->lost)
 		return err;
 	if (!s->client) {
-		trouble_set(t, ERR_CLOSED, "the outbox does not know its last sequence, and the node can't be asked: %.300s", s->unreachable.text);
+		trouble_set(t, ERR_CLOSED,
+		    "the outbox does not know its last sequence, and the node can't be asked: "
+		    "%.300s",
+		    s->unreachable.text);
 		trouble_hint(t, "Try again when the node can be reached.");
 		return ERR_CLOSED;
 	}
 	err = home_key(&s->home, &key, t);
 	if (err)
 		return err;
-	get.device_key = pb_of(bytes_of(key.public, KEY_LEN));
-	err = client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, t);
+	err = sequence_learn(s, o, key.public, t);
 	key_wipe(&key);
-	if (!err) {
-		if (((const Convene__Signer *)m)->sequence > o->sequence)
-			o->sequence = ((const Convene__Signer *)m)->sequence;
-		message_free(m);
-	} else if (t->code == CODE(NOT_ENROLLED) || t->code == CODE(NOT_FOUND)) {
-		err = OK; /* nothing of ours is there */
-	}
-	return err ? err : outbox_state_save(o, t);
+	return err;
 }
 
 /* ---- sending ---- */
@@ -100,19 +127,26 @@ bool code_passes(uint32_t code)
 	case CODE(NOT_FIRST):
 	case CODE(NOT_ENROLLED): /* the operator may be about to */
 	case CODE(TIMEOUT):
-	case CODE(INTERNAL): return true;
-	default: return false;
+	case CODE(INTERNAL):
+		return true;
+	default:
+		return false;
 	}
 }
 
 const char *status_text(uint32_t status)
 {
 	switch (status) {
-	case CONVENE__STATUS__REFUSED: return "refused";
-	case CONVENE__STATUS__ACCEPTED: return "accepted";
-	case CONVENE__STATUS__SEALED: return "sealed";
-	case CONVENE__STATUS__ANCHORED: return "anchored";
-	default: return "waiting";
+	case CONVENE__STATUS__REFUSED:
+		return "refused";
+	case CONVENE__STATUS__ACCEPTED:
+		return "accepted";
+	case CONVENE__STATUS__SEALED:
+		return "sealed";
+	case CONVENE__STATUS__ANCHORED:
+		return "anchored";
+	default:
+		return "waiting";
 	}
 }
 
@@ -140,11 +174,14 @@ static void batch_clear(struct batch *b)
 static bool same_log(const struct session *s, const Convene__Submit *m)
 {
 	return bytes_equal(bytes_of_pb(m->forum), bytes_of(s->home.node.forum, HASH_LEN)) &&
-	       bytes_equal(bytes_of_pb(m->log), bytes_str(client_node(s->client)->binding.log_name));
+	       bytes_equal(
+		   bytes_of_pb(m->log), bytes_str(client_node(s->client)->binding.log_name));
 }
 
-/* Take messages from `list` as long as they fit. Returns how many of it were looked at; 0 with an error. */
-static int batch_fill(struct session *s, struct outbox *o, struct outcome *list, size_t count, struct batch *b, size_t *taken, struct trouble *t)
+/* Take messages from `list` as long as they fit. Returns how many of it were looked at; 0 with an
+ * error. */
+static int batch_fill(struct session *s, struct outbox *o, struct outcome *list, size_t count,
+    struct batch *b, size_t *taken, struct trouble *t)
 {
 	*taken = 0;
 	for (size_t i = 0; i < count && b->count < BATCH_MESSAGES; i++) {
@@ -173,7 +210,8 @@ static int batch_fill(struct session *s, struct outbox *o, struct outcome *list,
 			/* Signed for the log that came before: it means nothing in this one. */
 			d->status = CONVENE__STATUS__REFUSED;
 			d->code = CODE(WRONG_LOG);
-			snprintf(d->text, sizeof d->text, "the node has begun another log since it was signed");
+			snprintf(d->text, sizeof d->text,
+			    "the node has begun another log since it was signed");
 			message_free(&m->base);
 			err = outbox_move(o, d->sequence, BOX_WAITING, BOX_REFUSED, t);
 			if (err)
@@ -196,13 +234,16 @@ static int settle(struct outbox *o, const struct outcome *d, struct trouble *t)
 		o->sealed_index = d->index;
 		memcpy(o->sealed_id, d->id, ID_LEN);
 	}
-	return outbox_move(o, d->sequence, BOX_WAITING, d->status == CONVENE__STATUS__ANCHORED ? BOX_NONE : BOX_SENT, t);
+	return outbox_move(o, d->sequence, BOX_WAITING,
+	    d->status == CONVENE__STATUS__ANCHORED ? BOX_NONE : BOX_SENT, t);
 }
 
 static int batch_send(struct session *s, struct outbox *o, struct batch *b, struct trouble *t)
 {
 	Convene__Submit submit = CONVENE__SUBMIT__INIT;
+	const Convene__Submission *behind = NULL;
 	const Convene__Submitted *answer;
+	struct header header;
 	ProtobufCMessage *m;
 	int err;
 
@@ -215,10 +256,13 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 		return err;
 	answer = (const Convene__Submitted *)m;
 	if (answer->n_outcomes != b->count)
-		err = trouble_set(t, ERR_MALFORMED, "the node answered for %zu messages, and %zu were sent", answer->n_outcomes, b->count);
+		err = trouble_set(t, ERR_MALFORMED,
+		    "the node answered for %zu messages, and %zu were sent", answer->n_outcomes,
+		    b->count);
 	for (size_t i = 0; !err && i < b->count; i++) {
 		const Convene__Outcome *r = answer->outcomes[i];
-		struct bytes said = r->text.len ? bytes_of_pb(r->text) : bytes_str(refusal_text(r->code));
+		struct bytes said = r->text.len ? bytes_of_pb(r->text)
+						: bytes_str(refusal_text(r->code));
 		struct outcome *d = b->outcome[i];
 
 		d->status = r->status;
@@ -226,7 +270,11 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 		d->code = r->code;
 		if (r->status == CONVENE__STATUS__REFUSED) {
 			d->kept = code_passes(r->code);
-			snprintf(d->text, sizeof d->text, "%.*s", (int)(said.len < 190 ? said.len : 190), (const char *)said.data);
+			snprintf(d->text, sizeof d->text, "%.*s",
+			    (int)(said.len < 190 ? said.len : 190), (const char *)said.data);
+			/* Ours is an older copy of this folder: the next message must be above. */
+			if (r->code == CODE(SEQUENCE))
+				behind = b->list[i];
 			if (!d->kept)
 				err = outbox_move(o, d->sequence, BOX_WAITING, BOX_REFUSED, t);
 		} else if (r->status >= CONVENE__STATUS__SEALED) {
@@ -234,11 +282,14 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 		}
 	}
 	message_free(m);
+	if (!err && behind && message_parse(bytes_of_pb(behind->message), &header) == OK)
+		err = sequence_learn(s, o, header.signer, t);
 	return err;
 }
 
 /* Ask for the proof of what was accepted: once there is one, it is sealed. */
-static int seal_wait(struct session *s, struct outbox *o, struct outcomes *all, uint64_t ms, struct trouble *t)
+static int seal_wait(
+    struct session *s, struct outbox *o, struct outcomes *all, uint64_t ms, struct trouble *t)
 {
 	uint64_t deadline = clock_mono_ms() + ms;
 	int err = OK;
@@ -256,8 +307,11 @@ static int seal_wait(struct session *s, struct outbox *o, struct outcomes *all, 
 			struct bytes note;
 			size_t count;
 
-			if (client_call(s->client, FRAME_PROOF_GET, &get.base, FRAME_PROOF, &m, &unproven) == OK) {
-				if (tlog_proof_parse(bytes_of_pb(((const Convene__Proof *)m)->proof), &d->index, hashes, &count, &note) == OK) {
+			if (client_call(s->client, FRAME_PROOF_GET, &get.base, FRAME_PROOF, &m,
+				&unproven) == OK) {
+				if (tlog_proof_parse(
+					bytes_of_pb(((const Convene__Proof *)m)->proof), &d->index,
+					hashes, &count, &note) == OK) {
 					d->status = CONVENE__STATUS__SEALED;
 					err = settle(o, d, t);
 				}
@@ -265,15 +319,18 @@ static int seal_wait(struct session *s, struct outbox *o, struct outcomes *all, 
 			}
 			if (d->status != CONVENE__STATUS__ACCEPTED)
 				break;
-			if (unproven.err == ERR_CLOSED || unproven.err == ERR_TIMEOUT || clock_mono_ms() >= deadline)
-				return OK; /* accepted is durable: the rest can wait for another day */
+			if (unproven.err == ERR_CLOSED || unproven.err == ERR_TIMEOUT ||
+			    clock_mono_ms() >= deadline)
+				return OK; /* accepted is durable: the rest can wait for another day
+					    */
 			nanosleep(&pause, NULL);
 		}
 	}
 	return err;
 }
 
-int outbox_flush(struct session *s, struct outbox *o, uint64_t seal_ms, struct outcomes *out, struct trouble *t)
+int outbox_flush(
+    struct session *s, struct outbox *o, uint64_t seal_ms, struct outcomes *out, struct trouble *t)
 {
 	struct batch batch = {.count = 0};
 	uint64_t *list;
@@ -299,7 +356,8 @@ int outbox_flush(struct session *s, struct outbox *o, uint64_t seal_ms, struct o
 		err = batch_fill(s, o, out->list + at, count - at, &batch, &taken, t);
 		if (!err && batch.count > 0)
 			err = batch_send(s, o, &batch, t);
-		/* Behind one that was refused for good the rest goes on; one that may pass later keeps its place, and the order. */
+		/* Behind one that was refused for good the rest goes on; one that may pass later
+		 * keeps its place, and the order. */
 		for (size_t i = 0; i < batch.count && !err && stop == SIZE_MAX; i++) {
 			if (batch.outcome[i]->status == CONVENE__STATUS__REFUSED) {
 				stop = (size_t)(batch.outcome[i] - out->list) + 1;

@@ -17,31 +17,33 @@ int session_complain(const struct invocation *in, const struct trouble *t)
 	return complain(in->program->name, t);
 }
 
-/* What the node told in HELLO, and, for one who waits to be enrolled, whether that has happened. Written down when the home isn't busy. */
+/* What the node told in HELLO, and, for one who waits to be enrolled, whether that has happened.
+ * Written down when the home isn't busy. */
 static void home_update(struct session *s)
 {
 	const struct credential *node = client_node(s->client);
 	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
-	bool changed = node->node.serial > s->home.node.serial || strcmp(s->home.log_name, node->binding.log_name) != 0;
+	bool changed = node->node.serial > s->home.node.serial ||
+		       strcmp(s->home.log_name, node->binding.log_name) != 0;
 	ProtobufCMessage *m;
 	struct trouble t;
 	struct key key;
 
 	if (changed) {
 		s->home.node.serial = node->node.serial;
-		memcpy(s->home.log_name, node->binding.log_name, strlen(node->binding.log_name) + 1);
+		memcpy(
+		    s->home.log_name, node->binding.log_name, strlen(node->binding.log_name) + 1);
 	}
 	if (s->home.state != HOME_ENROLLED && home_key(&s->home, &key, &t) == OK) {
 		get.device_key = pb_of(bytes_of(key.public, KEY_LEN));
-		if (client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &t) == OK) {
+		if (client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, &t) ==
+		    OK) {
 			const Convene__Signer *signer = (const Convene__Signer *)m;
 
-			if (bytes_equal(bytes_of_pb(signer->identity), bytes_of(s->home.identity, IDENTITY_LEN))) {
+			if (bytes_equal(bytes_of_pb(signer->identity),
+				bytes_of(s->home.identity, IDENTITY_LEN))) {
 				s->home.state = HOME_ENROLLED;
-				if (signer->handle.len > 0 && signer->handle.len < sizeof s->home.handle) {
-					memcpy(s->home.handle, signer->handle.data, signer->handle.len);
-					s->home.handle[signer->handle.len] = '\0';
-				}
+				home_handle_set(&s->home, bytes_of_pb(signer->handle));
 				changed = true;
 			}
 			message_free(m);
@@ -92,13 +94,17 @@ static void waiting_send(struct session *s)
 			char id[9];
 			struct trouble refused;
 
-			trouble_set(&refused, ERR_REFUSED, "your message %s was refused: %s", id_short(id, d->id), d->text);
-			trouble_hint(&refused, d->kept ? "It is kept, and sent again with the next command." : "`convene outbox` shows it.");
+			trouble_set(&refused, ERR_REFUSED, "your message %s was refused: %s",
+			    id_short(id, d->id), d->text);
+			trouble_hint(
+			    &refused, d->kept ? "It is kept, and sent again with the next command."
+					      : "`convene outbox` shows it.");
 			complain(s->in->program->name, &refused);
 		}
 	}
 	if (sent > 0)
-		fprintf(stderr, "%s: sent %zu message%s that waited.\n", s->in->program->name, sent, sent == 1 ? "" : "s");
+		fprintf(stderr, "%s: sent %zu message%s that waited.\n", s->in->program->name, sent,
+		    sent == 1 ? "" : "s");
 	if (err)
 		complain(s->in->program->name, &t);
 	outcomes_free(&done);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a command of `convene` works with: the home, the connection, and what waits in the outbox. One owner, main thread. */
+/* What a command of `convene` works with: the home, the connection, and what waits in the outbox.
+ * One owner, main thread. */
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
 
@@ -15,31 +16,42 @@ struct session {
 	struct trouble unreachable; /* why */
 };
 
-/* Read the home, connect, and send on the way what still waits in the outbox (trouble with that is told, and stands in nobody's way).
- * `needed` false: a node that can't be reached is no failure; s->client is then NULL. Close in any case. */
+/* Read the home, connect, and send on the way what still waits in the outbox (trouble with that is
+ * told, and stands in nobody's way). `needed` false: a node that can't be reached is no failure;
+ * s->client is then NULL. Close in any case. */
 int session_open(struct session *s, const struct invocation *in, bool needed, struct trouble *t);
 int session_connect(struct session *s, struct trouble *t);
 void session_disconnect(struct session *s);
 void session_close(struct session *s);
 
-/* Say what went wrong, as sentences or, for a program, as JSON on standard output as well. Returns the exit code. */
+/* Say what went wrong, as sentences or, for a program, as JSON on standard output as well. Returns
+ * the exit code. */
 int session_complain(const struct invocation *in, const struct trouble *t);
 
 /* ---- asking (ask.c) ---- */
 
-/* Read an id or the beginning of one: 8 to 64 hexadecimal digits. ERR_INVALID and a sentence. `*len` is in whole bytes; `hex` takes 65. */
-int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text, const char *what, struct trouble *t);
+/* Read an id or the beginning of one: 8 to 64 hexadecimal digits. ERR_INVALID and a sentence.
+ * `*len` is in whole bytes; `hex` takes 65. */
+int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text,
+    const char *what, struct trouble *t);
 
 /* An answer of several frames, gathered: free each with message_free(), then the list. */
-struct frames { ProtobufCMessage **list; size_t count; };
+struct frames {
+	ProtobufCMessage **list;
+	size_t count;
+};
 void frames_free(struct frames *f);
 int ask_topics(struct client *c, struct frames *out, struct trouble *t);
-int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset, struct frames *out, struct trouble *t);
-int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out, uint64_t *missing, struct trouble *t);
+int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
+    struct frames *out, struct trouble *t);
+int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t);
 int ask_logs(struct client *c, struct frames *out, struct trouble *t);
 
-/* A topic by id, its beginning, or its exact title, among those shown. ERR_NOTFOUND, ERR_EXISTS. `*topic` points into `frames`. */
-int find_topic(const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t);
+/* A topic by id, its beginning, or its exact title, among those shown. ERR_NOTFOUND, ERR_EXISTS.
+ * `*topic` points into `frames`. */
+int find_topic(
+    const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t);
 
 /* ---- sending (send.c) ---- */
 
@@ -50,8 +62,10 @@ struct draft {
 	struct bytes lang, content; /* content: encoded, not empty */
 };
 
-/* Sign and keep, durably, under the next sequence; the home's lock is held. `id` gets the message's. */
-int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d, uint8_t id[static ID_LEN], struct trouble *t);
+/* Sign and keep, durably, under the next sequence; the home's lock is held. `id` gets the
+ * message's. */
+int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d,
+    uint8_t id[static ID_LEN], struct trouble *t);
 
 /* Open the outbox; where its state is lost, learn the sequence from the node. */
 int session_outbox(struct session *s, struct outbox *o, struct trouble *t);
@@ -67,14 +81,20 @@ struct outcome {
 	char text[200];
 };
 
-struct outcomes { struct outcome *list; size_t count; };
+struct outcomes {
+	struct outcome *list;
+	size_t count;
+};
 void outcomes_free(struct outcomes *o);
 
-/* Send what waits, unchanged and in order; move what is sealed, and what is refused for good. Waits up to `seal_ms` for what was
- * accepted to be sealed. `*out` is valid also after an error, which is about the connection or the files. */
-int outbox_flush(struct session *s, struct outbox *o, uint64_t seal_ms, struct outcomes *out, struct trouble *t);
+/* Send what waits, unchanged and in order; move what is sealed, and what is refused for good. Waits
+ * up to `seal_ms` for what was accepted to be sealed. `*out` is valid also after an error, which is
+ * about the connection or the files. */
+int outbox_flush(
+    struct session *s, struct outbox *o, uint64_t seal_ms, struct outcomes *out, struct trouble *t);
 
-/* Whether a refusal with this code may end by itself, so that the message is kept and tried again. */
+/* Whether a refusal with this code may end by itself, so that the message is kept and tried again.
+ */
 bool code_passes(uint32_t code);
 const char *status_text(uint32_t status);
 

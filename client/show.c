@@ -20,16 +20,19 @@ static void content_take(struct shown *s, struct client *c)
 			return;
 		content = buffer_bytes(&s->fetched);
 		s->state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
-	} else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && item->salt.len == SALT_LEN) {
+	} else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT &&
+		   item->salt.len == SALT_LEN) {
 		memcpy(salt, item->salt.data, SALT_LEN);
 	} else {
 		return;
 	}
-	s->committed = s->parsed && s->header.has_commitment && content.len > 0 && content_check(&s->header, &s->binding, salt, content) == OK;
+	s->committed = s->parsed && s->header.has_commitment && content.len > 0 &&
+		       content_check(&s->header, &s->binding, salt, content) == OK;
 	s->has_content = s->committed && s->signature && content_parse(content, &s->content) == OK;
 }
 
-void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[static HASH_LEN], struct client *c)
+void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[static HASH_LEN],
+    struct client *c)
 {
 	struct bytes message = bytes_of_pb(item->message);
 
@@ -53,10 +56,12 @@ void shown_clear(struct shown *s)
 
 bool shown_good(const struct shown *s)
 {
-	return s->signature && (s->committed || s->state != CONVENE__CONTENT_STATE__CONTENT_PRESENT);
+	return s->signature &&
+	       (s->committed || s->state != CONVENE__CONTENT_STATE__CONTENT_PRESENT);
 }
 
-void author_text(struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation)
+void author_text(
+    struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation)
 {
 	char id[9];
 
@@ -86,7 +91,8 @@ static void heading_print(const struct shown *s, int indent)
 	char id[9], when[24];
 
 	printf("%*s%s  ", indent, "", id_short(id, s->id));
-	author_print(bytes_of_pb(i->handle), bytes_of_pb(i->identity), bytes_of_pb(i->organisation));
+	author_print(
+	    bytes_of_pb(i->handle), bytes_of_pb(i->identity), bytes_of_pb(i->organisation));
 	if (i->name.len > 0 || i->group.len > 0) {
 		printf(" (");
 		print_isolate(bytes_of_pb(i->name));
@@ -98,7 +104,8 @@ static void heading_print(const struct shown *s, int indent)
 	if (s->parsed) {
 		printf("  %s", time_local(when, s->header.time));
 		if (s->header.lang.len > 0)
-			printf("  %.*s", (int)s->header.lang.len, (const char *)s->header.lang.data);
+			printf(
+			    "  %.*s", (int)s->header.lang.len, (const char *)s->header.lang.data);
 		if (s->header.kind == KIND_TOPIC)
 			printf("  opens a topic");
 	}
@@ -108,11 +115,15 @@ static void heading_print(const struct shown *s, int indent)
 static void marks_print(const struct shown *s, int indent)
 {
 	if (!s->parsed)
-		printf("%*s!! This is no message that can be read; nothing of it is shown.\n", indent, "");
+		printf("%*s!! This is no message that can be read; nothing of it is shown.\n",
+		    indent, "");
 	else if (!s->signature)
-		printf("%*s!! The author's signature does NOT verify: this is not what they signed. It is not shown.\n", indent, "");
+		printf("%*s!! The author's signature does NOT verify: this is not what they "
+		       "signed. It is not shown.\n",
+		    indent, "");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && !s->committed)
-		printf("%*s!! The text is NOT the one that its author signed. It is not shown.\n", indent, "");
+		printf("%*s!! The text is NOT the one that its author signed. It is not shown.\n",
+		    indent, "");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && !s->has_content)
 		printf("%*s(the content is of a form that this program can't show)\n", indent, "");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_MISSING)
@@ -189,11 +200,16 @@ static json_t *ref_json(const struct ref *r)
 static const char *state_name(uint32_t state)
 {
 	switch (state) {
-	case CONVENE__CONTENT_STATE__CONTENT_PRESENT: return "present";
-	case CONVENE__CONTENT_STATE__CONTENT_MISSING: return "missing";
-	case CONVENE__CONTENT_STATE__CONTENT_ERASED: return "erased";
-	case CONVENE__CONTENT_STATE__CONTENT_LARGE: return "large";
-	default: return "none";
+	case CONVENE__CONTENT_STATE__CONTENT_PRESENT:
+		return "present";
+	case CONVENE__CONTENT_STATE__CONTENT_MISSING:
+		return "missing";
+	case CONVENE__CONTENT_STATE__CONTENT_ERASED:
+		return "erased";
+	case CONVENE__CONTENT_STATE__CONTENT_LARGE:
+		return "large";
+	default:
+		return "none";
 	}
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An item as people and programs see it. What the author signed is checked here, not taken from the node: the signature, under
- * the item's log and the forum that we know, and the content against its commitment. Who the author is called is the node's word.
- * Main thread. */
+/* An item as people and programs see it. What the author signed is checked here, not taken from the
+ * node: the signature, under the item's log and the forum that we know, and the content against its
+ * commitment. Who the author is called is the node's word. Main thread. */
 #ifndef CLIENT_SHOW_H
 #define CLIENT_SHOW_H
 
@@ -11,29 +11,34 @@
 struct shown {
 	const Convene__Item *item;
 	struct binding binding;
-	struct header header;    /* meaningful when parsed */
+	struct header header; /* meaningful when parsed */
 	uint8_t id[ID_LEN];
-	bool parsed, signature;  /* well-formed; signed by its signer */
-	uint32_t state;          /* enum Convene__ContentState */
-	bool committed;          /* the content here is the one that was signed */
-	bool has_content;        /* and could be read */
+	bool parsed, signature; /* well-formed; signed by its signer */
+	uint32_t state;         /* enum Convene__ContentState */
+	bool committed;         /* the content here is the one that was signed */
+	bool has_content;       /* and could be read */
 	struct content content;
-	struct buffer fetched;   /* of a large one */
+	struct buffer fetched; /* of a large one */
 };
 
-/* `item` must outlive it. `c`: fetch a content that is too large to come along; NULL: leave it. Clear with shown_clear(). */
-void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[static HASH_LEN], struct client *c);
+/* `item` must outlive it. `c`: fetch a content that is too large to come along; NULL: leave it.
+ * Clear with shown_clear(). */
+void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[static HASH_LEN],
+    struct client *c);
 void shown_clear(struct shown *s);
 
 /* Whether everything here that can be checked is right. */
 bool shown_good(const struct shown *s);
 
-/* Heading, marks, text and attachments, indented. `title`: don't repeat this subject; may be empty. */
+/* Heading, marks, text and attachments, indented. `title`: don't repeat this subject; may be empty.
+ */
 void shown_print(const struct shown *s, int indent, struct bytes title);
 json_t *shown_json(const struct shown *s);
 
-/* "alice@isoc.example", or the identity's first digits where there is no handle, or the organisation alone. */
+/* "alice@isoc.example", or the identity's first digits where there is no handle, or the
+ * organisation alone. */
 void author_print(struct bytes handle, struct bytes identity, struct bytes organisation);
-void author_text(struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);
+void author_text(
+    struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);
 
 #endif

@@ -52,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (err == OK)
 		check(&b);
 	else
-		REQUIRE(err == ERR_TOO_LARGE || err == ERR_MALFORMED || err == ERR_NOT_CANONICAL || err == ERR_KEY);
+		REQUIRE(err == ERR_TOO_LARGE || err == ERR_MALFORMED || err == ERR_NOT_CANONICAL ||
+			err == ERR_KEY);
 	REQUIRE(err == OK || (why && *why));
 	block_clear(&b);
 	return 0;

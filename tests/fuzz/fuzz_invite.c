@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* An invite and a node's line have one text each: what parses is written again byte for byte. And the small files of a
- * participant's folder, which take any bytes without harm. */
+/* An invite and a node's line have one text each: what parses is written again byte for byte. And
+ * the small files of a participant's folder, which take any bytes without harm. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void known(int err)
 {
-	REQUIRE(err == OK || err == ERR_MALFORMED || err == ERR_NOT_CANONICAL || err == ERR_TOO_LARGE || err == ERR_KEY || err == ERR_VERSION);
+	REQUIRE(err == OK || err == ERR_MALFORMED || err == ERR_NOT_CANONICAL ||
+		err == ERR_TOO_LARGE || err == ERR_KEY || err == ERR_VERSION);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -21,7 +21,8 @@ static struct block sample(const char *note)
 	struct key key;
 
 	key_from_seed(&key, seed);
-	assert_int_equal(verifier_make(&b.root, bytes_str("isoc.example"), VERIFIER_ED25519, key.public), OK);
+	assert_int_equal(
+	    verifier_make(&b.root, bytes_str("isoc.example"), VERIFIER_ED25519, key.public), OK);
 	buffer_add_str(&b.charter, note);
 	return b;
 }
@@ -76,8 +77,8 @@ static void refuses(const char *pattern, int want, unsigned want_line, const cha
 	int err = block_parse(&b, buffer_bytes(&text), &line, &why);
 
 	if (err != want || line != want_line || !strstr(why, part))
-		fail_msg("%s, line %u: %s; not %s, line %u, of:\n%s", error_name(err), line, why, error_name(want), want_line,
-		    buffer_str(&text));
+		fail_msg("%s, line %u: %s; not %s, line %u, of:\n%s", error_name(err), line, why,
+		    error_name(want), want_line, buffer_str(&text));
 	block_clear(&b);
 	buffer_free(&text);
 }
@@ -158,7 +159,8 @@ static void test_forms(void **state)
 	takes("peer isoc.example { key = \"$K\" address = " ADDRESS " }", ADDRESS);
 	takes("# words\r\npeer \"isoc.example\" {\r\n\tkey = \"$K\"\r\n}\r\n\r\n", "");
 	takes("// words\n  # words\npeer\n\"isoc.example\"\n{\nkey\n=\n\"$K\"\n}\n#", "");
-	takes("peer \"isoc.example\" { key = \"$K\" address = \"[2001:db8::1]:7654\" }", "[2001:db8::1]:7654");
+	takes("peer \"isoc.example\" { key = \"$K\" address = \"[2001:db8::1]:7654\" }",
+	    "[2001:db8::1]:7654");
 	/* What stands behind other text on its line is a comment like any other. */
 	takes("peer \"isoc.example\" { key = \"$K\" } #charter: %%%", "");
 	takes("#charter\npeer \"isoc.example\" { key = \"$K\" }", "");
@@ -175,35 +177,54 @@ static void test_hostile(void **state)
 	refuses("peer \"isoc.example\" {\nkey = \"$K\"\n", ERR_MALFORMED, 3, "is expected");
 	refuses("peer \"isoc.example\" {\nkey = \"$K", ERR_MALFORMED, 2, "quote");
 	refuses("peer \"isoc.example\n\" {\nkey = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { key = \"$K\" }\npeer \"a.example\" { key = \"$K\" }", ERR_MALFORMED, 2, "nothing else");
-	refuses("peer \"isoc.example\" { key = \"$K\" }\nlimits { clients = 1 }", ERR_MALFORMED, 2, "nothing else");
-	refuses("peer \"isoc.example\" {\nkey = \"$K\"\nuser = \"root\" }", ERR_MALFORMED, 3, "is expected");
+	refuses("peer \"isoc.example\" { key = \"$K\" }\npeer \"a.example\" { key = \"$K\" }",
+	    ERR_MALFORMED, 2, "nothing else");
+	refuses("peer \"isoc.example\" { key = \"$K\" }\nlimits { clients = 1 }", ERR_MALFORMED, 2,
+	    "nothing else");
+	refuses("peer \"isoc.example\" {\nkey = \"$K\"\nuser = \"root\" }", ERR_MALFORMED, 3,
+	    "is expected");
 	refuses("peer \"isoc.example\" {\nkey = \"$K\"\nkey = \"$K\" }", ERR_MALFORMED, 3, "twice");
-	refuses("peer \"isoc.example\" {\naddress = \"a:1\"\naddress = \"b:2\" }", ERR_MALFORMED, 3, "twice");
+	refuses("peer \"isoc.example\" {\naddress = \"a:1\"\naddress = \"b:2\" }", ERR_MALFORMED, 3,
+	    "twice");
 	/* Another's key under this name. */
 	refuses("peer \"ripe.example\" {\nkey = \"$K\"\n}", ERR_KEY, 3, "another organisation");
 	refuses("peer \"ISOC.example\" { key = \"$K\" }", ERR_MALFORMED, 1, "DNS name");
 	refuses("peer \"isoc\" { key = \"$K\" }", ERR_MALFORMED, 1, "DNS name");
 	/* Nothing from the environment, no escapes, no other lines. */
-	refuses("peer \"isoc.example\" { address = \"${HOME}:1\" key = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { address = \"a\\\"b:1\" key = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { address = \"a\nb:1\" key = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { address = \"a\x1b[2J:1\" key = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { address = \"\xc3\xa9:1\" key = \"$K\" }", ERR_MALFORMED, 1, "sign");
-	refuses("peer \"isoc.example\" { address = \"a b:1\" key = \"$K\" }", ERR_MALFORMED, 1, "HOST:PORT");
-	refuses("peer \"isoc.example\" { address = \"host\" key = \"$K\" }", ERR_MALFORMED, 1, "HOST:PORT");
-	refuses("peer \"isoc.example\" { address = \":7654\" key = \"$K\" }", ERR_MALFORMED, 1, "HOST:PORT");
-	refuses("peer \"isoc.example\" { address = \"host:0\" key = \"$K\" }", ERR_MALFORMED, 1, "HOST:PORT");
-	refuses("peer \"isoc.example\" { address = \"host:65536\" key = \"$K\" }", ERR_MALFORMED, 1, "HOST:PORT");
+	refuses("peer \"isoc.example\" { address = \"${HOME}:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "sign");
+	refuses("peer \"isoc.example\" { address = \"a\\\"b:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "sign");
+	refuses("peer \"isoc.example\" { address = \"a\nb:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "sign");
+	refuses("peer \"isoc.example\" { address = \"a\x1b[2J:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "sign");
+	refuses("peer \"isoc.example\" { address = \"\xc3\xa9:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "sign");
+	refuses("peer \"isoc.example\" { address = \"a b:1\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "HOST:PORT");
+	refuses("peer \"isoc.example\" { address = \"host\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "HOST:PORT");
+	refuses("peer \"isoc.example\" { address = \":7654\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "HOST:PORT");
+	refuses("peer \"isoc.example\" { address = \"host:0\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "HOST:PORT");
+	refuses("peer \"isoc.example\" { address = \"host:65536\" key = \"$K\" }", ERR_MALFORMED, 1,
+	    "HOST:PORT");
 	refuses("peer \"isoc.example\" { address = \"\" key = \"$K\" }", ERR_MALFORMED, 1, "value");
 	/* Keys. */
-	refuses("peer \"isoc.example\" { key = \"isoc.example\" }", ERR_MALFORMED, 1, "verifier key");
-	refuses("peer \"isoc.example\" { key = \"isoc.example+00000000+AZbAy6/Im/MJgiq8UzIeSDHYk50F6sNlzvKgqa3QypUZ\" }", ERR_KEY, 1,
-	    "usable");
+	refuses(
+	    "peer \"isoc.example\" { key = \"isoc.example\" }", ERR_MALFORMED, 1, "verifier key");
+	refuses("peer \"isoc.example\" { key = "
+		"\"isoc.example+00000000+AZbAy6/Im/MJgiq8UzIeSDHYk50F6sNlzvKgqa3QypUZ\" }",
+	    ERR_KEY, 1, "usable");
 	/* A charter that isn't base64, or is spoilt. */
-	refuses("#charter: %%%\npeer \"isoc.example\" { key = \"$K\" }", ERR_MALFORMED, 0, "damaged");
-	refuses("peer \"isoc.example\" { key = \"$K\" }\n#charter: YQ\n", ERR_MALFORMED, 0, "damaged");
-	refuses("peer \"isoc.example\" { key = \"$K\" }\n#charter: YR==\n", ERR_NOT_CANONICAL, 0, "damaged");
+	refuses(
+	    "#charter: %%%\npeer \"isoc.example\" { key = \"$K\" }", ERR_MALFORMED, 0, "damaged");
+	refuses(
+	    "peer \"isoc.example\" { key = \"$K\" }\n#charter: YQ\n", ERR_MALFORMED, 0, "damaged");
+	refuses("peer \"isoc.example\" { key = \"$K\" }\n#charter: YR==\n", ERR_NOT_CANONICAL, 0,
+	    "damaged");
 }
 
 /* A type 04 key is not a root key. */
@@ -215,7 +236,8 @@ static void test_cosigner_key(void **state)
 
 	(void)state;
 	memcpy(public, b.root.public, KEY_LEN);
-	assert_int_equal(verifier_make(&b.root, bytes_str("isoc.example"), VERIFIER_COSIGNATURE, public), OK);
+	assert_int_equal(
+	    verifier_make(&b.root, bytes_str("isoc.example"), VERIFIER_COSIGNATURE, public), OK);
 	block_add_peer(&text, &b);
 	refuses(buffer_str(&text), ERR_KEY, 3, "usable");
 	buffer_free(&text);

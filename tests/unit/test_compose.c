@@ -16,10 +16,28 @@
 
 static void test_utf8_broken(void **state)
 {
-	static const struct { const char *text; size_t at; } cases[] = {
-	    {"", 0}, {"plain", 5}, {"caf\xc3\xa9", 5}, {"caf\xc3", 3}, {"\x80", 0}, {"a\xc0\xaf", 1}, {"a\xe0\x80\xaf", 1},
-	    {"\xed\xa0\x80", 0}, {"\xed\x9f\xbf", 3}, {"\xf0\x8f\xbf\xbf", 0}, {"\xf4\x8f\xbf\xbf", 4}, {"\xf4\x90\x80\x80", 0},
-	    {"\xf5\x80\x80\x80", 0}, {"ab\xe2\x82", 2}, {"ab\xe2\x82\xac" "c\xff", 6}, {"\xf0\x9f\x98\x80", 4},
+	static const struct {
+		const char *text;
+		size_t at;
+	} cases[] = {
+	    {"", 0},
+	    {"plain", 5},
+	    {"caf\xc3\xa9", 5},
+	    {"caf\xc3", 3},
+	    {"\x80", 0},
+	    {"a\xc0\xaf", 1},
+	    {"a\xe0\x80\xaf", 1},
+	    {"\xed\xa0\x80", 0},
+	    {"\xed\x9f\xbf", 3},
+	    {"\xf0\x8f\xbf\xbf", 0},
+	    {"\xf4\x8f\xbf\xbf", 4},
+	    {"\xf4\x90\x80\x80", 0},
+	    {"\xf5\x80\x80\x80", 0},
+	    {"ab\xe2\x82", 2},
+	    {"ab\xe2\x82\xac"
+	     "c\xff",
+		6},
+	    {"\xf0\x9f\x98\x80", 4},
 	};
 
 	(void)state;
@@ -32,7 +50,8 @@ static void test_utf8_broken(void **state)
 
 		for (size_t i = 0; i < sizeof b; i++)
 			b[i] = (uint8_t)(rand() % 3 ? 0x80 + rand() % 0x80 : rand());
-		assert_int_equal(utf8_broken(bytes_of(b, sizeof b)) == sizeof b, text_is_utf8(bytes_of(b, sizeof b)));
+		assert_int_equal(utf8_broken(bytes_of(b, sizeof b)) == sizeof b,
+		    text_is_utf8(bytes_of(b, sizeof b)));
 	}
 }
 
@@ -57,8 +76,10 @@ static void test_typed(void **state)
 
 static void test_media_types(void **state)
 {
-	static const char *const good[] = {"text/plain", "application/vnd.oasis.opendocument.text", "text/plain; charset=utf-8", "image/svg+xml"};
-	static const char *const bad[] = {"", "text", "/plain", "text/", "text/plain charset", "text/pl\x1b[31main", "te xt/plain", "text/plain;\n"};
+	static const char *const good[] = {"text/plain", "application/vnd.oasis.opendocument.text",
+	    "text/plain; charset=utf-8", "image/svg+xml"};
+	static const char *const bad[] = {"", "text", "/plain", "text/", "text/plain charset",
+	    "text/pl\x1b[31main", "te xt/plain", "text/plain;\n"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
@@ -90,10 +111,13 @@ static void test_names(void **state)
 	name_is("", "attachment");
 	name_is(".bashrc", "bashrc");
 	name_is("C:\\x", "C__x");
-	name_is("a\nb\x1b[2J", "a\xef\xbf\xbd" "b\xef\xbf\xbd[2J");
+	name_is("a\nb\x1b[2J", "a\xef\xbf\xbd"
+			       "b\xef\xbf\xbd[2J");
 	name_is("na\xc3\xafve.pdf", "na\xc3\xafve.pdf");
 	/* RLO: would show "exe.pdf" reversed. */
-	name_is("x\xe2\x80\xae" "fdp.exe", "x_fdp.exe_");
+	name_is("x\xe2\x80\xae"
+		"fdp.exe",
+	    "x_fdp.exe_");
 	memset(longer, 'a', sizeof longer - 1);
 	longer[sizeof longer - 1] = '\0';
 	memset(cut, 'a', 200);

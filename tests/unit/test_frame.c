@@ -28,6 +28,9 @@ static uint32_t spec_limit(uint8_t type)
 	case FRAME_SUBMIT:
 	case FRAME_ITEMS:
 	case FRAME_REDEEM:
+	case FRAME_SUBMITTED:
+	case FRAME_TOPICS:
+	case FRAME_THREADS:
 	case FRAME_CONTROL:
 	case FRAME_CONTROL_REPLY:
 		return 2162688;
@@ -35,6 +38,8 @@ static uint32_t spec_limit(uint8_t type)
 		return 1048576;
 	case FRAME_CONTENT:
 	case FRAME_CHARTER:
+	case FRAME_LOGS:
+	case FRAME_PROOF:
 	case FRAME_CHECKPOINT:
 	case FRAME_FORK:
 		return 131072;

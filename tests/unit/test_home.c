@@ -57,9 +57,11 @@ static void test_lines(void **state)
 	assert_int_equal(parse("convene node v2\n", &line), ERR_VERSION);
 	assert_int_equal(parse("convene node v1\naddress:x\n", &line), ERR_MALFORMED);
 	assert_int_equal(line, 2);
-	assert_int_equal(parse("convene node v1\naddress: x:1\nstate: happy\n", &line), ERR_MALFORMED);
+	assert_int_equal(
+	    parse("convene node v1\naddress: x:1\nstate: happy\n", &line), ERR_MALFORMED);
 	assert_int_equal(line, 3);
-	assert_int_equal(parse("convene node v1\naddress: x:1\nforum: ABCD\n", &line), ERR_MALFORMED);
+	assert_int_equal(
+	    parse("convene node v1\naddress: x:1\nforum: ABCD\n", &line), ERR_MALFORMED);
 	assert_int_equal(parse("convene node v1\n: x\n", &line), ERR_MALFORMED);
 }
 

@@ -66,8 +66,10 @@ static void test_round_trip(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const addresses[] = {"relay.example", "relay.example:", "relay.example:0", "relay.example:70000", "relay.example:07654",
-	    ":7654", "2001:db8::1:7654", "[2001:db8::1:7654", "relay example:7654", "relay\x1b[31m:7654", "rel\xc3\xa4y:7654", "a/b:7654", ""};
+	static const char *const addresses[] = {"relay.example",
+	    "relay.example:", "relay.example:0", "relay.example:70000", "relay.example:07654",
+	    ":7654", "2001:db8::1:7654", "[2001:db8::1:7654", "relay example:7654",
+	    "relay\x1b[31m:7654", "rel\xc3\xa4y:7654", "a/b:7654", ""};
 
 	(void)state;
 	assert_int_equal(parse("convene://relay.example:7654"), ERR_MALFORMED);

@@ -21,11 +21,16 @@ static struct key key;
 static struct binding binding;
 
 /* A submission with this sequence; `text` its content. */
-static int put_with(struct outbox *o, uint64_t sequence, uint64_t signed_sequence, const char *text, struct trouble *t)
+static int put_with(struct outbox *o, uint64_t sequence, uint64_t signed_sequence, const char *text,
+    struct trouble *t)
 {
 	Convene__Submission submission = CONVENE__SUBMISSION__INIT, *list = &submission;
 	Convene__Submit submit = CONVENE__SUBMIT__INIT;
-	struct header h = {.version = 1, .sequence = signed_sequence, .kind = KIND_TOPIC, .time = 1, .has_commitment = true,
+	struct header h = {.version = 1,
+	    .sequence = signed_sequence,
+	    .kind = KIND_TOPIC,
+	    .time = 1,
+	    .has_commitment = true,
 	    .bucket = bucket_of(strlen(text))};
 	struct buffer message = BUFFER_INIT;
 	uint8_t salt[SALT_LEN] = {1};
@@ -103,8 +108,11 @@ static void test_exact_bytes(void **state)
 	assert_int_equal(outbox_get(&o, BOX_WAITING, 1, &m, &t), OK);
 	assert_true(bytes_equal(bytes_of_pb(m->log), bytes_str(binding.log_name)));
 	assert_int_equal(message_parse(bytes_of_pb(m->submissions[0]->message), &h), OK);
-	assert_int_equal(message_verify(bytes_of_pb(m->submissions[0]->message), &binding, key.public), OK);
-	assert_int_equal(content_check(&h, &binding, m->submissions[0]->salt.data, bytes_of_pb(m->submissions[0]->content)), OK);
+	assert_int_equal(
+	    message_verify(bytes_of_pb(m->submissions[0]->message), &binding, key.public), OK);
+	assert_int_equal(content_check(&h, &binding, m->submissions[0]->salt.data,
+			     bytes_of_pb(m->submissions[0]->content)),
+	    OK);
 	message_free(&m->base);
 	assert_int_equal(outbox_get(&o, BOX_SENT, 1, &m, &t), ERR_NOTFOUND);
 }
@@ -156,7 +164,8 @@ static void test_lost_state(void **state)
 
 static void test_crash_leftovers(void **state)
 {
-	static const char *const names[] = {".0000000000000007.message.new", "0000000000000008.message~", "7.message", "000000000000000x.message",
+	static const char *const names[] = {".0000000000000007.message.new",
+	    "0000000000000008.message~", "7.message", "000000000000000x.message",
 	    "9999999999999999.message", "0000000000000000.message", ".state.new"};
 	char path[160];
 	struct trouble t;
@@ -210,10 +219,14 @@ static void test_damage(void **state)
 
 static void test_state_text(void **state)
 {
-	static const char *const bad[] = {"", "convene outbox v1\n", "convene outbox v2\nsequence: 1\n", "convene outbox v1\nsequence: 01\n",
-	    "convene outbox v1\nsequence: 1", "convene outbox v1\nsequence: 9007199254740992\n", "convene outbox v1\nsequence: 1\n\n",
-	    "convene outbox v1\nsequence: 1\nsealed: 1 2 00\n", "convene outbox v1\nsequence: 1\nsealed: 1\n"};
-	struct outbox o = {.sequence = SEQUENCE_MAX, .sealed = 77, .sealed_index = UINT64_MAX}, again;
+	static const char *const bad[] = {"", "convene outbox v1\n",
+	    "convene outbox v2\nsequence: 1\n", "convene outbox v1\nsequence: 01\n",
+	    "convene outbox v1\nsequence: 1", "convene outbox v1\nsequence: 9007199254740992\n",
+	    "convene outbox v1\nsequence: 1\n\n",
+	    "convene outbox v1\nsequence: 1\nsealed: 1 2 00\n",
+	    "convene outbox v1\nsequence: 1\nsealed: 1\n"};
+	struct outbox o = {.sequence = SEQUENCE_MAX, .sealed = 77, .sealed_index = UINT64_MAX},
+		      again;
 	struct buffer text = BUFFER_INIT;
 
 	(void)state;
@@ -221,13 +234,15 @@ static void test_state_text(void **state)
 	outbox_state_format(&text, &o);
 	memset(&again, 0, sizeof again);
 	assert_int_equal(outbox_state_parse(&again, buffer_bytes(&text)), OK);
-	assert_true(again.sequence == SEQUENCE_MAX && again.sealed == 77 && again.sealed_index == UINT64_MAX);
+	assert_true(again.sequence == SEQUENCE_MAX && again.sealed == 77 &&
+		    again.sealed_index == UINT64_MAX);
 	assert_memory_equal(again.sealed_id, o.sealed_id, ID_LEN);
 	for (size_t cut = 0; cut < text.len; cut++) {
 		int err = outbox_state_parse(&again, bytes_of(text.data, cut));
 
 		/* Cut behind the first line it is a whole state, without a seal. */
-		assert_int_equal(err, text.data[cut - (cut > 0)] == '\n' && cut > 20 ? OK : ERR_MALFORMED);
+		assert_int_equal(
+		    err, text.data[cut - (cut > 0)] == '\n' && cut > 20 ? OK : ERR_MALFORMED);
 	}
 	buffer_free(&text);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
@@ -261,7 +276,9 @@ static int setup(void **state)
 	(void)state;
 	assert_int_equal(crypto_start(), OK);
 	key_from_seed(&key, seed);
-	assert_int_equal(binding_make(&binding, forum, bytes_str("isoc.example/00112233445566778899aabbccddeeff/1")), OK);
+	assert_int_equal(binding_make(&binding, forum,
+			     bytes_str("isoc.example/00112233445566778899aabbccddeeff/1")),
+	    OK);
 	strcpy(home, "/tmp/test_outbox.XXXXXX");
 	return mkdtemp(home) ? 0 : -1;
 }

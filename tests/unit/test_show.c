@@ -122,7 +122,9 @@ static void test_json(void **state)
 	o = shown_json(&s);
 	assert_string_equal(json_string_value(json_object_get(o, "signature")), "good");
 	assert_string_equal(json_string_value(json_object_get(o, "kind")), "topic");
-	assert_string_equal(json_string_value(json_object_get(json_object_get(o, "content"), "text")), "what was said");
+	assert_string_equal(
+	    json_string_value(json_object_get(json_object_get(o, "content"), "text")),
+	    "what was said");
 	json_decref(o);
 	shown_clear(&s);
 	message.data[message.len - 1] ^= 1;
@@ -157,7 +159,8 @@ static void test_author(void **state)
 static int setup(void **state)
 {
 	struct content c = {.subject = bytes_str("a title"), .text = bytes_str("what was said")};
-	struct header h = {.version = 1, .sequence = 1, .kind = KIND_TOPIC, .time = 1, .has_commitment = true};
+	struct header h = {
+	    .version = 1, .sequence = 1, .kind = KIND_TOPIC, .time = 1, .has_commitment = true};
 	uint8_t seed[32] = {3};
 	struct binding b;
 	struct key key;
