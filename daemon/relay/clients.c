@@ -26,6 +26,12 @@ void client_error(struct session *s, uint32_t stream, uint32_t code, const char 
 	channel_send(s->channel, FRAME_ERROR, stream ? stream : UINT32_MAX, &m.base);
 }
 
+void client_refuse(struct session *s, uint32_t stream, uint32_t code, const char *text)
+{
+	stranger_trouble(s, text);
+	client_error(s, stream, code, text);
+}
+
 static void signer_get(struct session *s, uint32_t stream, const Convene__SignerGet *m)
 {
 	struct relay *r = s->relay;

@@ -156,6 +156,7 @@ static json_t *members_json(struct relay *r)
 static void do_status(struct request *q, int argc, char **argv, struct bytes input)
 {
 	struct relay *r = q->relay;
+	const struct signer *root = roster_signer(r->roster, r->node->root_key);
 	uint8_t frontier[HASH_LEN];
 	char halted[300];
 
@@ -165,9 +166,9 @@ static void do_status(struct request *q, int argc, char **argv, struct bytes inp
 	sync_frontier(r->sync, frontier);
 	snprintf(halted, sizeof halted, "halted: %s", r->halted);
 	reply(q,
-	    json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:b, s:s, s:I, s:o, s:I, s:b, s:o, s:o, s:o}", "node", r->conf->node.name, "forum",
+	    json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:I, s:o, s:I, s:b, s:o, s:o, s:o}", "node", r->conf->node.name, "forum",
 	        hex(r->charter->forum, HASH_LEN), "forum_name", r->charter->name, "log", r->node->binding.log_name, "version", PACKAGE_VERSION,
-	        "uptime_s", (json_int_t)((clock_mono_ms() - r->started) / 1000), "member", member_has(r, r->conf->node.name, r->node->root_key),
+	        "root_sequence", (json_int_t)(root ? root->sequence : 0), "uptime_s", (json_int_t)((clock_mono_ms() - r->started) / 1000), "member", member_has(r, r->conf->node.name, r->node->root_key),
 	        "sealing", r->halted[0] ? halted : r->learning ? "waiting for peers" : "on", "inbox", (json_int_t)r->inbox_count, "frontier",
 	        hex(frontier, HASH_LEN), "clients", (json_int_t)r->client_count, "read_only", r->read_only, "logs", logs_json(r), "peers",
 	        peers_json(r, false), "members", members_json(r)));

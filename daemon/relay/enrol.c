@@ -56,7 +56,7 @@ static void refuse(struct enrolling *e, uint32_t code, const char *text)
 	static const uint8_t none[ID_LEN];
 
 	if (e->session)
-		client_error(e->session, e->stream, code, text);
+		client_refuse(e->session, e->stream, code, text);
 	if (e->done)
 		e->done(e->ctx, ERR_REFUSED, code, text, none);
 	enrolling_free(e);

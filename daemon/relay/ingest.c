@@ -299,6 +299,8 @@ static void batch_answer(struct batch *b)
 			outcomes[i].code = s->code;
 			if (s->text)
 				outcomes[i].text = pb_of(bytes_str(s->text));
+			if (s->status == CONVENE__STATUS__REFUSED && s->code != CONVENE__CODE__NOT_FIRST)
+				stranger_trouble(b->session, s->text);
 			list[i] = &outcomes[i];
 		}
 		m.outcomes = list;
@@ -344,10 +346,12 @@ static void inbox_done(struct store_job *job)
 	if (job->result != OK) {
 		log_error("accepted messages could not be stored (%s); starting anew from what is", error_text(job->result));
 		relay_fail(r);
-		for (size_t i = 0; i < b->count; i++) {
-			if (b->list[i].fresh)
-				refuse(&b->list[i], CONVENE__CODE__INTERNAL, "the node could not store the message; send it again");
-		}
+	}
+	for (size_t i = 0; i < b->count; i++) {
+		struct submission *u = &b->list[i];
+
+		if (u->status == CONVENE__STATUS__ACCEPTED && (u->fresh ? job->result != OK : r->failed))
+			refuse(u, CONVENE__CODE__INTERNAL, "the node could not store the message; send it again");
 	}
 	if (job->result == OK)
 		r->inbox_durable += b->accepted;
@@ -360,6 +364,7 @@ static void inbox_done(struct store_job *job)
 static void batch_admit(struct batch *b, bool trusted)
 {
 	struct relay *r = b->relay;
+	bool wait = false;
 	size_t i = 0;
 
 	for (; i < b->count; i++) {
@@ -369,6 +374,8 @@ static void batch_admit(struct batch *b, bool trusted)
 		admit(r, s, trusted);
 		if (s->status == CONVENE__STATUS__REFUSED)
 			break;
+		/* Also one that was sent before: what it says then may still be on its way to the disk, ahead of our job. */
+		wait |= s->status == CONVENE__STATUS__ACCEPTED;
 		s->fresh = r->next_index != before;
 		if (s->fresh) {
 			waiting_add(r, s);
@@ -377,7 +384,7 @@ static void batch_admit(struct batch *b, bool trusted)
 	}
 	while (++i < b->count)
 		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST, "an earlier message of the batch was refused");
-	if (b->accepted > 0) {
+	if (wait) {
 		b->store.run = inbox_run;
 		b->store.done = inbox_done;
 		storage_submit(r, &b->store);
@@ -399,15 +406,15 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 	struct batch *b;
 
 	if (m->forum.len != HASH_LEN || memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
-		client_error(session, stream, CONVENE__CODE__WRONG_FORUM, "these messages are signed for another forum");
+		client_refuse(session, stream, CONVENE__CODE__WRONG_FORUM, "these messages are signed for another forum");
 		return;
 	}
 	if (!bytes_equal(bytes_of_pb(m->log), bytes_str(r->node->binding.log_name))) {
-		client_error(session, stream, CONVENE__CODE__WRONG_LOG, "these messages are signed for another log than this node's");
+		client_refuse(session, stream, CONVENE__CODE__WRONG_LOG, "these messages are signed for another log than this node's");
 		return;
 	}
 	if (m->n_submissions == 0 || m->n_submissions > 1024) {
-		client_error(session, stream, CONVENE__CODE__MALFORMED, "a SUBMIT holds 1 to 1,024 messages");
+		client_refuse(session, stream, CONVENE__CODE__MALFORMED, "a SUBMIT holds 1 to 1,024 messages");
 		return;
 	}
 	b = batch_new(r, m->n_submissions);

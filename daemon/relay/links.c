@@ -13,6 +13,7 @@
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
 #define RATE_LOG_MS 60000 /* the same trouble with a peer is told once a minute */
+#define STRANGERS_TOLD 200 /* and that with others so often: a line costs them a packet, and us disk */
 
 static const struct channel_events events;
 
@@ -35,6 +36,21 @@ static void peer_trouble(struct peer *p, const char *text)
 		p->last_error_at = now;
 		log_warning("peer %s: %s", p->conf->name, text);
 	}
+}
+
+void stranger_trouble(struct session *s, const char *text)
+{
+	struct relay *r = s->relay;
+	uint64_t now = clock_mono_ms();
+
+	if (now - r->strangers_since >= RATE_LOG_MS) {
+		r->strangers_since = now;
+		r->strangers_told = 0;
+	}
+	if (++r->strangers_told <= STRANGERS_TOLD)
+		log_info("%s: %s", channel_address(s->channel), text);
+	else if (r->strangers_told == STRANGERS_TOLD + 1)
+		log_info("more trouble with clients is not logged this minute");
 }
 
 /* ---- dialling ---- */
@@ -138,8 +154,6 @@ static void refuse(struct session *s, uint32_t code, int err, const char *text)
 {
 	if (s->peer)
 		peer_trouble(s->peer, text);
-	else
-		log_info("%s: refused: %s", channel_address(s->channel), text);
 	channel_refuse(s->channel, code, err, text);
 }
 
@@ -199,8 +213,6 @@ static void link_up(struct session *s)
 	p->channel = s->channel;
 	p->outgoing = s->outgoing;
 	p->since = now;
-	p->retry_ms = RETRY_FIRST_MS;
-	p->last_error[0] = '\0';
 	p->link = sync_link_up(r->sync, s, p->conf->name, now);
 	if (!p->link) {
 		channel_fail(s->channel, ERR_NOMEM, "out of memory");
@@ -383,6 +395,9 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	} else if (s->is_client) {
 		client_frame(s, frame);
 	} else if (s->peer && s->peer->channel == s->channel && s->peer->link) {
+		/* It takes us as well: what was wrong is over. */
+		s->peer->retry_ms = RETRY_FIRST_MS;
+		s->peer->last_error[0] = '\0';
 		sync_receive(s->relay->sync, s->peer->link, frame, clock_mono_ms());
 		links_learned(s->relay);
 		tick_soon(s->relay);
@@ -415,7 +430,10 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 			sync_link_down(r->sync, p->link, clock_mono_ms());
 			p->link = NULL;
 			r->link_count--;
-			log_info("peer %s: link down: %s", p->conf->name, text);
+			if (err && err != ERR_CLOSED)
+				peer_trouble(p, text);
+			else
+				log_info("peer %s: link down: %s", p->conf->name, text);
 		}
 		dial_later(p);
 	} else if (p && p->dialling == ch) {
@@ -424,7 +442,7 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 		if (!p->link)
 			dial_later(p);
 	} else if (!p && err && err != ERR_CLOSED) {
-		log_info("%s: closed: %s", channel_address(ch), text);
+		stranger_trouble(s, text);
 	}
 	if (p && p->dialling == ch)
 		p->dialling = NULL;

@@ -119,7 +119,8 @@ static int load_one(void *ctx, const struct store_log *row)
 		return OK; /* taken up and nothing received: its credential comes again from whoever shows it */
 	if (right_count > 64)
 		return ERR_STORE;
-	memcpy(right, row->right.data, right_count * HASH_LEN);
+	if (right_count > 0)
+		memcpy(right, row->right.data, right_count * HASH_LEN);
 	blocks = malloc((block_count + 1) * sizeof *blocks);
 	if (!blocks)
 		return ERR_NOMEM;
@@ -227,7 +228,8 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 
 	(void)ctx;
 	snprintf(line, sizeof line, "%s: %s", text, error_text(err));
-	channel_fail(s->channel, err, line);
+	/* UNKNOWN_KIND is said of messages; this was a frame. */
+	channel_refuse(s->channel, err == ERR_UNKNOWN_KIND ? CONVENE__CODE__UNEXPECTED : refusal_code(err), err, line);
 }
 
 static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
@@ -318,7 +320,8 @@ static int reset_one(void *ctx, const struct store_log *row)
 
 	if (n > 64)
 		return ERR_STORE;
-	memcpy(right, row->right.data, n * HASH_LEN);
+	if (n > 0)
+		memcpy(right, row->right.data, n * HASH_LEN);
 	return replica_unstage(l->replica, row->checkpoint, right, n);
 }
 

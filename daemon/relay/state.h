@@ -120,6 +120,8 @@ struct relay {
 	struct peer *peers;
 	struct session *sessions;
 	size_t client_count, link_count;
+	uint64_t strangers_since; /* the minute in which so much trouble was logged */
+	unsigned strangers_told;
 	uint64_t started;
 	bool stopping, failed;
 
@@ -180,6 +182,7 @@ void links_free(struct relay *r);
 void links_update(struct relay *r, const struct conf *old);
 struct session *session_accept(struct relay *r, int fd, bool tls);
 void link_frame(struct session *s, const struct frame *frame);
+void stranger_trouble(struct session *s, const char *text); /* for the operator's log, within limits */
 void links_learned(struct relay *r); /* a frontier was compared: perhaps sealing may begin */
 
 /* clients.c */
@@ -187,6 +190,7 @@ void client_frame(struct session *s, const struct frame *frame);
 void client_closed(struct session *s);
 void clients_notify(struct relay *r);         /* arrivals: feed those who watch */
 void client_error(struct session *s, uint32_t stream, uint32_t code, const char *text);
+void client_refuse(struct session *s, uint32_t stream, uint32_t code, const char *text); /* logged as well */
 void session_submitted(struct session *s);    /* its SUBMIT was answered: the next may run */
 
 /* ingest.c */

@@ -130,6 +130,22 @@ static int fetch(void *ctx, uint64_t first, size_t count, struct tree_hash *out)
 	return count == 0 ? OK : ERR_RANGE;
 }
 
+/* A note and the hashes right of what is held must belong to it, or every proof made of them would be wrong, and would pass as our fault
+ * at whoever gets it. */
+static int note_check(const struct replica *r, const struct checkpoint *c, const struct tree_hash *right, size_t right_count)
+{
+	struct tree_hash proof[TREE_PROOF_MAX], last;
+	size_t count;
+	int err;
+
+	if (r->held == 0)
+		return memcmp(right, c->root, HASH_LEN) == 0 ? OK : ERR_PROOF;
+	err = held_hashes(r, r->held - 1, 1, &last);
+	if (!err)
+		err = tree_prove_range(r->tree, r->held - 1, r->held, c->size, right, right_count, fetch, (void *)(uintptr_t)r, proof, &count);
+	return err ? err : range_verify(r->held - 1, &last, 1, c->size, proof, count, c->root);
+}
+
 static int set_note(struct replica *r, struct bytes note, uint64_t size, const struct tree_hash *right, size_t count)
 {
 	assert(count <= RIGHT_MAX);
@@ -168,7 +184,10 @@ int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HAS
 		return ERR_PROOF;
 	r->held = size;
 	memcpy(r->held_root, computed, HASH_LEN);
-	return set_note(r, note, c.size, right, note.len > 0 ? right_count : 0);
+	if (note.len == 0)
+		return OK;
+	err = note_check(r, &c, right, right_count);
+	return err ? err : set_note(r, note, c.size, right, right_count);
 }
 
 const char *replica_name(const struct replica *r) { return r->key.name; }
@@ -229,6 +248,14 @@ static int data_hashes(struct data *d, struct bytes leaves)
 		d->bad_at = leaves.len;
 	}
 	return d->count > 0 ? OK : ERR_MALFORMED;
+}
+
+/* Leaves of ours: one that ends a log would end it for all. */
+static int own_hashes(struct data *d, struct bytes leaves)
+{
+	int err = data_hashes(d, leaves);
+
+	return !err && d->bad < d->count ? ERR_INVALID : err;
 }
 
 static int data_open(struct data *d, const struct verifier *key, uint64_t first, struct bytes leaves, struct bytes note,
@@ -396,8 +423,11 @@ int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct
 		size_t pos = 0;
 		struct bytes leaf;
 
-		*outcome = d.bad < d.count ? REPLICA_ENDED : take > 0 ? REPLICA_STAGED : REPLICA_DUPLICATE;
-		if (take > 0 && !r->ended) {
+		/* Its origin may have signed another entry as well where it ended: the end stands. */
+		if (r->ended)
+			take = 0;
+		*outcome = d.bad < d.count || r->ended ? REPLICA_ENDED : take > 0 ? REPLICA_STAGED : REPLICA_DUPLICATE;
+		if (take > 0) {
 			size_t right_count = data_right(&d, first + d.bad, right);
 
 			for (size_t i = 0; i < skip; i++)
@@ -419,7 +449,7 @@ int replica_propose(const struct replica *r, struct bytes leaves, uint64_t *size
 	int err;
 
 	memset(&d, 0, sizeof d);
-	err = data_hashes(&d, leaves);
+	err = own_hashes(&d, leaves);
 	if (!err)
 		err = tree_root_with(r->tree, d.hashes, d.count, root);
 	*size = tree_size(r->tree) + d.count;
@@ -438,7 +468,7 @@ int replica_stage_own(struct replica *r, struct bytes leaves, struct bytes note,
 	*batch = NULL;
 	err = checkpoint_open(note, &r->key, &head);
 	if (!err)
-		err = data_hashes(&d, leaves);
+		err = own_hashes(&d, leaves);
 	if (!err)
 		err = tree_root_with(r->tree, d.hashes, d.count, root);
 	if (!err && (head.size != tree_size(r->tree) + d.count || memcmp(root, head.root, HASH_LEN) != 0))

@@ -50,8 +50,8 @@ struct replica_batch {
 struct replica *replica_new(const struct verifier *key, struct replica_reader reader);
 void replica_free(struct replica *r);
 
-/* Fill a new log from the store: size, its blocks, the leaf hashes of the last partial block are read through the reader. Checks
- * the root (ERR_PROOF when the store and its head disagree). `note` may be empty for an empty log. */
+/* Fill a new log from the store: size, its blocks, the leaf hashes of the last partial block are read through the reader. ERR_PROOF when
+ * root, note and right hashes don't belong to what is held; then, as after any error, the replica is only good for replica_free(). `note` may be empty for an empty log. */
 int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HASH_LEN], const struct tree_hash *blocks, size_t block_count,
     struct bytes note, const struct tree_hash *right, size_t right_count);
 
@@ -65,11 +65,12 @@ struct bytes replica_note(const struct replica *r);
 uint64_t replica_note_size(const struct replica *r);
 
 /* Check a DATA and stage what is new. `*outcome` on OK; `*batch` for REPLICA_STAGED, and for REPLICA_ENDED when entries came before the end (else NULL).
- * Errors, all the sender's fault: ERR_MALFORMED, ERR_RANGE, ERR_SIGNATURE, ERR_UNSIGNED, ERR_OTHER_FORUM, ERR_PROOF, ERR_NOT_CANONICAL; or ERR_NOMEM. */
+ * Errors, all the sender's fault: ERR_MALFORMED, ERR_RANGE, ERR_SIGNATURE, ERR_UNSIGNED, ERR_OTHER_FORUM, ERR_PROOF, ERR_NOT_CANONICAL, ERR_TOO_LARGE (over 4,096 entries); or ERR_NOMEM. */
 int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note, struct bytes proof,
     enum replica_outcome *outcome, struct replica_batch **batch);
 
-/* Own log: the root that these leaves would give after what is staged; then, with the checkpoint signed over exactly that, stage them. */
+/* Own log: the root that these leaves would give after what is staged; then, with the checkpoint signed over exactly that, stage them. ERR_INVALID for
+ * leaves at which a log ends; ERR_PROOF when the checkpoint is another's. */
 int replica_propose(const struct replica *r, struct bytes leaves, uint64_t *size, uint8_t root[static HASH_LEN]);
 int replica_stage_own(struct replica *r, struct bytes leaves, struct bytes note, struct replica_batch **batch);
 

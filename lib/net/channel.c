@@ -270,7 +270,7 @@ static void input_run(struct channel *ch)
 				snprintf(text, sizeof text, "HELLO is expected first, not a frame of type %u", head[4]);
 			else
 				snprintf(text, sizeof text, "no frame of type %u is known", head[4]);
-			channel_fail(ch, err, text);
+			channel_refuse(ch, err == ERR_TOO_LARGE ? CONVENE__CODE__FRAME_TOO_LARGE : CONVENE__CODE__UNEXPECTED, err, text);
 			return;
 		}
 		if (frame.type == FRAME_PING && frame.payload.len <= 64)
@@ -350,6 +350,14 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	}
 	if (what & BEV_EVENT_TIMEOUT) {
 		end_with(ch, ERR_TIMEOUT, "timed out");
+		return;
+	}
+	/* libevent reports a refused connection as one that ended. */
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+	if (ch->state == CONNECTING && !ch->server && (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) &&
+	    getpeername(bufferevent_getfd(bev), (struct sockaddr *)&ss, &len) != 0) {
+		end_with(ch, ERR_CLOSED, "nobody answers at that address");
 		return;
 	}
 	if (what & BEV_EVENT_EOF) {

@@ -3,6 +3,7 @@
  *
  * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The store remembers what is missing,
  * so that nothing here has to survive: a log's `wants` are a window on the store's list. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -243,6 +244,7 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct want *w = l ? want_find(l, m->index) : NULL;
+	char text[256];
 	int err = OK;
 
 	if (!w || w->link != link || w->committing)
@@ -268,7 +270,9 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 		w->tried |= UINT64_C(1) << link->id;
 		want_release(w);
 	} else if (err) {
-		s->io.fault(s->io.ctx, link->handle, err, "a content is not the one that its entry commits to");
+		snprintf(text, sizeof text, "the content of entry %llu of %s is not what it commits to", (unsigned long long)m->index,
+		    replica_name(l->replica));
+		s->io.fault(s->io.ctx, link->handle, err, text);
 	} else if (w->committing) {
 		link->stats.contents_in++;
 		contents_pump(s, now);

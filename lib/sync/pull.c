@@ -3,6 +3,7 @@
  *
  * The clock of a stall is kept per log, not per peer: a peer that is quick with a hundred logs can't hide that it withholds
  * one. Claims move nothing here but the choice of whom to ask next. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,6 +204,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 	enum replica_outcome outcome;
 	struct replica_batch *batch;
 	uint64_t end, before;
+	char text[256];
 	int err;
 
 	link->stats.data_in += bytes;
@@ -216,7 +218,8 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 		return;
 	}
 	if (err) {
-		s->io.fault(s->io.ctx, link->handle, err, "a DATA does not prove itself");
+		snprintf(text, sizeof text, "a DATA of %s does not prove itself", replica_name(l->replica));
+		s->io.fault(s->io.ctx, link->handle, err, text);
 		return;
 	}
 	end = replica_staged(l->replica);

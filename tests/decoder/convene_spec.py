@@ -897,8 +897,8 @@ FRAMES = {"HELLO": 1, "ERROR": 2, "PING": 3, "PONG": 4, "DATA": 22, "CONTENT": 2
           "CONTENT_NONE": 27, "ITEMS": 71, "LOGS_GET": 73, "LOGS": 74, "ENTRIES_GET": 75,
           "PROOF_GET": 76, "PROOF": 77, "CONTENT_GET": 78, "CHARTER_GET": 83, "CHARTER": 84}
 NAMES = {number: name for name, number in FRAMES.items()}
-LIMITS = {"ITEMS": 2162688, "DATA": 1048576, "CONTENT": 131072, "CHARTER": 131072, "PING": 64,
-          "PONG": 64}
+LIMITS = {"ITEMS": 2162688, "DATA": 1048576, "CONTENT": 131072, "CHARTER": 131072, "LOGS": 131072, "PROOF": 131072,
+          "PING": 64, "PONG": 64}
 PAYLOADS = {"HELLO": "Hello", "ERROR": "Error", "DATA": "Data", "CONTENT": "ContentChunk",
             "CONTENT_NONE": "ContentNone", "LOGS": "Logs", "PROOF": "Proof",
             "CHARTER": "Charter"}
