@@ -317,6 +317,16 @@ class Node:
             os.killpg(self.process.pid, signal.SIGKILL)
         self._reap(30)
 
+    def kill_relay(self):
+        """SIGKILL to the relay alone; its parent starts it again. False when there is none now."""
+        with contextlib.suppress(OSError):
+            pid = self.process.pid
+            children = pathlib.Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
+            for child in children:
+                os.kill(int(child), signal.SIGKILL)
+            return bool(children)
+        return False
+
     def hangup(self):
         """SIGHUP: read the config again."""
         self.process.send_signal(signal.SIGHUP)

@@ -352,7 +352,10 @@ class Wire:
             if self.tls is not None:
                 try:
                     with self.lock:
-                        self.buffer += self.tls.read(65536)
+                        data = self.tls.read(65536)
+                    if not data:
+                        raise Gone("closed by the other side")
+                    self.buffer += data
                     continue
                 except ssl.SSLWantReadError:
                     pass
