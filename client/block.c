@@ -219,8 +219,8 @@ static int charter_read(struct reader *r, struct block *b)
 
 int block_parse(struct block *out, struct bytes text, unsigned *line, const char **why)
 {
-	struct reader r = {
-	    (const char *)text.data, (const char *)text.data, 1, BUFFER_INIT, true, ""};
+	const char *start = text.len ? (const char *)text.data : "";
+	struct reader r = {start, start, 1, BUFFER_INIT, true, ""};
 	int err;
 
 	*out = (struct block){.charter = BUFFER_INIT};

@@ -103,20 +103,103 @@ int trouble_errno(struct trouble *t, const char *fmt, ...)
 	return t->err;
 }
 
+/* ---- folding ---- */
+
+static int columns_of(int fd)
+{
+	struct winsize size;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
+		return size.ws_col;
+	return 80;
+}
+
+/* One line of output, its direction marks paired anew: the line that it was cut from had them
+ * paired as a whole. */
+static void print_piece(FILE *to, const uint8_t *p, size_t len, int indent)
+{
+	struct buffer out = BUFFER_INIT;
+
+	text_block(&out, bytes_of(p, len));
+	if (out.failed)
+		out_of_memory();
+	if (out.len > 0)
+		fprintf(to, "%*s", indent, "");
+	fwrite(buffer_str(&out), 1, out.len, to);
+	putc('\n', to);
+	buffer_free(&out);
+}
+
+static size_t without_spaces(const uint8_t *p, size_t begin, size_t end)
+{
+	while (end > begin && p[end - 1] == ' ')
+		end--;
+	return end;
+}
+
+/* Fold a line where it may be broken; a word wider than the room gets a line of its own. The first
+ * line is indented by `first` spaces, the others by `indent`. */
+static void print_folded(
+    FILE *to, const uint8_t *p, size_t len, int first, int indent, size_t room)
+{
+	struct buffer may = BUFFER_INIT;
+	size_t begin = 0, end = 0, width, next;
+	bool any = false;
+
+	text_breaks(&may, bytes_of(p, len));
+	if (may.failed)
+		out_of_memory();
+	while (end < len && p[end] == ' ')
+		end++;
+	for (width = end; end < len; end = next) {
+		size_t word;
+
+		for (next = end + 1; next < len && !may.data[next];)
+			next++;
+		word = without_spaces(p, end, next);
+		if (any && width + text_width(bytes_of(p + end, word - end)) > room) {
+			print_piece(to, p + begin, without_spaces(p, begin, end) - begin, first);
+			first = indent;
+			begin = end;
+			width = 0;
+		}
+		width += text_width(bytes_of(p + end, next - end));
+		any = true;
+	}
+	print_piece(to, p + begin, len - begin, first);
+	buffer_free(&may);
+}
+
+/* The columns of a terminal beside the indent; without limit into anything else. */
+static size_t room_of(FILE *to, int indent)
+{
+	int room = columns_of(fileno(to)) - indent;
+
+	return isatty(fileno(to)) != 1 ? SIZE_MAX : room > 30 ? (size_t)room : 30;
+}
+
+/* ---- sentences ---- */
+
 int complain(const char *program, const struct trouble *t)
 {
 	struct buffer line = BUFFER_INIT;
+	int indent = (int)strlen(program) + 2;
 
 	fflush(stdout);
 	/* A refusal's text is the node's: it may hold anything. */
 	text_line(&line, bytes_str(t->text));
 	while (line.len > 0 && (line.data[line.len - 1] == '.' || line.data[line.len - 1] == ' '))
 		line.len--;
-	fprintf(stderr, "%s: %s.\n", program, line.len ? buffer_str(&line) : error_text(t->err));
+	if (line.len == 0)
+		buffer_add_str(&line, error_text(t->err));
+	buffer_add_str(&line, ".");
+	fprintf(stderr, "%s: ", program);
+	print_folded(stderr, line.data, line.len, 0, indent, room_of(stderr, indent));
 	if (t->hint[0]) {
 		buffer_reset(&line);
 		text_line(&line, bytes_str(t->hint));
-		fprintf(stderr, "%*s  %s\n", (int)strlen(program), "", buffer_str(&line));
+		print_folded(
+		    stderr, line.data, line.len, indent, indent, room_of(stderr, indent));
 	}
 	buffer_free(&line);
 	return exit_of(t);
@@ -153,11 +236,7 @@ bool output_terminal(void)
 
 int output_columns(void)
 {
-	struct winsize size;
-
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 40)
-		return size.ws_col;
-	return 80;
+	return columns_of(STDOUT_FILENO);
 }
 
 void out_of_memory(void)
@@ -183,48 +262,25 @@ void print_isolate(struct bytes text)
 	print_buffer(&out);
 }
 
-/* One line of output, its direction marks paired anew: the line that it was cut from had them
- * paired as a whole. */
-static void print_piece(const uint8_t *p, size_t len, int indent)
+void print_sentence(int indent, const char *fmt, ...)
 {
-	struct buffer out = BUFFER_INIT;
+	char *text;
+	va_list ap;
 
-	text_block(&out, bytes_of(p, len));
-	if (out.len > 0)
-		printf("%*s", indent, "");
-	print_buffer(&out);
-	putchar('\n');
-}
-
-/* Fold at spaces; a word wider than the room gets a line of its own. */
-static void print_folded(const uint8_t *p, size_t len, int indent, size_t room)
-{
-	size_t begin = 0, end = 0, width = 0;
-
-	while (end < len) {
-		size_t next = end;
-
-		while (next < len && p[next] == ' ')
-			next++;
-		while (next < len && p[next] != ' ')
-			next++;
-		width += text_width(bytes_of(p + end, next - end));
-		if (width > room && end > begin) {
-			print_piece(p + begin, end - begin, indent);
-			for (begin = end; begin < len && p[begin] == ' ';)
-				begin++;
-			width = next > begin ? text_width(bytes_of(p + begin, next - begin)) : 0;
-		}
-		end = next;
-	}
-	print_piece(p + begin, len - begin, indent);
+	va_start(ap, fmt);
+	if (vasprintf(&text, fmt, ap) < 0)
+		out_of_memory();
+	va_end(ap);
+	print_folded(stdout, (const uint8_t *)text, strlen(text), 0, indent,
+	    room_of(stdout, indent));
+	free(text);
 }
 
 void print_block(struct bytes text, int indent)
 {
 	struct buffer out = BUFFER_INIT;
 	const uint8_t *p, *end, *nl;
-	int room = output_terminal() ? output_columns() - indent : 0;
+	size_t room = room_of(stdout, indent);
 
 	text_block(&out, text);
 	if (out.failed)
@@ -235,10 +291,7 @@ void print_block(struct bytes text, int indent)
 		nl = memchr(p, '\n', (size_t)(end - p));
 		if (!nl)
 			nl = end;
-		if (room > 0)
-			print_folded(p, (size_t)(nl - p), indent, room > 30 ? (size_t)room : 30);
-		else
-			print_piece(p, (size_t)(nl - p), indent);
+		print_folded(stdout, p, (size_t)(nl - p), indent, indent, room);
 	}
 	buffer_free(&out);
 }

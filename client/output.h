@@ -54,9 +54,12 @@ bool output_terminal(void); /* standard output is one */
 int output_columns(void);   /* its width; 80 if it isn't one */
 
 /* Received text in one line, isolated (text_isolate); or in lines, each indented by `indent` spaces
- * (text_block), and folded at spaces to the width of a terminal. */
+ * (text_block), and folded to the width of a terminal. */
 void print_isolate(struct bytes text);
 void print_block(struct bytes text, int indent);
+/* A line of ours, received text in it isolated before; folded likewise, and what is folded indented.
+ * Whole into a file or a pipe. A newline follows. */
+void print_sentence(int indent, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* "2026-11-21 18:24" in local time; "-" for 0 and beyond the year 9999. */
 const char *time_local(char out[static 24], uint64_t wall_ms);

@@ -19,6 +19,7 @@ bool error_on_line(const struct conf_errors *errors, unsigned line)
 	return false;
 }
 
+__attribute__((format(printf, 1, 0)))
 static char *format_message(const char *fmt, va_list ap)
 {
 	struct buffer raw = BUFFER_INIT, shown = BUFFER_INIT;

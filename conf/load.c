@@ -153,6 +153,7 @@ static unsigned name_line(const struct run *run, const char *name, unsigned unti
 	return found ? found : until;
 }
 
+__attribute__((format(printf, 2, 0)))
 static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	static const char *const formats[] = {

@@ -231,7 +231,8 @@ static int data_prepare(const struct conf *conf)
 		log_error("%s: %s", conf->node.data, strerror(errno));
 		return ERR_IO;
 	}
-	if (pw && chown(conf->node.data, pw->pw_uid, pw->pw_gid) != 0) {
+	/* Not through a link, which the user of an earlier start may have put there. */
+	if (pw && lchown(conf->node.data, pw->pw_uid, pw->pw_gid) != 0) {
 		log_error("%s: %s", conf->node.data, strerror(errno));
 		return ERR_IO;
 	}
@@ -376,7 +377,11 @@ static int supervise(struct relay_setup *setup)
 		else if (wait_s > RESTART_MAX_S)
 			return EXIT_RELAY;
 		struct timespec ts = {wait_s, 0};
-		sigtimedwait(&all, NULL, &ts);
+		int signum = sigtimedwait(&all, NULL, &ts);
+		if (signum > 0)
+			on_signal(signum); /* it is taken by this, and would be lost */
+		if (stop_wanted)
+			return EXIT_RELAY;
 		wait_s *= 2;
 		config_refresh(setup);
 	}

@@ -17,6 +17,7 @@ struct answer {
 	void **list;        /* of generated messages */
 	size_t count, cap, bytes;
 	bool stopped;       /* a callback ended the query because the frame is full */
+	bool lean;          /* the answer is long: contents are to be asked for one by one */
 	int err;
 };
 

@@ -162,7 +162,8 @@ void client_frame(struct session *s, const struct frame *frame)
 	}
 	for (; *at; at = &(*at)->next)
 		bytes += (*at)->payload.len;
-	if (s->pending_count >= SUBMIT_QUEUE || bytes + frame->payload.len > PENDING_BYTES) {
+	if (s->pending_count >= SUBMIT_QUEUE || bytes + frame->payload.len > PENDING_BYTES ||
+	    s->relay->held_bytes + frame->payload.len > HELD_BYTES_MAX) {
 		client_error(s, frame->stream, CONVENE__CODE__BUSY, "too many requests under way on this connection");
 		return;
 	}
@@ -172,8 +173,13 @@ void client_frame(struct session *s, const struct frame *frame)
 	p->type = frame->type;
 	p->stream = frame->stream;
 	buffer_add(&p->payload, frame->payload.data, frame->payload.len);
+	if (p->payload.failed) {
+		free(p);
+		return;
+	}
 	*at = p;
 	s->pending_count++;
+	s->relay->held_bytes += frame->payload.len;
 }
 
 static struct pending *pending_take(struct session *s)
@@ -182,6 +188,7 @@ static struct pending *pending_take(struct session *s)
 
 	s->pending = p->next;
 	s->pending_count--;
+	s->relay->held_bytes -= p->payload.len;
 	return p;
 }
 

@@ -55,6 +55,11 @@ static void reply_raw(struct request *q, uint32_t code, const char *text, const 
 {
 	Convene__ControlReply m = CONVENE__CONTROL_REPLY__INIT;
 
+	if (strlen(json) > frame_limit(FRAME_CONTROL_REPLY) - 1024) {
+		code = CONVENE__CODE__TOO_LARGE;
+		text = "the answer is too long for one frame";
+		json = "";
+	}
 	m.code = code;
 	m.text = pb_of(bytes_str(text));
 	m.json = pb_of(bytes_str(json));

@@ -159,6 +159,52 @@ static void mark_done(struct store_job *job)
 
 /* ---- checks ---- */
 
+/* Somebody else's enrolment under such a handle that was accepted, and that the views don't know yet. */
+struct clash {
+	const struct enrolling *e;
+	bool found;
+};
+
+static void clash_look(struct clash *k, struct bytes message, struct bytes content)
+{
+	char handle[HANDLE_MAX + 1], skeleton[SKELETON_MAX + 1];
+	struct enrol_body b;
+	struct content c;
+	struct header h;
+
+	if (message_parse(message, &h) != OK || h.kind != KIND_ENROL || enrol_body_parse(h.body, &b) != OK ||
+	    memcmp(b.identity, k->e->identity, IDENTITY_LEN) == 0)
+		return;
+	if (content_parse(content, &c) == OK && c.profile.present && handle_prepare(handle, c.profile.handle, NULL) == OK &&
+	    handle_skeleton(skeleton, handle, NULL) == OK)
+		k->found |= strcmp(skeleton, k->e->skeleton) == 0;
+	content_clear(&c);
+}
+
+static int clash_row(void *ctx, const struct store_inbox *row)
+{
+	clash_look(ctx, row->message, row->content);
+	return OK;
+}
+
+static bool handle_waits(const struct enrolling *e)
+{
+	struct relay *r = e->relay;
+	struct clash k = {e, false};
+	struct buffer content = BUFFER_INIT;
+	uint8_t salt[SALT_LEN];
+
+	if (r->own->folded >= r->next_index)
+		return false;
+	for (const struct waiting *w = r->inbox; w && w->sealed; w = w->next) {
+		buffer_reset(&content);
+		if (w->index >= r->own->folded && r->reader->ops->content_get(r->reader, r->own->no, w->index, w->id, salt, &content) == OK)
+			clash_look(&k, buffer_bytes(&w->message), buffer_bytes(&content));
+	}
+	buffer_free(&content);
+	return r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, clash_row, &k) != OK || k.found;
+}
+
 /* The profile's handle: prepared, and not to be taken for another of this organisation. */
 static const char *handle_check(struct enrolling *e)
 {
@@ -198,7 +244,9 @@ static const char *handle_check(struct enrolling *e)
 		if (o != e && strcmp(o->skeleton, e->skeleton) == 0 && memcmp(o->identity, e->identity, IDENTITY_LEN) != 0)
 			return "somebody is being enrolled under such a handle right now";
 	}
-	return NULL;
+	if (r->own->folded < r->recall)
+		return "this node is still reading who is enrolled; try again later";
+	return handle_waits(e) ? "somebody has just been enrolled under such a handle" : NULL;
 }
 
 /* Read a request into a new struct enrolling, linked; NULL after it was refused. */
@@ -267,6 +315,7 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 {
 	struct relay *r = s->relay;
 	struct enrolling *e = enrolling_new(r, s, stream, m, NULL, NULL);
+	const struct signer *known;
 	const char *why;
 	uint8_t hash[HASH_LEN];
 	int err;
@@ -287,6 +336,12 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 		return;
 	if (clock_wall_ms() > e->invite.expires && !e->invite.used) {
 		refuse(e, CONVENE__CODE__INVITE, "the invite has expired; ask the operator for another");
+		return;
+	}
+	known = roster_signer(r->roster, e->device_key);
+	if (known && !e->invite.used) {
+		refuse(e, known->revoked > 0 ? CONVENE__CODE__REVOKED : CONVENE__CODE__INVITE,
+		    known->revoked > 0 ? "that device key was revoked, and is never enrolled again" : "that device key is enrolled already");
 		return;
 	}
 	for (struct enrolling *o = r->enrolling; o; o = o->next) {

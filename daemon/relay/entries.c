@@ -46,7 +46,7 @@ void logs_get(struct session *s, uint32_t stream)
 			info.m.root = pb_of(bytes_of(info.root, HASH_LEN));
 			info.m.credential = pb_of(buffer_bytes(&l->credential.message));
 			info.m.checkpoint = pb_of(buffer_bytes(&info.note));
-			info.m.state = l->state;
+			info.m.state = replica_ended(l->replica) ? LOG_BROKEN : l->state;
 			m.logs = &list;
 			m.n_logs = 1;
 		}

@@ -35,7 +35,7 @@ struct batch {
 	uint32_t stream;
 	struct binding binding;
 	struct submission *list;
-	size_t count, accepted;
+	size_t count, accepted, bytes;
 	ingest_done *done;
 	void *ctx;
 	struct batch *next, **at;
@@ -49,6 +49,7 @@ static void batch_free(struct batch *b)
 		buffer_free(&b->list[i].message);
 		buffer_free(&b->list[i].content);
 	}
+	b->relay->held_bytes -= b->bytes;
 	free(b->list);
 	free(b);
 }
@@ -79,8 +80,8 @@ static bool submission_set(struct submission *s, struct bytes message, struct by
 	return !s->message.failed && !s->content.failed;
 }
 
-/* On a worker, or on the loop thread for a message of our own. */
-static void submission_verify(struct submission *s, const struct binding *b)
+/* On a worker, or on the loop thread for a message of our own. `refused`: one before it is, and with it all that follows; only its id matters. */
+static void submission_verify(struct submission *s, const struct binding *b, bool refused)
 {
 	struct bytes message = buffer_bytes(&s->message);
 
@@ -88,7 +89,7 @@ static void submission_verify(struct submission *s, const struct binding *b)
 	if (s->parsed)
 		return;
 	message_id(s->id, message, b);
-	s->signature = message_verify(message, b, s->header.signer);
+	s->signature = refused ? ERR_SIGNATURE : message_verify(message, b, s->header.signer);
 	s->committed = OK;
 	if (s->signature == OK && s->header.has_commitment)
 		s->committed = s->content.len > 0 ? content_check(&s->header, b, s->salt, buffer_bytes(&s->content)) : ERR_NOTFOUND;
@@ -99,9 +100,12 @@ static void submission_verify(struct submission *s, const struct binding *b)
 static void batch_verify(struct job *job)
 {
 	struct batch *b = (struct batch *)job;
+	bool refused = false;
 
-	for (size_t i = 0; i < b->count; i++)
-		submission_verify(&b->list[i], &b->binding);
+	for (size_t i = 0; i < b->count; i++) {
+		submission_verify(&b->list[i], &b->binding, refused);
+		refused |= b->list[i].parsed != OK || b->list[i].signature != OK;
+	}
 }
 
 /* ---- admission ---- */
@@ -216,7 +220,9 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	if (signer && s->header.sequence <= signer->sequence) {
 		/* Perhaps the same again: then the same answer, or a later one. */
 		s->status = (uint32_t)ingest_status(r, s->id, &s->index);
-		if (s->status == CONVENE__STATUS__STATUS_NONE)
+		if (s->status == CONVENE__STATUS__STATUS_NONE && r->own->folded < r->recall)
+			refuse(s, CONVENE__CODE__BUSY, "this node is still reading what it has accepted; try again later");
+		else if (s->status == CONVENE__STATUS__STATUS_NONE)
 			refuse(s, CONVENE__CODE__SEQUENCE, "another message of this signer has that sequence or a higher one");
 		return;
 	}
@@ -385,6 +391,7 @@ static void batch_admit(struct batch *b, bool trusted)
 	while (++i < b->count)
 		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST, "an earlier message of the batch was refused");
 	if (wait) {
+		b->store.vital = true;
 		b->store.run = inbox_run;
 		b->store.done = inbox_done;
 		storage_submit(r, &b->store);
@@ -404,6 +411,7 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 {
 	struct relay *r = session->relay;
 	struct batch *b;
+	size_t bytes = 0;
 
 	if (m->forum.len != HASH_LEN || memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
 		client_refuse(session, stream, CONVENE__CODE__WRONG_FORUM, "these messages are signed for another forum");
@@ -417,11 +425,19 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 		client_refuse(session, stream, CONVENE__CODE__MALFORMED, "a SUBMIT holds 1 to 1,024 messages");
 		return;
 	}
+	for (size_t i = 0; i < m->n_submissions; i++)
+		bytes += m->submissions[i]->message.len + m->submissions[i]->content.len;
+	if (r->held_bytes + bytes > HELD_BYTES_MAX) {
+		client_error(session, stream, CONVENE__CODE__BUSY, "too much is being submitted at once; try again later");
+		return;
+	}
 	b = batch_new(r, m->n_submissions);
 	if (!b) {
 		client_error(session, stream, CONVENE__CODE__INTERNAL, "out of memory");
 		return;
 	}
+	b->bytes = bytes;
+	r->held_bytes += bytes;
 	for (size_t i = 0; i < b->count; i++) {
 		const Convene__Submission *s = m->submissions[i];
 
@@ -467,7 +483,7 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
 	}
 	b->done = done;
 	b->ctx = ctx;
-	submission_verify(&b->list[0], &b->binding);
+	submission_verify(&b->list[0], &b->binding, false);
 	batch_admit(b, true);
 }
 
@@ -520,6 +536,7 @@ static int load_tail(struct relay *r)
 	struct bytes leaf;
 	int err = OK;
 
+	r->recall = held;
 	while (!err && r->next_index < held) {
 		buffer_reset(&b);
 		err = log_entry(r, r->own->no, r->next_index, &b, &leaf);

@@ -7,6 +7,8 @@
 #include "daemon/relay/answer.h"
 
 #define INLINE_MAX 65536 /* a content up to this comes with its item */
+#define LEAN_BACKLOG (CHANNEL_OUTPUT_MAX / 4) /* but not where the contents of one thread would fill the connection */
+#define LEAN_MAX 256
 
 static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
 {
@@ -34,7 +36,7 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 			m->content_state = CONVENE__CONTENT_STATE__CONTENT_ERASED;
 		} else if (got != OK) {
 			m->content_state = CONVENE__CONTENT_STATE__CONTENT_MISSING;
-		} else if (content.len > INLINE_MAX) {
+		} else if (content.len > (a->lean ? LEAN_MAX : INLINE_MAX)) {
 			m->content_state = CONVENE__CONTENT_STATE__CONTENT_LARGE;
 		} else {
 			m->content_state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
@@ -75,8 +77,13 @@ int items_row(void *ctx, const struct item_row *row)
 	struct answer *a = ctx;
 	Convene__Item *m;
 
-	if (a->bytes > ANSWER_BYTES)
+	if (a->bytes > ANSWER_BYTES) {
 		items_flush(a, false, 0);
+		a->lean |= channel_backlog(a->session->channel) > LEAN_BACKLOG;
+	}
+	/* Whoever is dropped for not reading must not go on costing a query. */
+	if (channel_closing(a->session->channel))
+		return ERR_CLOSED;
 	m = answer_add(a, sizeof *m);
 	return m ? item_fill(a, row, m) : ERR_NOMEM;
 }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "daemon/relay/state.h"
 
 #define RETRY_FIRST_MS 500
@@ -125,6 +126,7 @@ struct session *session_accept(struct relay *r, int fd, bool tls)
 		evutil_closesocket(fd);
 		return NULL;
 	}
+	s->local = !tls;
 	s->channel = channel_accept(&r->net, fd, tls, &events, s);
 	if (!s->channel) {
 		session_free(s);
@@ -152,8 +154,16 @@ static void hello_send(struct session *s)
 
 static void refuse(struct session *s, uint32_t code, int err, const char *text)
 {
-	if (s->peer)
-		peer_trouble(s->peer, text);
+	struct peer *p = s->peer;
+
+	/* Who dials us and fails has proven nothing of who it is: its trouble is not told as the peer's, nor over what is known of it. */
+	if (p && s->outgoing) {
+		peer_trouble(p, text);
+	} else if (p) {
+		if (!p->link)
+			snprintf(p->last_error, sizeof p->last_error, "%s", text);
+		stranger_trouble(s, text);
+	}
 	channel_refuse(s->channel, code, err, text);
 }
 
@@ -358,7 +368,7 @@ static void on_open(void *ctx, struct channel *ch)
 	struct session *s = ctx;
 
 	s->channel = ch;
-	if (strcmp(channel_address(ch), "local") == 0)
+	if (s->local)
 		s->greeted = true;
 	else
 		hello_send(s);
@@ -368,15 +378,21 @@ static void error_frame(struct session *s, const struct frame *frame)
 {
 	const Convene__Error *m;
 	ProtobufCMessage *any;
-	char text[300];
+	struct buffer said = BUFFER_INIT;
+	char text[256];
 
 	if (message_unpack(&any, frame_descriptor(FRAME_ERROR), frame->payload) != OK)
 		return;
 	m = (const Convene__Error *)any;
 	if (s->peer && frame->stream == 0) {
-		snprintf(text, sizeof text, "it refuses us: %.*s", (int)(m->text.len < 250 ? m->text.len : 250), (const char *)m->text.data);
+		/* A stranger's bytes, of which the status makes JSON. */
+		text_line(&said, bytes_of_pb(m->text));
+		snprintf(text, sizeof text, "it refuses us: %s", buffer_str(&said));
+		while (!text_is_utf8(bytes_str(text)))
+			text[strlen(text) - 1] = '\0';
 		peer_trouble(s->peer, text);
 		channel_close(s->channel);
+		buffer_free(&said);
 	}
 	message_free(any);
 }
@@ -388,7 +404,7 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	(void)ch;
 	if (frame->type == FRAME_ERROR) {
 		error_frame(s, frame);
-	} else if (strcmp(channel_address(s->channel), "local") == 0) {
+	} else if (s->local) {
 		control_frame(s, frame);
 	} else if (!s->greeted) {
 		hello_frame(s, frame);
@@ -411,7 +427,7 @@ static void on_writable(void *ctx, struct channel *ch)
 	if (s->peer && s->peer->channel == ch && s->peer->link)
 		sync_link_writable(s->relay->sync, s->peer->link, clock_mono_ms());
 	else if (s->is_client)
-		clients_notify(s->relay);
+		client_writable(s);
 }
 
 static void on_closed(void *ctx, struct channel *ch, int err, const char *text)

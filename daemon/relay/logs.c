@@ -7,6 +7,9 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
+/* First logs that one root key may show here: more than one is a fork (SPEC.md 4.4), which is to be seen, and to cost no more than that. */
+#define FIRST_LOGS_MAX 8
+
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
 {
 	struct relay_log *l = r->logs;
@@ -221,6 +224,19 @@ static size_t io_backlog(void *ctx, void *link)
 	return channel_backlog(((struct session *)link)->channel);
 }
 
+/* What is said of a frame, by a node of the same forum: refusal_code() speaks of messages. */
+static uint32_t fault_code(int err)
+{
+	switch (err) {
+	case ERR_UNKNOWN_KIND:
+		return CONVENE__CODE__UNEXPECTED;
+	case ERR_OTHER_FORUM:
+		return CONVENE__CODE__WRONG_LOG;
+	default:
+		return refusal_code(err);
+	}
+}
+
 static void io_fault(void *ctx, void *link, int err, const char *text)
 {
 	struct session *s = link;
@@ -228,8 +244,7 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 
 	(void)ctx;
 	snprintf(line, sizeof line, "%s: %s", text, error_text(err));
-	/* UNKNOWN_KIND is said of messages; this was a frame. */
-	channel_refuse(s->channel, err == ERR_UNKNOWN_KIND ? CONVENE__CODE__UNEXPECTED : refusal_code(err), err, line);
+	channel_refuse(s->channel, fault_code(err), err, line);
 }
 
 static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
@@ -376,6 +391,15 @@ static struct bytes io_credential(void *ctx, uint32_t no)
 	return l ? buffer_bytes(&l->credential.message) : bytes_of(NULL, 0);
 }
 
+static size_t logs_of_root(const struct relay *r, const uint8_t root[static KEY_LEN])
+{
+	size_t n = 0;
+
+	for (const struct relay_log *l = r->logs; l; l = l->next)
+		n += memcmp(l->credential.root_key, root, KEY_LEN) == 0;
+	return n;
+}
+
 struct add_job {
 	struct store_job job;
 	struct relay_log *log;
@@ -396,6 +420,7 @@ static void add_done(struct store_job *job)
 	struct relay *r = job->relay;
 
 	if (job->result == OK && !log_by_digest(r, l->credential.binding.digest, DIGEST_LEN) &&
+	    logs_of_root(r, l->credential.root_key) < FIRST_LOGS_MAX &&
 	    sync_add_log(r->sync, l->no, l->replica, &l->credential.binding, false, clock_mono_ms()) == OK) {
 		log_info("log %s is new here", l->credential.binding.log_name);
 		log_link(r, l);
@@ -418,7 +443,7 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 		return err;
 	if (!member_has(r, l->credential.organisation, l->credential.root_key))
 		err = ERR_NOT_MEMBER;
-	else if (!l->carried || l->credential.number > 1)
+	else if (!l->carried || l->credential.number > 1 || logs_of_root(r, l->credential.root_key) >= FIRST_LOGS_MAX)
 		err = ERR_REFUSED;
 	a = err ? NULL : calloc(1, sizeof *a);
 	if (!a) {

@@ -122,7 +122,8 @@ void relay_fail(struct relay *r)
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct relay *r = arg;
-	size_t greeting = 0;
+	struct session *fresh;
+	size_t greeting = 0, same = 0;
 
 	(void)listener;
 	(void)sa;
@@ -130,10 +131,15 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	/* Connections that have not said who they are cost a handshake each: no more of them than of clients. */
 	for (struct session *s = r->sessions; s; s = s->next)
 		greeting += !s->greeted;
-	if (greeting > r->conf->limits.clients)
+	if (greeting > r->conf->limits.clients) {
 		evutil_closesocket(fd);
-	else
-		session_accept(r, fd, true);
+		return;
+	}
+	fresh = session_accept(r, fd, true);
+	for (struct session *s = r->sessions; fresh && s; s = s->next)
+		same += !s->greeted && strcmp(channel_host(s->channel), channel_host(fresh->channel)) == 0;
+	if (same > r->conf->limits.clients_per_address)
+		channel_drop(fresh->channel);
 }
 
 /* Out of descriptors, usually: rest a moment instead of spinning. */

@@ -19,6 +19,7 @@
 #define LEARN_MS 10000        /* wait for peers before the first seal */
 #define FUTURE_MS 600000      /* a post may be dated this far ahead */
 #define SUBMIT_QUEUE 16       /* requests that a client may have waiting */
+#define HELD_BYTES_MAX ((size_t)64 << 20) /* and what those of all clients may take */
 
 struct relay;
 
@@ -28,6 +29,7 @@ struct store_job {
 	struct job job;
 	struct relay *relay;
 	int result;
+	bool vital; /* what follows counts on it: after its failure no other of these is run */
 	/* On the store thread, inside the group's transaction: set nothing but what the job owns. */
 	int (*run)(struct store_job *job, struct store *writer, struct forum *forum);
 	/* On the loop thread, after the group's commit; frees the job. */
@@ -40,6 +42,7 @@ struct writer {
 	const struct charter *charter;
 	int begun;  /* result of store begin */
 	bool spoilt; /* the forum failed half-way: the whole group is rolled back */
+	bool dead;   /* a vital job failed: those behind it, decided upon when it seemed to succeed, must not become durable */
 };
 
 /* ---- logs.c ---- */
@@ -79,6 +82,7 @@ struct session {
 	struct relay *relay;
 	struct channel *channel;
 	struct peer *peer;        /* set when dialled, or when HELLO said so */
+	bool local;               /* the control socket's */
 	bool outgoing, greeted, is_client;
 	/* A client's. */
 	bool submitting;
@@ -120,6 +124,7 @@ struct relay {
 	struct peer *peers;
 	struct session *sessions;
 	size_t client_count, link_count;
+	size_t held_bytes;        /* of clients' requests, waiting or being worked on */
 	uint64_t strangers_since; /* the minute in which so much trouble was logged */
 	unsigned strangers_told;
 	uint64_t started;
@@ -128,6 +133,7 @@ struct relay {
 	/* Our own log (ingest.c). */
 	struct roster *roster;    /* as of the log and the inbox */
 	uint64_t next_index;      /* that the next accepted message will have */
+	uint64_t recall;          /* entries below, while the views have not folded them, are recognised by nobody: after a start, or in a rebuild */
 	struct waiting *inbox, **inbox_last;
 	size_t inbox_count;       /* not sealed */
 	size_t inbox_durable;     /* of these the oldest that are on disk: only they may be signed */
@@ -189,6 +195,7 @@ void links_learned(struct relay *r); /* a frontier was compared: perhaps sealing
 void client_frame(struct session *s, const struct frame *frame);
 void client_closed(struct session *s);
 void clients_notify(struct relay *r);         /* arrivals: feed those who watch */
+void client_writable(struct session *s);
 void client_error(struct session *s, uint32_t stream, uint32_t code, const char *text);
 void client_refuse(struct session *s, uint32_t stream, uint32_t code, const char *text); /* logged as well */
 void session_submitted(struct session *s);    /* its SUBMIT was answered: the next may run */

@@ -13,10 +13,11 @@ static void work(struct job *job)
 
 	if (w->begun != OK)
 		sj->result = w->begun;
-	else if (w->spoilt || !w->forum)
+	else if (w->spoilt || !w->forum || (sj->vital && w->dead))
 		sj->result = ERR_STORE;
 	else
 		sj->result = sj->run(sj, w->store, w->forum);
+	w->dead |= sj->vital && sj->result != OK;
 }
 
 static void done(struct job *job)
@@ -55,6 +56,7 @@ static void group_end(void *ctx, struct job *first)
 
 		if (sj->result == OK)
 			sj->result = err;
+		w->dead |= sj->vital;
 	}
 	/* What the forum holds in memory may be ahead of what is on disk. */
 	forum_free(w->forum);

@@ -26,6 +26,8 @@ static int topic_row(void *ctx, const struct topic_row *row)
 
 	if (a->bytes > ANSWER_BYTES)
 		topics_flush(a, false);
+	if (channel_closing(a->session->channel))
+		return ERR_CLOSED;
 	t = answer_add(a, sizeof *t);
 	if (!t)
 		return ERR_NOMEM;
@@ -73,6 +75,8 @@ static int thread_row(void *ctx, const struct thread_row *row)
 
 	if (a->bytes > ANSWER_BYTES)
 		threads_flush(a, false);
+	if (channel_closing(a->session->channel))
+		return ERR_CLOSED;
 	t = answer_add(a, sizeof *t);
 	if (!t)
 		return ERR_NOMEM;

@@ -261,6 +261,7 @@ static void rebuild_done(struct store_job *job)
 	if (job->result == OK) {
 		for (struct relay_log *l = r->logs; l; l = l->next)
 			l->folded = 0;
+		r->recall = replica_held(r->own->replica);
 		log_info("the views begin anew");
 	} else {
 		r->rebuilding = false;

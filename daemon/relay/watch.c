@@ -15,7 +15,7 @@ struct watch {
 	uint64_t after;
 	bool by_topic;
 	uint8_t topic[ID_LEN];
-	uint64_t held_arrival, held_since; /* an item whose content has not come yet */
+	uint64_t held_upto, held_since; /* waiting for contents of arrivals up to this one */
 };
 
 /* Stop in front of an item whose content is still on its way, so that watchers get whole posts in order; not for ever. */
@@ -35,8 +35,9 @@ static int watch_row(void *ctx, const struct item_row *row)
 	if (err)
 		return err;
 	if (((Convene__Item *)a->list[count])->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING) {
-		if (w->held_arrival != row->arrival) {
-			w->held_arrival = row->arrival;
+		/* One wait for all that is here by now: whoever withholds many contents must not delay the others' posts by as many waits. */
+		if (row->arrival > w->held_upto) {
+			w->held_upto = row->arrival > a->session->relay->arrivals ? row->arrival : a->session->relay->arrivals;
 			w->held_since = now;
 		}
 		if (now - w->held_since < WATCH_HOLD_MS) {
@@ -76,6 +77,12 @@ void clients_notify(struct relay *r)
 		if (s->watch)
 			watch_run(s);
 	}
+}
+
+void client_writable(struct session *s)
+{
+	if (s->watch)
+		watch_run(s);
 }
 
 void watch_start(struct session *s, uint32_t stream, const Convene__Watch *m)

@@ -111,8 +111,23 @@ static bool record_read(struct signer *s, const uint8_t in[static RECORD_LEN])
 	return true;
 }
 
+/* A new file's name must survive a power failure as what is in it does. */
+static int folder_sync(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
+	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, err;
+
+	err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
+	if (fd >= 0)
+		close(fd);
+	free(folder);
+	return err;
+}
+
 int signer_lock(struct signer *s, const char *lock, char *why)
 {
+	static const uint8_t zeros[RECORD_LEN];
 	uint8_t records[2 * RECORD_LEN];
 	ssize_t len;
 	bool any;
@@ -128,14 +143,17 @@ int signer_lock(struct signer *s, const char *lock, char *why)
 	}
 	memset(records, 0, sizeof records);
 	len = pread(s->lock, records, sizeof records, 0);
-	if (len <= 0)
-		return len < 0 ? ERR_IO : OK; /* new: nothing was ever signed */
+	if (len < 0 || (len == 0 && folder_sync(lock) != OK)) {
+		snprintf(why, 512, "%s: %s", lock, strerror(errno));
+		return ERR_IO;
+	}
+	if (len == 0)
+		return OK; /* new: nothing was ever signed */
 	any = record_read(s, records);
 	any |= record_read(s, records + RECORD_LEN);
-	if (any)
-		return OK;
-	/* A crash during the very first write leaves half a record, and nothing signed. More than that is damage. */
-	if (len < RECORD_LEN)
+	/* The first write of all goes to the second record, so that the file has its full length once anything was signed, and a
+	 * shorter one whose first record has begun was cut. */
+	if (len == sizeof records ? any : memcmp(records, zeros, RECORD_LEN) == 0)
 		return OK;
 	snprintf(why, 512, "%s: damaged, or of another log; what has been signed is not known", lock);
 	return ERR_MALFORMED;
@@ -154,6 +172,7 @@ static int head_put(struct signer *s, uint64_t size, const uint8_t root[static H
 	uint64_t turn = s->turn + 1;
 
 	record_make(s, turn, size, root, record);
+	errno = 0;
 	if (pwrite(s->lock, record, RECORD_LEN, (off_t)(turn % 2 * RECORD_LEN)) != RECORD_LEN || fdatasync(s->lock) != 0)
 		return errno == ENOSPC ? ERR_NOSPACE : ERR_IO;
 	s->turn = turn;

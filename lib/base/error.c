@@ -50,7 +50,7 @@ static struct description describe(enum error err)
 		CASE(ERR_REVOKED, "the signer's key was revoked");
 		CASE(ERR_SEQUENCE, "that sequence number is used already");
 		CASE(ERR_FUTURE, "dated in the future");
-		CASE(ERR_OTHER_FORUM, "belongs to another forum");
+		CASE(ERR_OTHER_FORUM, "made for another forum or log");
 		CASE(ERR_WRONG_ROOT, "not the root key that is pinned");
 		CASE(ERR_WRONG_TLS, "the credential does not name the TLS key in use");
 		CASE(ERR_NOT_COMPLETE, "the charter lacks a founder's signature");

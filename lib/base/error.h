@@ -53,7 +53,7 @@ enum error {
 	ERR_REVOKED,          /* the signer's key was revoked */
 	ERR_SEQUENCE,         /* a repeated or lower sequence with other bytes */
 	ERR_FUTURE,           /* dated more than ten minutes ahead */
-	ERR_OTHER_FORUM,      /* another forum's charter or id */
+	ERR_OTHER_FORUM,      /* another forum's or log's */
 	ERR_WRONG_ROOT,       /* the root key is not the one that is pinned */
 	ERR_WRONG_TLS,        /* the credential does not name the TLS key in use */
 	ERR_NOT_COMPLETE,     /* the charter lacks a founder's signature */

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <unicode/ubrk.h>
 #include <unicode/uchar.h>
 #include <unicode/unorm2.h>
 #include <unicode/ustring.h>
+#include <unicode/utext.h>
 #include <unicode/utf8.h>
 
 #include "base/error.h"
@@ -340,4 +342,44 @@ size_t text_width(struct bytes in)
 		width += char_width(c);
 	}
 	return width;
+}
+
+static bool spaceless(UChar32 c)
+{
+	int width = u_getIntPropertyValue(c, UCHAR_EAST_ASIAN_WIDTH);
+
+	return width == U_EA_WIDE || width == U_EA_FULLWIDTH ||
+	       u_getIntPropertyValue(c, UCHAR_LINE_BREAK) == U_LB_COMPLEX_CONTEXT;
+}
+
+void text_breaks(struct buffer *out, struct bytes in)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UText text = UTEXT_INITIALIZER;
+	UBreakIterator *lines;
+	uint8_t *may = in.len ? buffer_reserve(out, in.len) : NULL;
+	int32_t at;
+
+	if (may == NULL)
+		return;
+	for (size_t i = 0; i < in.len; i++)
+		may[i] = i > 0 && in.data[i - 1] == ' ' && in.data[i] != ' ';
+	out->len += in.len;
+	if (ascii_prefix(in) == in.len || in.len > INT32_MAX)
+		return;
+	utext_openUTF8(&text, (const char *)in.data, (int64_t)in.len, &status);
+	lines = ubrk_open(UBRK_LINE, "", NULL, 0, &status);
+	ubrk_setUText(lines, &text, &status);
+	while (U_SUCCESS(status) && (at = ubrk_next(lines)) != UBRK_DONE) {
+		int32_t last = at, next = at, len = (int32_t)in.len;
+		UChar32 before, after;
+
+		if (at <= 0 || at >= len)
+			continue;
+		U8_PREV(in.data, 0, last, before);
+		U8_NEXT(in.data, next, len, after);
+		may[at] |= spaceless(before) || spaceless(after);
+	}
+	ubrk_close(lines);
+	utext_close(&text);
 }

@@ -58,6 +58,11 @@ int handle_skeleton(char out[static SKELETON_MAX + 1], const char *handle, const
  * tables. */
 size_t text_width(struct bytes in);
 
+/* Where a line may be broken: append one byte for each byte of `in`, 1 where a new line may begin.
+ * That is behind spaces, and, where UAX #14 says so, beside the wide characters and South-East Asian
+ * letters that are written without them; a URL stays whole. */
+void text_breaks(struct buffer *out, struct bytes in);
+
 /* A BCP 47 tag as the envelope takes it: 1 to 35 of A-Z a-z 0-9 '-'. */
 bool lang_valid(struct bytes tag);
 /* An organisation's name: lower-case LDH DNS name, 1 to 100 bytes, labels 1 to 63, at least one

@@ -21,6 +21,7 @@ enum {
 	TIME_LEN = 8,
 	FIELD_MAX = ID_LEN + TIME_LEN + SIG_LEN, /* of the types that we check */
 	TIME_LINE_MAX = 48,
+	CHECKS_MAX = 8, /* different signatures of one key; its owner could make hundreds, all of them good */
 };
 
 /* UTF-8 without bytes below 0x20 but LF, as every part of a note must be. */
@@ -164,6 +165,7 @@ int note_verify(const struct note *note, const struct verifier *key, uint64_t *t
 {
 	struct bytes rest = note->signatures, name = bytes_str(key->name), checked = {NULL, 0};
 	uint64_t newest = 0;
+	unsigned checks = 0;
 	while (rest.len > 0) {
 		struct note_signature s;
 		uint64_t seconds = 0;
@@ -176,6 +178,8 @@ int note_verify(const struct note *note, const struct verifier *key, uint64_t *t
 		 */
 		if (checked.data != NULL && bytes_equal(s.blob, checked))
 			continue;
+		if (++checks > CHECKS_MAX)
+			return ERR_TOO_LARGE;
 		err = signature_check(note, key, s.blob, &seconds);
 		if (err != OK)
 			return err;

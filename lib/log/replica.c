@@ -11,6 +11,8 @@
 #define RIGHT_MAX 64
 /* A DATA of tiny entries must not buy seconds of hashing: senders put at most 256 into one. */
 #define DATA_ENTRIES_MAX 4096
+/* Kept, and sent again with every entry: room for a hundred cosignatures, and not for a stranger's ballast. */
+#define DATA_NOTE_MAX 16384
 
 struct replica {
 	struct verifier key;
@@ -267,6 +269,8 @@ static int data_open(struct data *d, const struct verifier *key, uint64_t first,
 	d->first = first;
 	if (proof.len % HASH_LEN != 0 || proof.len / HASH_LEN > TREE_PROOF_MAX)
 		return ERR_MALFORMED;
+	if (note.len > DATA_NOTE_MAX)
+		return ERR_TOO_LARGE;
 	err = checkpoint_open(note, key, &d->head);
 	if (err)
 		return err;
@@ -440,6 +444,15 @@ int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct
 	}
 out:
 	data_clear(&d);
+	return err;
+}
+
+int replica_signed(const struct replica *r, struct bytes note, uint64_t *size)
+{
+	struct checkpoint head = {.size = 0};
+	int err = checkpoint_open(note, &r->key, &head);
+
+	*size = head.size;
 	return err;
 }
 

@@ -55,6 +55,9 @@ void replica_free(struct replica *r);
 int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HASH_LEN], const struct tree_hash *blocks, size_t block_count,
     struct bytes note, const struct tree_hash *right, size_t right_count);
 
+/* Whether this is a checkpoint of this log, and of which size; nothing is taken from it. Errors as for replica_stage(). */
+int replica_signed(const struct replica *r, struct bytes note, uint64_t *size);
+
 const char *replica_name(const struct replica *r);
 uint64_t replica_held(const struct replica *r);
 uint64_t replica_staged(const struct replica *r);
@@ -65,7 +68,7 @@ struct bytes replica_note(const struct replica *r);
 uint64_t replica_note_size(const struct replica *r);
 
 /* Check a DATA and stage what is new. `*outcome` on OK; `*batch` for REPLICA_STAGED, and for REPLICA_ENDED when entries came before the end (else NULL).
- * Errors, all the sender's fault: ERR_MALFORMED, ERR_RANGE, ERR_SIGNATURE, ERR_UNSIGNED, ERR_OTHER_FORUM, ERR_PROOF, ERR_NOT_CANONICAL, ERR_TOO_LARGE (over 4,096 entries); or ERR_NOMEM. */
+ * Errors, all the sender's fault: ERR_MALFORMED, ERR_RANGE, ERR_SIGNATURE, ERR_UNSIGNED, ERR_OTHER_FORUM, ERR_PROOF, ERR_NOT_CANONICAL, ERR_TOO_LARGE (over 4,096 entries, or a checkpoint over 16,384 bytes); or ERR_NOMEM. */
 int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note, struct bytes proof,
     enum replica_outcome *outcome, struct replica_batch **batch);
 

@@ -32,13 +32,15 @@ struct channel {
 	enum state state;
 	bool tls, server, pinged;
 	bool polite, throttled; /* throttled: not reading until the output is out */
+	bool lingering, half_closed; /* see linger() */
 	int err;              /* what `closed` reports */
 	char text[256];
 	char address[300], host[256];
 	uint64_t deadline;    /* of the present state, or of the frame that has begun; 0: none */
 	uint64_t heard;       /* when the last bytes came */
-	size_t reserved;      /* of the budget */
-	bool waiting;         /* for the budget */
+	size_t reserved;      /* of the budget; then it is among the net's holders */
+	struct channel *next_holder, **holder_at;
+	bool waiting;         /* for the budget, or for its next turn */
 	uint8_t pin[HASH_LEN];
 	bool has_pin;
 	struct buffer scratch;
@@ -46,6 +48,8 @@ struct channel {
 
 #define CLOSE_MS 1000
 #define BUDGET_RETRY_MS 50
+#define BUDGET_SHARE 4 /* one address gets this part of it */
+#define TURN_MS 20 /* what one connection may work at a time */
 #define PONG_MS 30000
 
 int address_split(const char *address, char host[static 256], char port[static 6])
@@ -71,9 +75,20 @@ int address_split(const char *address, char host[static 256], char port[static 6
 	return OK;
 }
 
+static void budget_give(struct channel *ch)
+{
+	if (ch->reserved == 0)
+		return;
+	*ch->holder_at = ch->next_holder;
+	if (ch->next_holder)
+		ch->next_holder->holder_at = ch->holder_at;
+	ch->net->budget_used -= ch->reserved;
+	ch->reserved = 0;
+}
+
 static void channel_free(struct channel *ch)
 {
-	ch->net->budget_used -= ch->reserved;
+	budget_give(ch);
 	if (ch->bev) {
 		SSL *ssl = ch->tls ? bufferevent_openssl_get_ssl(ch->bev) : NULL;
 
@@ -130,9 +145,33 @@ void channel_close(struct channel *ch)
 	ch->state = CLOSING;
 	ch->err = OK;
 	snprintf(ch->text, sizeof ch->text, "closed");
-	bufferevent_disable(ch->bev, EV_READ);
+	if (!ch->lingering)
+		bufferevent_disable(ch->bev, EV_READ);
+	bufferevent_setwatermark(ch->bev, EV_WRITE, 0, 0);
+	budget_give(ch);
 	ch->deadline = clock_mono_ms() + CLOSE_MS;
 	timer_set(ch, channel_backlog(ch) > 0 ? CLOSE_MS : 0);
+}
+
+/* An ERROR must arrive. A socket that is closed while input waits unread resets the connection, and what was sent last is lost; so the
+ * input is thrown away until the other side has closed as well, or CLOSE_MS are over. */
+static void linger(struct channel *ch)
+{
+	ch->lingering = true;
+	bufferevent_setwatermark(ch->bev, EV_READ, 0, 0);
+	bufferevent_enable(ch->bev, EV_READ);
+}
+
+/* Nothing more comes from us. */
+static void half_close(struct channel *ch)
+{
+	SSL *ssl = ch->tls ? bufferevent_openssl_get_ssl(ch->bev) : NULL;
+
+	ch->half_closed = true;
+	if (ssl)
+		SSL_shutdown(ssl);
+	ERR_clear_error();
+	shutdown(bufferevent_getfd(ch->bev), SHUT_WR);
 }
 
 void channel_refuse(struct channel *ch, uint32_t code, int err, const char *text)
@@ -143,8 +182,10 @@ void channel_refuse(struct channel *ch, uint32_t code, int err, const char *text
 		return;
 	m.code = code;
 	m.text = pb_of(bytes_str(text));
-	if (ch->state != CONNECTING)
+	if (ch->state != CONNECTING) {
 		channel_send(ch, FRAME_ERROR, 0, &m.base);
+		linger(ch);
+	}
 	channel_close(ch);
 	ch->err = err;
 	snprintf(ch->text, sizeof ch->text, "%s", text);
@@ -202,31 +243,43 @@ static void raw_send(struct channel *ch, uint8_t type, struct bytes payload)
 	buffer_reset(&ch->scratch);
 	if (frame_add_raw(&ch->scratch, type, 0, payload) == OK)
 		evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len);
+	if (channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
+		end_with(ch, ERR_TOO_LARGE, "it sends PINGs and does not read the answers");
 }
 
 static void frame_done(struct channel *ch)
 {
-	ch->net->budget_used -= ch->reserved;
-	ch->reserved = 0;
+	budget_give(ch);
 	ch->deadline = 0;
 }
 
 /* The whole of a large frame is about to be held: it needs a place in the budget, and waits unread until there is one. The frame's deadline goes on
- * counting, so that those who hold a place without using it lose it. */
+ * counting, so that those who hold a place without using it lose it. Nodes, which are few and known, are not made to wait for clients, nor
+ * one address for another. */
 static bool budget_take(struct channel *ch, size_t need)
 {
-	if (need <= CHANNEL_LARGE || ch->reserved > 0)
+	size_t same = 0;
+
+	if (need <= CHANNEL_LARGE || ch->reserved > 0 || !ch->polite)
 		return true;
-	if (ch->net->budget_used + need > ch->net->budget)
+	for (const struct channel *h = ch->net->holders; h; h = h->next_holder)
+		same += strcmp(h->host, ch->host) == 0 ? h->reserved : 0;
+	if (ch->net->budget_used + need > ch->net->budget || (same > 0 && same + need > ch->net->budget / BUDGET_SHARE))
 		return false;
 	ch->reserved = need;
 	ch->net->budget_used += need;
+	ch->next_holder = ch->net->holders;
+	ch->holder_at = &ch->net->holders;
+	if (ch->next_holder)
+		ch->next_holder->holder_at = &ch->next_holder;
+	ch->net->holders = ch;
 	return true;
 }
 
 static void input_run(struct channel *ch)
 {
 	struct evbuffer *in = bufferevent_get_input(ch->bev);
+	uint64_t began = clock_mono_ms();
 	bool greeting = ch->tls;
 
 	while (ch->state != CLOSING) {
@@ -280,6 +333,13 @@ static void input_run(struct channel *ch)
 		evbuffer_drain(in, FRAME_HEADER_LEN + frame.payload.len);
 		if (ch->state != GREETING)
 			frame_done(ch);
+		/* Many small questions may be long work together: the others have their turn in between. */
+		if (ch->state != CLOSING && clock_mono_ms() - began >= TURN_MS && evbuffer_get_length(in) > 0) {
+			ch->waiting = true;
+			bufferevent_disable(ch->bev, EV_READ);
+			timer_set(ch, ch->polite ? TURN_MS : 0);
+			return;
+		}
 	}
 	if (ch->state != CLOSING)
 		bufferevent_setwatermark(ch->bev, EV_READ, 0, 2 * CHANNEL_LARGE);
@@ -289,10 +349,11 @@ static void on_read(struct bufferevent *bev, void *arg)
 {
 	struct channel *ch = arg;
 
-	(void)bev;
 	ch->heard = clock_mono_ms();
 	ch->pinged = false;
-	if (!ch->waiting && !ch->throttled)
+	if (ch->state == CLOSING)
+		evbuffer_drain(bufferevent_get_input(bev), SIZE_MAX);
+	else if (!ch->waiting && !ch->throttled)
 		input_run(ch);
 }
 
@@ -302,8 +363,10 @@ static void on_write(struct bufferevent *bev, void *arg)
 
 	(void)bev;
 	if (ch->state == CLOSING) {
-		if (channel_backlog(ch) == 0)
+		if (channel_backlog(ch) == 0 && !ch->lingering)
 			timer_set(ch, 0);
+		else if (channel_backlog(ch) == 0 && !ch->half_closed)
+			half_close(ch);
 	} else if (ch->state == OPEN) {
 		if (ch->events->writable)
 			ch->events->writable(ch->ctx, ch);

@@ -34,6 +34,7 @@ struct net {
 	struct tls *tls;
 	size_t budget;        /* bytes that large frames under way may hold together */
 	size_t budget_used;
+	struct channel *holders; /* those who have a part of it */
 	uint64_t handshake_ms, frame_ms, idle_ms; /* deadlines: TLS and HELLO; one frame; silence before PING */
 };
 

@@ -12,6 +12,8 @@
 
 #define RETRY_MS 500     /* nobody had them: look again */
 #define PARTIAL_MAX 8    /* contents that a link may have begun and not ended */
+#define COMMITTING_MAX (32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
+#define CONTENT_MAX 2097152 /* no charter allows more (SPEC.md 3.1) */
 
 /* ---- our wants ---- */
 
@@ -74,7 +76,7 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 		/* The list's end. From its start again, for what came to nothing; with an empty window and an empty list all is here. */
 		if (l->cursor == 0 && l->want_count == 0)
 			l->lacking = false;
-		else if (l->want_count == 0)
+		else /* new ones don't wait for this; without it every content received would cost a query for each log whose contents are withheld */
 			l->retry_at = now + RETRY_MS;
 		l->cursor = 0;
 		return;
@@ -104,6 +106,8 @@ static struct sync_link *source(const struct sync *s, const struct log_slot *l, 
 
 static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 {
+	if (s->committing >= COMMITTING_MAX)
+		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		uint64_t index[SYNC_WANT_WINDOW];
 		Convene__Want m = CONVENE__WANT__INIT;
@@ -201,8 +205,10 @@ static int want_begin(struct sync *s, struct log_slot *l, struct want *w, const 
 	size_t got, pos = 0;
 	int err;
 
-	if (m->salt.len != SALT_LEN || m->total == 0 || m->total > UINT64_C(1) << BUCKET_MAX)
+	if (m->salt.len != SALT_LEN || m->total == 0)
 		return ERR_MALFORMED;
+	if (m->total > CONTENT_MAX)
+		return ERR_RANGE; /* its entry can't be valid: not worth the memory, and not the sender's fault */
 	err = s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got);
 	if (!err)
 		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
@@ -236,7 +242,9 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	message_id(id, message, &l->binding);
 	w->committing = true;
 	w->link->wants--;
+	s->committing += w->total;
 	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
+	buffer_free(&w->data);
 	return OK;
 }
 
@@ -249,14 +257,13 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 
 	if (!w || w->link != link || w->committing)
 		return; /* answered too late: another link was asked */
-	if (m->offset == 0) {
-		if (w->data.len == 0 && partial_count(s, link) >= PARTIAL_MAX)
-			err = ERR_REFUSED;
-		else
-			err = want_begin(s, l, w, m);
-	}
-	if (!err && (w->total == 0 || m->offset != w->data.len || m->total != w->total || m->data.len == 0 || m->data.len > CHUNK_LEN ||
-	    m->data.len > w->total - w->data.len))
+	if (w->total == 0 && m->offset > 0)
+		return; /* the rest of an answer that we had given up */
+	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link would be asked never. */
+	if (w->total == 0)
+		err = partial_count(s, link) >= PARTIAL_MAX ? ERR_REFUSED : want_begin(s, l, w, m);
+	if (!err && (m->offset != w->data.len || m->total != w->total ||
+	    m->data.len != (w->total - w->data.len < CHUNK_LEN ? w->total - w->data.len : CHUNK_LEN)))
 		err = ERR_MALFORMED;
 	if (!err) {
 		buffer_add(&w->data, m->data.data, m->data.len);
@@ -299,6 +306,7 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 		return;
 	for (size_t i = 0; i < l->want_count; i++) {
 		if (l->wants[i].index == index && l->wants[i].committing) {
+			s->committing -= l->wants[i].total;
 			want_remove(l, i);
 			break;
 		}

@@ -148,7 +148,7 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 	if (h->size > pair_of(s, link, l)->shown)
 		pair_of(s, link, l)->shown = h->size;
 	if (l->own && h->size > held)
-		s->io.own_ahead(s->io.ctx, link->handle, h->size);
+		pull_own(s, l, link);
 	return true;
 }
 

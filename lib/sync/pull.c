@@ -26,20 +26,53 @@ void pull_drop(struct sync *s, struct log_slot *l, bool tell)
 	l->stream = 0;
 }
 
+static uint32_t stream_new(struct sync_link *link)
+{
+	if (++link->next_stream == 0)
+		link->next_stream = 1;
+	return link->next_stream;
+}
+
 static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
 {
 	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
 
 	pull_drop(s, l, true);
-	if (++link->next_stream == 0)
-		link->next_stream = 1;
 	l->upstream = link;
-	l->stream = link->next_stream;
+	l->stream = stream_new(link);
 	l->progress = now;
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.from = replica_staged(l->replica);
 	m.credit = SYNC_CREDIT;
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
+}
+
+/* A link shows more of our own log than we hold. Anybody can say so; ask for an entry, which comes with a checkpoint of our own key. */
+void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link)
+{
+	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
+
+	if (link->own_stream != 0)
+		return;
+	link->own_stream = stream_new(link);
+	link->own_no = l->no;
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.from = replica_staged(l->replica);
+	m.credit = 1;
+	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, link->own_stream, &m.base);
+}
+
+static void own_data(struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__Data *m)
+{
+	uint64_t size;
+	int err = replica_signed(l->replica, bytes_of_pb(m->checkpoint), &size);
+
+	s->io.send(s->io.ctx, link->handle, FRAME_UNSUBSCRIBE, link->own_stream, NULL);
+	link->own_stream = 0;
+	if (err)
+		s->io.fault(s->io.ctx, link->handle, err, "what was shown of our own log is not signed by its key");
+	else if (size > replica_staged(l->replica))
+		s->io.own_ahead(s->io.ctx, link->handle, size);
 }
 
 /* How good a link is as upstream of a log; 0: not at all. The origin itself is best: nothing is newer. Then one that has more than we. One that
@@ -102,6 +135,23 @@ void pull_choose_all(struct sync *s, uint64_t now)
 	}
 }
 
+/* Our upstream subscribes to us from `from` on: the two SUBSCRIBEs have crossed, and both would wait for what neither has. The one that has
+ * more gives up its own; at the same size, the one with the smaller name. */
+void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now)
+{
+	uint64_t staged = replica_staged(l->replica);
+	const char *self = "";
+
+	for (size_t i = 0; i < s->log_count; i++) {
+		if (s->logs[i].own)
+			self = s->logs[i].origin;
+	}
+	if (from > staged || (from == staged && strcmp(self, l->upstream->peer) > 0))
+		return;
+	pull_drop(s, l, true);
+	pull_choose(s, l, now);
+}
+
 static void back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
 {
 	struct pair *p = pair_of(s, link, l);
@@ -155,6 +205,16 @@ static bool due_add(struct log_slot *l, struct sync_link *link, uint32_t stream,
 	return true;
 }
 
+/* What of this subscription is not committed yet. */
+static uint64_t due_bytes(const struct log_slot *l, const struct sync_link *link, uint32_t stream)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < l->due_count; i++)
+		sum += l->due[i].link == link && l->due[i].stream == stream ? l->due[i].bytes : 0;
+	return sum;
+}
+
 /* Indices of a batch whose content is committed to. What does not parse has none. */
 static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
 {
@@ -179,6 +239,7 @@ static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *
 	if (l->due_count == 0) {
 		s->io.reset(s->io.ctx, l->no);
 		l->failed = false;
+		l->stopped = l->forked; /* an end that could not be stored is still to come */
 	}
 }
 
@@ -208,8 +269,17 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 	int err;
 
 	link->stats.data_in += bytes;
+	if (l && l->own && stream != 0 && link->own_stream == stream && link->own_no == l->no) {
+		own_data(s, l, link, m);
+		return;
+	}
 	if (!l || l->upstream != link || l->stream != stream || l->failed)
 		return; /* sent before our UNSUBSCRIBE arrived */
+	/* Credit comes back when the store has committed: what is beyond it would pile up in front of a slow disk. */
+	if (due_bytes(l, link, stream) >= SYNC_CREDIT) {
+		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "DATA beyond the credit given");
+		return;
+	}
 	before = replica_staged(l->replica);
 	err = replica_stage(l->replica, m->first, bytes_of_pb(m->leaves), bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &outcome, &batch);
 	if (err == ERR_NOMEM) {
@@ -219,7 +289,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 	}
 	if (err) {
 		snprintf(text, sizeof text, "a DATA of %s does not prove itself", replica_name(l->replica));
-		s->io.fault(s->io.ctx, link->handle, err, text);
+		s->io.fault(s->io.ctx, link->handle, err == ERR_RANGE ? ERR_PROOF : err, text);
 		return;
 	}
 	end = replica_staged(l->replica);
@@ -234,7 +304,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 		if (batch)
 			batch_commit(s, l, batch, bytes, now);
 		if (outcome == REPLICA_ENDED) {
-			l->stopped = true;
+			l->stopped = replica_ended(l->replica); /* unless it could not even be committed */
 			pull_drop(s, l, true);
 			s->io.note(s->io.ctx, link->handle, "a log has ended at an entry over 2,048 bytes");
 		}
@@ -243,10 +313,11 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 		credit_give(s, link, stream, bytes);
 		break;
 	case REPLICA_AHEAD:
-		subscribe(s, l, link, now);
+		/* Nothing was gained: the clock of a stall goes on. */
+		subscribe(s, l, link, l->progress);
 		break;
 	case REPLICA_FORKED:
-		l->stopped = true;
+		l->stopped = l->forked = true;
 		pull_drop(s, l, true);
 		s->io.forked(s->io.ctx, link->handle, l->no, bytes_of_pb(m->checkpoint));
 		break;
@@ -264,7 +335,10 @@ void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
 	memmove(l->due, l->due + 1, --l->due_count * sizeof *l->due);
 	if (result == OK && !l->failed) {
 		replica_committed(l->replica);
-		l->lacking |= due.wanted; /* only now does the store's list hold them */
+		if (due.wanted) { /* only now does the store's list hold them */
+			l->lacking = true;
+			l->retry_at = 0;
+		}
 		if (due.link && due.link == l->upstream && due.stream == l->stream)
 			credit_give(s, due.link, due.stream, due.bytes);
 		frontier_grown(s, l, now);

@@ -68,7 +68,7 @@ void push_all(struct sync *s, struct sync_link *link)
 	}
 }
 
-void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m)
+void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct pair *p;
@@ -82,6 +82,8 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	p->credit = m->credit < CREDIT_MAX ? (int64_t)m->credit : CREDIT_MAX;
 	if (p->shown < m->from && m->from <= replica_held(l->replica))
 		p->shown = m->from;
+	if (l->upstream == link)
+		pull_yield(s, l, m->from, now);
 	push_log(s, link, l);
 }
 

@@ -39,6 +39,8 @@ struct sync_link {
 	unsigned id;           /* 0 to 63: its bit in want.tried */
 	bool compared;         /* frontiers have been compared */
 	bool told;             /* our FRONTIER has been sent */
+	uint32_t own_stream;   /* it shows more of our own log than we hold: asked for it here, as proof; 0: not */
+	uint32_t own_no;       /* that log */
 	struct pair *pairs;    /* by slot */
 	size_t pair_cap;
 	size_t cursor;         /* where pushing goes on: fair between logs */
@@ -79,6 +81,7 @@ struct log_slot {
 	struct binding binding;
 	char origin[101];
 	bool own, stopped;     /* stopped: ended or forked */
+	bool forked;
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
@@ -106,6 +109,7 @@ struct sync {
 	uint32_t *sorted;      /* slots ascending by digest */
 	struct sync_link *links;
 	size_t want_cursor;    /* fair between logs */
+	size_t committing;     /* bytes of contents on their way to the store */
 	uint64_t tick_at;
 };
 
@@ -132,13 +136,15 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now);
 void pull_choose(struct sync *s, struct log_slot *l, uint64_t now);
 void pull_choose_all(struct sync *s, uint64_t now);
 void pull_drop(struct sync *s, struct log_slot *l, bool tell);
+void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now);
 void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Data *m, size_t bytes, uint64_t now);
+void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
 /* push.c: whom we feed. */
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l);
 void push_all(struct sync *s, struct sync_link *link);
-void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m);
+void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m, uint64_t now);
 void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t stream);
 void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m);
 

@@ -215,7 +215,7 @@ void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)
 
 bool sync_link_compared(const struct sync_link *link)
 {
-	return link->compared;
+	return link->compared && link->own_stream == 0;
 }
 
 /* ---- frames ---- */
@@ -247,7 +247,7 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		frontier_receive_log(s, link, (const Convene__Log *)m, now);
 		break;
 	case FRAME_SUBSCRIBE:
-		push_receive_subscribe(s, link, frame->stream, (const Convene__Subscribe *)m);
+		push_receive_subscribe(s, link, frame->stream, (const Convene__Subscribe *)m, now);
 		break;
 	case FRAME_UNSUBSCRIBE:
 		push_receive_unsubscribe(s, link, frame->stream);

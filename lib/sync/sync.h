@@ -59,7 +59,7 @@ struct sync_io {
 	int (*offer)(void *ctx, void *link, struct bytes name, struct bytes credential);
 	/* For the operator's log: state changes worth a line. */
 	void (*note)(void *ctx, void *link, const char *text);
-	/* A link shows a larger size of our own log than we hold. */
+	/* A link has proven that our key signed a larger size of our own log than we hold. */
 	void (*own_ahead)(void *ctx, void *link, uint64_t size);
 	/* A proven different history. */
 	void (*forked)(void *ctx, void *link, uint32_t log, struct bytes note);
@@ -94,7 +94,7 @@ uint64_t sync_tick(struct sync *s, uint64_t now);
 /* Frontier hash over all logs (9.4). */
 void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN]);
 
-/* Whether this link's frontier has been compared (learn before signing). */
+/* Whether this link's frontier has been compared, and it owes us no proof of a longer history of our own (learn before signing). */
 bool sync_link_compared(const struct sync_link *link);
 
 struct sync_link_stats {

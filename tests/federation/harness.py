@@ -284,6 +284,7 @@ class Node:
 
     def wait_sealing(self, seconds=30):
         """Until the node seals: it asks its peers first, and waits at most 10 s for them."""
+        self.wait_up(seconds)
         return poll("%s does not seal" % self.name, seconds,
                     lambda: self.status()["sealing"] == "on")
 
@@ -360,10 +361,12 @@ class Node:
 
 
 class Forum:
-    """Organisations with one charter and links between them. edges: pairs of positions."""
+    """Organisations with one charter and links between them. edges: pairs of positions; terms:
+    options of `convenectl charter draft`."""
 
-    def __init__(self, names, edges=None, limits=None, purpose="To test the federation."):
-        self.names, self.edges = list(names), edges
+    def __init__(self, names, edges=None, limits=None, purpose="To test the federation.",
+                 terms=()):
+        self.names, self.edges, self.terms = list(names), edges, list(terms)
         self.limits = dict(LIMITS, **(limits or {}))
         self.purpose = purpose
         self.nodes, self.folder = [], None
@@ -401,7 +404,7 @@ class Forum:
         blocks = [node.block() for node in self.nodes]
         draft = self.folder / "charter"
         self.nodes[0].ctl("charter", "draft", "--name", "Test", "--purpose", self.purpose,
-                          "--out", draft, *blocks[1:])
+                          *self.terms, "--out", draft, *blocks[1:])
         for node in self.nodes:
             node.ctl("charter", "sign", draft)
         # The last founder has the whole charter now; the others install it.

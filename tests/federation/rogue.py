@@ -11,17 +11,13 @@ import os
 import select
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 
 import nacl.signing
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ed25519
-from cryptography.x509.oid import NameOID
-import datetime
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "decoder"))
 
@@ -36,7 +32,8 @@ FRAMES = {
     "FORK": 30, "SUBMIT": 64, "SUBMITTED": 65, "TOPICS_GET": 66, "TOPICS": 67, "THREADS_GET": 68,
     "THREADS": 69, "THREAD_GET": 70, "ITEMS": 71, "WATCH": 72, "LOGS_GET": 73, "LOGS": 74,
     "ENTRIES_GET": 75, "PROOF_GET": 76, "PROOF": 77, "CONTENT_GET": 78, "REDEEM": 79,
-    "REDEEMED": 80, "SIGNER_GET": 81, "SIGNER": 82, "CHARTER_GET": 83, "CHARTER": 84}
+    "REDEEMED": 80, "SIGNER_GET": 81, "SIGNER": 82, "CHARTER_GET": 83, "CHARTER": 84,
+    "CONTROL": 96, "CONTROL_REPLY": 97}
 NAMES = {number: name for name, number in FRAMES.items()}
 ODD_NAMES = {"CONTENT": "ContentChunk", "FORK": "ForkProof"}
 
@@ -62,6 +59,27 @@ def wait_for(condition, seconds=10):
         if value or time.monotonic() > end:
             return value
         time.sleep(0.02)
+
+
+def pin(node, name, key, address=None):
+    """Put another organisation's peer block into a node's config, instead of the one there; without
+    a key: take it out."""
+    text = node.config.read_text()
+    at = text.find('\npeer "%s" {' % name)
+    if at >= 0:
+        text = text[:at] + text[text.index("}\n", at) + 2:]
+    if key:
+        text += '\npeer "%s" {\n\tkey = "%s"\n%s}\n' % (
+            name, key, '\taddress = "%s"\n' % address if address else "")
+    node.config.write_text(text)
+    if node.running():
+        node.ctl("reload")
+
+
+def root_of(node):
+    """The verifier key of a node's organisation."""
+    key = Key.load(node.folder / "keys" / "root.key")
+    return bytes(spec.VerifierKey(node.name.encode(), 1, key.public)).decode()
 
 
 # ---- keys ----
@@ -96,19 +114,15 @@ class Key:
 
     def certificate(self):
         """A file with this key and a self-signed certificate of it, PEM."""
-        key = ed25519.Ed25519PrivateKey.from_private_bytes(self.seed)
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "convene")])
-        day = datetime.timedelta(days=1)
-        today = datetime.datetime.utcnow()
-        certificate = x509.CertificateBuilder(
-            subject_name=name, issuer_name=name, public_key=key.public_key(),
-            serial_number=x509.random_serial_number(), not_valid_before=today - day,
-            not_valid_after=today + day).sign(key, None)
-        with tempfile.NamedTemporaryFile(suffix=".pem", delete=False) as file:
-            file.write(key.private_bytes(serialization.Encoding.PEM,
-                                         serialization.PrivateFormat.PKCS8,
-                                         serialization.NoEncryption()))
-            file.write(certificate.public_bytes(serialization.Encoding.PEM))
+        der = bytes.fromhex("302e020100300506032b657004220420") + self.seed  # RFC 8410
+        key = "-----BEGIN PRIVATE KEY-----\n%s\n-----END PRIVATE KEY-----\n" % (
+            base64.b64encode(der).decode())
+        with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+            file.write(key)
+            file.flush()
+            file.write(subprocess.run(
+                ["openssl", "req", "-x509", "-new", "-key", file.name, "-subj", "/CN=convene",
+                 "-days", "2"], check=True, capture_output=True, text=True).stdout)
         return file.name
 
 
@@ -279,10 +293,19 @@ class Wire:
     Safe to send from one thread and receive in another: TLS is done in memory, under a lock.
     """
 
-    def __init__(self, address, key=None, tls=True, timeout=10):
-        self.raw = socket.create_connection(address, timeout=timeout)
-        self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.lock, self.buffer, self.timeout, self.tls = threading.Lock(), bytearray(), timeout, None
+    def __init__(self, address, key=None, tls=True, timeout=10, source=None):
+        """address: host and port, or a Unix socket's path.  source: connect from this host's
+        address instead of the usual one."""
+        if isinstance(address, str):
+            self.raw = socket.socket(socket.AF_UNIX)
+            self.raw.settimeout(timeout)
+            self.raw.connect(address)
+        else:
+            self.raw = socket.create_connection(address, timeout=timeout,
+                                                source_address=(source, 0) if source else None)
+            self.raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.lock, self.buffer, self.timeout = threading.Lock(), bytearray(), timeout
+        self.tls = None
         if tls:
             try:
                 self.handshake(key)
@@ -387,7 +410,7 @@ class Wire:
 
     def error(self):
         """(code's name, text) of the ERROR that ends the connection; (None, why) without one.
-        What comes before it is thrown away."""
+        What comes before it is thrown away. Closes our side as well."""
         found = None, "closed without an ERROR"
         try:
             while True:
@@ -398,13 +421,15 @@ class Wire:
             return found if found[0] else (None, str(gone))
         except TimeoutError:
             return None, "not closed within %d s" % self.timeout
+        finally:
+            self.close()
 
 
 class Guest(Wire):
     """A client: HELLO, and requests."""
 
-    def __init__(self, address, forum, timeout=10, **hello):
-        super().__init__(address, timeout=timeout)
+    def __init__(self, address, forum, timeout=10, source=None, **hello):
+        super().__init__(address, timeout=timeout, source=source)
         self.forum, self.stream = forum, 0
         self.send("HELLO", pb.Hello(**{
             "version_min": 1, "version_max": 1, "role": pb.CLIENT, "forum": forum, **hello}))
@@ -487,6 +512,7 @@ class Link(Wire):
                 else:
                     getattr(self, "on_" + name.lower(), lambda *_: None)(stream, payload)
         except (Gone, OSError, ValueError):
+            self.close()
             self.gone.set()
 
     def refusal(self, seconds=10):
@@ -526,8 +552,9 @@ class Link(Wire):
         log = self.find(subscribe.log)
         if log:
             self.subscriptions[log.digest] = stream
-            if subscribe.__getattribute__("from") < len(log.entries):
-                self.feed(log, subscribe.__getattribute__("from"))
+            first = getattr(subscribe, "from")
+            if first < len(log.entries):
+                self.feed(log, first)
 
     def feed(self, log, first, **how):
         """Send the log's entries from `first` on to the subscriber."""

@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import sys
 import threading
 import time
@@ -52,7 +53,17 @@ class Writer(threading.Thread):
     def acknowledge(self, identifier):
         os.write(self.ledger, identifier.encode() + b"\n")
         os.fsync(self.ledger)
-        for path in self.person.home.glob("outbox/*.message"):
+        self.forget()
+
+    def forget(self):
+        """Empty the outbox as convene does it: the highest number used is written down first."""
+        paths = list(self.person.home.glob("outbox/*.message"))
+        if not paths:
+            return
+        state = self.person.home / "outbox/state"
+        used = max(int(path.stem) for path in paths)
+        state.write_text(re.sub(r"(?m)^sequence: .*$", "sequence: %d" % used, state.read_text()))
+        for path in paths:
             path.unlink()
 
     def ledger_read(self):
@@ -140,7 +151,7 @@ def kill_some(tap, forum, writers, kills, rng):
 def posts_shown(person, count):
     """(id, digest of the text) of the first `count` posts that this node shows, as they arrived."""
     follower = person.follow(0)
-    guard = threading.Timer(60, follower.process.kill)
+    guard = threading.Timer(20, follower.process.kill)
     guard.start()
     posts = []
     try:

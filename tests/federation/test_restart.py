@@ -174,8 +174,8 @@ def reloads(tap, forum, people):
     a.hangup()
     poll("the peer is still there", 10, lambda: "c.example" not in a.peers())
     connected(c, a, False)
-    tap.ok("not a peer" in poll("no word about it", 20, lambda: c.peers()["a.example"]["last_error"]),
-           "a peer that was taken out is refused, and told", c.peers())
+    error = poll("no word about it", 20, lambda: c.peers()["a.example"]["last_error"])
+    tap.ok("not a peer" in error, "a peer that was taken out is refused, and told", error)
     a.config.write_text(good)
     a.hangup()
     poll("the links do not come back", 60, lambda: c.peers()["a.example"]["connected"])

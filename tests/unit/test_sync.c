@@ -39,6 +39,7 @@ struct node {
 	uint64_t tick_at;
 	unsigned fail_commits; /* so many commits will fail */
 	unsigned faults;       /* peers that broke a rule, as this node saw it */
+	uint64_t own_ahead;    /* the size of our own log that a peer has proven */
 	uint64_t entries_received;
 	size_t frames_sent, bytes_sent;
 };
@@ -321,9 +322,8 @@ static void io_note(void *ctx, void *link, const char *text)
 
 static void io_own_ahead(void *ctx, void *link, uint64_t size)
 {
-	(void)ctx;
 	(void)link;
-	(void)size;
+	((struct node *)ctx)->own_ahead = size;
 }
 
 static void io_forked(void *ctx, void *link, uint32_t log, struct bytes note)
@@ -818,6 +818,85 @@ static void test_slow_disk(void **state)
 	world_free(w);
 }
 
+/* A log of `origin` goes on with two good entries and one that no message can be: a DATA of all three, on whatever stream. */
+static void end_send(struct world *w, struct node *origin, struct node *to, struct sync_link *link)
+{
+	struct held_log *l = log_of_origin(origin, origin);
+	struct tree_hash hashes[64], proof[TREE_PROOF_MAX];
+	struct checkpoint c = {.size = 0};
+	struct buffer held = BUFFER_INIT, leaves = BUFFER_INIT, note = BUFFER_INIT, payload = BUFFER_INIT;
+	struct tree *tree = tree_new();
+	Convene__Data m = CONVENE__DATA__INIT;
+	struct bytes leaf;
+	size_t got, pos = 0, count;
+
+	assert_int_equal(io_read(origin, l->no, 0, 60, SIZE_MAX, &held, &got), OK);
+	m.first = got;
+	for (size_t i = 0; i < 3; i++) {
+		leaf = bytes_of("an entry", i < 2 ? 8 : 0);
+		leaves_add(&leaves, leaf);
+		leaves_add(&held, leaf);
+	}
+	while (leaves_next(buffer_bytes(&held), &pos, &leaf) == OK) {
+		leaf_hash(&hashes[c.size], leaf);
+		assert_int_equal(tree_append(tree, &hashes[c.size++]), OK);
+	}
+	strcpy(c.origin, origin->credential.binding.log_name);
+	tree_root(tree, c.root);
+	assert_int_equal(checkpoint_sign(&note, &c, &origin->log_key), OK);
+	assert_int_equal(tree_prove_range(tree, got, c.size, c.size, NULL, 0, NULL, NULL, proof, &count), OK);
+	m.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+	m.leaves = pb_of(buffer_bytes(&leaves));
+	m.checkpoint = pb_of(buffer_bytes(&note));
+	m.proof = pb_of(bytes_of(proof, count * sizeof *proof));
+	for (uint32_t stream = 1; stream < 10; stream++) {
+		struct frame f;
+		size_t need;
+
+		buffer_reset(&payload);
+		assert_int_equal(frame_add(&payload, FRAME_DATA, stream, &m.base), OK);
+		assert_int_equal(frame_peek(buffer_bytes(&payload), false, &f, &need), OK);
+		sync_receive(to->sync, link, &f, w->now);
+	}
+	buffer_free(&held);
+	buffer_free(&leaves);
+	buffer_free(&note);
+	buffer_free(&payload);
+	tree_free(tree);
+}
+
+/* A log ends, and what comes before its end can't be stored at first: it is asked for again. */
+static void test_end_and_failing_disk(void **state)
+{
+	struct world *w = world_new(2, 9);
+	struct end *e = wire(w, 0, 1);
+	struct node *victim = &w->nodes[1];
+	struct replica *replica;
+
+	(void)state;
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	post(&w->nodes[0], 2, 0);
+	assert_all_equal(w, 5000);
+	replica = log_of_origin(victim, &w->nodes[0])->replica;
+	victim->fail_commits = 1;
+	end_send(w, &w->nodes[0], victim, e->other->link);
+	assert_int_equal(replica_staged(replica), 5);
+	assert_null(sync_upstream(victim->sync, log_of_origin(victim, &w->nodes[0])->no));
+	run(w, SYNC_BACKOFF_MS + 500);
+	assert_int_equal(victim->fail_commits, 0);
+	assert_int_equal(replica_staged(replica), 3);
+	assert_non_null(sync_upstream(victim->sync, log_of_origin(victim, &w->nodes[0])->no));
+	end_send(w, &w->nodes[0], victim, e->other->link);
+	run(w, 3000);
+	assert_int_equal(replica_held(replica), 5);
+	assert_true(replica_ended(replica));
+	assert_null(sync_upstream(victim->sync, log_of_origin(victim, &w->nodes[0])->no));
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 /* Frames that no honest node sends: each is a fault of its link, and changes nothing. */
 static void test_hostile_frames(void **state)
 {
@@ -850,6 +929,64 @@ static void test_hostile_frames(void **state)
 	world_free(w);
 }
 
+/* What a peer says of our own log counts when our key has signed it, and not before. */
+static void test_own_log_ahead(void **state)
+{
+	struct world *w = world_new(2, 9);
+	struct end *e = wire(w, 0, 1);
+	struct node *victim = &w->nodes[1];
+	struct held_log *own = log_of_origin(victim, victim);
+	Convene__Head h = CONVENE__HEAD__INIT, *heads[] = {&h};
+	Convene__Announce m = CONVENE__ANNOUNCE__INIT;
+	uint8_t root[8] = {1}, real[HASH_LEN] = {2};
+	struct buffer b = BUFFER_INIT, note = BUFFER_INIT;
+	struct checkpoint c = {.size = 1000000};
+	Convene__Data d = CONVENE__DATA__INIT;
+	struct frame f;
+
+	(void)state;
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	assert_true(sync_link_compared(e->other->link));
+	h.log = pb_of(bytes_of(own->credential.binding.digest, DIGEST_LEN));
+	h.size = c.size;
+	h.root = pb_of(bytes_of(root, sizeof root));
+	m.heads = heads;
+	m.n_heads = 1;
+	b.len = convene__announce__pack(&m, buffer_reserve(&b, 200));
+	f = (struct frame){.type = FRAME_ANNOUNCE, .payload = buffer_bytes(&b)};
+	sync_receive(victim->sync, e->other->link, &f, w->now);
+	assert_int_equal(victim->own_ahead, 0);
+	assert_false(sync_link_compared(e->other->link)); /* it owes the proof */
+
+	strcpy(c.origin, own->credential.binding.log_name);
+	memcpy(c.root, real, HASH_LEN);
+	for (unsigned signer = 0; signer < 2; signer++) { /* by the wrong key, then by the right one */
+		unsigned faults = victim->faults;
+
+		buffer_reset(&note);
+		assert_int_equal(checkpoint_sign(&note, &c, &w->nodes[signer].log_key), OK);
+		d.log = h.log;
+		d.checkpoint = pb_of(buffer_bytes(&note));
+		buffer_reset(&b);
+		b.len = convene__data__pack(&d, buffer_reserve(&b, 1000));
+		for (uint32_t stream = 1; stream < 10; stream++) {
+			f = (struct frame){.type = FRAME_DATA, .stream = stream, .payload = buffer_bytes(&b)};
+			sync_receive(victim->sync, e->other->link, &f, w->now);
+		}
+		assert_int_equal(victim->faults, faults + (signer == 0));
+		assert_int_equal(victim->own_ahead, signer == 0 ? 0 : c.size);
+		buffer_reset(&b);
+		b.len = convene__announce__pack(&m, buffer_reserve(&b, 200));
+		f = (struct frame){.type = FRAME_ANNOUNCE, .payload = buffer_bytes(&b)};
+		sync_receive(victim->sync, e->other->link, &f, w->now);
+	}
+	buffer_free(&b);
+	buffer_free(&note);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -860,7 +997,9 @@ int main(void)
 	    cmocka_unit_test(test_stalled_upstream),
 	    cmocka_unit_test(test_failing_disk),
 	    cmocka_unit_test(test_slow_disk),
+	    cmocka_unit_test(test_end_and_failing_disk),
 	    cmocka_unit_test(test_hostile_frames),
+	    cmocka_unit_test(test_own_log_ahead),
 	};
 
 	if (crypto_start() != OK)
