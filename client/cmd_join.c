@@ -261,6 +261,8 @@ static int redeem(struct joining *j, struct trouble *t)
 
 static void welcome(const struct joining *j)
 {
+	struct buffer handle = BUFFER_INIT;
+
 	if (j->in->json) {
 		json_t *o = json_object();
 
@@ -274,11 +276,12 @@ static void welcome(const struct joining *j)
 		json_print(o);
 		return;
 	}
-	printf("Welcome, ");
-	print_isolate(bytes_str(j->home.handle));
-	printf("@%s. Your key is in %s: whoever has it speaks for you, so keep it, and keep a copy "
-	       "of it.\n",
-	    j->home.node.organisation, j->home.path);
+	text_isolate(&handle, bytes_str(j->home.handle));
+	print_sentence(0,
+	    "Welcome, %s@%s. Your key is in %s: whoever has it speaks for you, so keep it, and keep a "
+	    "copy of it.",
+	    buffer_str(&handle), j->home.node.organisation, j->home.path);
+	buffer_free(&handle);
 	printf("`convene topics` shows what is discussed.\n");
 }
 

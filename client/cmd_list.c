@@ -79,8 +79,9 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 	} else {
 		table_print(table);
 		if (count == 0)
-			printf("There are no topics yet. `convene topic TITLE` opens one, if the "
-			       "charter lets you.\n");
+			print_sentence(0,
+			    "There are no topics yet. `convene topic TITLE` opens one, if the charter "
+			    "lets you.");
 		json_decref(list);
 	}
 	table_free(table);

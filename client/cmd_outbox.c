@@ -109,12 +109,15 @@ static int outbox_show(struct session *s, struct outbox *o, struct trouble *t)
 	} else if (!err) {
 		table_print(l.table);
 		if (l.waiting + l.refused == 0)
-			printf(
-			    "Nothing waits: all that you have written stands in the log of %s.\n",
+			print_sentence(0,
+			    "Nothing waits: all that you have written stands in the log of %s.",
 			    s->home.node.organisation);
 		if (l.refused > 0)
-			printf("\n`convene outbox --again NUMBER` signs a refused message anew and "
-			       "sends it; `--drop NUMBER` throws it away.\n");
+			printf("\n");
+		if (l.refused > 0)
+			print_sentence(0,
+			    "`convene outbox --again NUMBER` signs a refused message anew and sends it; "
+			    "`--drop NUMBER` throws it away.");
 	}
 	table_free(l.table);
 	json_decref(l.list);
@@ -150,6 +153,20 @@ static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, st
 	return err;
 }
 
+static int throw_away(struct outbox *o, uint64_t sequence, struct trouble *t)
+{
+	Convene__Submit *m;
+	int err = outbox_get(o, BOX_REFUSED, sequence, &m, t);
+
+	if (err == ERR_NOTFOUND)
+		return trouble_set(
+		    t, err, "no refused message has the number %llu", (unsigned long long)sequence);
+	if (!err)
+		message_free(&m->base);
+	/* One that can't be read goes as well. */
+	return outbox_move(o, sequence, BOX_REFUSED, BOX_NONE, t);
+}
+
 static int number_take(
     const struct invocation *in, const char *name, uint64_t *out, struct trouble *t)
 {
@@ -181,7 +198,7 @@ int cmd_outbox(const struct invocation *in)
 	if (!err)
 		err = session_outbox(&s, &o, &t);
 	if (!err && drop)
-		err = outbox_move(&o, drop, BOX_REFUSED, BOX_NONE, &t);
+		err = throw_away(&o, drop, &t);
 	if (!err && again)
 		err = sign_again(&s, &o, again, &t);
 	if (!err && s.client)

@@ -154,11 +154,13 @@ static int options_take(struct posting *p, const char *subject, struct trouble *
 	if (lang)
 		p->draft.lang = bytes_str(lang);
 	if (subject)
-		err = typed_add(&p->subject, bytes_str(subject), "the subject", raw, t);
+		err = typed_add(&p->subject, bytes_str(subject),
+		    p->draft.kind == KIND_TOPIC ? "the title" : "the subject", raw, t);
 	if (!err && (memchr(p->subject.data ? p->subject.data : (const uint8_t *)"", '\n',
 			 p->subject.len) ||
 			(subject && p->subject.len == 0)))
-		err = trouble_set(t, ERR_INVALID, "a subject is one line, and not empty");
+		err = trouble_set(t, ERR_INVALID, "a %s is one line, and not empty",
+		    p->draft.kind == KIND_TOPIC ? "title" : "subject");
 	while (!err && (spec = option_next(p->in, "attach", &pos)))
 		err = attachment_add(&p->attachments, spec, t);
 	return err;
@@ -179,7 +181,7 @@ static int report(const struct posting *p, const struct outcomes *all)
 			mine = &all->list[i];
 		else if (all->list[i].status == CONVENE__STATUS__REFUSED)
 			fprintf(stderr,
-			    "%s: an earlier message, %08llu in the outbox, was refused: `convene "
+			    "%s: an earlier message, %llu in the outbox, was refused: `convene "
 			    "outbox` says why.\n",
 			    p->in->program->name, (unsigned long long)all->list[i].sequence);
 	}
@@ -207,7 +209,8 @@ static int report(const struct posting *p, const struct outcomes *all)
 			json_put(o, "index", json_integer((json_int_t)mine->index));
 		json_print(o);
 	} else if (status == CONVENE__STATUS__ACCEPTED) {
-		printf("%s is accepted: your node has it, and will put it into its log.\n", id);
+		print_sentence(
+		    0, "%s is accepted: your node has it, and will put it into its log.", id);
 	} else if (status >= CONVENE__STATUS__SEALED) {
 		printf("%s stands in the log of %s at %llu.\n", id, p->s.home.node.organisation,
 		    (unsigned long long)mine->index);
@@ -288,6 +291,9 @@ static int posting_run(const struct invocation *in, uint32_t kind)
 	if (!err && kind == KIND_POST)
 		err = starts ? place_in_topic(&p, in->operands[0], &t)
 			     : place_under(&p, in->operands[0], &t);
+	if (err && kind == KIND_POST && exit_of(&t) == EXIT_UNREACHABLE)
+		trouble_hint(&t, "Nothing is signed or kept: the node must first say what is answered. "
+				 "Try again when it runs.");
 	if (!err)
 		err = write_and_send(&p, kind == KIND_POST || option_given(in, "file"), &code, &t);
 	if (err)

@@ -123,6 +123,8 @@ static int parts_save(
 {
 	int err = OK;
 
+	if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+		return trouble_errno(t, "the folder %.300s can't be made", folder);
 	for (size_t i = first; i < end; i++)
 		for (size_t j = 0;
 		     th->list[i].has_content && j < th->list[i].content.part_count && !err; j++)
@@ -298,7 +300,7 @@ int cmd_follow(const struct invocation *in)
 		uint64_t before = after;
 
 		err = watch(&s, topic, &after, &t);
-		if (err != ERR_CLOSED && err != ERR_TIMEOUT)
+		if (exit_of(&t) != EXIT_UNREACHABLE)
 			break;
 		if (after != before)
 			pause = 1;
@@ -309,7 +311,7 @@ int cmd_follow(const struct invocation *in)
 			sleep(pause);
 			pause = pause * 2 < RETRY_S_MAX ? pause * 2 : RETRY_S_MAX;
 			err = session_connect(&s, &t);
-		} while (err == ERR_CLOSED || err == ERR_TIMEOUT);
+		} while (err && exit_of(&t) == EXIT_UNREACHABLE);
 	}
 	frames_free(&topics);
 	err = err ? session_complain(in, &t) : EXIT_DONE;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,7 +132,7 @@ static int editor_run(const char *path, struct trouble *t)
 			return trouble_errno(t, "the editor %.100s got lost", editor);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
 		trouble_set(t, ERR_IO, "the editor %.100s ended with trouble", editor);
-		trouble_hint(t, "What you wrote is in %.200s", path);
+		trouble_hint(t, "What you wrote is in %.200s; -f sends it.", path);
 		return ERR_IO;
 	}
 	return OK;
@@ -140,6 +141,7 @@ static int editor_run(const char *path, struct trouble *t)
 static int editor_read(struct buffer *out, const char *folder, struct trouble *t)
 {
 	char path[PATH_LEN];
+	struct stat st;
 	int fd, err = path_join(path, folder, "draft-XXXXXX.txt", t);
 
 	if (err)
@@ -152,8 +154,10 @@ static int editor_read(struct buffer *out, const char *folder, struct trouble *t
 	if (!err)
 		err = file_read(path, COMPOSE_MAX, out, t);
 	/* With an error the file stays: it may hold somebody's work. */
-	if (!err)
+	if (!err || (stat(path, &st) == 0 && st.st_size == 0)) {
 		unlink(path);
+		t->hint[0] = '\0';
+	}
 	return err;
 }
 

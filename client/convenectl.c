@@ -81,7 +81,8 @@ static const struct option_spec dump_options[] = {
 
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
-	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.",
+	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
+	"-c, --keys and --root are for a node that is there; init takes --dir.",
 	init_options, ctl_init},
     {"block", "", 0, 0, "print this node's block, for another node's operator",
 	"With the forum's charter, when there is one.", NULL, ctl_block},

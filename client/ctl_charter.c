@@ -203,7 +203,8 @@ static int install(const struct ctl *c, struct bytes note, struct trouble *t)
 	charter_free(ours);
 	charter_free(new);
 	if (!err && !c->in->json) {
-		printf("All founders have signed: this is the charter now, in %s.\n", path);
+		print_sentence(
+		    0, "All founders have signed: this is the charter now, in %s.", path);
 		if (!among)
 			printf("%s is not among them.\n", c->conf->node.name);
 	}
@@ -229,8 +230,12 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 	if (!c->in->json)
 		charter_print(ch, note);
 	if (missing > 0 && !c->in->json)
-		printf("\nThe signed draft is in %s. It wants %zu more signature%s.\n", path,
-		    missing, missing == 1 ? "" : "s");
+		printf("\n");
+	if (missing > 0 && !c->in->json)
+		print_sentence(0,
+		    "The signed draft is in %s. It wants %zu more signature%s: send it to who has not "
+		    "signed.",
+		    path, missing, missing == 1 ? "" : "s");
 	if (missing == 0) {
 		if (!c->in->json)
 			printf("\n");

@@ -101,6 +101,51 @@ static int terms_read(const struct invocation *in, struct charter *ch, struct tr
 	return err;
 }
 
+/* What charter_text() finds fault with. */
+static int field_wrong(const struct charter *ch, const char *field, struct trouble *t)
+{
+	static const struct {
+		const char *field, *wants;
+	} wants[] = {
+	    {"name", "one line of 1 to 200 bytes, without control characters"},
+	    {"purpose", "one line of 1 to 1000 bytes, without control characters"},
+	    {"anchor", "each organisation once, and at least as many as are to cosign"},
+	    {"content-limit", "65536 to 2097152 bytes"},
+	};
+
+	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
+		if (strcmp(field, wants[i].field) == 0)
+			return trouble_set(
+			    t, ERR_INVALID, "--%s wants %s", field, wants[i].wants);
+	if (strcmp(field, "admit") == 0)
+		return trouble_set(t, ERR_INVALID,
+		    "--admit wants a number from 1 to %zu, for so many founders there are",
+		    ch->member_count);
+	return trouble_set(t, ERR_INVALID, "%s is out of its range", field);
+}
+
+static bool is_founder(const struct charter *ch, const char *name)
+{
+	for (size_t i = 0; i < ch->member_count; i++)
+		if (strcmp(ch->members[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* What may be meant, or be a mistake that can never be mended. */
+static void anchor_note(const struct charter *ch)
+{
+	for (size_t i = 0; i < ch->anchor_name_count; i++)
+		if (!is_founder(ch, ch->anchor_names[i]))
+			print_sentence(0, "Note: %s, which --anchor names, is not among the founders.",
+			    ch->anchor_names[i]);
+	if (!ch->anchor_names && ch->anchor >= ch->member_count && ch->anchor > 0)
+		print_sentence(0,
+		    "Note: %u others must cosign a message to anchor it, so nothing is anchored until "
+		    "the forum has %u members.",
+		    ch->anchor, ch->anchor + 1);
+}
+
 /* Ourselves and those whose blocks are given. */
 static int founders_read(const struct ctl *c, struct charter *ch, struct trouble *t)
 {
@@ -153,11 +198,10 @@ int ctl_charter_draft(const struct invocation *in)
 		err = founders_read(&c, ch, &t);
 	if (!err)
 		err = terms_read(in, ch, &t);
-	if (!err && (err = charter_text(&text, ch, &field)) != OK)
-		trouble_set(&t, err,
-		    err == ERR_INVALID ? "%s is out of its range"
-				       : "there is not enough memory for %s",
-		    field ? field : "the charter");
+	if (!err && (err = charter_text(&text, ch, &field)) == ERR_INVALID)
+		err = field_wrong(ch, field ? field : "the charter", &t);
+	else if (err && !t.err)
+		trouble_set(&t, err, "there is not enough memory for the charter");
 	if (!err)
 		err = draft_path(&c, path, &t);
 	if (!err)
@@ -172,15 +216,17 @@ int ctl_charter_draft(const struct invocation *in)
 		json_print(o);
 	} else if (!err) {
 		print_block(buffer_bytes(&text), 2);
-		printf("\nThe draft is in %s. Once it is signed it can't be changed.\n",
+		printf("\n");
+		anchor_note(ch);
+		print_sentence(0, "The draft is in %s. Once it is signed it can't be changed.",
 		    out ? out : path);
 		if (ch->member_count == 1)
 			printf("Next: `convenectl charter sign`.\n");
 		else
-			printf("Next: `convenectl charter sign`, and send the file to the other "
-			       "founders, who do the\n"
-			       "same with it; `convenectl charter merge` puts their copies "
-			       "together.\n");
+			print_sentence(0,
+			    "Next: `convenectl charter sign`, and send the file to the other "
+			    "founders, who do the same with it; `convenectl charter merge` puts their "
+			    "copies together.");
 	}
 	buffer_free(&text);
 	charter_free(ch);

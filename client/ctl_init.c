@@ -158,9 +158,18 @@ static int address_plan(struct plan *p, struct trouble *t)
 
 static int plan_make(struct plan *p, struct trouble *t)
 {
+	static const char *const elsewhere[] = {"config", "keys", "root"};
 	const char *data = option_value(p->in, "data"), *user = option_value(p->in, "user");
 	int err;
 
+	/* Those say where a node is that is there already. */
+	for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+		if (!option_given(p->in, elsewhere[i]))
+			continue;
+		trouble_set(t, ERR_INVALID, "init takes no --%s", elsewhere[i]);
+		trouble_hint(t, "It makes configuration and keys in the folder of --dir DIR.");
+		return ERR_INVALID;
+	}
 	p->name = p->in->operands[0];
 	p->dir = option_given(p->in, "dir") ? option_value(p->in, "dir") : CTL_DIR;
 	if (!org_name_valid(bytes_str(p->name))) {

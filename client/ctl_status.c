@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "client/ctl.h"
 
 static bool flag_at(const json_t *o, const char *key)
@@ -109,9 +110,34 @@ static void link_cell(struct table *table, const json_t *peer)
 		table_cell(table, "down");
 }
 
+/* They are sentences, and may be long. */
+static void print_troubles(const json_t *peers)
+{
+	struct buffer text = BUFFER_INIT;
+	bool first = true;
+	size_t i;
+	json_t *peer;
+
+	json_array_foreach(peers, i, peer)
+	{
+		if (text_at(peer, "last_error").len == 0)
+			continue;
+		if (first)
+			printf("\nLast trouble\n");
+		first = false;
+		buffer_reset(&text);
+		text_isolate(&text, text_at(peer, "name"));
+		buffer_add_str(&text, ": ");
+		text_isolate(&text, text_at(peer, "last_error"));
+		printf("  ");
+		print_sentence(4, "%s", buffer_str(&text));
+	}
+	buffer_free(&text);
+}
+
 static void print_peers(const json_t *peers)
 {
-	struct table *table = table_new("PEER\tADDRESS\tLINK\tBEHIND>\tLAST TROUBLE");
+	struct table *table = table_new("PEER\tADDRESS\tLINK\tBEHIND>");
 	size_t i;
 	json_t *peer;
 
@@ -126,30 +152,32 @@ static void print_peers(const json_t *peers)
 		text_or(table, text_at(peer, "address"), "connects to us");
 		link_cell(table, peer);
 		table_cell(table, "%" PRIu64, number_at(peer, "behind"));
-		text_or(table, text_at(peer, "last_error"), "-");
 	}
 	printf("\n");
 	table_print(table);
 	table_free(table);
+	print_troubles(peers);
 }
 
 static void print_members(const json_t *members)
 {
+	struct buffer text = BUFFER_INIT;
 	size_t i;
 	json_t *member;
 
 	if (json_array_size(members) == 0)
 		return;
-	printf("Members   ");
 	json_array_foreach(members, i, member)
 	{
-		printf("%s", i ? ", " : "");
-		print_isolate(text_at(member, "name"));
-		printf(" (");
-		print_isolate(text_at(member, "key_id"));
-		printf(")%s", flag_at(member, "founder") ? "*" : "");
+		buffer_add_str(&text, i ? ", " : "");
+		text_isolate(&text, text_at(member, "name"));
+		buffer_add_str(&text, " (");
+		text_isolate(&text, text_at(member, "key_id"));
+		buffer_add_str(&text, flag_at(member, "founder") ? ")*" : ")");
 	}
-	printf("   * founder\n");
+	printf("Members   ");
+	print_sentence(10, "%s   * founder", buffer_str(&text));
+	buffer_free(&text);
 }
 
 static void print_status(const json_t *a)
@@ -170,9 +198,11 @@ static void print_status(const json_t *a)
 	print_isolate(cut(forum, 16));
 	printf("…)\n");
 	if (!flag_at(a, "member"))
-		printf("          This organisation is not a member yet: members must admit it, "
-		       "and until then nobody\n"
-		       "          carries its log.\n");
+		printf("          ");
+	if (!flag_at(a, "member"))
+		print_sentence(10,
+		    "This organisation is not a member yet: members must admit it, and until then "
+		    "nobody carries its log.");
 	print_members(json_object_get(a, "members"));
 	printf("Sealing   ");
 	print_isolate(sealing.len ? sealing : bytes_str("unknown"));
@@ -197,9 +227,8 @@ static void bytes_cell(struct table *table, uint64_t bytes)
 
 static void print_traffic(const json_t *a)
 {
-	struct table *table = table_new("PEER\tADDRESS\tLINK\tHEARD\tENTRIES>\tDATA "
-					"IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>\tBEHIND>\t"
-					"LAST TROUBLE");
+	struct table *table = table_new(
+	    "PEER\tLINK\tHEARD\tENTRIES>\tDATA IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>");
 	const json_t *peers = json_object_get(a, "peers");
 	size_t i;
 	json_t *peer;
@@ -213,7 +242,6 @@ static void print_traffic(const json_t *a)
 		bool up = flag_at(peer, "connected");
 
 		table_text(table, text_at(peer, "name"));
-		text_or(table, text_at(peer, "address"), "connects to us");
 		link_cell(table, peer);
 		table_cell(table, "%s", up ? duration(heard, number_at(peer, "heard_s")) : "-");
 		table_cell(table, "%" PRIu64, number_at(peer, "entries_useful"));
@@ -222,11 +250,10 @@ static void print_traffic(const json_t *a)
 		bytes_cell(table, number_at(peer, "contents_in"));
 		bytes_cell(table, number_at(peer, "contents_out"));
 		table_cell(table, "%" PRIu64, number_at(peer, "upstream_of"));
-		table_cell(table, "%" PRIu64, number_at(peer, "behind"));
-		text_or(table, text_at(peer, "last_error"), "-");
 	}
 	table_print(table);
 	table_free(table);
+	print_troubles(peers);
 }
 
 static void print_people(const json_t *a)

@@ -207,15 +207,15 @@ int complain(const char *program, const struct trouble *t)
 
 int complain_usage(const char *program, const char *command, const char *fmt, ...)
 {
+	struct trouble t = {.err = ERR_INVALID};
 	va_list ap;
 
-	fflush(stdout);
-	fprintf(stderr, "%s: ", program);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(t.text, sizeof t.text, fmt, ap);
 	va_end(ap);
-	fprintf(stderr, ".\n%*s  `%s %s%s--help` says what it takes.\n", (int)strlen(program), "",
-	    program, command ? command : "", command ? " " : "");
+	trouble_hint(&t, "`%s %s%s--help` says what it takes.", program, command ? command : "",
+	    command ? " " : "");
+	complain(program, &t);
 	return EXIT_USAGE;
 }
 

@@ -206,11 +206,15 @@ static void file_write(const uint8_t *bytes, size_t len)
 
 static void test_rule(void **state)
 {
+	static const uint8_t zeros[HASH_LEN];
 	struct signer *s = ready();
+	struct buffer note = BUFFER_INIT;
 	struct stat st;
 
 	(void)state;
 	stands_at(s, 0);
+	assert_int_equal(signer_checkpoint(s, 0, zeros, &note), ERR_FORK);
+	assert_int_equal(note.len, 0);
 	assert_int_equal(sign(s, 1, 0), OK);
 	stands_at(s, 1);
 	assert_int_equal(sign(s, 2, 0), OK);

@@ -755,6 +755,29 @@ static void test_links_come_and_go(void **state)
 	}
 }
 
+/* One side grows after its SUMMARY is on its way: to the other the frontiers are equal, to itself they differ. Both must take
+ * the link as compared, or it feeds nobody. */
+static void test_growing_while_greeting(void **state)
+{
+	struct world *w = world_new(2, 4);
+	struct end *e = wire(w, 0, 1);
+
+	(void)state;
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	run(w, 1000);
+	link_set(w, e, false);
+	link_set(w, e, true);
+	post(&w->nodes[0], 1, 100);
+	run(w, 1000);
+	assert_true(sync_link_compared(e->link));
+	assert_true(sync_link_compared(e->other->link));
+	post(&w->nodes[1], 1, 100);
+	assert_all_equal(w, 2000);
+	world_free(w);
+}
+
 /* A peer that shows more and sends nothing holds one log up for the time of a stall, not for ever. */
 static void test_stalled_upstream(void **state)
 {
@@ -994,6 +1017,7 @@ int main(void)
 	    cmocka_unit_test(test_chain),
 	    cmocka_unit_test(test_mesh_receives_once),
 	    cmocka_unit_test(test_links_come_and_go),
+	    cmocka_unit_test(test_growing_while_greeting),
 	    cmocka_unit_test(test_stalled_upstream),
 	    cmocka_unit_test(test_failing_disk),
 	    cmocka_unit_test(test_slow_disk),
