@@ -2,7 +2,11 @@
 /* Contents, asked for and served by index (SPEC.md 11.6).
  *
  * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The store remembers what is missing,
- * so that nothing here has to survive: a log's `wants` are a window on the store's list. */
+ * so that nothing here has to survive: a log's `wants` are a window on the store's list.
+ *
+ * There are contents that never come: lost, or kept back by an author's node. They must not hold up the others, of their own log or of
+ * another. So what is new goes first, each log has its share of a link, and what came to nothing is given up, and asked for again later, a
+ * little at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,61 +51,120 @@ static struct want *want_find(struct log_slot *l, uint64_t index)
 }
 
 /* Nobody is asked for it any more. */
-static void want_release(struct want *w)
+static void want_release(struct sync *s, struct log_slot *l, struct want *w)
 {
-	if (w->link)
+	if (w->link) {
 		w->link->wants--;
+		pair_of(s, w->link, l)->wants--;
+	}
 	w->link = NULL;
 	w->total = 0;
 	buffer_free(&w->data);
 	buffer_free(&w->message);
 }
 
-/* Load the window from the store's list of what is missing. */
-static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
+/* Move what is missing in [*from, end) into the window while it has fewer than `max`. Returns whether the store knows of any. */
+static bool window_load(struct sync *s, struct log_slot *l, uint64_t *from, uint64_t end, size_t max, bool again)
 {
 	uint64_t missing[WANT_BATCH];
 	size_t n = WANT_BATCH;
 
-	if (!l->lacking || l->want_count >= WANT_BATCH / 2 || now < l->retry_at)
+	if (*from >= end || s->io.wanted(s->io.ctx, l->no, *from, missing, &n) != OK)
+		return true;
+	for (size_t i = 0; i < n && missing[i] < end; i++) {
+		if (l->want_count >= max)
+			return true;
+		*from = missing[i] + 1;
+		if (!want_find(l, missing[i]))
+			l->wants[l->want_count++] = (struct want){.index = missing[i], .again = again};
+	}
+	if (n < WANT_BATCH || missing[n - 1] >= end)
+		*from = end;
+	return n > 0;
+}
+
+static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	uint64_t held = replica_held(l->replica), began = l->cursor;
+	bool any;
+
+	if (held == 0)
 		return;
 	if (!l->wants) {
 		l->wants = calloc(WANT_BATCH, sizeof *l->wants);
 		if (!l->wants)
 			return;
 	}
-	if (s->io.wanted(s->io.ctx, l->no, l->cursor, missing, &n) != OK)
+	/* Not for each that leaves the window: every look is a query. */
+	if (l->edge < held && l->want_count <= WANT_BATCH - WANT_FIRST)
+		window_load(s, l, &l->edge, held, WANT_BATCH, false);
+	if (l->edge < held || now < l->retry_at || l->want_count >= WANT_BATCH / 4)
 		return;
-	if (n == 0) {
-		/* The list's end. From its start again, for what came to nothing; with an empty window and an empty list all is here. */
-		if (l->cursor == 0 && l->want_count == 0)
-			l->lacking = false;
-		else /* new ones don't wait for this; without it every content received would cost a query for each log whose contents are withheld */
-			l->retry_at = now + RETRY_MS;
+	any = window_load(s, l, &l->cursor, held, WANT_BATCH / 4, true);
+	if (began == 0 && !any && l->want_count == 0)
+		l->lacking = false;
+	if (l->cursor >= held) {
 		l->cursor = 0;
-		return;
-	}
-	for (size_t i = 0; i < n && l->want_count < WANT_BATCH; i++) {
-		l->cursor = missing[i] + 1;
-		if (missing[i] < replica_held(l->replica) && !want_find(l, missing[i]))
-			l->wants[l->want_count++] = (struct want){.index = missing[i]};
+		l->retry_at = now + RETRY_MS;
 	}
 }
 
-/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it. */
+/* A new link may have what no other had. */
+void contents_renew(struct sync *s)
+{
+	for (size_t i = 0; i < s->log_count; i++)
+		s->logs[i].edge = s->logs[i].cursor = s->logs[i].retry_at = 0;
+}
+
+/* Whether a link may be asked for this one now. Each log always has one place for what is new. */
+static bool has_room(const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
+{
+	unsigned mine = pair_of(s, link, l)->wants;
+
+	if (w->again)
+		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 2;
+	return mine < l->want_cap && (link->wants < SYNC_WANT_WINDOW || mine == 0);
+}
+
+/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with room if there is one. NULL: nobody is left. */
 static struct sync_link *source(const struct sync *s, const struct log_slot *l, const struct want *w)
 {
 	struct sync_link *best = NULL;
+	bool best_room = false;
 
 	for (struct sync_link *link = s->links; link; link = link->next) {
-		if (!link->compared || link->wants >= SYNC_WANT_WINDOW || (w->tried >> link->id & 1) || pair_of(s, link, l)->shown <= w->index)
+		bool room;
+
+		if (!link->compared || (w->tried >> link->id & 1) || pair_of(s, link, l)->shown <= w->index)
 			continue;
-		if (link == l->upstream)
+		room = has_room(s, link, l, w);
+		if (room && link == l->upstream)
 			return link;
-		if (!best || link->wants < best->wants)
+		if (!best || (room && !best_room) || (room == best_room && link->wants < best->wants)) {
 			best = link;
+			best_room = room;
+		}
 	}
 	return best;
+}
+
+/* Those that this link is to be asked for, the newest first. */
+static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again, uint64_t *index, uint64_t now)
+{
+	size_t n = 0;
+
+	for (size_t i = l->want_count; i-- > 0 && n < SYNC_WANT_WINDOW;) {
+		struct want *w = &l->wants[i];
+
+		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) || source(s, l, w) != link)
+			continue;
+		w->link = link;
+		w->since = now;
+		link->wants++;
+		pair_of(s, link, l)->wants++;
+		index[n++] = w->index;
+	}
+	return n;
 }
 
 static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
@@ -109,19 +172,11 @@ static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 	if (s->committing >= COMMITTING_MAX)
 		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
-		uint64_t index[SYNC_WANT_WINDOW];
+		uint64_t index[2 * SYNC_WANT_WINDOW];
 		Convene__Want m = CONVENE__WANT__INIT;
 
-		for (size_t i = 0; i < l->want_count && link->wants < SYNC_WANT_WINDOW; i++) {
-			struct want *w = &l->wants[i];
-
-			if (w->link || w->committing || source(s, l, w) != link)
-				continue;
-			w->link = link;
-			w->since = now;
-			link->wants++;
-			index[m.n_index++] = w->index;
-		}
+		m.n_index = wants_choose(s, l, link, false, index, now);
+		m.n_index += wants_choose(s, l, link, true, index + m.n_index, now);
 		if (m.n_index == 0)
 			continue;
 		m.index = index;
@@ -148,34 +203,32 @@ void contents_pump(struct sync *s, uint64_t now)
 
 void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
-	size_t idle = 0;
-
-	for (size_t i = 0; i < l->want_count; i++) {
+	for (size_t i = l->want_count; i-- > 0;) {
 		struct want *w = &l->wants[i];
 
-		if (w->link && !w->committing && now - w->since > SYNC_WANT_MS) {
+		if (w->committing)
+			continue;
+		if (w->link && now - w->since > SYNC_WANT_MS) {
 			w->tried |= UINT64_C(1) << w->link->id;
-			want_release(w);
+			want_release(s, l, w);
+			if (l->want_cap > WANT_FIRST)
+				l->want_cap--;
 		}
-		idle += !w->link && !w->committing && !source(s, l, w);
-	}
-	/* Everything in the window was tried everywhere: forget who failed, and begin anew a little later. */
-	if (idle > 0 && idle == l->want_count) {
-		while (l->want_count > 0)
-			want_remove(l, l->want_count - 1);
-		l->cursor = 0;
-		l->retry_at = now + RETRY_MS;
+		if (!w->link && w->tried && !source(s, l, w))
+			want_remove(l, i);
 	}
 }
 
 void contents_link_gone(struct sync *s, struct sync_link *link)
 {
 	for (size_t i = 0; i < s->log_count; i++) {
-		for (size_t k = 0; k < s->logs[i].want_count; k++) {
-			struct want *w = &s->logs[i].wants[k];
+		struct log_slot *l = &s->logs[i];
+
+		for (size_t k = 0; k < l->want_count; k++) {
+			struct want *w = &l->wants[k];
 
 			if (w->link == link && !w->committing)
-				want_release(w);
+				want_release(s, l, w);
 			else if (w->link == link)
 				w->link = NULL;
 		}
@@ -242,6 +295,9 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	message_id(id, message, &l->binding);
 	w->committing = true;
 	w->link->wants--;
+	pair_of(s, w->link, l)->wants--;
+	if (l->want_cap < SYNC_WANT_WINDOW)
+		l->want_cap++;
 	s->committing += w->total;
 	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
 	buffer_free(&w->data);
@@ -275,7 +331,7 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 	}
 	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE) {
 		w->tried |= UINT64_C(1) << link->id;
-		want_release(w);
+		want_release(s, l, w);
 	} else if (err) {
 		snprintf(text, sizeof text, "the content of entry %llu of %s is not what it commits to", (unsigned long long)m->index,
 		    replica_name(l->replica));
@@ -294,7 +350,7 @@ void contents_receive_none(struct sync *s, struct sync_link *link, const Convene
 	if (!w || w->link != link || w->committing)
 		return;
 	w->tried |= UINT64_C(1) << link->id;
-	want_release(w);
+	want_release(s, l, w);
 	contents_pump(s, now);
 }
 
@@ -331,21 +387,6 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 
 /* ---- the peer's wants ---- */
 
-void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m)
-{
-	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
-
-	if (m->n_index > SYNC_WANTS_MAX - link->served_count) {
-		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
-		return;
-	}
-	if (!l)
-		return;
-	for (size_t i = 0; i < m->n_index; i++)
-		link->served[link->served_count++] = (struct served){slot_index(s, l), m->index[i], false};
-	contents_serve(s, link);
-}
-
 static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index, Convene__Absence reason)
 {
 	Convene__ContentNone m = CONVENE__CONTENT_NONE__INIT;
@@ -364,6 +405,52 @@ static void content_send(struct sync *s, struct sync_link *link, const struct lo
 	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at); at += CHUNK_LEN)
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
 	link->stats.contents_out++;
+}
+
+/* Make room for a WANT: of those that wait for a content, the oldest is told that it isn't here. */
+static bool served_evict(struct sync *s, struct sync_link *link)
+{
+	for (size_t i = 0; i < link->served_count; i++) {
+		struct served v = link->served[i];
+
+		if (!v.waiting)
+			continue;
+		link->served_count--;
+		memmove(&link->served[i], &link->served[i + 1], (link->served_count - i) * sizeof v);
+		none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
+		return true;
+	}
+	return false;
+}
+
+static bool served_has(const struct sync_link *link, uint32_t slot, uint64_t index)
+{
+	for (size_t i = 0; i < link->served_count; i++) {
+		if (link->served[i].index == index && link->served[i].slot == slot)
+			return true;
+	}
+	return false;
+}
+
+/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request. */
+void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	bool room = m->n_index <= SYNC_WANTS_MAX;
+
+	for (size_t i = 0; l && room && i < m->n_index; i++) {
+		uint32_t slot = slot_index(s, l);
+
+		if (served_has(link, slot, m->index[i]))
+			continue;
+		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
+		if (room)
+			link->served[link->served_count++] = (struct served){slot, m->index[i], false};
+	}
+	if (room)
+		contents_serve(s, link);
+	else
+		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
 }
 
 void contents_serve(struct sync *s, struct sync_link *link)

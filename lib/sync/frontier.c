@@ -72,6 +72,8 @@ static void frontier_send(struct sync *s, struct sync_link *link)
 /* The peer's frontier is known: from now on this link may feed us. */
 static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 {
+	if (!link->compared)
+		contents_renew(s);
 	link->compared = true;
 	pull_choose_all(s, now);
 	contents_pump(s, now);
@@ -143,8 +145,12 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 		return true;
 	}
 	held = replica_held(l->replica);
-	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 && !l->stopped)
-		s->io.forked(s->io.ctx, link->handle, l->no, bytes_of(NULL, 0));
+	/* A claim proves nothing against the log's origin; only a DATA does. It is told once a link. */
+	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 && !l->stopped &&
+	    !pair_of(s, link, l)->doubted) {
+		pair_of(s, link, l)->doubted = true;
+		s->io.note(s->io.ctx, link->handle, "claims another root of a log that we hold at the same size");
+	}
 	if (h->size > pair_of(s, link, l)->shown)
 		pair_of(s, link, l)->shown = h->size;
 	if (l->own && h->size > held)

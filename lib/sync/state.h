@@ -9,6 +9,8 @@
 struct pair {
 	uint64_t shown;        /* the size that the peer has shown */
 	bool dirty;            /* an ANNOUNCE is due */
+	bool doubted;          /* it has claimed another root at our size */
+	unsigned wants;        /* our contents of this log under way here */
 	/* The peer's subscription to us. */
 	bool subscribed;
 	uint32_t stream;
@@ -61,6 +63,7 @@ struct want {
 	struct sync_link *link; /* asked there; NULL: nobody */
 	uint64_t since;         /* of the last byte, or the asking */
 	uint64_t tried;         /* links that had no answer, by bit */
+	bool again;             /* it was given up before */
 	bool committing;
 	uint64_t total;
 	uint8_t salt[SALT_LEN];
@@ -92,13 +95,17 @@ struct log_slot {
 	bool failed;           /* one of them failed: no more until all are answered */
 	/* Contents. */
 	bool lacking;          /* the store may know of missing ones */
-	uint64_t cursor;       /* look from here */
+	uint64_t edge;         /* what is missing from here on was never asked for */
+	uint64_t cursor;       /* what is missing below is asked for again, from here */
 	uint64_t retry_at;
+	unsigned want_cap;     /* so many new ones under way on one link: rises as they come, falls as they don't */
 	struct want *wants;    /* at most WANT_BATCH */
 	size_t want_count;
 };
 
 #define WANT_BATCH 256
+#define WANT_FIRST 16 /* of log_slot.want_cap, and the least */
+#define WANT_AGAIN 4
 #define ASKED_MAX 4096
 #define STATUS_MS 250
 
@@ -150,6 +157,7 @@ void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream
 
 /* contents.c: both directions of WANT. */
 void contents_pump(struct sync *s, uint64_t now);
+void contents_renew(struct sync *s);
 void contents_check(struct sync *s, struct log_slot *l, uint64_t now);
 void contents_link_gone(struct sync *s, struct sync_link *link);
 void contents_receive(struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);

@@ -144,7 +144,7 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const str
 	memmove(s->sorted + place + 1, s->sorted + place, (s->log_count - place) * sizeof *s->sorted);
 	s->sorted[place] = (uint32_t)s->log_count;
 	l = &s->logs[s->log_count++];
-	*l = (struct log_slot){.no = no, .replica = replica, .binding = *binding, .own = own, .lacking = true};
+	*l = (struct log_slot){.no = no, .replica = replica, .binding = *binding, .own = own, .lacking = true, .want_cap = WANT_FIRST};
 	memcpy(l->origin, organisation.data, organisation.len);
 	for (struct sync_link *link = s->links; link; link = link->next)
 		pair_of(s, link, l)->shown = asked_take(link, binding->digest);
