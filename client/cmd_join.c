@@ -338,8 +338,8 @@ static int join(struct joining *j, struct trouble *t)
 		return err;
 	if (home_open(&earlier, t) == OK) {
 		if (earlier.state == HOME_ENROLLED) {
-			trouble_set(t, ERR_IO, "%.300s belongs to somebody of %s already",
-			    earlier.path, earlier.node.organisation);
+			trouble_set(t, ERR_IO, "you have joined already, as %s@%s (%.300s)",
+			    earlier.handle, earlier.node.organisation, earlier.path);
 			trouble_hint(t, "For another person or organisation, set CONVENE_HOME to "
 					"another folder.");
 			return t->err;

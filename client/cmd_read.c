@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/encode.h"
@@ -300,11 +301,12 @@ int cmd_follow(const struct invocation *in)
 		uint64_t before = after;
 
 		err = watch(&s, topic, &after, &t);
-		if (exit_of(&t) != EXIT_UNREACHABLE)
+		if (!err || exit_of(&t) != EXIT_UNREACHABLE)
 			break;
 		if (after != before)
 			pause = 1;
 		/* The node is gone for a while: come again, and go on where we were. */
+		trouble_hint(&t, "It is tried again until it answers; Ctrl-C ends that.");
 		complain(in->program->name, &t);
 		do {
 			session_disconnect(&s);

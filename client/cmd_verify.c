@@ -12,6 +12,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/files.h"
 #include "client/session.h"
@@ -317,7 +318,7 @@ static int receipt_write(const struct verifying *v, const char *path, struct tro
 		trouble_set(t, ERR_PROOF,
 		    "there is no receipt yet: too few organisations have cosigned, by what the "
 		    "charter asks for");
-		trouble_hint(t, "Ask again later; or ask another node.");
+		trouble_hint(t, "Nodes of version 0.1 do not cosign yet; the proof itself holds: `convene verify` without --receipt.");
 		return ERR_PROOF;
 	}
 	if (!entry)
@@ -370,6 +371,7 @@ static void programs_print(const struct verifying *v, bool good)
 static void list_print(
     const struct verifying *v, enum result result, const char *title, const char *mark)
 {
+	struct buffer text = BUFFER_INIT;
 	bool first = true;
 
 	for (size_t i = 0; i < v->count; i++) {
@@ -378,10 +380,12 @@ static void list_print(
 		if (first)
 			printf("\n%s\n", title);
 		first = false;
+		buffer_reset(&text);
+		text_isolate(&text, bytes_str(v->checks[i].text));
 		printf("  %s ", mark);
-		print_isolate(bytes_str(v->checks[i].text));
-		printf("\n");
+		print_sentence(4, "%s", buffer_str(&text));
 	}
+	buffer_free(&text);
 }
 
 static void people_print(const struct verifying *v, bool good)

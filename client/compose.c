@@ -344,7 +344,8 @@ void attachment_name(struct buffer *out, struct bytes name)
 	size_t begin = out->len, at = 0;
 
 	text_line(&line, name);
-	while (at < line.len && line.data[at] == '.')
+	/* Neither hidden nor an option of whatever the person calls upon "*". */
+	while (at < line.len && (line.data[at] == '.' || line.data[at] == '-'))
 		at++;
 	for (; at < line.len && out->len - begin < 200; at++) {
 		size_t len = sequence_len(line.data + at, line.len - at);

@@ -84,7 +84,7 @@ static const struct option_spec verify_options[] = {
 
 static const char writing[] =
     "The text comes from --file, else from standard input, else from your editor ($VISUAL, "
-    "$EDITOR).\n"
+    "$EDITOR). "
     "It must be UTF-8. Once signed it is kept until your node has it in its log.";
 
 static const struct command commands[] = {
@@ -122,8 +122,8 @@ static const struct program program = {
     .commands = commands,
     .footer =
 	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
-	"verified,\n"
-	"5 not found or ambiguous, 6 trouble with files or keys here, 7 text that can't be sent.",
+	"verified, 5 not found or ambiguous, 6 trouble with files or keys here, 7 text that "
+	"can't be sent.",
 };
 
 int main(int argc, char **argv)

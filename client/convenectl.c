@@ -87,7 +87,7 @@ static const struct command commands[] = {
     {"block", "", 0, 0, "print this node's block, for another node's operator",
 	"With the forum's charter, when there is one.", NULL, ctl_block},
     {"peer", "BLOCK", 1, 1, "take another node's block: connect to it",
-	"BLOCK is a file, or - for standard input. A charter that comes with it is checked and\n"
+	"BLOCK is a file, or - for standard input. A charter that comes with it is checked and "
 	"kept if this node has none.",
 	root_options, ctl_peer},
     {"admit", "BLOCK", 1, 1,

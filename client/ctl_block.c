@@ -221,9 +221,10 @@ static void founders_print(const struct charter *charter, const char *self)
 		member |= strcmp(v->name, self) == 0;
 	}
 	if (!member)
-		printf("To be a member, %s must be admitted by %u of them: send them your "
-		       "block\n(`convenectl block`).\n",
-		    self, charter->admit);
+		print_sentence(0,
+		    "To be a member, %s must be admitted by %u member%s of the forum: send them your "
+		    "block (`convenectl block`).",
+		    self, charter->admit, charter->admit == 1 ? "" : "s");
 }
 
 int ctl_peer(const struct invocation *in)
@@ -264,8 +265,9 @@ int ctl_peer(const struct invocation *in)
 		    charter ? json_string(forum_text(hex, charter->forum)) : json_null());
 		json_print(o);
 	} else if (!err && !code) {
-		printf("%s is a peer now, with the key %02x%02x%02x%02x. %s\n", block.root.name,
-		    block.root.id[0], block.root.id[1], block.root.id[2], block.root.id[3], told);
+		print_sentence(0, "%s is a peer now, with the key %02x%02x%02x%02x. %s",
+		    block.root.name, block.root.id[0], block.root.id[1], block.root.id[2],
+		    block.root.id[3], told);
 	}
 	charter_free(charter);
 	block_clear(&block);

@@ -248,6 +248,11 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 		if (err)
 			return ctl_fail(c->in, t);
 		code = credential_after_charter(c, installed);
+		if (!code && !c->in->json && installed->member_count > 1)
+			print_sentence(0,
+			    "Next: send %s to the other founders, for `convenectl charter merge`; "
+			    "exchange blocks, for `convenectl peer`; start convened.",
+			    standard ? c->conf->node.charter : path);
 		charter_free(installed);
 	}
 	if (!code && c->in->json)

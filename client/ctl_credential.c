@@ -371,21 +371,27 @@ static int admit(const struct ctl *c, const struct charter *charter, const struc
 	if (err)
 		return err;
 	if (!c->in->json && out)
-		printf("%s is admitted by the message in %s; `convenectl submit` sends it.\n",
+		print_sentence(0,
+		    "%s is admitted by the message in %s; `convenectl submit` sends it.",
 		    block->root.name, out);
+	else if (!c->in->json && charter->admit == 1)
+		print_sentence(0,
+		    "%s is admitted by %s (root key %02x%02x%02x%02x). By the charter one admission "
+		    "suffices: it is a member now.",
+		    block->root.name, c->conf->node.name, block->root.id[0], block->root.id[1],
+		    block->root.id[2], block->root.id[3]);
 	else if (!c->in->json)
-		printf("%s is admitted by %s (root key %02x%02x%02x%02x). %s\n", block->root.name,
-		    c->conf->node.name, block->root.id[0], block->root.id[1], block->root.id[2],
-		    block->root.id[3],
-		    charter->admit == 1
-			? "By the charter one admission suffices: it is a member now."
-			: "It is a member once as many members have done so as the charter wants.");
+		print_sentence(0,
+		    "%s is admitted by %s (root key %02x%02x%02x%02x). It is a member once %u members, "
+		    "as the charter wants, have done so.",
+		    block->root.name, c->conf->node.name, block->root.id[0], block->root.id[1],
+		    block->root.id[2], block->root.id[3], charter->admit);
 	if (option_given(c->in, "peer")) {
 		err = block_append(c, block, t);
 		if (!err)
 			err = reload_told(c, &told, t);
 		if (!err && !c->in->json)
-			printf("%s is a peer now. %s\n", block->root.name, told);
+			print_sentence(0, "%s is a peer now. %s", block->root.name, told);
 	}
 	if (!err && c->in->json) {
 		answer = answer ? answer : json_object();

@@ -157,9 +157,9 @@ int ctl_revoke(const struct invocation *in)
 
 static void say_rebuild(const json_t *a)
 {
-	printf("The views are folded anew from %" PRIu64
-	       " entries, in the background. `convenectl status` shows how far\n"
-	       "they are.\n",
+	print_sentence(0,
+	    "The views are folded anew from %" PRIu64
+	    " entries, in the background. `convenectl status` shows how far they are.",
 	    number_at(a, "entries"));
 }
 

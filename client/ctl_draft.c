@@ -198,10 +198,13 @@ int ctl_charter_draft(const struct invocation *in)
 		err = founders_read(&c, ch, &t);
 	if (!err)
 		err = terms_read(in, ch, &t);
-	if (!err && (err = charter_text(&text, ch, &field)) == ERR_INVALID)
-		err = field_wrong(ch, field ? field : "the charter", &t);
-	else if (err && !t.err)
-		trouble_set(&t, err, "there is not enough memory for the charter");
+	if (!err) {
+		err = charter_text(&text, ch, &field);
+		if (err == ERR_INVALID)
+			err = field_wrong(ch, field ? field : "the charter", &t);
+		else if (err)
+			trouble_set(&t, err, "there is not enough memory for the charter");
+	}
 	if (!err)
 		err = draft_path(&c, path, &t);
 	if (!err)

@@ -210,7 +210,7 @@ static void print_status(const json_t *a)
 		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s",
 		    inbox == 1 ? "s" : "");
 	if (flag_at(a, "read_only"))
-		printf("\n          The disk of the data folder is full: nothing is accepted.");
+		printf("\n          The disk of the data folder is nearly full: posts are refused.");
 	printf("\nFrontier  ");
 	print_isolate(cut(frontier, 16));
 	printf("%s   nodes that show the same one hold the same\n", frontier.len > 16 ? "…" : "");

@@ -121,9 +121,10 @@ const char *option_next(const struct invocation *in, const char *name, int *pos)
 static void help_row(const char *left, const char *right)
 {
 	if (strlen(left) > HELP_COLUMN - 2)
-		printf("  %s\n  %*s%s\n", left, HELP_COLUMN, "", right);
+		printf("  %s\n  %*s", left, HELP_COLUMN, "");
 	else
-		printf("  %-*s%s\n", HELP_COLUMN, left, right);
+		printf("  %-*s", HELP_COLUMN, left);
+	print_sentence(HELP_COLUMN + 2, "%s", right);
 }
 
 static void help_options(const struct option_spec *o)
@@ -144,10 +145,12 @@ static void help_options(const struct option_spec *o)
 void program_help(const struct program *p, const struct command *command)
 {
 	if (command) {
-		printf("%s %s%s%s [options]: %s.\n", p->name, command->name,
+		print_sentence(0, "%s %s%s%s [options]: %s.", p->name, command->name,
 		    command->operands[0] ? " " : "", command->operands, command->summary);
 		if (command->details)
-			printf("\n%s\n", command->details);
+			printf("\n");
+		if (command->details)
+			print_block(bytes_str(command->details), 0);
 		printf("\n");
 		help_options(command->options);
 		help_options(p->options);
@@ -167,7 +170,7 @@ void program_help(const struct program *p, const struct command *command)
 	help_options(common);
 	printf("\n`%s COMMAND --help` says more about each.\n", p->name);
 	if (p->footer)
-		printf("%s\n", p->footer);
+		print_block(bytes_str(p->footer), 0);
 }
 
 /* ---- finding the command ---- */

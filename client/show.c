@@ -74,35 +74,34 @@ void author_text(
 	text_isolate(out, organisation);
 }
 
-void author_print(struct bytes handle, struct bytes identity, struct bytes organisation)
-{
-	struct buffer out = BUFFER_INIT;
-
-	author_text(&out, handle, identity, organisation);
-	fputs(buffer_str(&out), stdout); /* text_isolate() leaves no NUL */
-	buffer_free(&out);
-}
-
 /* ---- for people ---- */
 
 static void heading_print(const struct shown *s, int indent)
 {
 	const Convene__Item *i = s->item;
+	struct buffer who = BUFFER_INIT;
 	char id[9], when[24];
 
-	printf("%*s%s  ", indent, "", id_short(id, s->id));
-	author_print(
-	    bytes_of_pb(i->handle), bytes_of_pb(i->identity), bytes_of_pb(i->organisation));
+	author_text(&who, bytes_of_pb(i->handle), bytes_of_pb(i->identity),
+	    bytes_of_pb(i->organisation));
 	if (i->name.len > 0 || i->group.len > 0) {
-		printf(" (");
-		print_isolate(bytes_of_pb(i->name));
-		if (i->name.len > 0 && i->group.len > 0)
-			printf(", ");
-		print_isolate(bytes_of_pb(i->group));
-		printf(")");
+		buffer_add_str(&who, " (");
+		text_isolate(&who, bytes_of_pb(i->name));
+		buffer_add_str(&who, i->name.len > 0 && i->group.len > 0 ? ", " : "");
+		text_isolate(&who, bytes_of_pb(i->group));
+		buffer_add_str(&who, ")");
 	}
+	printf("%*s%s  %s", indent, "", id_short(id, s->id), buffer_str(&who));
 	if (s->parsed) {
-		printf("  %s", time_local(when, s->header.time));
+		/* Deep in a thread, on a narrow terminal, the time goes below. */
+		bool fits = !output_terminal() ||
+			    (size_t)indent + 8 + 2 + text_width(buffer_bytes(&who)) + 2 + 16 <=
+				(size_t)output_columns();
+
+		if (fits)
+			printf("  %s", time_local(when, s->header.time));
+		else
+			printf("\n%*s%s", indent + 2, "", time_local(when, s->header.time));
 		if (s->header.lang.len > 0)
 			printf(
 			    "  %.*s", (int)s->header.lang.len, (const char *)s->header.lang.data);
@@ -110,6 +109,7 @@ static void heading_print(const struct shown *s, int indent)
 			printf("  opens a topic");
 	}
 	putchar('\n');
+	buffer_free(&who);
 }
 
 static void marks_print(const struct shown *s, int indent)

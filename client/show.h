@@ -37,7 +37,6 @@ json_t *shown_json(const struct shown *s);
 
 /* "alice@isoc.example", or the identity's first digits where there is no handle, or the
  * organisation alone. */
-void author_print(struct bytes handle, struct bytes identity, struct bytes organisation);
 void author_text(
     struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);
 

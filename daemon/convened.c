@@ -3,6 +3,7 @@
  * fails. It holds no connection and parses nothing from outside. The order of the phases matters where a comment says so. */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <grp.h>
 #include <netdb.h>
 #include <pwd.h>
@@ -24,6 +25,7 @@
 #include "crypto/keyfile.h"
 #include "daemon/relay/relay.h"
 #include "member/credential_text.h"
+#include "net/tls.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/convene/convened.conf"
 #define EXIT_USAGE 1
@@ -68,6 +70,8 @@ static struct conf *config_read(const char *path)
 	if (conf_load(&conf, path, &errors) != OK) {
 		conf_errors_print(stderr, &errors);
 		fprintf(stderr, "convened: %s is refused; nothing was started\n", path);
+		if (access(path, F_OK) != 0)
+			fputs("`convenectl init NAME` makes a node; -c names the file of one that is elsewhere\n", stderr);
 	}
 	conf_errors_free(&errors);
 	return conf;
@@ -81,7 +85,8 @@ static int charter_read(const struct conf *conf, struct charter **out)
 	int err = file_read(conf->node.charter, &note);
 
 	if (err)
-		log_error("%s: %s; `convenectl charter` makes one, `convenectl peer BLOCK` takes a peer's", conf->node.charter, strerror(errno));
+		log_error("%s: %s%s", conf->node.charter, strerror(errno),
+		    errno == ENOENT ? "; `convenectl charter` makes one, `convenectl peer BLOCK` takes a peer's" : "");
 	else if ((err = charter_open(out, buffer_bytes(&note), &line, &who)) == ERR_NOT_COMPLETE)
 		log_error("%s: the charter lacks the signature of %s; a charter counts when every founder has signed it", conf->node.charter, who);
 	else if (err == ERR_SIGNATURE)
@@ -123,7 +128,7 @@ static int credential_read(const struct conf *conf, const struct charter *charte
 	snprintf(path, sizeof path, "%s/credential", conf->node.keys);
 	err = file_read(path, &text);
 	if (err) {
-		log_error("%s: %s; `convenectl credential` makes it with the root key", path, strerror(errno));
+		log_error("%s: %s%s", path, strerror(errno), errno == ENOENT ? "; `convenectl credential` makes it with the root key" : "");
 	} else {
 		err = credential_text_parse(buffer_bytes(&text), log_name, &message);
 		if (!err)
@@ -143,10 +148,18 @@ static int credential_read(const struct conf *conf, const struct charter *charte
 static int keys_read(struct relay_setup *setup)
 {
 	char path[4096], why[512] = "", *passphrase = passphrase_read();
+	uint8_t pin[HASH_LEN];
+	bool named = false;
 	int err;
 
 	snprintf(path, sizeof path, "%s/tls.key", setup->conf->node.keys);
 	err = keyfile_load(path, "tls", &setup->tls_key, passphrase);
+	for (size_t i = 0; !err && !named && i < setup->credential->node.tls_pin_count; i++) {
+		tls_pin_of(pin, setup->tls_key.public);
+		named = memcmp(pin, setup->credential->node.tls_pins[i], HASH_LEN) == 0;
+	}
+	if (!err && !named)
+		log_error("%s: not a TLS key that the credential names, so nobody will talk to this node; after a change of keys, `convenectl credential --renew`", path);
 	if (err)
 		log_error("%s: %s", path, err == ERR_REFUSED ? "others can read it; chmod 600" : error_text(err));
 	else if ((err = signer_open(&setup->signer, setup->conf->node.keys, setup->credential, passphrase, why)) != OK)
@@ -179,7 +192,10 @@ static int listen_on(const struct conf_address *a)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
 	}
 	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-		log_error("listen on %s: %s", a->text, strerror(errno));
+		log_error("listen on %s: %s%s", a->text, strerror(errno),
+		    errno == EADDRINUSE ? "; is convened running already? `convenectl status` tells" :
+		    errno == EADDRNOTAVAIL ? "; it is no address of this machine" :
+		    errno == EACCES ? "; ports below 1024 want root at the start, and node.user" : "");
 		if (fd >= 0)
 			close(fd);
 		fd = -1;
@@ -210,6 +226,13 @@ static int control_open(const char *path)
 	mode_t old = umask(0177);
 
 	memcpy(sun.sun_path, path, strlen(path) + 1); /* conf has checked that it fits */
+	/* A file that a killed daemon left is removed; of one that runs, it would cut the operator off. */
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0) {
+		log_error("%s: another convened answers here; `convenectl stop` stops it", path);
+		close(fd);
+		umask(old);
+		return -1;
+	}
 	unlink(path);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sun, sizeof sun) != 0 || listen(fd, 16) != 0) {
 		log_error("%s: %s", path, strerror(errno));
@@ -390,13 +413,14 @@ static int supervise(struct relay_setup *setup)
 int main(int argc, char **argv)
 {
 	const char *config = DEFAULT_CONFIG;
+	static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	bool check = false, print = false;
 	struct credential credential;
 	struct relay_setup setup = {.control = -1};
 	int opt, status = EXIT_SETUP;
 
 	memset(&credential, 0, sizeof credential);
-	while ((opt = getopt(argc, argv, "c:nvVh")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:nvVh", longs, NULL)) != -1) {
 		switch (opt) {
 		case 'c':
 			config = optarg;

@@ -175,7 +175,7 @@ static void do_status(struct request *q, int argc, char **argv, struct bytes inp
 	        hex(r->charter->forum, HASH_LEN), "forum_name", r->charter->name, "log", r->node->binding.log_name, "version", PACKAGE_VERSION,
 	        "root_sequence", (json_int_t)(root ? root->sequence : 0), "uptime_s", (json_int_t)((clock_mono_ms() - r->started) / 1000), "member", member_has(r, r->conf->node.name, r->node->root_key),
 	        "sealing", r->halted[0] ? halted : r->learning ? "waiting for peers" : "on", "inbox", (json_int_t)r->inbox_count, "frontier",
-	        hex(frontier, HASH_LEN), "clients", (json_int_t)r->client_count, "read_only", r->read_only, "logs", logs_json(r), "peers",
+	        hex(frontier, HASH_LEN), "clients", (json_int_t)r->client_count, "read_only", r->read_only || r->room_short, "logs", logs_json(r), "peers",
 	        peers_json(r, false), "members", members_json(r)));
 }
 

@@ -231,8 +231,12 @@ static const char *handle_check(struct enrolling *e)
 	content_clear(&c);
 	if (!err)
 		err = handle_skeleton(e->skeleton, e->handle, &why);
+	if (err && why != text) {
+		snprintf(text, sizeof text, "the handle%s%s can't be used: %s", *e->handle ? " " : "", e->handle, why ? why : error_text(err));
+		return text;
+	}
 	if (err)
-		return why ? why : "the handle can't be used";
+		return text;
 	if (query_skeleton(r->reader, r->own->no, e->skeleton, identity, other) == OK && memcmp(identity, e->identity, IDENTITY_LEN) != 0) {
 		if (strcmp(other, e->handle) == 0)
 			snprintf(text, sizeof text, "the handle %s is taken", e->handle);

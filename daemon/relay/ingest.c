@@ -147,10 +147,15 @@ static bool room_left(const struct relay *r)
 
 void ingest_room(struct relay *r)
 {
-	if (r->read_only && room_left(r)) {
-		r->read_only = false;
+	bool left = room_left(r);
+
+	if (left && (r->read_only || r->room_short))
 		log_info("there is room on the disk again");
-	}
+	else if (!left && !r->room_short)
+		log_warning("less than %u MiB (limits.free_mib) are free at %s: posts are refused until there is room",
+		    r->conf->limits.free_mib, r->conf->node.data);
+	r->room_short = !left;
+	r->read_only = r->read_only && !left;
 }
 
 static void refuse(struct submission *s, uint32_t code, const char *text)
@@ -612,7 +617,7 @@ int ingest_start(struct relay *r)
 	if (!err) {
 		heads_compare(r);
 		if (r->inbox_count > 0)
-			log_info("%zu accepted messages wait to be sealed", r->inbox_count);
+			log_info("%zu accepted message%s to be sealed", r->inbox_count, r->inbox_count == 1 ? " waits" : "s wait");
 	}
 	return err;
 }

@@ -289,7 +289,7 @@ static void peer_hello(struct session *s, const Convene__Hello *m)
 	}
 	p = peer_by_name(r, organisation);
 	if (!p) {
-		snprintf(text, sizeof text, "%.*s is not a peer of %s: its operator has no peer block for you", (int)organisation.len,
+		snprintf(text, sizeof text, "%.*s is not a peer of %s: no peer block there names it", (int)organisation.len,
 		    (const char *)organisation.data, r->conf->node.name);
 		refuse(s, CONVENE__CODE__NOT_A_PEER, ERR_REFUSED, text);
 		return;

@@ -144,6 +144,7 @@ struct relay {
 	bool learning;            /* before the first seal: peers are being asked for our own head */
 	char halted[256];         /* why nothing is sealed; empty: nothing stands in the way */
 	bool read_only;           /* the disk is full; looked at again every second */
+	bool room_short;          /* less than limits.free_mib is free */
 	struct quota *quota;
 	struct enrolling *enrolling;
 	struct request *requests; /* of the control socket, under way */

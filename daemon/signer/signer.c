@@ -134,7 +134,8 @@ int signer_lock(struct signer *s, const char *lock, char *why)
 
 	s->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock < 0) {
-		snprintf(why, 512, "%s: %s", lock, strerror(errno));
+		snprintf(why, 512, "%s: %s%s", lock, strerror(errno),
+		    errno == EACCES ? "; the data folder and all in it must belong to the user that the daemon runs as" : "");
 		return ERR_IO;
 	}
 	if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {

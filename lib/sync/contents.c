@@ -83,6 +83,15 @@ static bool window_load(struct sync *s, struct log_slot *l, uint64_t *from, uint
 	return n > 0;
 }
 
+/* What is new must not wait for what may never come. That stays missing, and its turn comes again. */
+static void window_clear(struct log_slot *l)
+{
+	for (size_t i = l->want_count; i-- > 0 && l->want_count > WANT_BATCH / 2;) {
+		if (!l->wants[i].link && !l->wants[i].committing && l->wants[i].index < l->live)
+			want_remove(l, i);
+	}
+}
+
 static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t held = replica_held(l->replica), began = l->cursor;
@@ -95,6 +104,8 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 		if (!l->wants)
 			return;
 	}
+	if (l->slow && l->edge < held)
+		window_clear(l);
 	/* Not for each that leaves the window: every look is a query. */
 	if (l->edge < held && l->want_count <= WANT_BATCH - WANT_FIRST)
 		window_load(s, l, &l->edge, held, WANT_BATCH, false);
@@ -112,8 +123,10 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 /* A new link may have what no other had. */
 void contents_renew(struct sync *s)
 {
-	for (size_t i = 0; i < s->log_count; i++)
+	for (size_t i = 0; i < s->log_count; i++) {
 		s->logs[i].edge = s->logs[i].cursor = s->logs[i].retry_at = 0;
+		s->logs[i].slow = false;
+	}
 }
 
 /* Whether a link may be asked for this one now. Each log always has one place for what is new. */
@@ -121,7 +134,7 @@ static bool has_room(const struct sync *s, struct sync_link *link, const struct 
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
-	if (w->again)
+	if (w->again || (l->slow && w->index < l->live))
 		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 2;
 	return mine < l->want_cap && (link->wants < SYNC_WANT_WINDOW || mine == 0);
 }
@@ -213,6 +226,9 @@ void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 			want_release(s, l, w);
 			if (l->want_cap > WANT_FIRST)
 				l->want_cap--;
+			if (!l->slow)
+				l->live = replica_held(l->replica);
+			l->slow = true;
 		}
 		if (!w->link && w->tried && !source(s, l, w))
 			want_remove(l, i);
@@ -298,6 +314,7 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	pair_of(s, w->link, l)->wants--;
 	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
+	l->slow = l->slow && w->index >= l->live;
 	s->committing += w->total;
 	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
 	buffer_free(&w->data);

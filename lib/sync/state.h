@@ -98,6 +98,8 @@ struct log_slot {
 	uint64_t edge;         /* what is missing from here on was never asked for */
 	uint64_t cursor;       /* what is missing below is asked for again, from here */
 	uint64_t retry_at;
+	bool slow;             /* contents below `live` were asked for in vain, and none of them has come since */
+	uint64_t live;
 	unsigned want_cap;     /* so many new ones under way on one link: rises as they come, falls as they don't */
 	struct want *wants;    /* at most WANT_BATCH */
 	size_t want_count;

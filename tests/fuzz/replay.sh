@@ -8,11 +8,11 @@ for target in "$bin"/tests/fuzz/fuzz_*; do
 	case $name in *.*) continue ;; esac
 	[ -x "$target" ] || continue
 	n=$((n + 1))
-	if "$target" "$src/tests/fuzz/corpus/$name" >"$bin/tests/fuzz/$name.out" 2>&1; then
+	if out=$("$target" "$src/tests/fuzz/corpus/$name" 2>&1); then
 		echo "ok $n - fuzz corpus $name"
 	else
 		echo "not ok $n - fuzz corpus $name"
-		sed 's/^/# /' "$bin/tests/fuzz/$name.out"
+		printf '%s\n' "$out" | sed 's/^/# /'
 		failed=1
 	fi
 done

@@ -471,6 +471,36 @@ static void test_width(void **state)
 	assert_int_equal(width("😀"), 2);
 }
 
+/* `in` with a | wherever a line may be broken. */
+static void check_breaks(const char *in, const char *expected)
+{
+	struct buffer may = BUFFER_INIT, out = BUFFER_INIT;
+	size_t len = strlen(in);
+
+	text_breaks(&may, bytes_str(in));
+	assert_int_equal(may.len, len);
+	for (size_t i = 0; i < len; i++)
+		buffer_printf(&out, "%s%c", may.data[i] ? "|" : "", in[i]);
+	assert_string_equal(buffer_str(&out), expected);
+	buffer_free(&may);
+	buffer_free(&out);
+}
+
+static void test_breaks(void **state)
+{
+	(void)state;
+	check_breaks("", "");
+	check_breaks("two  words ", "two  |words ");
+	check_breaks("  indented", "  |indented");
+	check_breaks("https://a.example/b-c?d", "https://a.example/b-c?d");
+	check_breaks("état-civil où", "état-civil |où");
+	/* Not before a comma or a closing bracket, not behind an opening one. */
+	check_breaks("会议，（论坛）a", "会|议，|（论|坛）|a");
+	check_breaks("שלום עולם", "שלום |עולם");
+	check_breaks("ภาษาไทย", "ภาษา|ไทย");
+	check_breaks("\xff\xe4\xbc", "\xff\xe4\xbc");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,6 +517,7 @@ int main(void)
 	    cmocka_unit_test(test_isolate),
 	    cmocka_unit_test(test_properties),
 	    cmocka_unit_test(test_width),
+	    cmocka_unit_test(test_breaks),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
