@@ -30,7 +30,8 @@ static void want_clear(struct want *w)
 static void want_remove(struct log_slot *l, size_t i)
 {
 	want_clear(&l->wants[i]);
-	l->wants[i] = l->wants[--l->want_count];
+	l->want_count--;
+	memmove(&l->wants[i], &l->wants[i + 1], (l->want_count - i) * sizeof *l->wants);
 }
 
 void contents_clear(struct log_slot *l)
@@ -83,15 +84,6 @@ static bool window_load(struct sync *s, struct log_slot *l, uint64_t *from, uint
 	return n > 0;
 }
 
-/* What is new must not wait for what may never come. That stays missing, and its turn comes again. */
-static void window_clear(struct log_slot *l)
-{
-	for (size_t i = l->want_count; i-- > 0 && l->want_count > WANT_BATCH / 2;) {
-		if (!l->wants[i].link && !l->wants[i].committing && l->wants[i].index < l->live)
-			want_remove(l, i);
-	}
-}
-
 static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t held = replica_held(l->replica), began = l->cursor;
@@ -104,8 +96,8 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 		if (!l->wants)
 			return;
 	}
-	if (l->slow && l->edge < held)
-		window_clear(l);
+	if (l->want_count == 0)
+		l->slow = false;
 	/* Not for each that leaves the window: every look is a query. */
 	if (l->edge < held && l->want_count <= WANT_BATCH - WANT_FIRST)
 		window_load(s, l, &l->edge, held, WANT_BATCH, false);
@@ -134,7 +126,7 @@ static bool has_room(const struct sync *s, struct sync_link *link, const struct 
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
-	if (w->again || (l->slow && w->index < l->live))
+	if (w->again)
 		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 2;
 	return mine < l->want_cap && (link->wants < SYNC_WANT_WINDOW || mine == 0);
 }
@@ -161,13 +153,13 @@ static struct sync_link *source(const struct sync *s, const struct log_slot *l, 
 	return best;
 }
 
-/* Those that this link is to be asked for, the newest first. */
+/* Those that this link is to be asked for: in order; but where contents don't come, the newest first. */
 static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again, uint64_t *index, uint64_t now)
 {
 	size_t n = 0;
 
-	for (size_t i = l->want_count; i-- > 0 && n < SYNC_WANT_WINDOW;) {
-		struct want *w = &l->wants[i];
+	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW; k++) {
+		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
 
 		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) || source(s, l, w) != link)
 			continue;
@@ -226,9 +218,7 @@ void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 			want_release(s, l, w);
 			if (l->want_cap > WANT_FIRST)
 				l->want_cap--;
-			if (!l->slow)
-				l->live = replica_held(l->replica);
-			l->slow = true;
+			l->slow = w->again = true;
 		}
 		if (!w->link && w->tried && !source(s, l, w))
 			want_remove(l, i);
@@ -314,7 +304,6 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	pair_of(s, w->link, l)->wants--;
 	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
-	l->slow = l->slow && w->index >= l->live;
 	s->committing += w->total;
 	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
 	buffer_free(&w->data);

@@ -98,16 +98,15 @@ struct log_slot {
 	uint64_t edge;         /* what is missing from here on was never asked for */
 	uint64_t cursor;       /* what is missing below is asked for again, from here */
 	uint64_t retry_at;
-	bool slow;             /* contents below `live` were asked for in vain, and none of them has come since */
-	uint64_t live;
+	bool slow;             /* one was asked for in vain, since the window was empty */
 	unsigned want_cap;     /* so many new ones under way on one link: rises as they come, falls as they don't */
 	struct want *wants;    /* at most WANT_BATCH */
 	size_t want_count;
 };
 
-#define WANT_BATCH 256
+#define WANT_BATCH 1024
 #define WANT_FIRST 16 /* of log_slot.want_cap, and the least */
-#define WANT_AGAIN 4
+#define WANT_AGAIN 8
 #define ASKED_MAX 4096
 #define STATUS_MS 250
 

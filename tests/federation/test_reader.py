@@ -25,17 +25,17 @@ POSTS = 40
 
 
 def read(path):
-    """The other user's side: print the number of entries whenever it has grown; end at `stop`."""
+    """The other user's side: print how much is held and shown whenever that has grown; end at `stop`,
+    with one more look."""
     db = sqlite3.connect("file:%s?mode=ro" % path, uri=True, timeout=5)
-    seen = -1
-    while True:
+    seen, stop = None, False
+    while not stop:
+        stop = os.path.exists(path + ".stop")
         now = db.execute("SELECT coalesce(sum(size), 0) FROM log").fetchone()[0]
         shown = db.execute("SELECT count(*) FROM message WHERE at IS NOT NULL").fetchone()[0]
-        if now != seen:
+        if (now, shown) != seen:
             print(now, shown, flush=True)
-            seen = now
-        if os.path.exists(path + ".stop"):
-            break
+            seen = (now, shown)
     try:
         db.execute("DELETE FROM log")
         print("wrote", flush=True)

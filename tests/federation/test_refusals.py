@@ -532,7 +532,9 @@ class Refusals:
 
         after = resident_mib(relay_pid(self.alpha))
         tap.say("%.0f MiB before, %.0f after" % (before, after))
-        tap.ok(relay_pid(self.alpha) == pid and after < before + 120,
+        # A build with AddressSanitizer keeps what was freed, up to 256 MiB.
+        bound = 500 if b"__asan_init" in harness.CONVENED.read_bytes() else 120
+        tap.ok(relay_pid(self.alpha) == pid and after < before + bound,
                "after all that the same process runs, and its memory is bounded",
                "%.0f MiB before, %.0f after" % (before, after))
         tap.ok(self.alpha.peers()["beta.example"]["connected"], "and its link is up")

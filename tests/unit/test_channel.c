@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
@@ -799,20 +800,44 @@ static void test_close_unread(void **state)
 /* It is told why even while it goes on talking: what it still sends must not reset the connection under our text. */
 static void test_refused_while_sending(void **state)
 {
-	(void)state;
-	for (unsigned i = 0; i < 10; i++) {
-		struct side server = {.opened = 0};
-		struct raw raw;
+	struct side server = {.opened = 0};
+	uint8_t head[FRAME_HEADER_LEN] = {0, 0, 3, 232, 250}, got[1000], *more = calloc(1, 3000000);
+	size_t len = 0, sent = 0;
+	ssize_t n = -1;
+	int fd = plain_socket();
+	struct raw raw;
 
-		raw_greeted(&raw, &server);
-		raw_frame(&raw, FRAME_DATA, 0, 100, 100);
-		raw_frame(&raw, 250, 0, 1000, 1000);
-		rest_send(&raw, 3000000);
-		raw_error(&raw, CONVENE__CODE__UNEXPECTED, "no frame of type 250");
-		raw_free(&raw);
-		WAIT(server.closed);
-		assert_int_equal(server.frames, 1);
+	(void)state;
+	/* Without TLS, to see how the connection itself ends. */
+	server.ch = channel_accept(&server_net, accepted(), false, &events, &server);
+	alive++;
+	assert_int_equal(write(fd, head, sizeof head), sizeof head);
+	while (n != 0) {
+		n = write(fd, more, 3000000 - sent);
+		assert_true(n >= 0 || errno == EAGAIN);
+		sent += n > 0 ? (size_t)n : 0;
+		turn();
+		if (sent < 1000000)
+			continue;
+		n = read(fd, got + len, sizeof got - len);
+		assert_true(n >= 0 || errno == EAGAIN);
+		len += n > 0 ? (size_t)n : 0;
 	}
+	assert_true(len > FRAME_HEADER_LEN && len == FRAME_HEADER_LEN + get_u32(got));
+	assert_int_equal(got[4], FRAME_ERROR);
+	close(fd);
+	WAIT(server.closed);
+	free(more);
+
+	server = (struct side){.opened = 0};
+	raw_greeted(&raw, &server);
+	raw_frame(&raw, FRAME_DATA, 0, 100, 100);
+	raw_frame(&raw, 250, 0, 1000, 1000);
+	rest_send(&raw, 3000000);
+	raw_error(&raw, CONVENE__CODE__UNEXPECTED, "no frame of type 250");
+	raw_free(&raw);
+	WAIT(server.closed);
+	assert_int_equal(server.frames, 1);
 }
 
 /* Ended from within any callback; `closed` follows once, and nothing between. */
