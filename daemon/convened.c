@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convened, the parent: reads everything that needs privileges, drops them, starts the relay and starts it again when it
- * fails. It holds no connection and parses nothing from outside. The order of the phases matters where a comment says so. */
+/* convened, the parent: reads everything that needs privileges, drops them, starts the relay and
+ * starts it again when it fails. It holds no connection and parses nothing from outside. The order
+ * of the phases matters where a comment says so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -41,7 +42,8 @@ static void usage(FILE *to)
 	      "  -n       check the config and say all that is wrong with it\n"
 	      "  -nv      check it, and print it with every value in force\n"
 	      "  -V       print the version\n"
-	      "It stays in the foreground. SIGHUP reads the config again, SIGTERM stops. See convened(8).\n",
+	      "It stays in the foreground. SIGHUP reads the config again, SIGTERM stops. See "
+	      "convened(8).\n",
 	    to);
 }
 
@@ -71,7 +73,9 @@ static struct conf *config_read(const char *path)
 		conf_errors_print(stderr, &errors);
 		fprintf(stderr, "convened: %s is refused; nothing was started\n", path);
 		if (access(path, F_OK) != 0)
-			fputs("`convenectl init NAME` makes a node; -c names the file of one that is elsewhere\n", stderr);
+			fputs("`convenectl init NAME` makes a node; -c names the file of one that "
+			      "is elsewhere\n",
+			    stderr);
 	}
 	conf_errors_free(&errors);
 	return conf;
@@ -86,9 +90,13 @@ static int charter_read(const struct conf *conf, struct charter **out)
 
 	if (err)
 		log_error("%s: %s%s", conf->node.charter, strerror(errno),
-		    errno == ENOENT ? "; `convenectl charter` makes one, `convenectl peer BLOCK` takes a peer's" : "");
+		    errno == ENOENT
+			? "; `convenectl charter` makes one, `convenectl peer BLOCK` takes a peer's"
+			: "");
 	else if ((err = charter_open(out, buffer_bytes(&note), &line, &who)) == ERR_NOT_COMPLETE)
-		log_error("%s: the charter lacks the signature of %s; a charter counts when every founder has signed it", conf->node.charter, who);
+		log_error("%s: the charter lacks the signature of %s; a charter counts when every "
+			  "founder has signed it",
+		    conf->node.charter, who);
 	else if (err == ERR_SIGNATURE)
 		log_error("%s: the signature of %s does not verify", conf->node.charter, who);
 	else if (err && line)
@@ -102,7 +110,8 @@ static int charter_read(const struct conf *conf, struct charter **out)
 /* The passphrase of the node's key files, where the operator has put one. */
 static char *passphrase_read(void)
 {
-	const char *dir = getenv("CREDENTIALS_DIRECTORY"), *file = getenv("CONVENE_PASSPHRASE_FILE");
+	const char *dir = getenv("CREDENTIALS_DIRECTORY"),
+		   *file = getenv("CONVENE_PASSPHRASE_FILE");
 	struct buffer b = BUFFER_INIT;
 	char path[4096], *text = NULL;
 
@@ -119,7 +128,8 @@ static char *passphrase_read(void)
 	return text;
 }
 
-static int credential_read(const struct conf *conf, const struct charter *charter, struct credential *out)
+static int credential_read(
+    const struct conf *conf, const struct charter *charter, struct credential *out)
 {
 	struct buffer text = BUFFER_INIT, message = BUFFER_INIT;
 	char path[4096], log_name[VERIFIER_NAME_MAX + 1];
@@ -128,17 +138,22 @@ static int credential_read(const struct conf *conf, const struct charter *charte
 	snprintf(path, sizeof path, "%s/credential", conf->node.keys);
 	err = file_read(path, &text);
 	if (err) {
-		log_error("%s: %s%s", path, strerror(errno), errno == ENOENT ? "; `convenectl credential` makes it with the root key" : "");
+		log_error("%s: %s%s", path, strerror(errno),
+		    errno == ENOENT ? "; `convenectl credential` makes it with the root key" : "");
 	} else {
 		err = credential_text_parse(buffer_bytes(&text), log_name, &message);
 		if (!err)
-			err = credential_open(out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
+			err = credential_open(
+			    out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
 		if (!err && strcmp(out->organisation, conf->node.name) != 0)
 			err = ERR_KEY;
 		if (err == ERR_OTHER_FORUM)
-			log_error("%s: made for another forum than the charter %s; `convenectl credential` makes a new one", path, conf->node.charter);
+			log_error("%s: made for another forum than the charter %s; `convenectl "
+				  "credential` makes a new one",
+			    path, conf->node.charter);
 		else if (err)
-			log_error("%s: not a credential of %s: %s", path, conf->node.name, error_text(err));
+			log_error("%s: not a credential of %s: %s", path, conf->node.name,
+			    error_text(err));
 	}
 	buffer_free(&text);
 	buffer_free(&message);
@@ -159,10 +174,14 @@ static int keys_read(struct relay_setup *setup)
 		named = memcmp(pin, setup->credential->node.tls_pins[i], HASH_LEN) == 0;
 	}
 	if (!err && !named)
-		log_error("%s: not a TLS key that the credential names, so nobody will talk to this node; after a change of keys, `convenectl credential --renew`", path);
+		log_error("%s: not a TLS key that the credential names, so nobody will talk to "
+			  "this node; after a change of keys, `convenectl credential --renew`",
+		    path);
 	if (err)
-		log_error("%s: %s", path, err == ERR_REFUSED ? "others can read it; chmod 600" : error_text(err));
-	else if ((err = signer_open(&setup->signer, setup->conf->node.keys, setup->credential, passphrase, why)) != OK)
+		log_error("%s: %s", path,
+		    err == ERR_REFUSED ? "others can read it; chmod 600" : error_text(err));
+	else if ((err = signer_open(&setup->signer, setup->conf->node.keys, setup->credential,
+		      passphrase, why)) != OK)
 		log_error("%s", why);
 	if (passphrase) {
 		secret_wipe(passphrase, strlen(passphrase));
@@ -175,7 +194,9 @@ static int keys_read(struct relay_setup *setup)
 
 static int listen_on(const struct conf_address *a)
 {
-	struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV}, *ai = NULL;
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+			    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV},
+			*ai = NULL;
 	char port[8];
 	int fd = -1, one = 1, zero = 0;
 
@@ -193,9 +214,10 @@ static int listen_on(const struct conf_address *a)
 	}
 	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
 		log_error("listen on %s: %s%s", a->text, strerror(errno),
-		    errno == EADDRINUSE ? "; is convened running already? `convenectl status` tells" :
-		    errno == EADDRNOTAVAIL ? "; it is no address of this machine" :
-		    errno == EACCES ? "; ports below 1024 want root at the start, and node.user" : "");
+		    errno == EADDRINUSE ? "; is convened running already? `convenectl status` tells"
+		    : errno == EADDRNOTAVAIL ? "; it is no address of this machine"
+		    : errno == EACCES ? "; ports below 1024 want root at the start, and node.user"
+				      : "");
 		if (fd >= 0)
 			close(fd);
 		fd = -1;
@@ -226,7 +248,8 @@ static int control_open(const char *path)
 	mode_t old = umask(0177);
 
 	memcpy(sun.sun_path, path, strlen(path) + 1); /* conf has checked that it fits */
-	/* A file that a killed daemon left is removed; of one that runs, it would cut the operator off. */
+	/* A file that a killed daemon left is removed; of one that runs, it would cut the operator
+	 * off. */
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&sun, sizeof sun) == 0) {
 		log_error("%s: another convened answers here; `convenectl stop` stops it", path);
 		close(fd);
@@ -279,7 +302,8 @@ static int privileges_drop(const struct conf *conf)
 		return ERR_NOTFOUND;
 	}
 	/* Groups first: afterwards the right to change them is gone. */
-	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0 || setuid(0) == 0) {
+	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+	    setuid(pw->pw_uid) != 0 || setuid(0) == 0) {
 		log_error("can't become %s: %s", conf->node.user, strerror(errno));
 		return ERR_IO;
 	}
@@ -348,7 +372,8 @@ static void config_refresh(struct relay_setup *setup)
 	struct conf_errors errors = CONF_ERRORS_INIT;
 	struct conf *fresh = NULL;
 
-	if (conf_load(&fresh, setup->conf->file, &errors) == OK && conf_reloadable(setup->conf, fresh, NULL)) {
+	if (conf_load(&fresh, setup->conf->file, &errors) == OK &&
+	    conf_reloadable(setup->conf, fresh, NULL)) {
 		conf_free(setup->conf);
 		setup->conf = fresh;
 	} else {
@@ -365,7 +390,8 @@ static int supervise(struct relay_setup *setup)
 	time_t started = 0;
 	int status = 0;
 
-	/* Signals are taken only in sigsuspend(), so that none is lost between a look and a wait. */
+	/* Signals are taken only in sigsuspend(), so that none is lost between a look and a wait.
+	 */
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &unblocked);
 	signals_set(on_signal);
@@ -391,10 +417,13 @@ static int supervise(struct relay_setup *setup)
 		if (stop_wanted || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EXIT_RELAY;
 		if (WIFSIGNALED(status))
-			log_error("the relay ended by signal %d (%s); it is started again", WTERMSIG(status), strsignal(WTERMSIG(status)));
+			log_error("the relay ended by signal %d (%s); it is started again",
+			    WTERMSIG(status), strsignal(WTERMSIG(status)));
 		else
-			log_error("the relay ended with status %d; it is started again", WEXITSTATUS(status));
-		/* One that can't even start tells so quickly: don't spin, and give up when nothing helps. */
+			log_error("the relay ended with status %d; it is started again",
+			    WEXITSTATUS(status));
+		/* One that can't even start tells so quickly: don't spin, and give up when nothing
+		 * helps. */
 		if (time(NULL) - started > RESTART_MAX_S)
 			wait_s = 1;
 		else if (wait_s > RESTART_MAX_S)
@@ -413,7 +442,8 @@ static int supervise(struct relay_setup *setup)
 int main(int argc, char **argv)
 {
 	const char *config = DEFAULT_CONFIG;
-	static const struct option longs[] = {{"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
+	static const struct option longs[] = {{"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	bool check = false, print = false;
 	struct credential credential;
 	struct relay_setup setup = {.control = -1};
@@ -464,14 +494,17 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (log_open("convened", setup.conf->log.target, setup.conf->log.level) != OK) {
-		fprintf(stderr, "convened: log target %s: %s\n", setup.conf->log.target, strerror(errno));
+		fprintf(stderr, "convened: log target %s: %s\n", setup.conf->log.target,
+		    strerror(errno));
 		return EXIT_SETUP;
 	}
 	limits_raise();
 	setup.credential = &credential;
 	/* Ports and keys while we may, privileges next, and only then anything that is written. */
-	if (charter_read(setup.conf, &setup.charter) == OK && credential_read(setup.conf, setup.charter, &credential) == OK &&
-	    keys_read(&setup) == OK && listeners_open(&setup) == OK && data_prepare(setup.conf) == OK && privileges_drop(setup.conf) == OK) {
+	if (charter_read(setup.conf, &setup.charter) == OK &&
+	    credential_read(setup.conf, setup.charter, &credential) == OK &&
+	    keys_read(&setup) == OK && listeners_open(&setup) == OK &&
+	    data_prepare(setup.conf) == OK && privileges_drop(setup.conf) == OK) {
 		setup.control = control_open(setup.conf->node.control);
 		if (setup.control >= 0) {
 			status = supervise(&setup);

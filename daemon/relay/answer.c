@@ -87,5 +87,6 @@ void answer_error(struct session *s, uint32_t stream, int err, const char *what)
 		snprintf(text, sizeof text, "several ids begin so; give more of it");
 	else
 		snprintf(text, sizeof text, "%s", error_text(err));
-	client_error(s, stream, err == ERR_EXISTS ? CONVENE__CODE__AMBIGUOUS : refusal_code(err), text);
+	client_error(
+	    s, stream, err == ERR_EXISTS ? CONVENE__CODE__AMBIGUOUS : refusal_code(err), text);
 }

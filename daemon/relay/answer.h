@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files behind clients.c share: one function for each request (SPEC.md section 12), and the builder of answers.
+/* What the files behind clients.c share: one function for each request (SPEC.md section 12), and
+ * the builder of answers.
  *
- * Rows of the views are valid only during their callback, so what an answer takes from them is copied into a chain of blocks that
- * lives until its frame is sent. */
+ * Rows of the views are valid only during their callback, so what an answer takes from them is
+ * copied into a chain of blocks that lives until its frame is sent. */
 #ifndef DAEMON_RELAY_ANSWER_H
 #define DAEMON_RELAY_ANSWER_H
 
@@ -14,10 +15,10 @@ struct answer {
 	struct session *session;
 	uint32_t stream;
 	struct block *blocks;
-	void **list;        /* of generated messages */
+	void **list; /* of generated messages */
 	size_t count, cap, bytes;
-	bool stopped;       /* a callback ended the query because the frame is full */
-	bool lean;          /* the answer is long: contents are to be asked for one by one */
+	bool stopped; /* a callback ended the query because the frame is full */
+	bool lean;    /* the answer is long: contents are to be asked for one by one */
 	int err;
 };
 

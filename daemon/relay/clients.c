@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What clients ask (SPEC.md section 12): taken in order, one at a time while a SUBMIT is being worked on. Reading needs no
- * login; each answer is one short read of the views. */
+/* What clients ask (SPEC.md section 12): taken in order, one at a time while a SUBMIT is being
+ * worked on. Reading needs no login; each answer is one short read of the views. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,7 +47,8 @@ static void signer_get(struct session *s, uint32_t stream, const Convene__Signer
 	/* The live roster knows what is accepted and not yet shown. */
 	live = roster_signer(r->roster, m->device_key.data);
 	if (!live || live->class != SIGNER_DEVICE) {
-		client_error(s, stream, CONVENE__CODE__NOT_ENROLLED, "that key is not enrolled at this organisation");
+		client_error(s, stream, CONVENE__CODE__NOT_ENROLLED,
+		    "that key is not enrolled at this organisation");
 		return;
 	}
 	memset(&author, 0, sizeof author);
@@ -122,7 +123,8 @@ static void request(struct session *s, uint8_t type, uint32_t stream, struct byt
 		charter_get(s, stream);
 		break;
 	default:
-		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND, "a client sends no frames of this type");
+		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
+		    "a client sends no frames of this type");
 	}
 	message_free(m);
 }
@@ -153,7 +155,8 @@ void client_frame(struct session *s, const struct frame *frame)
 	size_t bytes = 0;
 
 	if (!is_request(frame->type)) {
-		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND, "a client sends no frames of this type");
+		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
+		    "a client sends no frames of this type");
 		return;
 	}
 	if (!s->submitting) {
@@ -164,7 +167,8 @@ void client_frame(struct session *s, const struct frame *frame)
 		bytes += (*at)->payload.len;
 	if (s->pending_count >= SUBMIT_QUEUE || bytes + frame->payload.len > PENDING_BYTES ||
 	    s->relay->held_bytes + frame->payload.len > HELD_BYTES_MAX) {
-		client_error(s, frame->stream, CONVENE__CODE__BUSY, "too many requests under way on this connection");
+		client_error(s, frame->stream, CONVENE__CODE__BUSY,
+		    "too many requests under way on this connection");
 		return;
 	}
 	p = calloc(1, sizeof *p);

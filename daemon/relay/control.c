@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The control socket: an operator's commands, one table. Answers are JSON; convenectl makes pages of them. */
-#include <jansson.h>
-#include <stdlib.h>
+/* The control socket: an operator's commands, one table. Answers are JSON; convenectl makes pages
+ * of them. */
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
-#include "daemon/relay/state.h"
+#include "daemon/relay/report.h"
 #include "msg/body.h"
 
 #define INVITE_DAYS 14
@@ -24,7 +24,7 @@ struct request {
 	struct buffer text;
 	char handle[65];
 	uint64_t expires;
-	json_t *keys, *ids;      /* revoke */
+	json_t *keys, *ids; /* revoke */
 	struct revoking *revoking;
 	struct request *next;
 };
@@ -85,98 +85,12 @@ static void refuse(struct request *q, uint32_t code, const char *text)
 	reply_raw(q, code, text, "");
 }
 
-static json_t *hex(const uint8_t *data, size_t len)
-{
-	char text[2 * 64 + 1];
-
-	hex_encode(text, data, len);
-	return json_string(text);
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text && *text ? json_string(text) : json_null();
-}
-
-/* ---- status, peers ---- */
-
-static const char *const states[] = {"live", "suspect", "disputed", "broken"};
-
-static json_t *logs_json(struct relay *r)
-{
-	json_t *list = json_array();
-
-	for (struct relay_log *l = r->logs; l; l = l->next) {
-		uint64_t missing = 0;
-
-		r->reader->ops->wanted_count(r->reader, l->no, &missing);
-		json_array_append_new(list,
-		    json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:o, s:b, s:b, s:o}", "name", l->credential.binding.log_name, "organisation",
-		        l->credential.organisation, "size", (json_int_t)replica_held(l->replica), "folded", (json_int_t)l->folded, "contents_missing",
-		        (json_int_t)missing, "invalid", (json_int_t)l->invalid, "state", replica_ended(l->replica) ? "broken" : states[l->state], "root",
-		        hex(replica_held_root(l->replica), HASH_LEN), "own", l->own, "carried", l->carried, "upstream", text_or_null(sync_upstream(r->sync, l->no))));
-	}
-	return list;
-}
-
-static json_t *peers_json(struct relay *r, bool detailed)
-{
-	json_t *list = json_array();
-	uint64_t now = clock_mono_ms();
-
-	for (struct peer *p = r->peers; p; p = p->next) {
-		struct sync_link_stats st = {.behind = 0};
-		json_t *o;
-
-		if (p->link)
-			sync_link_stats(r->sync, p->link, &st);
-		o = json_pack("{s:s, s:o, s:b, s:I, s:I, s:o}", "name", p->conf->name, "address", text_or_null(p->conf->address.text), "connected",
-		    p->link != NULL, "since_s", (json_int_t)(p->link ? (now - p->since) / 1000 : 0), "behind", (json_int_t)st.behind, "last_error",
-		    text_or_null(p->last_error));
-		if (detailed)
-			json_object_update_new(o,
-			    json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "heard_s",
-			        (json_int_t)(p->link && st.last_received ? (now - st.last_received) / 1000 : 0), "entries_useful", (json_int_t)st.entries_useful,
-			        "data_in", (json_int_t)st.data_in, "data_out", (json_int_t)st.data_out, "contents_in", (json_int_t)st.contents_in,
-			        "contents_out", (json_int_t)st.contents_out, "announces_in", (json_int_t)st.announces_in, "announces_out",
-			        (json_int_t)st.announces_out, "upstream_of", (json_int_t)st.upstream_of, "subscribed", (json_int_t)st.subscribed));
-		json_array_append_new(list, o);
-	}
-	return list;
-}
-
-static json_t *members_json(struct relay *r)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < r->member_count; i++) {
-		struct verifier v;
-
-		if (verifier_make(&v, bytes_str(r->members[i].name), VERIFIER_ED25519, r->members[i].root_key) == OK)
-			json_array_append_new(list, json_pack("{s:s, s:o, s:b}", "name", v.name, "key_id", hex(v.id, sizeof v.id), "founder", r->members[i].founder));
-	}
-	return list;
-}
-
 static void do_status(struct request *q, int argc, char **argv, struct bytes input)
 {
-	struct relay *r = q->relay;
-	const struct signer *root = roster_signer(r->roster, r->node->root_key);
-	uint8_t frontier[HASH_LEN];
-	char halted[300];
-
 	(void)argc;
 	(void)argv;
 	(void)input;
-	sync_frontier(r->sync, frontier);
-	snprintf(halted, sizeof halted, "halted: %s", r->halted);
-	reply(q,
-	    json_pack("{s:s, s:o, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:I, s:o, s:I, s:b, s:o, s:o, s:o}", "node", r->conf->node.name, "forum",
-	        hex(r->charter->forum, HASH_LEN), "forum_name", r->charter->name, "log", r->node->binding.log_name, "version", PACKAGE_VERSION,
-	        "root_sequence", (json_int_t)(root ? root->sequence : 0), "uptime_s", (json_int_t)((clock_mono_ms() - r->started) / 1000), "member", member_has(r, r->conf->node.name, r->node->root_key),
-	        "sealing", r->halted[0] ? halted : r->learning ? "waiting for peers" : "on", "inbox", (json_int_t)r->inbox_count, "frontier",
-	        hex(frontier, HASH_LEN), "clients", (json_int_t)r->client_count, "read_only", r->read_only || r->room_short, "logs", logs_json(r), "peers",
-	        peers_json(r, false), "members", members_json(r)));
+	reply(q, report_status(q->relay));
 }
 
 static void do_peers(struct request *q, int argc, char **argv, struct bytes input)
@@ -184,38 +98,29 @@ static void do_peers(struct request *q, int argc, char **argv, struct bytes inpu
 	(void)argc;
 	(void)argv;
 	(void)input;
-	reply(q, json_pack("{s:o}", "peers", peers_json(q->relay, true)));
-}
-
-/* ---- people ---- */
-
-static int person_row(void *ctx, const struct author *a, const struct signer *d)
-{
-	return json_array_append_new(ctx,
-	           json_pack("{s:s, s:s, s:s, s:o, s:o, s:I, s:b, s:b, s:s}", "handle", a->handle, "name", a->name, "group", a->group, "identity",
-	               hex(a->identity, IDENTITY_LEN), "device", hex(d->key, KEY_LEN), "sequence", (json_int_t)d->sequence, "revoked", d->revoked > 0,
-	               "recovery", d->recovery, "custody", d->custody ? "gateway" : "own")) == 0
-	    ? OK
-	    : ERR_NOMEM;
+	reply(q, report_peers(q->relay));
 }
 
 static void do_people(struct request *q, int argc, char **argv, struct bytes input)
 {
-	json_t *list = json_array();
-	int err = query_people(q->relay->reader, q->relay->own->no, person_row, list);
+	int err;
+	json_t *people = report_people(q->relay, &err);
 
 	(void)argc;
 	(void)argv;
 	(void)input;
 	if (err) {
-		json_decref(list);
+		json_decref(people);
 		refuse(q, refusal_code(err), error_text(err));
 	} else {
-		reply(q, json_pack("{s:o}", "people", list));
+		reply(q, people);
 	}
 }
 
-static void invited(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+/* ---- invites and enrolment ---- */
+
+static void invited(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
 	struct request *q = ctx;
 
@@ -223,7 +128,8 @@ static void invited(void *ctx, int err, uint32_t code, const char *text, const u
 	if (err)
 		refuse(q, code, text);
 	else
-		reply(q, json_pack("{s:s, s:I, s:o}", "invite", buffer_str(&q->text), "expires", (json_int_t)q->expires, "handle", text_or_null(q->handle)));
+		reply(q, json_pack("{s:s, s:I, s:o}", "invite", buffer_str(&q->text), "expires",
+			     (json_int_t)q->expires, "handle", report_text(q->handle)));
 }
 
 static void do_invite(struct request *q, int argc, char **argv, struct bytes input)
@@ -236,22 +142,27 @@ static void do_invite(struct request *q, int argc, char **argv, struct bytes inp
 		bool handle = strcmp(argv[i], "--handle") == 0;
 
 		if (i + 1 >= argc || (!handle && strcmp(argv[i], "--days") != 0)) {
-			refuse(q, CONVENE__CODE__MALFORMED, "invite takes --handle HANDLE and --days N");
+			refuse(q, CONVENE__CODE__MALFORMED,
+			    "invite takes --handle HANDLE and --days N");
 			return;
 		}
 		if (handle && handle_prepare(q->handle, bytes_str(argv[i + 1]), &why) != OK) {
 			refuse(q, CONVENE__CODE__HANDLE, why ? why : "the handle can't be used");
 			return;
 		}
-		if (!handle && (decimal_parse(&days, argv[i + 1], strlen(argv[i + 1]), INVITE_DAYS_MAX) != OK || days == 0)) {
+		if (!handle && (decimal_parse(&days, argv[i + 1], strlen(argv[i + 1]),
+				    INVITE_DAYS_MAX) != OK ||
+				   days == 0)) {
 			refuse(q, CONVENE__CODE__MALFORMED, "--days wants a number from 1 to 365");
 			return;
 		}
 	}
-	invite_make(q->relay, q->handle[0] ? q->handle : NULL, (unsigned)days, &q->text, &q->expires, invited, q);
+	invite_make(q->relay, q->handle[0] ? q->handle : NULL, (unsigned)days, &q->text,
+	    &q->expires, invited, q);
 }
 
-static void ingested(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+static void ingested(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
 	struct request *q = ctx;
 	uint64_t index;
@@ -262,7 +173,9 @@ static void ingested(void *ctx, int err, uint32_t code, const char *text, const 
 		return;
 	}
 	status = ingest_status(q->relay, id, &index);
-	reply(q, json_pack("{s:o, s:s, s:I}", "message_id", hex(id, ID_LEN), "status", status == CONVENE__STATUS__SEALED ? "sealed" : "accepted", "index", (json_int_t)index));
+	reply(q, json_pack("{s:o, s:s, s:I}", "message_id", report_hex(id, ID_LEN), "status",
+		     status == CONVENE__STATUS__SEALED ? "sealed" : "accepted", "index",
+		     (json_int_t)index));
 }
 
 static void do_enrol(struct request *q, int argc, char **argv, struct bytes input)
@@ -279,13 +192,16 @@ static void do_enrol(struct request *q, int argc, char **argv, struct bytes inpu
 
 		if (room) {
 			raw.len = len;
-			err = base64url_decode(room, &raw.len, argv[1] + sizeof prefix - 1, len - (sizeof prefix - 1));
+			err = base64url_decode(
+			    room, &raw.len, argv[1] + sizeof prefix - 1, len - (sizeof prefix - 1));
 		}
 	}
 	if (!err)
 		err = message_unpack(&m, frame_descriptor(FRAME_REDEEM), buffer_bytes(&raw));
 	if (err)
-		refuse(q, CONVENE__CODE__MALFORMED, "enrol takes the line that `convene join --offline` printed, beginning with convene-enrol:");
+		refuse(q, CONVENE__CODE__MALFORMED,
+		    "enrol takes the line that `convene join --offline` printed, beginning with "
+		    "convene-enrol:");
 	else
 		enrol_operator(q->relay, (const Convene__Redeem *)m, ingested, q);
 	message_free(m);
@@ -294,7 +210,8 @@ static void do_enrol(struct request *q, int argc, char **argv, struct bytes inpu
 
 /* ---- revoke ---- */
 
-static void revoked_one(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
+static void revoked_one(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
 
 struct revoking {
 	uint8_t (*keys)[KEY_LEN];
@@ -311,7 +228,7 @@ struct finding {
 static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
 {
 	struct finding *f = ctx;
-	uint8_t (*grown)[KEY_LEN];
+	uint8_t(*grown)[KEY_LEN];
 
 	if (d->revoked > 0 || strcmp(a->handle, f->handle) != 0)
 		return OK;
@@ -364,7 +281,8 @@ static void revoke_next(struct request *q)
 	buffer_free(&message);
 }
 
-static void revoked_one(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+static void revoked_one(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
 	struct request *q = ctx;
 
@@ -373,8 +291,8 @@ static void revoked_one(void *ctx, int err, uint32_t code, const char *text, con
 		refuse(q, code, text);
 		return;
 	}
-	json_array_append_new(q->keys, hex(q->revoking->keys[q->revoking->next], KEY_LEN));
-	json_array_append_new(q->ids, hex(id, ID_LEN));
+	json_array_append_new(q->keys, report_hex(q->revoking->keys[q->revoking->next], KEY_LEN));
+	json_array_append_new(q->ids, report_hex(id, ID_LEN));
 	q->revoking->next++;
 	revoke_next(q);
 }
@@ -402,7 +320,8 @@ static void do_revoke(struct request *q, int argc, char **argv, struct bytes inp
 	}
 	if (argc == 3 || (argc == 4 && f.list->reason == 0)) {
 		revoking_free(q);
-		refuse(q, CONVENE__CODE__MALFORMED, "--reason is one of lost, stolen, replaced, left");
+		refuse(
+		    q, CONVENE__CODE__MALFORMED, "--reason is one of lost, stolen, replaced, left");
 		return;
 	}
 	if (hex_decode(key, KEY_LEN, argv[1], strlen(argv[1])) == OK) {
@@ -418,7 +337,8 @@ static void do_revoke(struct request *q, int argc, char **argv, struct bytes inp
 	}
 	if (err || f.list->count == 0) {
 		revoking_free(q);
-		refuse(q, CONVENE__CODE__NOT_FOUND, "no enrolled device of that handle or key is in force");
+		refuse(q, CONVENE__CODE__NOT_FOUND,
+		    "no enrolled device of that handle or key is in force");
 		return;
 	}
 	revoke_next(q);
@@ -439,7 +359,8 @@ static void do_submit(struct request *q, int argc, char **argv, struct bytes inp
 		return;
 	}
 	s = (const Convene__Submission *)m;
-	ingest_own(q->relay, bytes_of_pb(s->message), s->salt.len == SALT_LEN ? s->salt.data : none, bytes_of_pb(s->content), ingested, q);
+	ingest_own(q->relay, bytes_of_pb(s->message), s->salt.len == SALT_LEN ? s->salt.data : none,
+	    bytes_of_pb(s->content), ingested, q);
 	message_free(m);
 }
 
@@ -454,7 +375,8 @@ static void do_rebuild(struct request *q, int argc, char **argv, struct bytes in
 	(void)argv;
 	(void)input;
 	if (err)
-		refuse(q, CONVENE__CODE__BUSY, err == ERR_BUSY ? "the views are being rebuilt already" : error_text(err));
+		refuse(q, CONVENE__CODE__BUSY,
+		    err == ERR_BUSY ? "the views are being rebuilt already" : error_text(err));
 	else
 		reply(q, json_pack("{s:b, s:I}", "rebuilding", 1, "entries", (json_int_t)entries));
 }
@@ -471,8 +393,11 @@ static void do_dump(struct request *q, int argc, char **argv, struct bytes input
 	} else {
 		hash_of(hash, text.data, text.len);
 		/* The text alone may be larger than a frame; the hash is what is compared. */
-		reply(q, json_pack("{s:o, s:I, s:o}", "hash", hex(hash, HASH_LEN), "bytes", (json_int_t)text.len, "dump",
-		             argc == 2 && strcmp(argv[1], "--text") == 0 ? json_string(buffer_str(&text)) : json_null()));
+		reply(q,
+		    json_pack("{s:o, s:I, s:o}", "hash", report_hex(hash, HASH_LEN), "bytes",
+			(json_int_t)text.len, "dump",
+			argc == 2 && strcmp(argv[1], "--text") == 0 ? json_string(buffer_str(&text))
+								    : json_null()));
 	}
 	buffer_free(&text);
 }
@@ -499,7 +424,8 @@ static void do_stop(struct request *q, int argc, char **argv, struct bytes input
 	(void)argv;
 	(void)input;
 	reply(q, json_pack("{s:b}", "stopping", 1));
-	kill(getppid(), SIGTERM); /* the parent, which stops us in turn and does not start us again */
+	kill(getppid(),
+	    SIGTERM); /* the parent, which stops us in turn and does not start us again */
 	(void)r;
 }
 
@@ -514,7 +440,8 @@ static const struct command {
     {"people", 1, 1, do_people, "who is enrolled"},
     {"invite", 1, 5, do_invite, "make an invite [--handle HANDLE] [--days N]"},
     {"enrol", 2, 2, do_enrol, "enrol from a request line"},
-    {"revoke", 2, 4, do_revoke, "end the devices of a handle, or one key [--reason lost|stolen|replaced|left]"},
+    {"revoke", 2, 4, do_revoke,
+	"end the devices of a handle, or one key [--reason lost|stolen|replaced|left]"},
     {"submit", 1, 1, do_submit, "take in a message signed elsewhere"},
     {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
     {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},
@@ -539,8 +466,10 @@ void control_frame(struct session *s, const struct frame *frame)
 	char *argv[8] = {NULL};
 	int argc = 0;
 
-	if (frame->type != FRAME_CONTROL || message_unpack(&any, frame_descriptor(FRAME_CONTROL), frame->payload) != OK) {
-		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND, "only CONTROL is expected here");
+	if (frame->type != FRAME_CONTROL ||
+	    message_unpack(&any, frame_descriptor(FRAME_CONTROL), frame->payload) != OK) {
+		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
+		    "only CONTROL is expected here");
 		return;
 	}
 	m = (const Convene__Control *)any;
@@ -580,7 +509,8 @@ out:
 
 /* ---- the socket ---- */
 
-static void on_control(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+static void on_control(
+    struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	(void)listener;
 	(void)sa;
@@ -590,6 +520,7 @@ static void on_control(struct evconnlistener *listener, evutil_socket_t fd, stru
 
 int control_start(struct relay *r, int fd)
 {
-	r->control = evconnlistener_new(r->base, on_control, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	r->control = evconnlistener_new(
+	    r->base, on_control, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	return r->control ? OK : ERR_NOMEM;
 }

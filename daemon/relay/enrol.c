@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Enrolment: an invite, or a request that the operator was given, becomes an ENROL of our log (SPEC.md 6.3, 12.3).
+/* Enrolment: an invite, or a request that the operator was given, becomes an ENROL of our log
+ * (SPEC.md 6.3, 12.3).
  *
- * An invite is marked as used by a key, durably, before the ENROL is made; the same key may then come again after any
- * crash, and gets the same answer, while no other key can. */
+ * An invite is marked as used by a key, durably, before the ENROL is made; the same key may then
+ * come again after any crash, and gets the same answer, while no other key can. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,13 +15,14 @@
 #include "msg/body.h"
 
 struct enrolling {
-	struct store_job store;   /* marks the invite */
+	struct store_job store; /* marks the invite */
 	struct relay *relay;
-	struct session *session;  /* NULL: the operator's, or gone */
+	struct session *session; /* NULL: the operator's, or gone */
 	uint32_t stream;
 	bool by_operator;
 	struct store_invite invite;
-	uint8_t identity[IDENTITY_LEN], device_key[KEY_LEN], device_signature[SIG_LEN], salt[SALT_LEN];
+	uint8_t identity[IDENTITY_LEN], device_key[KEY_LEN], device_signature[SIG_LEN],
+	    salt[SALT_LEN];
 	uint8_t custody;
 	char handle[HANDLE_MAX + 1], skeleton[SKELETON_MAX + 1];
 	struct buffer content, message;
@@ -104,7 +106,8 @@ static void answer(struct enrolling *e, const uint8_t id[static ID_LEN])
 	enrolling_free(e);
 }
 
-static void ingested(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
+static void ingested(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
 	struct enrolling *e = ctx;
 
@@ -121,7 +124,8 @@ static void enrol_now(struct enrolling *e)
 	const struct signer *registrar = roster_signer(r->roster, signer_registrar_key(r->signer));
 	struct buffer body = BUFFER_INIT;
 	struct enrol_body b = {.custody = e->custody};
-	struct header h = {.version = 1, .kind = KIND_ENROL, .time = clock_wall_ms(), .has_commitment = true};
+	struct header h = {
+	    .version = 1, .kind = KIND_ENROL, .time = clock_wall_ms(), .has_commitment = true};
 	int err;
 
 	memcpy(b.identity, e->identity, IDENTITY_LEN);
@@ -129,7 +133,8 @@ static void enrol_now(struct enrolling *e)
 	memcpy(b.device_signature, e->device_signature, SIG_LEN);
 	h.sequence = (registrar ? registrar->sequence : 0) + 1;
 	h.bucket = bucket_of(e->content.len);
-	commitment_make(h.commitment, &r->node->binding, signer_registrar_key(r->signer), e->salt, buffer_bytes(&e->content));
+	commitment_make(h.commitment, &r->node->binding, signer_registrar_key(r->signer), e->salt,
+	    buffer_bytes(&e->content));
 	err = enrol_body_encode(&body, &b);
 	h.body = buffer_bytes(&body);
 	if (!err)
@@ -138,7 +143,8 @@ static void enrol_now(struct enrolling *e)
 	if (err)
 		refuse(e, CONVENE__CODE__INTERNAL, error_text(err));
 	else
-		ingest_own(r, buffer_bytes(&e->message), e->salt, buffer_bytes(&e->content), ingested, e);
+		ingest_own(
+		    r, buffer_bytes(&e->message), e->salt, buffer_bytes(&e->content), ingested, e);
 }
 
 static int mark_run(struct store_job *job, struct store *writer, struct forum *forum)
@@ -152,14 +158,16 @@ static void mark_done(struct store_job *job)
 	struct enrolling *e = (struct enrolling *)job;
 
 	if (job->result != OK)
-		refuse(e, CONVENE__CODE__INTERNAL, "the invite could not be marked as used; try again");
+		refuse(e, CONVENE__CODE__INTERNAL,
+		    "the invite could not be marked as used; try again");
 	else
 		enrol_now(e);
 }
 
 /* ---- checks ---- */
 
-/* Somebody else's enrolment under such a handle that was accepted, and that the views don't know yet. */
+/* Somebody else's enrolment under such a handle that was accepted, and that the views don't know
+ * yet. */
 struct clash {
 	const struct enrolling *e;
 	bool found;
@@ -172,10 +180,12 @@ static void clash_look(struct clash *k, struct bytes message, struct bytes conte
 	struct content c;
 	struct header h;
 
-	if (message_parse(message, &h) != OK || h.kind != KIND_ENROL || enrol_body_parse(h.body, &b) != OK ||
+	if (message_parse(message, &h) != OK || h.kind != KIND_ENROL ||
+	    enrol_body_parse(h.body, &b) != OK ||
 	    memcmp(b.identity, k->e->identity, IDENTITY_LEN) == 0)
 		return;
-	if (content_parse(content, &c) == OK && c.profile.present && handle_prepare(handle, c.profile.handle, NULL) == OK &&
+	if (content_parse(content, &c) == OK && c.profile.present &&
+	    handle_prepare(handle, c.profile.handle, NULL) == OK &&
 	    handle_skeleton(skeleton, handle, NULL) == OK)
 		k->found |= strcmp(skeleton, k->e->skeleton) == 0;
 	content_clear(&c);
@@ -198,7 +208,8 @@ static bool handle_waits(const struct enrolling *e)
 		return false;
 	for (const struct waiting *w = r->inbox; w && w->sealed; w = w->next) {
 		buffer_reset(&content);
-		if (w->index >= r->own->folded && r->reader->ops->content_get(r->reader, r->own->no, w->index, w->id, salt, &content) == OK)
+		if (w->index >= r->own->folded && r->reader->ops->content_get(r->reader, r->own->no,
+						      w->index, w->id, salt, &content) == OK)
 			clash_look(&k, buffer_bytes(&w->message), buffer_bytes(&content));
 	}
 	buffer_free(&content);
@@ -224,7 +235,8 @@ static const char *handle_check(struct enrolling *e)
 	wanted = c.profile.handle;
 	err = handle_prepare(e->handle, wanted, &why);
 	if (!err && !bytes_equal(wanted, bytes_str(e->handle))) {
-		snprintf(text, sizeof text, "the handle is not in its prepared form, which is %s", e->handle);
+		snprintf(text, sizeof text, "the handle is not in its prepared form, which is %s",
+		    e->handle);
 		why = text;
 		err = ERR_TEXT;
 	}
@@ -232,20 +244,24 @@ static const char *handle_check(struct enrolling *e)
 	if (!err)
 		err = handle_skeleton(e->skeleton, e->handle, &why);
 	if (err && why != text) {
-		snprintf(text, sizeof text, "the handle%s%s can't be used: %s", *e->handle ? " " : "", e->handle, why ? why : error_text(err));
+		snprintf(text, sizeof text, "the handle%s%s can't be used: %s",
+		    *e->handle ? " " : "", e->handle, why ? why : error_text(err));
 		return text;
 	}
 	if (err)
 		return text;
-	if (query_skeleton(r->reader, r->own->no, e->skeleton, identity, other) == OK && memcmp(identity, e->identity, IDENTITY_LEN) != 0) {
+	if (query_skeleton(r->reader, r->own->no, e->skeleton, identity, other) == OK &&
+	    memcmp(identity, e->identity, IDENTITY_LEN) != 0) {
 		if (strcmp(other, e->handle) == 0)
 			snprintf(text, sizeof text, "the handle %s is taken", e->handle);
 		else
-			snprintf(text, sizeof text, "the handle %s looks like %s, which exists", e->handle, other);
+			snprintf(text, sizeof text, "the handle %s looks like %s, which exists",
+			    e->handle, other);
 		return text;
 	}
 	for (struct enrolling *o = r->enrolling; o; o = o->next) {
-		if (o != e && strcmp(o->skeleton, e->skeleton) == 0 && memcmp(o->identity, e->identity, IDENTITY_LEN) != 0)
+		if (o != e && strcmp(o->skeleton, e->skeleton) == 0 &&
+		    memcmp(o->identity, e->identity, IDENTITY_LEN) != 0)
 			return "somebody is being enrolled under such a handle right now";
 	}
 	if (r->own->folded < r->recall)
@@ -254,7 +270,8 @@ static const char *handle_check(struct enrolling *e)
 }
 
 /* Read a request into a new struct enrolling, linked; NULL after it was refused. */
-static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint32_t stream, const Convene__Redeem *m, ingest_done *done, void *ctx)
+static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint32_t stream,
+    const Convene__Redeem *m, ingest_done *done, void *ctx)
 {
 	struct enrolling *e = calloc(1, sizeof *e);
 
@@ -274,9 +291,11 @@ static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint3
 	e->ctx = ctx;
 	e->next = r->enrolling;
 	r->enrolling = e;
-	if (m->identity.len != IDENTITY_LEN || m->device_key.len != KEY_LEN || m->device_signature.len != SIG_LEN || m->salt.len != SALT_LEN ||
-	    m->content.len == 0 || m->content.len > r->charter->content_limit || m->custody > 1) {
-		refuse(e, CONVENE__CODE__MALFORMED, "the enrolment request lacks something, or holds it in a wrong size");
+	if (m->identity.len != IDENTITY_LEN || m->device_key.len != KEY_LEN ||
+	    m->device_signature.len != SIG_LEN || m->salt.len != SALT_LEN || m->content.len == 0 ||
+	    m->content.len > r->charter->content_limit || m->custody > 1) {
+		refuse(e, CONVENE__CODE__MALFORMED,
+		    "the enrolment request lacks something, or holds it in a wrong size");
 		return NULL;
 	}
 	memcpy(e->identity, m->identity.data, IDENTITY_LEN);
@@ -286,8 +305,10 @@ static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint3
 	e->custody = (uint8_t)m->custody;
 	buffer_add(&e->content, m->content.data, m->content.len);
 	if (!key_usable(e->device_key) ||
-	    device_verify(e->device_signature, DEVICE_DOMAIN, &r->node->binding, e->identity, e->device_key, e->custody, e->device_key) != OK) {
-		refuse(e, CONVENE__CODE__BAD_SIGNATURE, "the device key has not signed this enrolment");
+	    device_verify(e->device_signature, DEVICE_DOMAIN, &r->node->binding, e->identity,
+		e->device_key, e->custody, e->device_key) != OK) {
+		refuse(e, CONVENE__CODE__BAD_SIGNATURE,
+		    "the device key has not signed this enrolment");
 		return NULL;
 	}
 	return e;
@@ -300,9 +321,11 @@ static bool answered_before(struct enrolling *e)
 
 	if (!known)
 		return false;
-	if (known->class != SIGNER_DEVICE || memcmp(known->identity, e->identity, IDENTITY_LEN) != 0 ||
+	if (known->class != SIGNER_DEVICE ||
+	    memcmp(known->identity, e->identity, IDENTITY_LEN) != 0 ||
 	    enrol_message(e->relay, known->enrol_id, &e->message) != OK) {
-		refuse(e, CONVENE__CODE__INVITE, "that device key is enrolled already, for somebody else");
+		refuse(e, CONVENE__CODE__INVITE,
+		    "that device key is enrolled already, for somebody else");
 		return true;
 	}
 	handle_check(e); /* fills in the handle */
@@ -327,25 +350,29 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 	if (!e)
 		return;
 	hash_secret(hash, bytes_of_pb(m->secret));
-	err = m->secret.len == 16 ? r->reader->ops->invite_get(r->reader, hash, &e->invite) : ERR_NOTFOUND;
+	err = m->secret.len == 16 ? r->reader->ops->invite_get(r->reader, hash, &e->invite)
+				  : ERR_NOTFOUND;
 	if (err) {
 		refuse(e, CONVENE__CODE__INVITE, "no such invite at this node");
 		return;
 	}
 	if (e->invite.used && memcmp(e->invite.device_key, e->device_key, KEY_LEN) != 0) {
-		refuse(e, CONVENE__CODE__INVITE, "the invite has been used; ask the operator for another");
+		refuse(e, CONVENE__CODE__INVITE,
+		    "the invite has been used; ask the operator for another");
 		return;
 	}
 	if (e->invite.used && answered_before(e))
 		return;
 	if (clock_wall_ms() > e->invite.expires && !e->invite.used) {
-		refuse(e, CONVENE__CODE__INVITE, "the invite has expired; ask the operator for another");
+		refuse(e, CONVENE__CODE__INVITE,
+		    "the invite has expired; ask the operator for another");
 		return;
 	}
 	known = roster_signer(r->roster, e->device_key);
 	if (known && !e->invite.used) {
 		refuse(e, known->revoked > 0 ? CONVENE__CODE__REVOKED : CONVENE__CODE__INVITE,
-		    known->revoked > 0 ? "that device key was revoked, and is never enrolled again" : "that device key is enrolled already");
+		    known->revoked > 0 ? "that device key was revoked, and is never enrolled again"
+				       : "that device key is enrolled already");
 		return;
 	}
 	for (struct enrolling *o = r->enrolling; o; o = o->next) {
@@ -407,7 +434,8 @@ static void invite_done(struct store_job *job)
 	struct invite_job *j = (struct invite_job *)job;
 	static const uint8_t none[ID_LEN];
 
-	j->done(j->ctx, job->result, job->result ? CONVENE__CODE__INTERNAL : 0, job->result ? error_text(job->result) : "", none);
+	j->done(j->ctx, job->result, job->result ? CONVENE__CODE__INTERNAL : 0,
+	    job->result ? error_text(job->result) : "", none);
 	free(j);
 }
 
@@ -419,7 +447,8 @@ static void add_base64url(struct buffer *out, const uint8_t *data, size_t len)
 	buffer_add_str(out, text);
 }
 
-void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text, uint64_t *expires, ingest_done *done, void *ctx)
+void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text,
+    uint64_t *expires, ingest_done *done, void *ctx)
 {
 	struct invite_job *j = calloc(1, sizeof *j);
 	uint8_t secret[16];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The logs themselves, for whoever checks for himself: LOGS_GET, ENTRIES_GET, PROOF_GET, CONTENT_GET. */
+/* The logs themselves, for whoever checks for himself: LOGS_GET, ENTRIES_GET, PROOF_GET,
+ * CONTENT_GET. */
 #include <string.h>
 
 #include "base/error.h"
@@ -64,7 +65,8 @@ void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *
 	struct tree_hash proof[TREE_PROOF_MAX];
 	struct buffer leaves = BUFFER_INIT;
 	Convene__Data d = CONVENE__DATA__INIT;
-	size_t got = 0, hashes = 0, count = m->count == 0 || m->count > ENTRIES_MAX ? ENTRIES_MAX : m->count;
+	size_t got = 0, hashes = 0,
+	       count = m->count == 0 || m->count > ENTRIES_MAX ? ENTRIES_MAX : m->count;
 	uint64_t held = l ? replica_held(l->replica) : 0;
 	int err;
 
@@ -73,7 +75,8 @@ void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *
 		return;
 	}
 	if (m->first >= held) {
-		client_error(s, stream, CONVENE__CODE__NOT_FOUND, "the log has no entry at that index here");
+		client_error(
+		    s, stream, CONVENE__CODE__NOT_FOUND, "the log has no entry at that index here");
 		return;
 	}
 	if (count > held - m->first)
@@ -95,7 +98,8 @@ void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *
 }
 
 /* Where a message stands, by an id or its beginning. */
-static int locate(struct relay *r, struct bytes prefix, uint8_t id[static ID_LEN], struct relay_log **l, uint64_t *index)
+static int locate(struct relay *r, struct bytes prefix, uint8_t id[static ID_LEN],
+    struct relay_log **l, uint64_t *index)
 {
 	uint32_t no;
 	int err = OK;
@@ -131,7 +135,8 @@ void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 	if (!err)
 		err = tlog_proof_write(&text, index, hashes, count, replica_note(l->replica));
 	if (err == ERR_RANGE) {
-		client_error(s, stream, CONVENE__CODE__BUSY, "this log is still being fetched; ask again later");
+		client_error(s, stream, CONVENE__CODE__BUSY,
+		    "this log is still being fetched; ask again later");
 	} else if (err) {
 		answer_error(s, stream, err, "message");
 	} else {
@@ -164,10 +169,13 @@ void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *
 
 		none.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 		none.index = index;
-		none.reason = err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED : CONVENE__ABSENCE__MISSING;
+		none.reason = err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
+						 : CONVENE__ABSENCE__MISSING;
 		channel_send(s->channel, FRAME_CONTENT_NONE, stream, &none.base);
 	}
-	for (size_t at = 0; !err && !content.failed && chunk_make(&c, l->credential.binding.digest, index, salt, buffer_bytes(&content), at);
+	for (size_t at = 0;
+	     !err && !content.failed &&
+	     chunk_make(&c, l->credential.binding.digest, index, salt, buffer_bytes(&content), at);
 	     at += CHUNK_LEN)
 		channel_send(s->channel, FRAME_CONTENT, stream, &c.base);
 	buffer_free(&content);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Messages for our own log: checked, durable in the inbox ("accepted"), then sealed in batches under a signed checkpoint.
+/* Messages for our own log: checked, durable in the inbox ("accepted"), then sealed in batches
+ * under a signed checkpoint.
  *
- * The order of the inbox is the order of the log. That is what makes a crash between signing and committing harmless: the lock file says
- * which head was signed, and the same oldest rows of the inbox give that head again (see resume). Whatever fails on
- * the way to the disk ends the relay; the parent starts it again from what is durable, so memory never runs ahead of it. */
+ * The order of the inbox is the order of the log. That is what makes a crash between signing and
+ * committing harmless: the lock file says which head was signed, and the same oldest rows of the
+ * inbox give that head again (see resume). Whatever fails on the way to the disk ends the relay;
+ * the parent starts it again from what is durable, so memory never runs ahead of it. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/statvfs.h>
@@ -21,7 +23,7 @@ struct submission {
 	struct header header;
 	int parsed, signature, committed;
 	/* Outcome. */
-	bool fresh;       /* accepted now, not before */
+	bool fresh; /* accepted now, not before */
 	uint32_t status, code;
 	uint64_t index;
 	const char *text;
@@ -41,7 +43,7 @@ struct batch {
 	struct batch *next, **at;
 };
 
-#define batch_of_store(j) ((struct batch *)((char *)(j) - offsetof(struct batch, store)))
+#define batch_of_store(j) ((struct batch *)((char *)(j)-offsetof(struct batch, store)))
 
 static void batch_free(struct batch *b)
 {
@@ -71,7 +73,8 @@ static struct batch *batch_new(struct relay *r, size_t count)
 	return b;
 }
 
-static bool submission_set(struct submission *s, struct bytes message, struct bytes salt, struct bytes content)
+static bool submission_set(
+    struct submission *s, struct bytes message, struct bytes salt, struct bytes content)
 {
 	buffer_add(&s->message, message.data, message.len);
 	buffer_add(&s->content, content.data, content.len);
@@ -80,7 +83,8 @@ static bool submission_set(struct submission *s, struct bytes message, struct by
 	return !s->message.failed && !s->content.failed;
 }
 
-/* On a worker, or on the loop thread for a message of our own. `refused`: one before it is, and with it all that follows; only its id matters. */
+/* On a worker, or on the loop thread for a message of our own. `refused`: one before it is, and
+ * with it all that follows; only its id matters. */
 static void submission_verify(struct submission *s, const struct binding *b, bool refused)
 {
 	struct bytes message = buffer_bytes(&s->message);
@@ -92,7 +96,9 @@ static void submission_verify(struct submission *s, const struct binding *b, boo
 	s->signature = refused ? ERR_SIGNATURE : message_verify(message, b, s->header.signer);
 	s->committed = OK;
 	if (s->signature == OK && s->header.has_commitment)
-		s->committed = s->content.len > 0 ? content_check(&s->header, b, s->salt, buffer_bytes(&s->content)) : ERR_NOTFOUND;
+		s->committed = s->content.len > 0 ? content_check(&s->header, b, s->salt,
+							buffer_bytes(&s->content))
+						  : ERR_NOTFOUND;
 	else if (s->content.len > 0)
 		s->committed = ERR_COMMITMENT;
 }
@@ -152,7 +158,8 @@ void ingest_room(struct relay *r)
 	if (left && (r->read_only || r->room_short))
 		log_info("there is room on the disk again");
 	else if (!left && !r->room_short)
-		log_warning("less than %u MiB (limits.free_mib) are free at %s: posts are refused until there is room",
+		log_warning("less than %u MiB (limits.free_mib) are free at %s: posts are refused "
+			    "until there is room",
 		    r->conf->limits.free_mib, r->conf->node.data);
 	r->room_short = !left;
 	r->read_only = r->read_only && !left;
@@ -172,10 +179,13 @@ static void refuse_parse(struct submission *s)
 		refuse(s, CONVENE__CODE__TOO_LARGE, "the message is over 2,048 bytes");
 		break;
 	case ERR_VERSION:
-		refuse(s, CONVENE__CODE__VERSION, "the message has an envelope version that this node does not speak (it speaks 1)");
+		refuse(s, CONVENE__CODE__VERSION,
+		    "the message has an envelope version that this node does not speak (it speaks "
+		    "1)");
 		break;
 	case ERR_NOT_CANONICAL:
-		refuse(s, CONVENE__CODE__MALFORMED, "the message's header is not in the one accepted encoding");
+		refuse(s, CONVENE__CODE__MALFORMED,
+		    "the message's header is not in the one accepted encoding");
 		break;
 	default:
 		refuse(s, CONVENE__CODE__MALFORMED, "the message does not parse");
@@ -186,30 +196,35 @@ static void refuse_verdict(struct submission *s, const struct verdict *v)
 {
 	switch (v->why) {
 	case ERR_NOT_ENROLLED:
-		refuse(s, CONVENE__CODE__NOT_ENROLLED, "the signer is not enrolled at this organisation");
+		refuse(s, CONVENE__CODE__NOT_ENROLLED,
+		    "the signer is not enrolled at this organisation");
 		break;
 	case ERR_REVOKED:
 		refuse(s, CONVENE__CODE__REVOKED, "the signer's key was revoked");
 		break;
 	case ERR_SEQUENCE:
-		refuse(s, CONVENE__CODE__SEQUENCE, "another message of this signer has that sequence or a higher one");
+		refuse(s, CONVENE__CODE__SEQUENCE,
+		    "another message of this signer has that sequence or a higher one");
 		break;
 	case ERR_TOO_LARGE:
 		refuse(s, CONVENE__CODE__TOO_LARGE, "the content is over the forum's limit");
 		break;
 	case ERR_UNKNOWN_KIND:
-		refuse(s, CONVENE__CODE__UNKNOWN_KIND, "this node does not know that kind of message");
+		refuse(
+		    s, CONVENE__CODE__UNKNOWN_KIND, "this node does not know that kind of message");
 		break;
 	default:
 		refuse(s, CONVENE__CODE__WRONG_SIGNER,
-		    v->valid ? "a message of this kind by this signer would have no effect" : "the message is not valid in this log");
+		    v->valid ? "a message of this kind by this signer would have no effect"
+			     : "the message is not valid in this log");
 	}
 }
 
 /* Decide about one message, and take it into the roster if it is accepted. */
 static void admit(struct relay *r, struct submission *s, bool trusted)
 {
-	struct roster_entry e = {.index = r->next_index, .message = buffer_bytes(&s->message), .header = &s->header};
+	struct roster_entry e = {
+	    .index = r->next_index, .message = buffer_bytes(&s->message), .header = &s->header};
 	const struct signer *signer;
 	struct verdict v;
 
@@ -218,7 +233,8 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		return;
 	}
 	if (s->signature) {
-		refuse(s, CONVENE__CODE__BAD_SIGNATURE, "the signature does not verify for this forum and log");
+		refuse(s, CONVENE__CODE__BAD_SIGNATURE,
+		    "the signature does not verify for this forum and log");
 		return;
 	}
 	signer = roster_signer(r->roster, s->header.signer);
@@ -226,17 +242,21 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		/* Perhaps the same again: then the same answer, or a later one. */
 		s->status = (uint32_t)ingest_status(r, s->id, &s->index);
 		if (s->status == CONVENE__STATUS__STATUS_NONE && r->own->folded < r->recall)
-			refuse(s, CONVENE__CODE__BUSY, "this node is still reading what it has accepted; try again later");
+			refuse(s, CONVENE__CODE__BUSY,
+			    "this node is still reading what it has accepted; try again later");
 		else if (s->status == CONVENE__STATUS__STATUS_NONE)
-			refuse(s, CONVENE__CODE__SEQUENCE, "another message of this signer has that sequence or a higher one");
+			refuse(s, CONVENE__CODE__SEQUENCE,
+			    "another message of this signer has that sequence or a higher one");
 		return;
 	}
 	if (s->header.time > clock_wall_ms() + FUTURE_MS) {
-		refuse(s, CONVENE__CODE__IN_THE_FUTURE, "the message is dated more than ten minutes ahead; is the clock right?");
+		refuse(s, CONVENE__CODE__IN_THE_FUTURE,
+		    "the message is dated more than ten minutes ahead; is the clock right?");
 		return;
 	}
 	if (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE) {
-		/* Others' are stored and relayed. To accept one here would promise what is not done yet: that a text changes, or goes. */
+		/* Others' are stored and relayed. To accept one here would promise what is not done
+		 * yet: that a text changes, or goes. */
 		refuse(s, CONVENE__CODE__UNKNOWN_KIND, "this node does not amend or erase yet");
 		return;
 	}
@@ -249,17 +269,24 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	if (s->content.len > r->charter->content_limit) {
 		refuse(s, CONVENE__CODE__TOO_LARGE, "the content is over the forum's limit");
 	} else if (s->committed == ERR_NOTFOUND) {
-		refuse(s, CONVENE__CODE__NO_CONTENT, "the content that the message commits to is missing");
+		refuse(s, CONVENE__CODE__NO_CONTENT,
+		    "the content that the message commits to is missing");
 	} else if (s->committed) {
-		refuse(s, CONVENE__CODE__BAD_COMMITMENT, "content and salt are not those that the message commits to");
+		refuse(s, CONVENE__CODE__BAD_COMMITMENT,
+		    "content and salt are not those that the message commits to");
 	} else if (r->stopping) {
 		refuse(s, CONVENE__CODE__SHUTTING_DOWN, "this node is stopping");
 	} else if (r->inbox_count >= r->conf->limits.inbox) {
-		refuse(s, CONVENE__CODE__BUSY, "too many messages wait to be sealed; try again later");
+		refuse(
+		    s, CONVENE__CODE__BUSY, "too many messages wait to be sealed; try again later");
 	} else if (r->read_only || !room_left(r)) {
-		refuse(s, CONVENE__CODE__READ_ONLY, "the node's disk is nearly full: it takes no posts until its operator makes room");
-	} else if (!trusted && v.class == SIGNER_DEVICE && !quota_take(r, v.identity, clock_mono_ms())) {
-		refuse(s, CONVENE__CODE__QUOTA, "too many messages from this participant in an hour; try again later");
+		refuse(s, CONVENE__CODE__READ_ONLY,
+		    "the node's disk is nearly full: it takes no posts until its operator makes "
+		    "room");
+	} else if (!trusted && v.class == SIGNER_DEVICE &&
+		   !quota_take(r, v.identity, clock_mono_ms())) {
+		refuse(s, CONVENE__CODE__QUOTA,
+		    "too many messages from this participant in an hour; try again later");
 	} else if (roster_judge(r->roster, &e, &v) != OK) {
 		refuse(s, CONVENE__CODE__INTERNAL, "out of memory");
 	} else {
@@ -292,7 +319,8 @@ static void batch_answer(struct batch *b)
 	if (b->done) {
 		const struct submission *s = &b->list[0];
 
-		b->done(b->ctx, s->status == CONVENE__STATUS__REFUSED ? ERR_REFUSED : OK, s->code, s->text ? s->text : "", s->id);
+		b->done(b->ctx, s->status == CONVENE__STATUS__REFUSED ? ERR_REFUSED : OK, s->code,
+		    s->text ? s->text : "", s->id);
 	}
 	if (!b->session)
 		return;
@@ -310,7 +338,8 @@ static void batch_answer(struct batch *b)
 			outcomes[i].code = s->code;
 			if (s->text)
 				outcomes[i].text = pb_of(bytes_str(s->text));
-			if (s->status == CONVENE__STATUS__REFUSED && s->code != CONVENE__CODE__NOT_FIRST)
+			if (s->status == CONVENE__STATUS__REFUSED &&
+			    s->code != CONVENE__CODE__NOT_FIRST)
 				stranger_trouble(b->session, s->text);
 			list[i] = &outcomes[i];
 		}
@@ -334,7 +363,8 @@ static int inbox_run(struct store_job *job, struct store *writer, struct forum *
 		uint64_t no;
 
 		if (s->fresh)
-			err = writer->ops->inbox_add(writer, s->id, buffer_bytes(&s->message), s->salt, buffer_bytes(&s->content), &no);
+			err = writer->ops->inbox_add(writer, s->id, buffer_bytes(&s->message),
+			    s->salt, buffer_bytes(&s->content), &no);
 	}
 	/* A prefix of a batch may be in the transaction now: all or nothing. */
 	return forum_spoilt(job, err);
@@ -355,14 +385,17 @@ static void inbox_done(struct store_job *job)
 	struct relay *r = b->relay;
 
 	if (job->result != OK) {
-		log_error("accepted messages could not be stored (%s); starting anew from what is", error_text(job->result));
+		log_error("accepted messages could not be stored (%s); starting anew from what is",
+		    error_text(job->result));
 		relay_fail(r);
 	}
 	for (size_t i = 0; i < b->count; i++) {
 		struct submission *u = &b->list[i];
 
-		if (u->status == CONVENE__STATUS__ACCEPTED && (u->fresh ? job->result != OK : r->failed))
-			refuse(u, CONVENE__CODE__INTERNAL, "the node could not store the message; send it again");
+		if (u->status == CONVENE__STATUS__ACCEPTED &&
+		    (u->fresh ? job->result != OK : r->failed))
+			refuse(u, CONVENE__CODE__INTERNAL,
+			    "the node could not store the message; send it again");
 	}
 	if (job->result == OK)
 		r->inbox_durable += b->accepted;
@@ -385,7 +418,8 @@ static void batch_admit(struct batch *b, bool trusted)
 		admit(r, s, trusted);
 		if (s->status == CONVENE__STATUS__REFUSED)
 			break;
-		/* Also one that was sent before: what it says then may still be on its way to the disk, ahead of our job. */
+		/* Also one that was sent before: what it says then may still be on its way to the
+		 * disk, ahead of our job. */
 		wait |= s->status == CONVENE__STATUS__ACCEPTED;
 		s->fresh = r->next_index != before;
 		if (s->fresh) {
@@ -394,7 +428,8 @@ static void batch_admit(struct batch *b, bool trusted)
 		}
 	}
 	while (++i < b->count)
-		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST, "an earlier message of the batch was refused");
+		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST,
+		    "an earlier message of the batch was refused");
 	if (wait) {
 		b->store.vital = true;
 		b->store.run = inbox_run;
@@ -419,21 +454,25 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 	size_t bytes = 0;
 
 	if (m->forum.len != HASH_LEN || memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
-		client_refuse(session, stream, CONVENE__CODE__WRONG_FORUM, "these messages are signed for another forum");
+		client_refuse(session, stream, CONVENE__CODE__WRONG_FORUM,
+		    "these messages are signed for another forum");
 		return;
 	}
 	if (!bytes_equal(bytes_of_pb(m->log), bytes_str(r->node->binding.log_name))) {
-		client_refuse(session, stream, CONVENE__CODE__WRONG_LOG, "these messages are signed for another log than this node's");
+		client_refuse(session, stream, CONVENE__CODE__WRONG_LOG,
+		    "these messages are signed for another log than this node's");
 		return;
 	}
 	if (m->n_submissions == 0 || m->n_submissions > 1024) {
-		client_refuse(session, stream, CONVENE__CODE__MALFORMED, "a SUBMIT holds 1 to 1,024 messages");
+		client_refuse(session, stream, CONVENE__CODE__MALFORMED,
+		    "a SUBMIT holds 1 to 1,024 messages");
 		return;
 	}
 	for (size_t i = 0; i < m->n_submissions; i++)
 		bytes += m->submissions[i]->message.len + m->submissions[i]->content.len;
 	if (r->held_bytes + bytes > HELD_BYTES_MAX) {
-		client_error(session, stream, CONVENE__CODE__BUSY, "too much is being submitted at once; try again later");
+		client_error(session, stream, CONVENE__CODE__BUSY,
+		    "too much is being submitted at once; try again later");
 		return;
 	}
 	b = batch_new(r, m->n_submissions);
@@ -446,7 +485,8 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 	for (size_t i = 0; i < b->count; i++) {
 		const Convene__Submission *s = m->submissions[i];
 
-		if (!submission_set(&b->list[i], bytes_of_pb(s->message), bytes_of_pb(s->salt), bytes_of_pb(s->content))) {
+		if (!submission_set(&b->list[i], bytes_of_pb(s->message), bytes_of_pb(s->salt),
+			bytes_of_pb(s->content))) {
 			client_error(session, stream, CONVENE__CODE__INTERNAL, "out of memory");
 			batch_free(b);
 			return;
@@ -474,7 +514,8 @@ void ingest_session_closed(struct session *s)
 	}
 }
 
-void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN], struct bytes content, ingest_done *done, void *ctx)
+void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN],
+    struct bytes content, ingest_done *done, void *ctx)
 {
 	struct batch *b = batch_new(r, 1);
 
@@ -583,16 +624,20 @@ static void heads_compare(struct relay *r)
 	uint8_t root[HASH_LEN];
 
 	signer_head(r->signer, &signed_size, root);
-	if (signed_size == held && (held == 0 || memcmp(root, replica_held_root(r->own->replica), HASH_LEN) == 0))
+	if (signed_size == held &&
+	    (held == 0 || memcmp(root, replica_held_root(r->own->replica), HASH_LEN) == 0))
 		return;
 	if (signed_size > held && signed_size - held <= r->inbox_count) {
-		/* Stopped between signing and committing: the same batch must come again. seal.c checks its root. */
+		/* Stopped between signing and committing: the same batch must come again. seal.c
+		 * checks its root. */
 		r->resume = (size_t)(signed_size - held);
 		return;
 	}
-	snprintf(r->halted, sizeof r->halted, "the lock file says that %llu entries were signed, the store holds %llu: %s",
+	snprintf(r->halted, sizeof r->halted,
+	    "the lock file says that %llu entries were signed, the store holds %llu: %s",
 	    (unsigned long long)signed_size, (unsigned long long)held,
-	    signed_size > held ? "this store is an older copy" : "the lock file is missing or an older copy");
+	    signed_size > held ? "this store is an older copy"
+			       : "the lock file is missing or an older copy");
 	log_error("sealing stopped: %s", r->halted);
 }
 
@@ -607,7 +652,8 @@ int ingest_start(struct relay *r)
 	if (err)
 		return err;
 	folded = forum_roster(r->writer.forum, r->own->no);
-	r->roster = folded ? roster_copy(folded) : roster_new(&r->own->credential, r->charter, NULL);
+	r->roster = folded ? roster_copy(folded)
+			   : roster_new(&r->own->credential, r->charter, NULL);
 	if (!r->roster)
 		return ERR_NOMEM;
 	r->next_index = roster_next(r->roster);
@@ -617,7 +663,8 @@ int ingest_start(struct relay *r)
 	if (!err) {
 		heads_compare(r);
 		if (r->inbox_count > 0)
-			log_info("%zu accepted message%s to be sealed", r->inbox_count, r->inbox_count == 1 ? " waits" : "s wait");
+			log_info("%zu accepted message%s to be sealed", r->inbox_count,
+			    r->inbox_count == 1 ? " waits" : "s wait");
 	}
 	return err;
 }

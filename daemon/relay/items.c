@@ -7,7 +7,9 @@
 #include "daemon/relay/answer.h"
 
 #define INLINE_MAX 65536 /* a content up to this comes with its item */
-#define LEAN_BACKLOG (CHANNEL_OUTPUT_MAX / 4) /* but not where the contents of one thread would fill the connection */
+#define LEAN_BACKLOG          \
+	(CHANNEL_OUTPUT_MAX / \
+	    4) /* but not where the contents of one thread would fill the connection */
 #define LEAN_MAX 256
 
 static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
@@ -30,7 +32,8 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	m->message = answer_copy(a, leaf.data, leaf.len);
 	m->content_state = CONVENE__CONTENT_STATE__CONTENT_NONE_NEEDED;
 	if (message_parse(leaf, &h) == OK && h.has_commitment) {
-		int got = r->reader->ops->content_get(r->reader, row->log_no, row->index, row->id, salt, &content);
+		int got = r->reader->ops->content_get(
+		    r->reader, row->log_no, row->index, row->id, salt, &content);
 
 		if (got == ERR_REFUSED) {
 			m->content_state = CONVENE__CONTENT_STATE__CONTENT_ERASED;

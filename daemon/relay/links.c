@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Connections: who is it, a peer or a client, and may it (SPEC.md 10.3). After that a peer's frames go to lib/sync.
+/* Connections: who is it, a peer or a client, and may it (SPEC.md 10.3). After that a peer's frames
+ * go to lib/sync.
  *
- * Two nodes that dial each other at once would end up with two links. Both keep the one that was opened by the node
- * whose name is the smaller, so that they agree without a word. */
+ * Two nodes that dial each other at once would end up with two links. Both keep the one that was
+ * opened by the node whose name is the smaller, so that they agree without a word. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +15,8 @@
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
 #define RATE_LOG_MS 60000 /* the same trouble with a peer is told once a minute */
-#define STRANGERS_TOLD 200 /* and that with others so often: a line costs them a packet, and us disk */
+#define STRANGERS_TOLD \
+	200 /* and that with others so often: a line costs them a packet, and us disk */
 
 static const struct channel_events events;
 
@@ -64,7 +66,8 @@ static void dial_later(struct peer *p)
 
 	if (!p->conf->address.text[0] || p->relay->stopping)
 		return;
-	/* Nodes that lost each other at the same moment should not all come back at the same moment. */
+	/* Nodes that lost each other at the same moment should not all come back at the same
+	 * moment. */
 	random_fill(&jitter, 1);
 	ms = p->retry_ms + p->retry_ms * jitter / 1024;
 	tv = (struct timeval){(time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000)};
@@ -156,7 +159,8 @@ static void refuse(struct session *s, uint32_t code, int err, const char *text)
 {
 	struct peer *p = s->peer;
 
-	/* Who dials us and fails has proven nothing of who it is: its trouble is not told as the peer's, nor over what is known of it. */
+	/* Who dials us and fails has proven nothing of who it is: its trouble is not told as the
+	 * peer's, nor over what is known of it. */
 	if (p && s->outgoing) {
 		peer_trouble(p, text);
 	} else if (p) {
@@ -173,9 +177,11 @@ static void client_greet(struct session *s)
 	size_t same = 0;
 
 	for (struct session *other = r->sessions; other; other = other->next)
-		same += other->is_client && strcmp(channel_host(other->channel), channel_host(s->channel)) == 0;
+		same += other->is_client &&
+			strcmp(channel_host(other->channel), channel_host(s->channel)) == 0;
 	if (r->client_count >= r->conf->limits.clients) {
-		refuse(s, CONVENE__CODE__BUSY, ERR_BUSY, "this node has as many clients as it takes; try again later");
+		refuse(s, CONVENE__CODE__BUSY, ERR_BUSY,
+		    "this node has as many clients as it takes; try again later");
 	} else if (same >= r->conf->limits.clients_per_address) {
 		refuse(s, CONVENE__CODE__BUSY, ERR_BUSY, "too many connections from this address");
 	} else {
@@ -200,7 +206,8 @@ static void link_up(struct session *s)
 			channel_close(s->channel);
 			return;
 		}
-		/* Another one in the same direction: the old one is dead, and its end has not reached us. */
+		/* Another one in the same direction: the old one is dead, and its end has not
+		 * reached us. */
 		struct session *old = NULL;
 
 		for (struct session *other = r->sessions; other; other = other->next) {
@@ -215,7 +222,8 @@ static void link_up(struct session *s)
 			channel_close(old->channel);
 		}
 	}
-	/* It is a link from here on: when it closes, whoever it belongs to by then, the peer can be dialled again. */
+	/* It is a link from here on: when it closes, whoever it belongs to by then, the peer can be
+	 * dialled again. */
 	if (p->dialling == s->channel)
 		p->dialling = NULL;
 	s->greeted = true;
@@ -230,7 +238,8 @@ static void link_up(struct session *s)
 	}
 	r->link_count++;
 	event_del(p->timer);
-	log_info("peer %s: linked (%s %s)", p->conf->name, s->outgoing ? "we dialled" : "it dialled from", channel_address(s->channel));
+	log_info("peer %s: linked (%s %s)", p->conf->name,
+	    s->outgoing ? "we dialled" : "it dialled from", channel_address(s->channel));
 	tick_soon(r);
 }
 
@@ -289,40 +298,49 @@ static void peer_hello(struct session *s, const Convene__Hello *m)
 	}
 	p = peer_by_name(r, organisation);
 	if (!p) {
-		snprintf(text, sizeof text, "%.*s is not a peer of %s: no peer block there names it", (int)organisation.len,
+		snprintf(text, sizeof text,
+		    "%.*s is not a peer of %s: no peer block there names it", (int)organisation.len,
 		    (const char *)organisation.data, r->conf->node.name);
 		refuse(s, CONVENE__CODE__NOT_A_PEER, ERR_REFUSED, text);
 		return;
 	}
 	if (s->peer && s->peer != p) {
-		snprintf(text, sizeof text, "at this address answers %s, not %s", p->conf->name, s->peer->conf->name);
+		snprintf(text, sizeof text, "at this address answers %s, not %s", p->conf->name,
+		    s->peer->conf->name);
 		refuse(s, CONVENE__CODE__WRONG_ROOT, ERR_WRONG_ROOT, text);
 		return;
 	}
 	if (!s->peer)
 		s->peer = p;
 	if (m->forum.len != HASH_LEN || memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
-		snprintf(text, sizeof text, "%s and %s have different charters: not the same forum", p->conf->name, r->conf->node.name);
+		snprintf(text, sizeof text, "%s and %s have different charters: not the same forum",
+		    p->conf->name, r->conf->node.name);
 		refuse(s, CONVENE__CODE__WRONG_FORUM, ERR_OTHER_FORUM, text);
 		return;
 	}
-	err = credential_open_newer(&c, r->charter->forum, bytes_of_pb(m->log), bytes_of_pb(m->credential));
+	err = credential_open_newer(
+	    &c, r->charter->forum, bytes_of_pb(m->log), bytes_of_pb(m->credential));
 	if (err) {
-		snprintf(text, sizeof text, "the credential of %s does not verify: %s", p->conf->name, error_text(err));
+		snprintf(text, sizeof text, "the credential of %s does not verify: %s",
+		    p->conf->name, error_text(err));
 		refuse(s, CONVENE__CODE__BAD_SIGNATURE, err, text);
 		credential_clear(&c);
 		return;
 	}
 	r->reader->ops->serial_get(r->reader, c.root_key, &serial, NULL);
 	if (memcmp(c.root_key, p->conf->root.public, KEY_LEN) != 0) {
-		snprintf(text, sizeof text, "the root key of %s is not the one in the peer block of %s", p->conf->name, r->conf->node.name);
+		snprintf(text, sizeof text,
+		    "the root key of %s is not the one in the peer block of %s", p->conf->name,
+		    r->conf->node.name);
 		refuse(s, CONVENE__CODE__WRONG_ROOT, ERR_WRONG_ROOT, text);
 	} else if (c.node.serial < serial) {
-		snprintf(text, sizeof text, "the credential of %s has serial %llu, and %llu was seen before", p->conf->name,
+		snprintf(text, sizeof text,
+		    "the credential of %s has serial %llu, and %llu was seen before", p->conf->name,
 		    (unsigned long long)c.node.serial, (unsigned long long)serial);
 		refuse(s, CONVENE__CODE__WRONG_TLS_KEY, ERR_WRONG_TLS, text);
 	} else if (channel_pin(s->channel, pin) != OK || !credential_has_pin(&c, pin)) {
-		snprintf(text, sizeof text, "the TLS key in use is not one that the credential of %s names", p->conf->name);
+		snprintf(text, sizeof text,
+		    "the TLS key in use is not one that the credential of %s names", p->conf->name);
 		refuse(s, CONVENE__CODE__WRONG_TLS_KEY, ERR_WRONG_TLS, text);
 	} else if (r->link_count >= r->conf->limits.peers && !p->link) {
 		refuse(s, CONVENE__CODE__BUSY, ERR_BUSY, "this node has as many links as it takes");
@@ -346,15 +364,21 @@ static void hello_frame(struct session *s, const struct frame *frame)
 	}
 	m = (const Convene__Hello *)any;
 	if (m->version_min > PROTOCOL_VERSION_MAX || m->version_max < PROTOCOL_VERSION_MIN) {
-		snprintf(text, sizeof text, "unsupported version: you speak %u to %u, %s speaks %d to %d", m->version_min, m->version_max,
-		    s->relay->conf->node.name, PROTOCOL_VERSION_MIN, PROTOCOL_VERSION_MAX);
+		snprintf(text, sizeof text,
+		    "unsupported version: you speak %u to %u, %s speaks %d to %d", m->version_min,
+		    m->version_max, s->relay->conf->node.name, PROTOCOL_VERSION_MIN,
+		    PROTOCOL_VERSION_MAX);
 		refuse(s, CONVENE__CODE__VERSION, ERR_VERSION, text);
 	} else if (m->role == CONVENE__ROLE__PEER) {
 		peer_hello(s, m);
 	} else if (m->role != CONVENE__ROLE__CLIENT || s->outgoing) {
-		refuse(s, CONVENE__CODE__UNEXPECTED, ERR_REFUSED, "HELLO names no role that is expected here");
-	} else if (m->forum.len > 0 && (m->forum.len != HASH_LEN || memcmp(m->forum.data, s->relay->charter->forum, HASH_LEN) != 0)) {
-		refuse(s, CONVENE__CODE__WRONG_FORUM, ERR_OTHER_FORUM, "this node belongs to another forum");
+		refuse(s, CONVENE__CODE__UNEXPECTED, ERR_REFUSED,
+		    "HELLO names no role that is expected here");
+	} else if (m->forum.len > 0 &&
+		   (m->forum.len != HASH_LEN ||
+		       memcmp(m->forum.data, s->relay->charter->forum, HASH_LEN) != 0)) {
+		refuse(s, CONVENE__CODE__WRONG_FORUM, ERR_OTHER_FORUM,
+		    "this node belongs to another forum");
 	} else {
 		client_greet(s);
 	}
@@ -535,7 +559,8 @@ int links_start(struct relay *r)
 	return err;
 }
 
-/* The config was loaded again: keep the links whose block is the same, whatever their place in the file. */
+/* The config was loaded again: keep the links whose block is the same, whatever their place in the
+ * file. */
 void links_update(struct relay *r, const struct conf *old)
 {
 	struct peer *next;
@@ -548,7 +573,9 @@ void links_update(struct relay *r, const struct conf *old)
 		for (size_t i = 0; i < r->conf->peer_count; i++) {
 			const struct conf_peer *c = &r->conf->peers[i];
 
-			if (strcmp(c->name, p->conf->name) == 0 && strcmp(c->address.text, p->conf->address.text) == 0 && verifier_equal(&c->root, &p->conf->root))
+			if (strcmp(c->name, p->conf->name) == 0 &&
+			    strcmp(c->address.text, p->conf->address.text) == 0 &&
+			    verifier_equal(&c->root, &p->conf->root))
 				same = c;
 		}
 		if (same)
@@ -567,7 +594,8 @@ void links_stop(struct relay *r)
 	for (struct peer *p = r->peers; p; p = p->next)
 		event_del(p->timer);
 	for (struct session *s = r->sessions; s; s = s->next)
-		channel_refuse(s->channel, CONVENE__CODE__SHUTTING_DOWN, OK, "this node is stopping");
+		channel_refuse(
+		    s->channel, CONVENE__CODE__SHUTTING_DOWN, OK, "this node is stopping");
 }
 
 void links_free(struct relay *r)

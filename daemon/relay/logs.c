@@ -7,7 +7,8 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-/* First logs that one root key may show here: more than one is a fork (SPEC.md 4.4), which is to be seen, and to cost no more than that. */
+/* First logs that one root key may show here: more than one is a fork (SPEC.md 4.4), which is to be
+ * seen, and to cost no more than that. */
 #define FIRST_LOGS_MAX 8
 
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
@@ -33,7 +34,8 @@ struct relay_log *log_by_digest(struct relay *r, const uint8_t *digest, size_t l
 bool member_has(const struct relay *r, const char *name, const uint8_t root[static KEY_LEN])
 {
 	for (size_t i = 0; i < r->member_count; i++) {
-		if (strcmp(r->members[i].name, name) == 0 && memcmp(r->members[i].root_key, root, KEY_LEN) == 0)
+		if (strcmp(r->members[i].name, name) == 0 &&
+		    memcmp(r->members[i].root_key, root, KEY_LEN) == 0)
 			return true;
 	}
 	return false;
@@ -49,11 +51,13 @@ int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, 
 	return err ? err : leaves_next(buffer_bytes(out), &pos, leaf);
 }
 
-static int replica_read_store(void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+static int replica_read_store(
+    void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
 {
 	struct relay_log *l = ctx;
 
-	return l->relay->reader->ops->read(l->relay->reader, l->no, first, count, max_bytes, out, got);
+	return l->relay->reader->ops->read(
+	    l->relay->reader, l->no, first, count, max_bytes, out, got);
 }
 
 static void log_free(struct relay_log *l)
@@ -66,7 +70,8 @@ static void log_free(struct relay_log *l)
 }
 
 /* Make a log known: `entry0` is its credential, which is checked (again). */
-static int log_new(struct relay *r, uint32_t no, struct bytes name, struct bytes entry0, struct relay_log **out)
+static int log_new(
+    struct relay *r, uint32_t no, struct bytes name, struct bytes entry0, struct relay_log **out)
 {
 	struct relay_log *l = calloc(1, sizeof *l);
 	int err = ERR_NOMEM;
@@ -77,7 +82,8 @@ static int log_new(struct relay *r, uint32_t no, struct bytes name, struct bytes
 	l->relay = r;
 	err = credential_open(&l->credential, r->charter->forum, name, entry0);
 	if (!err) {
-		l->replica = replica_new(&l->credential.log, (struct replica_reader){replica_read_store, l});
+		l->replica = replica_new(
+		    &l->credential.log, (struct replica_reader){replica_read_store, l});
 		err = l->replica ? OK : ERR_NOMEM;
 	}
 	if (err) {
@@ -111,7 +117,8 @@ static int load_one(void *ctx, const struct store_log *row)
 	struct loading *loading = ctx;
 	struct relay *r = loading->relay;
 	struct tree_hash *blocks = NULL, right[64];
-	size_t block_count = (size_t)(row->size / TREE_BLOCK), right_count = row->right.len / HASH_LEN, got = 0, pos = 0;
+	size_t block_count = (size_t)(row->size / TREE_BLOCK),
+	       right_count = row->right.len / HASH_LEN, got = 0, pos = 0;
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
 	struct relay_log *l = NULL;
@@ -119,7 +126,8 @@ static int load_one(void *ctx, const struct store_log *row)
 
 	strcpy(loading->name, row->name);
 	if (row->size == 0)
-		return OK; /* taken up and nothing received: its credential comes again from whoever shows it */
+		return OK; /* taken up and nothing received: its credential comes again from whoever
+			      shows it */
 	if (right_count > 64)
 		return ERR_STORE;
 	if (right_count > 0)
@@ -135,7 +143,8 @@ static int load_one(void *ctx, const struct store_log *row)
 	if (!err)
 		err = log_new(r, row->no, bytes_str(row->name), leaf, &l);
 	if (!err)
-		err = replica_load(l->replica, row->size, row->root, blocks, block_count, row->checkpoint, right, right_count);
+		err = replica_load(l->replica, row->size, row->root, blocks, block_count,
+		    row->checkpoint, right, right_count);
 	if (!err) {
 		l->state = row->state;
 		l->folded = row->folded;
@@ -159,11 +168,13 @@ int logs_load(struct relay *r)
 		return err;
 	}
 	for (struct relay_log *l = r->logs; l && !err; l = l->next) {
-		l->own = memcmp(l->credential.binding.digest, r->node->binding.digest, DIGEST_LEN) == 0;
+		l->own = memcmp(l->credential.binding.digest, r->node->binding.digest,
+			     DIGEST_LEN) == 0;
 		if (l->own)
 			r->own = l;
 		if (l->carried)
-			err = sync_add_log(r->sync, l->no, l->replica, &l->credential.binding, l->own, now);
+			err = sync_add_log(
+			    r->sync, l->no, l->replica, &l->credential.binding, l->own, now);
 	}
 	return err;
 }
@@ -179,7 +190,8 @@ void logs_free(struct relay *r)
 	r->own = NULL;
 }
 
-/* Our own log on a node's first start: known, and empty until the credential is sealed as entry 0. */
+/* Our own log on a node's first start: known, and empty until the credential is sealed as entry 0.
+ */
 int logs_add_own(struct relay *r)
 {
 	struct store *w = r->writer.store;
@@ -191,7 +203,8 @@ int logs_add_own(struct relay *r)
 		return OK;
 	err = w->ops->begin(w);
 	if (!err) {
-		err = w->ops->log_add(w, bytes_str(r->node->binding.log_name), r->node->binding.digest, &no);
+		err = w->ops->log_add(
+		    w, bytes_str(r->node->binding.log_name), r->node->binding.digest, &no);
 		if (err == ERR_EXISTS)
 			err = OK;
 		if (err)
@@ -200,7 +213,8 @@ int logs_add_own(struct relay *r)
 			err = w->ops->commit(w);
 	}
 	if (!err)
-		err = log_new(r, no, bytes_str(r->node->binding.log_name), buffer_bytes(&r->node->message), &l);
+		err = log_new(r, no, bytes_str(r->node->binding.log_name),
+		    buffer_bytes(&r->node->message), &l);
 	if (err)
 		return err;
 	l->own = true;
@@ -212,7 +226,8 @@ int logs_add_own(struct relay *r)
 
 /* ---- what lib/sync asks for ---- */
 
-static void io_send(void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+static void io_send(
+    void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
 {
 	(void)ctx;
 	channel_send(((struct session *)link)->channel, type, stream, message);
@@ -247,7 +262,8 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 	channel_refuse(s->channel, fault_code(err), err, line);
 }
 
-static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
+    struct buffer *out, size_t *got)
 {
 	struct relay *r = ctx;
 
@@ -291,7 +307,8 @@ static void append_done(struct store_job *job)
 	tick_soon(r);
 }
 
-static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, const uint64_t *wanted, size_t wanted_count)
+static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, const uint64_t *wanted,
+    size_t wanted_count)
 {
 	struct relay *r = ctx;
 	struct append_job *a = calloc(1, sizeof *a);
@@ -346,7 +363,8 @@ void logs_reset(struct relay *r, uint32_t no)
 	int err = r->reader->ops->log_get(r->reader, no, reset_one, l);
 
 	if (err)
-		log_error("log %s: can't go back to what the store holds: %s", l->credential.binding.log_name, error_text(err));
+		log_error("log %s: can't go back to what the store holds: %s",
+		    l->credential.binding.log_name, error_text(err));
 }
 
 static void io_reset(void *ctx, uint32_t no)
@@ -361,7 +379,8 @@ static int io_wanted(void *ctx, uint32_t no, uint64_t from, uint64_t *out, size_
 	return r->reader->ops->wanted(r->reader, no, from, out, count);
 }
 
-static int io_content(void *ctx, uint32_t no, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
+static int io_content(
+    void *ctx, uint32_t no, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
 	struct relay *r = ctx;
 	struct relay_log *l = log_by_no(r, no);
@@ -378,8 +397,9 @@ static int io_content(void *ctx, uint32_t no, uint64_t index, uint8_t salt[stati
 	return err;
 }
 
-static void io_content_commit(void *ctx, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
-    struct bytes message, struct bytes content)
+static void io_content_commit(void *ctx, uint32_t no, uint64_t index,
+    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes message,
+    struct bytes content)
 {
 	views_content(ctx, no, index, id, salt, message, content);
 }
@@ -408,7 +428,8 @@ struct add_job {
 static int add_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
 	struct relay_log *l = ((struct add_job *)job)->log;
-	int err = writer->ops->log_add(writer, bytes_str(l->credential.binding.log_name), l->credential.binding.digest, &l->no);
+	int err = writer->ops->log_add(writer, bytes_str(l->credential.binding.log_name),
+	    l->credential.binding.digest, &l->no);
 
 	(void)forum;
 	return err == ERR_EXISTS ? OK : err;
@@ -421,7 +442,8 @@ static void add_done(struct store_job *job)
 
 	if (job->result == OK && !log_by_digest(r, l->credential.binding.digest, DIGEST_LEN) &&
 	    logs_of_root(r, l->credential.root_key) < FIRST_LOGS_MAX &&
-	    sync_add_log(r->sync, l->no, l->replica, &l->credential.binding, false, clock_mono_ms()) == OK) {
+	    sync_add_log(
+		r->sync, l->no, l->replica, &l->credential.binding, false, clock_mono_ms()) == OK) {
 		log_info("log %s is new here", l->credential.binding.log_name);
 		log_link(r, l);
 		tick_soon(r);
@@ -443,7 +465,8 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 		return err;
 	if (!member_has(r, l->credential.organisation, l->credential.root_key))
 		err = ERR_NOT_MEMBER;
-	else if (!l->carried || l->credential.number > 1 || logs_of_root(r, l->credential.root_key) >= FIRST_LOGS_MAX)
+	else if (!l->carried || l->credential.number > 1 ||
+		 logs_of_root(r, l->credential.root_key) >= FIRST_LOGS_MAX)
 		err = ERR_REFUSED;
 	a = err ? NULL : calloc(1, sizeof *a);
 	if (!a) {
@@ -473,8 +496,10 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 	if (r->halted[0])
 		return;
 	snprintf(r->halted, sizeof r->halted,
-	    "%s shows %llu entries of our own log and we hold %llu: this store was restored from an older copy",
-	    s->peer ? s->peer->conf->name : "a peer", (unsigned long long)size, (unsigned long long)replica_held(r->own->replica));
+	    "%s shows %llu entries of our own log and we hold %llu: this store was restored from "
+	    "an older copy",
+	    s->peer ? s->peer->conf->name : "a peer", (unsigned long long)size,
+	    (unsigned long long)replica_held(r->own->replica));
 	log_error("sealing stopped: %s", r->halted);
 }
 
@@ -488,8 +513,8 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 	if (!l || l->state == LOG_SUSPECT)
 		return;
 	l->state = LOG_SUSPECT;
-	log_error("log %s: %s shows another history than the one held here", l->credential.binding.log_name,
-	    s->peer ? s->peer->conf->name : "a peer");
+	log_error("log %s: %s shows another history than the one held here",
+	    l->credential.binding.log_name, s->peer ? s->peer->conf->name : "a peer");
 }
 
 struct sync_io logs_sync_io(struct relay *r)

@@ -10,7 +10,7 @@
 
 struct person {
 	uint8_t identity[IDENTITY_LEN];
-	double spent;     /* messages not yet forgotten */
+	double spent; /* messages not yet forgotten */
 	uint64_t at;
 	struct person *next;
 };
@@ -19,8 +19,8 @@ struct quota {
 	struct person *buckets[BUCKETS];
 };
 
-/* Identities are chosen by participants' clients, so some may collide on purpose: they slow down each other's organisation, which can
- * revoke them. */
+/* Identities are chosen by participants' clients, so some may collide on purpose: they slow down
+ * each other's organisation, which can revoke them. */
 static struct person **place_of(struct quota *q, const uint8_t identity[static IDENTITY_LEN])
 {
 	return &q->buckets[(identity[0] | identity[1] << 8) % BUCKETS];

@@ -24,8 +24,10 @@ void relay_reload(struct relay *r, char *why, size_t len)
 	const char *what = NULL;
 
 	if (conf_load(&fresh, r->conf->file, &errors) != OK) {
-		snprintf(why, len, "%s:%u: %s%s; the old config stays", errors.file ? errors.file : r->conf->file,
-		    errors.count ? errors.list[0].line : 0, errors.count ? errors.list[0].message : "not readable",
+		snprintf(why, len, "%s:%u: %s%s; the old config stays",
+		    errors.file ? errors.file : r->conf->file,
+		    errors.count ? errors.list[0].line : 0,
+		    errors.count ? errors.list[0].message : "not readable",
 		    errors.count > 1 ? " (convened -n lists all mistakes)" : "");
 	} else if (!conf_reloadable(r->conf, fresh, &what)) {
 		snprintf(why, len, "%s can't change without a restart; the old config stays", what);
@@ -69,7 +71,8 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (r->learning && clock_mono_ms() - r->started > LEARN_MS) {
-		log_info("not every peer has answered within %d s; going on without them", LEARN_MS / 1000);
+		log_info("not every peer has answered within %d s; going on without them",
+		    LEARN_MS / 1000);
 		seal_allowed(r);
 	}
 	ingest_room(r);
@@ -119,7 +122,8 @@ void relay_fail(struct relay *r)
 	relay_stop(r);
 }
 
-static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
+static void on_accept(
+    struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *sa, int len, void *arg)
 {
 	struct relay *r = arg;
 	struct session *fresh;
@@ -128,7 +132,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	(void)listener;
 	(void)sa;
 	(void)len;
-	/* Connections that have not said who they are cost a handshake each: no more of them than of clients. */
+	/* Connections that have not said who they are cost a handshake each: no more of them than
+	 * of clients. */
 	for (struct session *s = r->sessions; s; s = s->next)
 		greeting += !s->greeted;
 	if (greeting > r->conf->limits.clients) {
@@ -137,7 +142,8 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
 	}
 	fresh = session_accept(r, fd, true);
 	for (struct session *s = r->sessions; fresh && s; s = s->next)
-		same += !s->greeted && strcmp(channel_host(s->channel), channel_host(fresh->channel)) == 0;
+		same += !s->greeted &&
+			strcmp(channel_host(s->channel), channel_host(fresh->channel)) == 0;
 	if (same > r->conf->limits.clients_per_address)
 		channel_drop(fresh->channel);
 }
@@ -163,7 +169,10 @@ static int store_start(struct relay *r)
 	snprintf(path, sizeof path, "%s/convene.db", r->conf->node.data);
 	err = store_open(&r->writer.store, &store_sqlite, path, 0);
 	if (err) {
-		log_error("%s: %s", path, err == ERR_BUSY ? "another convened uses it" : err == ERR_SCHEMA ? "written by another version" : error_text(err));
+		log_error("%s: %s", path,
+		    err == ERR_BUSY     ? "another convened uses it"
+		    : err == ERR_SCHEMA ? "written by another version"
+					: error_text(err));
 		return err;
 	}
 	w = r->writer.store;
@@ -174,8 +183,10 @@ static int store_start(struct relay *r)
 			err = w->ops->meta_put(w, "forum", bytes_of(r->charter->forum, HASH_LEN));
 		if (!err)
 			err = w->ops->commit(w);
-	} else if (!err && !bytes_equal(buffer_bytes(&forum), bytes_of(r->charter->forum, HASH_LEN))) {
-		log_error("%s belongs to another forum than the charter %s", path, r->conf->node.charter);
+	} else if (!err &&
+		   !bytes_equal(buffer_bytes(&forum), bytes_of(r->charter->forum, HASH_LEN))) {
+		log_error(
+		    "%s belongs to another forum than the charter %s", path, r->conf->node.charter);
 		err = ERR_OTHER_FORUM;
 	}
 	buffer_free(&forum);
@@ -230,7 +241,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->reload_event = signal_event(r, SIGHUP, on_hup);
 	r->stop_event = signal_event(r, SIGTERM, on_stop);
 	r->int_event = signal_event(r, SIGINT, on_stop);
-	if (!r->sync || !r->tick || !r->seal_timer || !r->housekeeping || !r->reload_event || !r->stop_event || !r->int_event)
+	if (!r->sync || !r->tick || !r->seal_timer || !r->housekeeping || !r->reload_event ||
+	    !r->stop_event || !r->int_event)
 		return ERR_NOMEM;
 	event_add(r->housekeeping, &housekeeping);
 
@@ -258,14 +270,17 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		return err;
 	r->listeners = calloc(setup->listener_count, sizeof *r->listeners);
 	for (size_t i = 0; r->listeners && i < setup->listener_count; i++) {
-		r->listeners[i] = evconnlistener_new(r->base, on_accept, r, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, setup->listeners[i]);
+		r->listeners[i] = evconnlistener_new(r->base, on_accept, r,
+		    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, setup->listeners[i]);
 		if (!r->listeners[i])
 			return ERR_NOMEM;
 		evconnlistener_set_error_cb(r->listeners[i], on_accept_error);
 		r->listener_count++;
 	}
 	if (!member_has(r, r->conf->node.name, r->node->root_key))
-		log_warning("%s is not a member of the forum yet: others keep nothing of its log until members admit it", r->conf->node.name);
+		log_warning("%s is not a member of the forum yet: others keep nothing of its log "
+			    "until members admit it",
+		    r->conf->node.name);
 	if (r->conf->peer_count == 0)
 		seal_allowed(r);
 	views_follow(r);
@@ -274,7 +289,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 
 static void relay_free(struct relay *r)
 {
-	struct event *events[] = {r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
+	struct event *events[] = {
+	    r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
 
 	r->stopping = true;
 	storage_stop(r); /* what is under way becomes durable and is answered to nobody */
@@ -311,8 +327,8 @@ int relay_run(struct relay_setup *setup)
 		log_error("the relay can't start: %s", error_text(err));
 		r->failed = true;
 	} else {
-		log_info("%s is up: forum \"%s\", %llu entries in our log", r->conf->node.name, r->charter->name,
-		    (unsigned long long)replica_held(r->own->replica));
+		log_info("%s is up: forum \"%s\", %llu entries in our log", r->conf->node.name,
+		    r->charter->name, (unsigned long long)replica_held(r->own->replica));
 		event_base_dispatch(r->base);
 	}
 	relay_free(r);

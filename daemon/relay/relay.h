@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The relay: links, clients, ingest, views, control socket.
  *
- * Threads. One loop thread owns everything in struct relay but `writer`. Verification workers get jobs that own what they
- * touch. The store thread alone uses `writer`: the writing connection and the forum fold. Jobs are moved there and back;
- * nothing else is shared.
+ * Threads. One loop thread owns everything in struct relay but `writer`. Verification workers get
+ * jobs that own what they touch. The store thread alone uses `writer`: the writing connection and
+ * the forum fold. Jobs are moved there and back; nothing else is shared.
  *
- * The path of a message: ingest.c (or lib/sync, for others' logs) -> store job -> durable -> links -> views.c (verify on workers,
- * fold on the store thread) -> watchers. */
+ * The path of a message: ingest.c (or lib/sync, for others' logs) -> store job -> durable -> links
+ * -> views.c (verify on workers, fold on the store thread) -> watchers. */
 #ifndef DAEMON_RELAY_H
 #define DAEMON_RELAY_H
 
@@ -16,17 +16,19 @@
 
 /* What the parent hands over: read and checked before privileges were dropped. */
 struct relay_setup {
-	struct conf *conf;         /* becomes the relay's */
+	struct conf *conf; /* becomes the relay's */
 	struct charter *charter;
-	struct credential *credential; /* newest NODE message of our log; entry 0 unless the log has newer */
+	struct credential
+	    *credential; /* newest NODE message of our log; entry 0 unless the log has newer */
 	struct key tls_key;
 	struct signer *signer;
-	int *listeners;            /* sockets bound and listening, one for each conf->node.listen */
+	int *listeners; /* sockets bound and listening, one for each conf->node.listen */
 	size_t listener_count;
-	int control;               /* listening Unix socket */
+	int control; /* listening Unix socket */
 };
 
-/* Run until SIGTERM or SIGINT; SIGHUP loads the config again. Returns an exit status: 0 after an orderly stop. */
+/* Run until SIGTERM or SIGINT; SIGHUP loads the config again. Returns an exit status: 0 after an
+ * orderly stop. */
 int relay_run(struct relay_setup *setup);
 
 #endif

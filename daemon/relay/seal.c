@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Sealing: the oldest messages of the inbox become entries of our log under a new signed checkpoint. At once when nothing was
- * sealed for a while, in batches under load.
+/* Sealing: the oldest messages of the inbox become entries of our log under a new signed
+ * checkpoint. At once when nothing was sealed for a while, in batches under load.
  *
- * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the store does not: the restart proposes the same
- * batch again, and Ed25519 gives the same note. (3) stored and not sent: peers ask. Nothing is sent before it is stored. */
+ * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
+ * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
+ * stored and not sent: peers ask. Nothing is sent before it is stored. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +24,7 @@ struct seal {
 	struct replica_batch *batch; /* the replica's, until committed */
 };
 
-#define seal_of_store(j) ((struct seal *)((char *)(j) - offsetof(struct seal, store)))
+#define seal_of_store(j) ((struct seal *)((char *)(j)-offsetof(struct seal, store)))
 
 static void halt(struct relay *r, const char *text)
 {
@@ -93,7 +94,8 @@ static void seal_done(struct store_job *job)
 	if (job->result == ERR_NOSPACE) {
 		/* The head is signed: this very batch comes again when there is room. */
 		if (!r->read_only)
-			log_error("the disk is full: nothing is sealed, and no posts are taken, until there is room");
+			log_error("the disk is full: nothing is sealed, and no posts are taken, "
+				  "until there is room");
 		r->read_only = true;
 		r->resume = s->count;
 		logs_reset(r, r->own->no);
@@ -101,7 +103,8 @@ static void seal_done(struct store_job *job)
 		return;
 	}
 	if (job->result != OK) {
-		log_error("a sealed batch could not be stored (%s); starting anew from what is", error_text(job->result));
+		log_error("a sealed batch could not be stored (%s); starting anew from what is",
+		    error_text(job->result));
 		seal_free(s);
 		relay_fail(r);
 		return;
@@ -132,10 +135,13 @@ static void sign_done(struct job *job)
 	int err = s->result;
 
 	if (!err)
-		err = replica_stage_own(r->own->replica, buffer_bytes(&s->leaves), buffer_bytes(&s->note), &s->batch);
+		err = replica_stage_own(
+		    r->own->replica, buffer_bytes(&s->leaves), buffer_bytes(&s->note), &s->batch);
 	if (err) {
-		halt(r, err == ERR_FORK ? "the signer refuses: this would not extend what it has signed" :
-		    err == ERR_NOSPACE ? "the disk is full: the lock file could not be written" : "the checkpoint could not be signed");
+		halt(r,
+		    err == ERR_FORK ? "the signer refuses: this would not extend what it has signed"
+		    : err == ERR_NOSPACE ? "the disk is full: the lock file could not be written"
+					 : "the checkpoint could not be signed");
 		seal_free(s);
 		return;
 	}
@@ -158,18 +164,21 @@ static void seal_now(struct relay *r)
 	r->sealing = true;
 	while (w && w->sealed)
 		w = w->next;
-	/* Signing what is not on disk yet would leave, after a crash, a signed head that nobody can make again. */
+	/* Signing what is not on disk yet would leave, after a crash, a signed head that nobody can
+	 * make again. */
 	if (limit > r->inbox_durable)
 		limit = r->inbox_durable;
 	for (; w && s->count < limit; w = w->next, s->count++)
 		leaves_add(&s->leaves, buffer_bytes(&w->message));
-	if (s->leaves.failed || replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK) {
+	if (s->leaves.failed ||
+	    replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK) {
 		seal_free(s);
 		return;
 	}
 	signer_head(r->signer, &size, root);
 	if (r->resume > 0 && (size != s->size || memcmp(root, s->root, HASH_LEN) != 0)) {
-		halt(r, "the inbox does not hold what the lock file says was signed: this store is an older copy");
+		halt(r, "the inbox does not hold what the lock file says was signed: this store is "
+			"an older copy");
 		seal_free(s);
 		return;
 	}
@@ -183,13 +192,15 @@ void seal_soon(struct relay *r)
 	uint64_t now = clock_mono_ms(), due = r->sealed_at + r->conf->limits.batch_ms;
 	struct timeval tv;
 
-	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->read_only || r->inbox_durable < (r->resume ? r->resume : 1))
+	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->read_only ||
+	    r->inbox_durable < (r->resume ? r->resume : 1))
 		return;
 	if (r->sealed_at == 0 || now >= due || r->inbox_durable >= VERIFY_BATCH) {
 		seal_now(r);
 		return;
 	}
-	tv = (struct timeval){(time_t)((due - now) / 1000), (suseconds_t)((due - now) % 1000 * 1000)};
+	tv = (struct timeval){
+	    (time_t)((due - now) / 1000), (suseconds_t)((due - now) % 1000 * 1000)};
 	event_add(r->seal_timer, &tv);
 }
 

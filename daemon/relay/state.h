@@ -14,11 +14,11 @@
 #include "net/channel.h"
 #include "sync/sync.h"
 
-#define VERIFY_BATCH 256      /* entries in one job of the workers */
-#define SEAL_MAX 1024         /* messages in one batch of ours */
-#define LEARN_MS 10000        /* wait for peers before the first seal */
-#define FUTURE_MS 600000      /* a post may be dated this far ahead */
-#define SUBMIT_QUEUE 16       /* requests that a client may have waiting */
+#define VERIFY_BATCH 256                  /* entries in one job of the workers */
+#define SEAL_MAX 1024                     /* messages in one batch of ours */
+#define LEARN_MS 10000                    /* wait for peers before the first seal */
+#define FUTURE_MS 600000                  /* a post may be dated this far ahead */
+#define SUBMIT_QUEUE 16                   /* requests that a client may have waiting */
 #define HELD_BYTES_MAX ((size_t)64 << 20) /* and what those of all clients may take */
 
 struct relay;
@@ -30,7 +30,8 @@ struct store_job {
 	struct relay *relay;
 	int result;
 	bool vital; /* what follows counts on it: after its failure no other of these is run */
-	/* On the store thread, inside the group's transaction: set nothing but what the job owns. */
+	/* On the store thread, inside the group's transaction: set nothing but what the job owns.
+	 */
 	int (*run)(struct store_job *job, struct store *writer, struct forum *forum);
 	/* On the loop thread, after the group's commit; frees the job. */
 	void (*done)(struct store_job *job);
@@ -40,9 +41,10 @@ struct writer {
 	struct store *store;
 	struct forum *forum;
 	const struct charter *charter;
-	int begun;  /* result of store begin */
+	int begun;   /* result of store begin */
 	bool spoilt; /* the forum failed half-way: the whole group is rolled back */
-	bool dead;   /* a vital job failed: those behind it, decided upon when it seemed to succeed, must not become durable */
+	bool dead;   /* a vital job failed: those behind it, decided upon when it seemed to succeed,
+			must not become durable */
 };
 
 /* ---- logs.c ---- */
@@ -54,9 +56,9 @@ struct relay_log {
 	struct replica *replica;
 	enum log_state state;
 	bool own, carried;
-	bool folding;             /* a batch is on its way into the views */
+	bool folding; /* a batch is on its way into the views */
 	uint64_t folded;
-	uint64_t invalid;         /* entries seen that are not valid */
+	uint64_t invalid; /* entries seen that are not valid */
 	struct relay_log *next;
 };
 
@@ -65,7 +67,7 @@ struct relay_log {
 struct peer {
 	struct relay *relay;
 	const struct conf_peer *conf;
-	struct channel *channel;  /* the link, once greeted */
+	struct channel *channel; /* the link, once greeted */
 	struct sync_link *link;
 	bool outgoing;            /* we opened it */
 	struct channel *dialling; /* not greeted yet */
@@ -81,12 +83,12 @@ struct peer {
 struct session {
 	struct relay *relay;
 	struct channel *channel;
-	struct peer *peer;        /* set when dialled, or when HELLO said so */
-	bool local;               /* the control socket's */
+	struct peer *peer; /* set when dialled, or when HELLO said so */
+	bool local;        /* the control socket's */
 	bool outgoing, greeted, is_client;
 	/* A client's. */
 	bool submitting;
-	struct pending *pending;  /* requests behind the one being worked on */
+	struct pending *pending; /* requests behind the one being worked on */
 	size_t pending_count;
 	struct watch *watch;
 	struct session *next, **at;
@@ -98,7 +100,8 @@ struct session {
 struct waiting {
 	uint8_t id[ID_LEN];
 	struct buffer message;
-	bool sealed;              /* kept until the views know it, so that the same message again is recognised */
+	bool
+	    sealed; /* kept until the views know it, so that the same message again is recognised */
 	uint64_t index;
 	struct waiting *next;
 };
@@ -107,13 +110,14 @@ struct relay {
 	const struct conf *conf;
 	struct charter *charter;
 	struct signer *signer;
-	struct credential *node;  /* newest NODE of ours: what HELLO carries */
+	struct credential *node; /* newest NODE of ours: what HELLO carries */
 	struct event_base *base;
 	struct net net;
 	struct pool *workers, *storage;
-	struct writer writer;     /* the store thread's */
-	struct store *reader;     /* ours */
-	struct event *workers_event, *storage_event, *tick, *seal_timer, *housekeeping, *reload_event, *stop_event, *int_event;
+	struct writer writer; /* the store thread's */
+	struct store *reader; /* ours */
+	struct event *workers_event, *storage_event, *tick, *seal_timer, *housekeeping,
+	    *reload_event, *stop_event, *int_event;
 	struct evconnlistener **listeners;
 	size_t listener_count;
 	struct evconnlistener *control;
@@ -131,25 +135,27 @@ struct relay {
 	bool stopping, failed;
 
 	/* Our own log (ingest.c). */
-	struct roster *roster;    /* as of the log and the inbox */
-	uint64_t next_index;      /* that the next accepted message will have */
-	uint64_t recall;          /* entries below, while the views have not folded them, are recognised by nobody: after a start, or in a rebuild */
+	struct roster *roster; /* as of the log and the inbox */
+	uint64_t next_index;   /* that the next accepted message will have */
+	uint64_t recall; /* entries below, while the views have not folded them, are recognised by
+			    nobody: after a start, or in a rebuild */
 	struct waiting *inbox, **inbox_last;
-	size_t inbox_count;       /* not sealed */
-	size_t inbox_durable;     /* of these the oldest that are on disk: only they may be signed */
-	size_t resume;            /* signed before a crash, not stored: so many must be sealed first, as they were */
-	struct batch *batches;    /* submissions under way */
-	bool sealing;             /* a batch is being sealed */
+	size_t inbox_count;   /* not sealed */
+	size_t inbox_durable; /* of these the oldest that are on disk: only they may be signed */
+	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
+			  were */
+	struct batch *batches; /* submissions under way */
+	bool sealing;          /* a batch is being sealed */
 	uint64_t sealed_at;
-	bool learning;            /* before the first seal: peers are being asked for our own head */
-	char halted[256];         /* why nothing is sealed; empty: nothing stands in the way */
-	bool read_only;           /* the disk is full; looked at again every second */
-	bool room_short;          /* less than limits.free_mib is free */
+	bool learning;    /* before the first seal: peers are being asked for our own head */
+	char halted[256]; /* why nothing is sealed; empty: nothing stands in the way */
+	bool read_only;   /* the disk is full; looked at again every second */
+	bool room_short;  /* less than limits.free_mib is free */
 	struct quota *quota;
 	struct enrolling *enrolling;
 	struct request *requests; /* of the control socket, under way */
 
-	uint64_t arrivals;        /* highest arrival number known */
+	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
 };
 
@@ -157,7 +163,8 @@ struct relay {
 int storage_start(struct relay *r);
 void storage_submit(struct relay *r, struct store_job *job);
 void storage_stop(struct relay *r);
-int forum_spoilt(struct store_job *job, int err); /* a fold failed: pass it on, and have the group rolled back */
+int forum_spoilt(
+    struct store_job *job, int err); /* a fold failed: pass it on, and have the group rolled back */
 
 /* logs.c */
 int logs_load(struct relay *r);
@@ -174,13 +181,14 @@ int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, 
 void tick_soon(struct relay *r);
 
 /* views.c */
-void views_follow(struct relay *r);           /* fold whatever has come */
+void views_follow(struct relay *r); /* fold whatever has come */
 int views_rebuild(struct relay *r, uint64_t *entries);
 void views_members(struct relay *r, struct member *list, size_t count); /* takes the list */
 int members_copy(struct forum *forum, struct member **out, size_t *count);
-/* A content of an entry is to be stored and taken into the views. Calls sync_content_committed(). */
-void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
-    struct bytes message, struct bytes content);
+/* A content of an entry is to be stored and taken into the views. Calls sync_content_committed().
+ */
+void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content);
 
 /* links.c */
 int links_start(struct relay *r);
@@ -189,31 +197,37 @@ void links_free(struct relay *r);
 void links_update(struct relay *r, const struct conf *old);
 struct session *session_accept(struct relay *r, int fd, bool tls);
 void link_frame(struct session *s, const struct frame *frame);
-void stranger_trouble(struct session *s, const char *text); /* for the operator's log, within limits */
-void links_learned(struct relay *r); /* a frontier was compared: perhaps sealing may begin */
+void stranger_trouble(
+    struct session *s, const char *text); /* for the operator's log, within limits */
+void links_learned(struct relay *r);      /* a frontier was compared: perhaps sealing may begin */
 
 /* clients.c */
 void client_frame(struct session *s, const struct frame *frame);
 void client_closed(struct session *s);
-void clients_notify(struct relay *r);         /* arrivals: feed those who watch */
+void clients_notify(struct relay *r); /* arrivals: feed those who watch */
 void client_writable(struct session *s);
 void client_error(struct session *s, uint32_t stream, uint32_t code, const char *text);
-void client_refuse(struct session *s, uint32_t stream, uint32_t code, const char *text); /* logged as well */
-void session_submitted(struct session *s);    /* its SUBMIT was answered: the next may run */
+void client_refuse(
+    struct session *s, uint32_t stream, uint32_t code, const char *text); /* logged as well */
+void session_submitted(struct session *s); /* its SUBMIT was answered: the next may run */
 
 /* ingest.c */
 int ingest_start(struct relay *r);
 void ingest_free(struct relay *r);
 void ingest_submit(struct session *s, uint32_t stream, const Convene__Submit *m);
-/* A message made here (registrar) or by the operator (root). `done` is called once, durable or refused; `text` is a sentence. */
-typedef void ingest_done(void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
-void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN], struct bytes content, ingest_done *done, void *ctx);
+/* A message made here (registrar) or by the operator (root). `done` is called once, durable or
+ * refused; `text` is a sentence. */
+typedef void ingest_done(
+    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
+void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN],
+    struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
 /* seal.c */
 void seal_soon(struct relay *r);
-void seal_allowed(struct relay *r);           /* learning is over */
-void ingest_room(struct relay *r); /* is there room on the disk again? */
-/* ingest.c again: where a message of ours stands: enum Convene__Status, and its index when sealed. */
+void seal_allowed(struct relay *r); /* learning is over */
+void ingest_room(struct relay *r);  /* is there room on the disk again? */
+/* ingest.c again: where a message of ours stands: enum Convene__Status, and its index when sealed.
+ */
 int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index);
 
 /* enrol.c */
@@ -222,7 +236,8 @@ void enrol_session_closed(struct session *s);
 /* From a request that the operator was given; without an invite. */
 void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done, void *ctx);
 /* A new invite, durable when `done` is called (`id` is not used). */
-void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text, uint64_t *expires, ingest_done *done, void *ctx);
+void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text,
+    uint64_t *expires, ingest_done *done, void *ctx);
 
 /* control.c */
 int control_start(struct relay *r, int fd);

@@ -117,10 +117,12 @@ void storage_submit(struct relay *r, struct store_job *job)
 	pool_submit(r->storage, &job->job);
 }
 
-/* What the workers finish may still be stored, and what is stored may give the workers more: both until neither has anything. */
+/* What the workers finish may still be stored, and what is stored may give the workers more: both
+ * until neither has anything. */
 void storage_stop(struct relay *r)
 {
-	while (r->workers && r->storage && pool_pending(r->workers) + pool_pending(r->storage) > 0) {
+	while (
+	    r->workers && r->storage && pool_pending(r->workers) + pool_pending(r->storage) > 0) {
 		pool_drain(r->workers);
 		pool_drain(r->storage);
 	}

@@ -97,7 +97,9 @@ static int thread_row(void *ctx, const struct thread_row *row)
 void threads_get(struct session *s, uint32_t stream, const Convene__ThreadsGet *m)
 {
 	struct answer a = {.session = s, .stream = stream};
-	uint32_t limit = m->limit == 0 ? THREADS_DEFAULT : m->limit < THREADS_MAX ? m->limit : THREADS_MAX;
+	uint32_t limit = m->limit == 0            ? THREADS_DEFAULT
+			 : m->limit < THREADS_MAX ? m->limit
+						  : THREADS_MAX;
 	uint8_t topic[ID_LEN];
 	int err = query_resolve(s->relay->reader, bytes_of_pb(m->topic), topic);
 

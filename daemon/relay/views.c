@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Driving the views: entries that are durable are verified by the workers, then folded by the store thread. This path may lag
- * behind the log path as far as it likes; each log has one batch under way. */
+/* Driving the views: entries that are durable are verified by the workers, then folded by the store
+ * thread. This path may lag behind the log path as far as it likes; each log has one batch under
+ * way. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +25,7 @@ struct fold {
 	size_t member_count;
 };
 
-#define fold_of_store(j) ((struct fold *)((char *)(j) - offsetof(struct fold, store)))
+#define fold_of_store(j) ((struct fold *)((char *)(j)-offsetof(struct fold, store)))
 
 static void fold_free(struct fold *f)
 {
@@ -61,12 +62,14 @@ static void verify_work(struct job *job)
 	struct bytes leaf;
 	size_t pos = 0;
 
-	for (size_t i = 0; i < f->count && leaves_next(buffer_bytes(&f->leaves), &pos, &leaf) == OK; i++) {
+	for (size_t i = 0; i < f->count && leaves_next(buffer_bytes(&f->leaves), &pos, &leaf) == OK;
+	     i++) {
 		struct forum_entry *e = &f->entries[i];
 
 		e->message = leaf;
 		e->parsed = message_parse(leaf, &e->header);
-		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer) : ERR_SIGNATURE;
+		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer)
+					       : ERR_SIGNATURE;
 		message_id(e->id, leaf, &f->binding);
 	}
 }
@@ -91,11 +94,13 @@ static void own_node_changed(struct relay *r, const struct fold *f)
 
 		if (e->parsed != OK || e->header.kind != KIND_NODE || e->signature != OK)
 			continue;
-		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name), e->message) == OK &&
+		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name),
+			e->message) == OK &&
 		    newer.node.serial > r->node->node.serial) {
 			credential_clear(r->node);
 			*r->node = newer;
-			log_info("our NODE entry with serial %llu is in force", (unsigned long long)newer.node.serial);
+			log_info("our NODE entry with serial %llu is in force",
+			    (unsigned long long)newer.node.serial);
 		} else {
 			credential_clear(&newer);
 		}
@@ -116,8 +121,11 @@ static void fold_done(struct store_job *job)
 		if (f->result.arrivals > r->arrivals)
 			r->arrivals = f->result.arrivals;
 		if (f->result.invalid > 0)
-			log_warning("log %s: %llu entries in [%llu, %llu) are not valid: kept, not shown", f->binding.log_name,
-			    (unsigned long long)f->result.invalid, (unsigned long long)f->first, (unsigned long long)(f->first + f->count));
+			log_warning(
+			    "log %s: %llu entries in [%llu, %llu) are not valid: kept, not shown",
+			    f->binding.log_name, (unsigned long long)f->result.invalid,
+			    (unsigned long long)f->first,
+			    (unsigned long long)(f->first + f->count));
 		if (f->result.node_changed && l == r->own)
 			own_node_changed(r, f);
 		if (f->members) {
@@ -127,8 +135,9 @@ static void fold_done(struct store_job *job)
 			log_info("the forum has %zu members now", r->member_count);
 		}
 	} else if (job->result != ERR_STALE) {
-		log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name, (unsigned long long)f->first,
-		    (unsigned long long)(f->first + f->count), error_text(job->result));
+		log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name,
+		    (unsigned long long)f->first, (unsigned long long)(f->first + f->count),
+		    error_text(job->result));
 	}
 	fold_free(f);
 	if (grew)
@@ -156,9 +165,12 @@ static void fold_start(struct relay *r, struct relay_log *l)
 	if (!f)
 		return;
 	f->entries = calloc(count, sizeof *f->entries);
-	if (!f->entries || r->reader->ops->read(r->reader, l->no, l->folded, count, SIZE_MAX, &f->leaves, &f->count) != OK || f->leaves.failed ||
-	    f->count == 0) {
-		log_error("log %s: entries from %llu on can't be read for the views", l->credential.binding.log_name, (unsigned long long)l->folded);
+	if (!f->entries ||
+	    r->reader->ops->read(
+		r->reader, l->no, l->folded, count, SIZE_MAX, &f->leaves, &f->count) != OK ||
+	    f->leaves.failed || f->count == 0) {
+		log_error("log %s: entries from %llu on can't be read for the views",
+		    l->credential.binding.log_name, (unsigned long long)l->folded);
 		fold_free(f);
 		return;
 	}
@@ -204,11 +216,13 @@ struct content_job {
 static int content_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
 	struct content_job *c = (struct content_job *)job;
-	int err = writer->ops->content_put(writer, c->log, c->index, c->id, c->salt, buffer_bytes(&c->content));
+	int err = writer->ops->content_put(
+	    writer, c->log, c->index, c->id, c->salt, buffer_bytes(&c->content));
 
 	if (err)
 		return err;
-	return forum_spoilt(job, forum_content(forum, c->log, c->index, buffer_bytes(&c->message), c->id, buffer_bytes(&c->content)));
+	return forum_spoilt(job, forum_content(forum, c->log, c->index, buffer_bytes(&c->message),
+				     c->id, buffer_bytes(&c->content)));
 }
 
 static void content_done(struct store_job *job)
@@ -226,8 +240,8 @@ static void content_done(struct store_job *job)
 	clients_notify(r);
 }
 
-void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
-    struct bytes message, struct bytes content)
+void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content)
 {
 	struct content_job *c = calloc(1, sizeof *c);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* WATCH: what arrives, as it arrives. A cursor into the arrivals is all that a watcher costs; nothing is queued for it. */
+/* WATCH: what arrives, as it arrives. A cursor into the arrivals is all that a watcher costs;
+ * nothing is queued for it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ struct watch {
 	uint64_t held_upto, held_since; /* waiting for contents of arrivals up to this one */
 };
 
-/* Stop in front of an item whose content is still on its way, so that watchers get whole posts in order; not for ever. */
+/* Stop in front of an item whose content is still on its way, so that watchers get whole posts in
+ * order; not for ever. */
 static int watch_row(void *ctx, const struct item_row *row)
 {
 	struct answer *a = ctx;
@@ -34,10 +36,14 @@ static int watch_row(void *ctx, const struct item_row *row)
 	err = items_row(a, row);
 	if (err)
 		return err;
-	if (((Convene__Item *)a->list[count])->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING) {
-		/* One wait for all that is here by now: whoever withholds many contents must not delay the others' posts by as many waits. */
+	if (((Convene__Item *)a->list[count])->content_state ==
+	    CONVENE__CONTENT_STATE__CONTENT_MISSING) {
+		/* One wait for all that is here by now: whoever withholds many contents must not
+		 * delay the others' posts by as many waits. */
 		if (row->arrival > w->held_upto) {
-			w->held_upto = row->arrival > a->session->relay->arrivals ? row->arrival : a->session->relay->arrivals;
+			w->held_upto = row->arrival > a->session->relay->arrivals
+					   ? row->arrival
+					   : a->session->relay->arrivals;
 			w->held_since = now;
 		}
 		if (now - w->held_since < WATCH_HOLD_MS) {
@@ -54,10 +60,12 @@ static void watch_run(struct session *s)
 	struct watch *w = s->watch;
 	bool more = true;
 
-	while (more && w->after < s->relay->arrivals && channel_backlog(s->channel) < SYNC_BACKLOG && !channel_closing(s->channel)) {
+	while (more && w->after < s->relay->arrivals &&
+	       channel_backlog(s->channel) < SYNC_BACKLOG && !channel_closing(s->channel)) {
 		struct answer a = {.session = s, .stream = w->stream};
 		uint64_t before = w->after;
-		int err = query_arrivals(s->relay->reader, w->after, w->by_topic ? w->topic : NULL, WATCH_BATCH, watch_row, &a);
+		int err = query_arrivals(s->relay->reader, w->after, w->by_topic ? w->topic : NULL,
+		    WATCH_BATCH, watch_row, &a);
 
 		if (err && err != ERR_BUSY)
 			answer_error(s, w->stream, err, "post");
@@ -96,7 +104,8 @@ void watch_start(struct session *s, uint32_t stream, const Convene__Watch *m)
 		client_error(s, stream, CONVENE__CODE__INTERNAL, "out of memory");
 		return;
 	}
-	*s->watch = (struct watch){.stream = stream, .after = m->after, .by_topic = m->topic.len > 0};
+	*s->watch = (struct watch){
+	    .stream = stream, .after = m->after, .by_topic = m->topic.len > 0};
 	if (m->topic.len > 0)
 		err = query_resolve(s->relay->reader, bytes_of_pb(m->topic), s->watch->topic);
 	if (!err)

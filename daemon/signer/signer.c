@@ -12,7 +12,8 @@
 #include "base/error.h"
 #include "crypto/keyfile.h"
 
-/* Two records written in turn, so that one whole record always survives a crash in the middle of a write. */
+/* Two records written in turn, so that one whole record always survives a crash in the middle of a
+ * write. */
 #define RECORD_LEN 512
 #define RECORD_MAGIC "convene head 1\n"
 
@@ -25,7 +26,8 @@ struct signer {
 	uint8_t root[HASH_LEN];
 };
 
-static int load(struct key *key, const char *keys, const char *role, const char *passphrase, const uint8_t *expected, char *why)
+static int load(struct key *key, const char *keys, const char *role, const char *passphrase,
+    const uint8_t *expected, char *why)
 {
 	char path[400];
 	int err;
@@ -37,11 +39,13 @@ static int load(struct key *key, const char *keys, const char *role, const char 
 		return ERR_KEY;
 	}
 	if (err)
-		snprintf(why, 512, "%s: %s%s", path, error_text(err), err == ERR_REFUSED ? " (others can read it: chmod 600)" : "");
+		snprintf(why, 512, "%s: %s%s", path, error_text(err),
+		    err == ERR_REFUSED ? " (others can read it: chmod 600)" : "");
 	return err;
 }
 
-int signer_open(struct signer **out, const char *keys, const struct credential *credential, const char *passphrase, char *why)
+int signer_open(struct signer **out, const char *keys, const struct credential *credential,
+    const char *passphrase, char *why)
 {
 	struct signer *s = calloc(1, sizeof *s);
 	int err;
@@ -53,7 +57,8 @@ int signer_open(struct signer **out, const char *keys, const struct credential *
 	s->binding = credential->binding;
 	err = load(&s->log_key, keys, "log", passphrase, credential->log.public, why);
 	if (!err)
-		err = load(&s->registrar_key, keys, "registrar", passphrase, credential->node.registrar_key, why);
+		err = load(&s->registrar_key, keys, "registrar", passphrase,
+		    credential->node.registrar_key, why);
 	if (err) {
 		signer_free(s);
 		return err;
@@ -75,7 +80,8 @@ void signer_free(struct signer *s)
 
 /* ---- the lock file ---- */
 
-static void record_make(const struct signer *s, uint64_t turn, uint64_t size, const uint8_t root[static HASH_LEN], uint8_t out[static RECORD_LEN])
+static void record_make(const struct signer *s, uint64_t turn, uint64_t size,
+    const uint8_t root[static HASH_LEN], uint8_t out[static RECORD_LEN])
 {
 	struct buffer b = BUFFER_INIT;
 	uint8_t sum[HASH_LEN];
@@ -135,7 +141,9 @@ int signer_lock(struct signer *s, const char *lock, char *why)
 	s->lock = open(lock, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (s->lock < 0) {
 		snprintf(why, 512, "%s: %s%s", lock, strerror(errno),
-		    errno == EACCES ? "; the data folder and all in it must belong to the user that the daemon runs as" : "");
+		    errno == EACCES ? "; the data folder and all in it must belong to the user "
+				      "that the daemon runs as"
+				    : "");
 		return ERR_IO;
 	}
 	if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
@@ -152,11 +160,12 @@ int signer_lock(struct signer *s, const char *lock, char *why)
 		return OK; /* new: nothing was ever signed */
 	any = record_read(s, records);
 	any |= record_read(s, records + RECORD_LEN);
-	/* The first write of all goes to the second record, so that the file has its full length once anything was signed, and a
-	 * shorter one whose first record has begun was cut. */
+	/* The first write of all goes to the second record, so that the file has its full length
+	 * once anything was signed, and a shorter one whose first record has begun was cut. */
 	if (len == sizeof records ? any : memcmp(records, zeros, RECORD_LEN) == 0)
 		return OK;
-	snprintf(why, 512, "%s: damaged, or of another log; what has been signed is not known", lock);
+	snprintf(
+	    why, 512, "%s: damaged, or of another log; what has been signed is not known", lock);
 	return ERR_MALFORMED;
 }
 
@@ -174,7 +183,8 @@ static int head_put(struct signer *s, uint64_t size, const uint8_t root[static H
 
 	record_make(s, turn, size, root, record);
 	errno = 0;
-	if (pwrite(s->lock, record, RECORD_LEN, (off_t)(turn % 2 * RECORD_LEN)) != RECORD_LEN || fdatasync(s->lock) != 0)
+	if (pwrite(s->lock, record, RECORD_LEN, (off_t)(turn % 2 * RECORD_LEN)) != RECORD_LEN ||
+	    fdatasync(s->lock) != 0)
 		return errno == ENOSPC ? ERR_NOSPACE : ERR_IO;
 	s->turn = turn;
 	s->size = size;
@@ -182,7 +192,8 @@ static int head_put(struct signer *s, uint64_t size, const uint8_t root[static H
 	return OK;
 }
 
-int signer_checkpoint(struct signer *s, uint64_t size, const uint8_t root[static HASH_LEN], struct buffer *note)
+int signer_checkpoint(
+    struct signer *s, uint64_t size, const uint8_t root[static HASH_LEN], struct buffer *note)
 {
 	struct checkpoint c = {.size = size};
 	bool again = size == s->size && memcmp(root, s->root, HASH_LEN) == 0;

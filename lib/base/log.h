@@ -11,7 +11,8 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Choose where lines go: "stderr", "syslog" or a file's path. Returns OK, or ERR_IO or ERR_NOMEM
  * with errno set; then lines go where they went before. Until the first call and after log_close()
  * they go to stderr; the level before the first call is LOG_LEVEL_INFO. A line is
- * "2026-11-21 18:24:03Z ident[pid] warning: text", or "<4>text" on stderr if that is the journal. */
+ * "2026-11-21 18:24:03Z ident[pid] warning: text", or "<4>text" on stderr if that is the journal.
+ */
 int log_open(const char *ident, const char *target, enum log_level level);
 void log_set_level(enum log_level level);
 /* Open a file target anew, after rotation. OK for other targets; ERR_IO keeps the old file. */

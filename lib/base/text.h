@@ -40,11 +40,11 @@ void text_isolate(struct buffer *out, struct bytes in);
 /* Prepare a handle: PRECIS UsernameCaseMapped (RFC 8265 section 3.3: width mapping, case mapping,
  * NFC, the bidi rule, IdentifierClass), 1 to HANDLE_MAX bytes; of ASCII letters, digits, '-', '_'
  * and '.' only; no '-' or combining mark first, '.' only between others. Idempotent. As RFC
- * 8264 says, the class refuses characters that NFC replaces (the Kelvin sign, some Bengali letters):
- * call text_nfc() on typed text first.
- * Writes NUL-terminated UTF-8, "" on failure. ERR_TEXT with a short reason in `*why` ("it is
- * empty"; static, may be NULL); ERR_NOMEM. What passes depends on ICU's Unicode version: check
- * where a handle is given out, and never let the validity of an entry hang on it. */
+ * 8264 says, the class refuses characters that NFC replaces (the Kelvin sign, some Bengali
+ * letters): call text_nfc() on typed text first. Writes NUL-terminated UTF-8, "" on failure.
+ * ERR_TEXT with a short reason in `*why` ("it is empty"; static, may be NULL); ERR_NOMEM. What
+ * passes depends on ICU's Unicode version: check where a handle is given out, and never let the
+ * validity of an entry hang on it. */
 int handle_prepare(char out[static HANDLE_MAX + 1], struct bytes in, const char **why);
 
 /* The UTS #39 skeleton of a prepared handle, with ASCII in lower case and without joiners: two
@@ -59,8 +59,8 @@ int handle_skeleton(char out[static SKELETON_MAX + 1], const char *handle, const
 size_t text_width(struct bytes in);
 
 /* Where a line may be broken: append one byte for each byte of `in`, 1 where a new line may begin.
- * That is behind spaces, and, where UAX #14 says so, beside the wide characters and South-East Asian
- * letters that are written without them; a URL stays whole. */
+ * That is behind spaces, and, where UAX #14 says so, beside the wide characters and South-East
+ * Asian letters that are written without them; a URL stays whole. */
 void text_breaks(struct buffer *out, struct bytes in);
 
 /* A BCP 47 tag as the envelope takes it: 1 to 35 of A-Z a-z 0-9 '-'. */

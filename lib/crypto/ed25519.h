@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Ed25519 as SPEC.md section 2.2 has it, and secret randomness; libsodium underneath. Any thread. */
+/* Ed25519 as SPEC.md section 2.2 has it, and secret randomness; libsodium underneath. Any thread.
+ */
 #ifndef CRYPTO_ED25519_H
 #define CRYPTO_ED25519_H
 
@@ -28,7 +29,8 @@ bool key_usable(const uint8_t public[static KEY_LEN]);
 
 void key_sign(uint8_t sig[static SIG_LEN], const struct key *key, struct bytes message);
 /* OK or ERR_SIGNATURE. About 55 microseconds: never on the loop thread for peers' entries. */
-int key_verify(const uint8_t public[static KEY_LEN], const uint8_t sig[static SIG_LEN], struct bytes message);
+int key_verify(
+    const uint8_t public[static KEY_LEN], const uint8_t sig[static SIG_LEN], struct bytes message);
 
 /* Compare in constant time. */
 bool secret_equal(const void *a, const void *b, size_t len);

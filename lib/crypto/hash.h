@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* SHA-256, from OpenSSL (which uses the processor's instructions). Any thread; a struct hash has one owner. */
+/* SHA-256, from OpenSSL (which uses the processor's instructions). Any thread; a struct hash has
+ * one owner. */
 #ifndef CRYPTO_HASH_H
 #define CRYPTO_HASH_H
 

@@ -20,13 +20,14 @@ struct verifier {
 	uint8_t id[4];
 };
 
-/* Whether a note can carry this name: not empty, UTF-8 without Unicode spaces, '+' and bytes below 0x20.
- * Of any length. */
+/* Whether a note can carry this name: not empty, UTF-8 without Unicode spaces, '+' and bytes below
+ * 0x20. Of any length. */
 bool verifier_name_valid(struct bytes name);
 
-/* Make one from its parts. ERR_INVALID for a name that a note can't carry (empty, too long, space, '+',
- * not UTF-8, control) and for another type. Does not ask whether the key is usable. */
-int verifier_make(struct verifier *out, struct bytes name, uint8_t type, const uint8_t public[static KEY_LEN]);
+/* Make one from its parts. ERR_INVALID for a name that a note can't carry (empty, too long, space,
+ * '+', not UTF-8, control) and for another type. Does not ask whether the key is usable. */
+int verifier_make(
+    struct verifier *out, struct bytes name, uint8_t type, const uint8_t public[static KEY_LEN]);
 
 /* Parse the text form; checks that the id belongs to the key. ERR_MALFORMED, ERR_NOT_CANONICAL,
  * ERR_KEY (a type other than 01 and 04, an unusable key, or an id that doesn't match). */

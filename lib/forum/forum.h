@@ -20,8 +20,8 @@ struct forum_entry {
 	struct bytes message; /* exact leaf */
 	struct header header; /* points into message; meaningful when parsed is OK */
 	uint8_t id[ID_LEN];
-	int parsed;    /* message_parse() */
-	int signature; /* message_verify(), or ERR_SIGNATURE when it could not be tried */
+	int parsed;             /* message_parse() */
+	int signature;          /* message_verify(), or ERR_SIGNATURE when it could not be tried */
 	enum enrol_state enrol; /* roster_enrol_verify(); 0: done here, at 55 to 110 microseconds */
 };
 

@@ -11,7 +11,8 @@
 #define RIGHT_MAX 64
 /* A DATA of tiny entries must not buy seconds of hashing: senders put at most 256 into one. */
 #define DATA_ENTRIES_MAX 4096
-/* Kept, and sent again with every entry: room for a hundred cosignatures, and not for a stranger's ballast. */
+/* Kept, and sent again with every entry: room for a hundred cosignatures, and not for a stranger's
+ * ballast. */
 #define DATA_NOTE_MAX 16384
 
 struct replica {
@@ -102,7 +103,8 @@ static int held_hashes(const struct replica *r, uint64_t first, size_t count, st
 	return err;
 }
 
-/* The tree's fetch: staged entries are not in the store yet, so their hashes come from the batches. */
+/* The tree's fetch: staged entries are not in the store yet, so their hashes come from the batches.
+ */
 static int fetch(void *ctx, uint64_t first, size_t count, struct tree_hash *out)
 {
 	const struct replica *r = ctx;
@@ -132,9 +134,10 @@ static int fetch(void *ctx, uint64_t first, size_t count, struct tree_hash *out)
 	return count == 0 ? OK : ERR_RANGE;
 }
 
-/* A note and the hashes right of what is held must belong to it, or every proof made of them would be wrong, and would pass as our fault
- * at whoever gets it. */
-static int note_check(const struct replica *r, const struct checkpoint *c, const struct tree_hash *right, size_t right_count)
+/* A note and the hashes right of what is held must belong to it, or every proof made of them would
+ * be wrong, and would pass as our fault at whoever gets it. */
+static int note_check(const struct replica *r, const struct checkpoint *c,
+    const struct tree_hash *right, size_t right_count)
 {
 	struct tree_hash proof[TREE_PROOF_MAX], last;
 	size_t count;
@@ -144,11 +147,13 @@ static int note_check(const struct replica *r, const struct checkpoint *c, const
 		return memcmp(right, c->root, HASH_LEN) == 0 ? OK : ERR_PROOF;
 	err = held_hashes(r, r->held - 1, 1, &last);
 	if (!err)
-		err = tree_prove_range(r->tree, r->held - 1, r->held, c->size, right, right_count, fetch, (void *)(uintptr_t)r, proof, &count);
+		err = tree_prove_range(r->tree, r->held - 1, r->held, c->size, right, right_count,
+		    fetch, (void *)(uintptr_t)r, proof, &count);
 	return err ? err : range_verify(r->held - 1, &last, 1, c->size, proof, count, c->root);
 }
 
-static int set_note(struct replica *r, struct bytes note, uint64_t size, const struct tree_hash *right, size_t count)
+static int set_note(struct replica *r, struct bytes note, uint64_t size,
+    const struct tree_hash *right, size_t count)
 {
 	assert(count <= RIGHT_MAX);
 	buffer_reset(&r->note);
@@ -162,8 +167,9 @@ static int set_note(struct replica *r, struct bytes note, uint64_t size, const s
 	return OK;
 }
 
-int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HASH_LEN], const struct tree_hash *blocks,
-    size_t block_count, struct bytes note, const struct tree_hash *right, size_t right_count)
+int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HASH_LEN],
+    const struct tree_hash *blocks, size_t block_count, struct bytes note,
+    const struct tree_hash *right, size_t right_count)
 {
 	struct tree_hash tail[TREE_BLOCK];
 	struct checkpoint c = {.size = 0};
@@ -173,7 +179,8 @@ int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HAS
 	assert(replica_staged(r) == 0 && block_count == size / TREE_BLOCK);
 	if (note.len > 0)
 		err = checkpoint_open(note, &r->key, &c);
-	if (!err && (c.size < size || right_count > RIGHT_MAX || right_count != range_right_count(size, c.size)))
+	if (!err && (c.size < size || right_count > RIGHT_MAX ||
+			right_count != range_right_count(size, c.size)))
 		err = size > 0 || note.len > 0 ? ERR_PROOF : OK;
 	if (!err && size % TREE_BLOCK > 0)
 		err = held_hashes(r, size - size % TREE_BLOCK, size % TREE_BLOCK, tail);
@@ -192,13 +199,34 @@ int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HAS
 	return err ? err : set_note(r, note, c.size, right, right_count);
 }
 
-const char *replica_name(const struct replica *r) { return r->key.name; }
-uint64_t replica_held(const struct replica *r) { return r->held; }
-uint64_t replica_staged(const struct replica *r) { return tree_size(r->tree); }
-const uint8_t *replica_held_root(const struct replica *r) { return r->held_root; }
-bool replica_ended(const struct replica *r) { return r->ended; }
-struct bytes replica_note(const struct replica *r) { return buffer_bytes(&r->note); }
-uint64_t replica_note_size(const struct replica *r) { return r->note_size; }
+const char *replica_name(const struct replica *r)
+{
+	return r->key.name;
+}
+uint64_t replica_held(const struct replica *r)
+{
+	return r->held;
+}
+uint64_t replica_staged(const struct replica *r)
+{
+	return tree_size(r->tree);
+}
+const uint8_t *replica_held_root(const struct replica *r)
+{
+	return r->held_root;
+}
+bool replica_ended(const struct replica *r)
+{
+	return r->ended;
+}
+struct bytes replica_note(const struct replica *r)
+{
+	return buffer_bytes(&r->note);
+}
+uint64_t replica_note_size(const struct replica *r)
+{
+	return r->note_size;
+}
 
 /* ---- a DATA under examination ---- */
 
@@ -260,8 +288,8 @@ static int own_hashes(struct data *d, struct bytes leaves)
 	return !err && d->bad < d->count ? ERR_INVALID : err;
 }
 
-static int data_open(struct data *d, const struct verifier *key, uint64_t first, struct bytes leaves, struct bytes note,
-    struct bytes proof)
+static int data_open(struct data *d, const struct verifier *key, uint64_t first,
+    struct bytes leaves, struct bytes note, struct bytes proof)
 {
 	int err;
 
@@ -285,7 +313,8 @@ static int data_open(struct data *d, const struct verifier *key, uint64_t first,
 		return ERR_NOMEM;
 	if (proof.len > 0)
 		memcpy(d->proof, proof.data, proof.len);
-	return range_verify(first, d->hashes, d->count, d->head.size, d->proof, d->proof_count, d->head.root);
+	return range_verify(
+	    first, d->hashes, d->count, d->head.size, d->proof, d->proof_count, d->head.root);
 }
 
 static void data_clear(struct data *d)
@@ -294,7 +323,8 @@ static void data_clear(struct data *d)
 	free(d->proof);
 }
 
-/* Whether the history that the DATA proves is ours at staged size: its left hashes with its first leaves make our compact range. */
+/* Whether the history that the DATA proves is ours at staged size: its left hashes with its first
+ * leaves make our compact range. */
 static bool data_agrees(const struct data *d, const struct tree *tree)
 {
 	struct tree_hash theirs[128], ours[64];
@@ -311,7 +341,8 @@ static bool data_agrees(const struct data *d, const struct tree *tree)
 	return n == mine && memcmp(theirs, ours, n * sizeof *ours) == 0;
 }
 
-/* Hashes right of `cut`, which lies in the DATA's range, under its checkpoint: the proof's, and what follows from its leaves. */
+/* Hashes right of `cut`, which lies in the DATA's range, under its checkpoint: the proof's, and
+ * what follows from its leaves. */
 struct narrow {
 	const struct data *d;
 	uint64_t cut;
@@ -320,7 +351,8 @@ struct narrow {
 	size_t count;
 };
 
-static void narrow_walk(struct narrow *w, uint64_t lo, uint64_t hi, bool emit, struct tree_hash *hash)
+static void narrow_walk(
+    struct narrow *w, uint64_t lo, uint64_t hi, bool emit, struct tree_hash *hash)
 {
 	const struct data *d = w->d;
 	bool whole = emit && lo >= w->cut;
@@ -354,8 +386,9 @@ static size_t data_right(const struct data *d, uint64_t cut, struct tree_hash ou
 /* ---- staging ---- */
 
 /* Append these leaves to the tree as a batch. On failure everything is as before. */
-static int stage(struct replica *r, struct bytes leaves, const struct tree_hash *hashes, size_t count, struct bytes note,
-    uint64_t note_size, const struct tree_hash *right, size_t right_count, struct replica_batch **out)
+static int stage(struct replica *r, struct bytes leaves, const struct tree_hash *hashes,
+    size_t count, struct bytes note, uint64_t note_size, const struct tree_hash *right,
+    size_t right_count, struct replica_batch **out)
 {
 	struct replica_batch *b = calloc(1, sizeof *b);
 	uint64_t first = tree_size(r->tree), block = first / TREE_BLOCK;
@@ -395,7 +428,8 @@ static int stage(struct replica *r, struct bytes leaves, const struct tree_hash 
 	*out = b;
 	return OK;
 cut:;
-	/* Memory ran out half-way: the tail of the old size is needed to cut back, and lies in the store or in older batches. */
+	/* Memory ran out half-way: the tail of the old size is needed to cut back, and lies in the
+	 * store or in older batches. */
 	struct tree_hash tail[TREE_BLOCK];
 
 	if (fetch(r, first - first % TREE_BLOCK, first % TREE_BLOCK, tail) == OK)
@@ -405,8 +439,8 @@ fail:
 	return err;
 }
 
-int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note, struct bytes proof,
-    enum replica_outcome *outcome, struct replica_batch **batch)
+int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note,
+    struct bytes proof, enum replica_outcome *outcome, struct replica_batch **batch)
 {
 	struct tree_hash right[RIGHT_MAX];
 	uint64_t staged = tree_size(r->tree);
@@ -427,17 +461,20 @@ int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct
 		size_t pos = 0;
 		struct bytes leaf;
 
-		/* Its origin may have signed another entry as well where it ended: the end stands. */
+		/* Its origin may have signed another entry as well where it ended: the end stands.
+		 */
 		if (r->ended)
 			take = 0;
-		*outcome = d.bad < d.count || r->ended ? REPLICA_ENDED : take > 0 ? REPLICA_STAGED : REPLICA_DUPLICATE;
+		*outcome = d.bad < d.count || r->ended ? REPLICA_ENDED
+			   : take > 0                  ? REPLICA_STAGED
+						       : REPLICA_DUPLICATE;
 		if (take > 0) {
 			size_t right_count = data_right(&d, first + d.bad, right);
 
 			for (size_t i = 0; i < skip; i++)
 				leaves_next(leaves, &pos, &leaf);
-			err = stage(r, bytes_of(leaves.data + pos, d.bad_at - pos), d.hashes + skip, take, note, d.head.size, right,
-			    right_count, batch);
+			err = stage(r, bytes_of(leaves.data + pos, d.bad_at - pos), d.hashes + skip,
+			    take, note, d.head.size, right, right_count, batch);
 		}
 		if (*outcome == REPLICA_ENDED)
 			r->ended = true;
@@ -456,7 +493,8 @@ int replica_signed(const struct replica *r, struct bytes note, uint64_t *size)
 	return err;
 }
 
-int replica_propose(const struct replica *r, struct bytes leaves, uint64_t *size, uint8_t root[static HASH_LEN])
+int replica_propose(
+    const struct replica *r, struct bytes leaves, uint64_t *size, uint8_t root[static HASH_LEN])
 {
 	struct data d;
 	int err;
@@ -470,7 +508,8 @@ int replica_propose(const struct replica *r, struct bytes leaves, uint64_t *size
 	return err;
 }
 
-int replica_stage_own(struct replica *r, struct bytes leaves, struct bytes note, struct replica_batch **batch)
+int replica_stage_own(
+    struct replica *r, struct bytes leaves, struct bytes note, struct replica_batch **batch)
 {
 	struct checkpoint head;
 	uint8_t root[HASH_LEN];
@@ -484,7 +523,8 @@ int replica_stage_own(struct replica *r, struct bytes leaves, struct bytes note,
 		err = own_hashes(&d, leaves);
 	if (!err)
 		err = tree_root_with(r->tree, d.hashes, d.count, root);
-	if (!err && (head.size != tree_size(r->tree) + d.count || memcmp(root, head.root, HASH_LEN) != 0))
+	if (!err &&
+	    (head.size != tree_size(r->tree) + d.count || memcmp(root, head.root, HASH_LEN) != 0))
 		err = ERR_PROOF;
 	if (!err)
 		err = stage(r, leaves, d.hashes, d.count, note, head.size, NULL, 0, batch);
@@ -505,7 +545,8 @@ void replica_committed(struct replica *r)
 	batch_free(b);
 }
 
-int replica_unstage(struct replica *r, struct bytes note, const struct tree_hash *right, size_t right_count)
+int replica_unstage(
+    struct replica *r, struct bytes note, const struct tree_hash *right, size_t right_count)
 {
 	struct tree_hash tail[TREE_BLOCK];
 	struct checkpoint c = {.size = 0};
@@ -516,7 +557,8 @@ int replica_unstage(struct replica *r, struct bytes note, const struct tree_hash
 	if (note.len > 0)
 		err = checkpoint_open(note, &r->key, &c);
 	if (!err)
-		err = held_hashes(r, r->held - r->held % TREE_BLOCK, (size_t)(r->held % TREE_BLOCK), tail);
+		err = held_hashes(
+		    r, r->held - r->held % TREE_BLOCK, (size_t)(r->held % TREE_BLOCK), tail);
 	if (!err)
 		err = tree_truncate(r->tree, r->held, tail, (size_t)(r->held % TREE_BLOCK));
 	if (!err)
@@ -524,16 +566,20 @@ int replica_unstage(struct replica *r, struct bytes note, const struct tree_hash
 	return err;
 }
 
-int replica_prove(const struct replica *r, uint64_t a, uint64_t b, struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
+int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
+    struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
 {
 	if (b > r->held)
 		return ERR_RANGE;
-	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count, fetch, (void *)(uintptr_t)r, out, count);
+	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count, fetch,
+	    (void *)(uintptr_t)r, out, count);
 }
 
-int replica_prove_inclusion(const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count)
+int replica_prove_inclusion(
+    const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count)
 {
 	if (index >= r->held || r->note_size > tree_size(r->tree))
 		return ERR_RANGE;
-	return tree_prove_inclusion(r->tree, index, r->note_size, fetch, (void *)(uintptr_t)r, out, count);
+	return tree_prove_inclusion(
+	    r->tree, index, r->note_size, fetch, (void *)(uintptr_t)r, out, count);
 }

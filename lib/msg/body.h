@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The bodies of the kinds, strictly encoded (SPEC.md section 6.2, 6.3).
  *
- * Parse functions check lengths and ranges, and leave to lib/member what depends on a log's state: ERR_MALFORMED,
- * ERR_NOT_CANONICAL; ERR_KEY for an unusable key. Structs point into what was parsed. Any thread. */
+ * Parse functions check lengths and ranges, and leave to lib/member what depends on a log's state:
+ * ERR_MALFORMED, ERR_NOT_CANONICAL; ERR_KEY for an unusable key. Structs point into what was
+ * parsed. Any thread. */
 #ifndef MSG_BODY_H
 #define MSG_BODY_H
 
@@ -61,13 +62,15 @@ int amend_body_parse(struct bytes in, struct target_body *out);
 int erase_body_encode(struct buffer *out, const struct target_body *b);
 int erase_body_parse(struct bytes in, struct target_body *out);
 
-/* The device's own signature and a further device's endorsement (6.3). `domain` is DEVICE_DOMAIN or ENDORSE_DOMAIN. */
+/* The device's own signature and a further device's endorsement (6.3). `domain` is DEVICE_DOMAIN or
+ * ENDORSE_DOMAIN. */
 #define DEVICE_DOMAIN "convene/v1/device"
 #define ENDORSE_DOMAIN "convene/v1/endorse"
 void device_sign(uint8_t sig[static SIG_LEN], const char *domain, const struct binding *b,
-    const uint8_t identity[static IDENTITY_LEN], const uint8_t device[static KEY_LEN], uint8_t custody, const struct key *key);
+    const uint8_t identity[static IDENTITY_LEN], const uint8_t device[static KEY_LEN],
+    uint8_t custody, const struct key *key);
 int device_verify(const uint8_t sig[static SIG_LEN], const char *domain, const struct binding *b,
-    const uint8_t identity[static IDENTITY_LEN], const uint8_t device[static KEY_LEN], uint8_t custody,
-    const uint8_t signer[static KEY_LEN]);
+    const uint8_t identity[static IDENTITY_LEN], const uint8_t device[static KEY_LEN],
+    uint8_t custody, const uint8_t signer[static KEY_LEN]);
 
 #endif

@@ -10,8 +10,14 @@
 #include "base/buffer.h"
 #include "msg/message.h"
 
-struct content_part { struct bytes name, media_type, data; };
-struct content_mention { struct bytes name; uint8_t log[DIGEST_LEN]; uint8_t identity[IDENTITY_LEN]; };
+struct content_part {
+	struct bytes name, media_type, data;
+};
+struct content_mention {
+	struct bytes name;
+	uint8_t log[DIGEST_LEN];
+	uint8_t identity[IDENTITY_LEN];
+};
 
 struct content_profile {
 	bool present;
@@ -36,7 +42,8 @@ struct content {
 	size_t part_count;
 	struct content_imported imported;
 	struct content_profile profile;
-	void *memory; /* content_parse()'s; NULL in one that the caller fills for content_encode() */
+	void
+	    *memory; /* content_parse()'s; NULL in one that the caller fills for content_encode() */
 };
 
 /* Append the encoding. ERR_INVALID for counts above section 7's limits. */

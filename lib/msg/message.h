@@ -22,7 +22,14 @@
 #define LANG_MAX 35
 
 enum kind {
-	KIND_NODE = 1, KIND_ADMIT, KIND_ENROL, KIND_REVOKE, KIND_TOPIC, KIND_POST, KIND_AMEND, KIND_ERASE,
+	KIND_NODE = 1,
+	KIND_ADMIT,
+	KIND_ENROL,
+	KIND_REVOKE,
+	KIND_TOPIC,
+	KIND_POST,
+	KIND_AMEND,
+	KIND_ERASE,
 	KIND_LAST_KNOWN = KIND_ERASE,
 };
 
@@ -62,10 +69,12 @@ struct binding {
 int binding_make(struct binding *out, const uint8_t forum[static HASH_LEN], struct bytes log_name);
 
 /* Parts of a log name; `organisation` points into `name`. ERR_MALFORMED. */
-int log_name_parse(struct bytes name, struct bytes *organisation, uint8_t digest[static DIGEST_LEN], uint64_t *number);
+int log_name_parse(struct bytes name, struct bytes *organisation, uint8_t digest[static DIGEST_LEN],
+    uint64_t *number);
 /* Compute digest and name from the keys (4.1). `out` takes VERIFIER_NAME_MAX + 1. */
-int log_name_make(char *out, const uint8_t forum[static HASH_LEN], const uint8_t root[static KEY_LEN],
-    const uint8_t log_key[static KEY_LEN], struct bytes organisation, uint64_t number);
+int log_name_make(char *out, const uint8_t forum[static HASH_LEN],
+    const uint8_t root[static KEY_LEN], const uint8_t log_key[static KEY_LEN],
+    struct bytes organisation, uint64_t number);
 
 /* Append binding(domain) (2.4). */
 void binding_add(struct buffer *out, const struct binding *b, const char *domain);
@@ -73,25 +82,31 @@ void binding_add(struct buffer *out, const struct binding *b, const char *domain
 /* Append the strict encoding. Checks the ranges of 5.1: ERR_INVALID. */
 int header_encode(struct buffer *out, const struct header *h);
 
-/* Parse a message (header ‖ signature) strictly. ERR_TRUNCATED (too short to hold a signature), ERR_TOO_LARGE,
- * ERR_MALFORMED, ERR_NOT_CANONICAL, ERR_VERSION (only `version` is then set). */
+/* Parse a message (header ‖ signature) strictly. ERR_TRUNCATED (too short to hold a signature),
+ * ERR_TOO_LARGE, ERR_MALFORMED, ERR_NOT_CANONICAL, ERR_VERSION (only `version` is then set). */
 int message_parse(struct bytes message, struct header *out);
 
 /* Encode, sign, append header ‖ signature. ERR_INVALID also when `key` is not `h->signer`'s. */
-int message_sign(struct buffer *out, const struct binding *b, const struct header *h, const struct key *key);
+int message_sign(
+    struct buffer *out, const struct binding *b, const struct header *h, const struct key *key);
 
-/* Check the signature over the exact bytes. OK or ERR_SIGNATURE; ERR_TRUNCATED, ERR_TOO_LARGE as above. */
-int message_verify(struct bytes message, const struct binding *b, const uint8_t signer[static KEY_LEN]);
+/* Check the signature over the exact bytes. OK or ERR_SIGNATURE; ERR_TRUNCATED, ERR_TOO_LARGE as
+ * above. */
+int message_verify(
+    struct bytes message, const struct binding *b, const uint8_t signer[static KEY_LEN]);
 
-/* The id (5.2) of any bytes of 64 or more, well-formed or not; fewer count as 64 (no header), and are never valid. */
+/* The id (5.2) of any bytes of 64 or more, well-formed or not; fewer count as 64 (no header), and
+ * are never valid. */
 void message_id(uint8_t out[static ID_LEN], struct bytes message, const struct binding *b);
 
 /* Section 7. */
-void commitment_make(uint8_t out[static HASH_LEN], const struct binding *b, const uint8_t signer[static KEY_LEN],
-    const uint8_t salt[static SALT_LEN], struct bytes content);
+void commitment_make(uint8_t out[static HASH_LEN], const struct binding *b,
+    const uint8_t signer[static KEY_LEN], const uint8_t salt[static SALT_LEN],
+    struct bytes content);
 /* The least b with len <= 2^b; len from 1. */
 uint8_t bucket_of(uint64_t len);
 /* OK, or ERR_COMMITMENT when salt and content are not those committed to (bucket included). */
-int content_check(const struct header *h, const struct binding *b, const uint8_t salt[static SALT_LEN], struct bytes content);
+int content_check(const struct header *h, const struct binding *b,
+    const uint8_t salt[static SALT_LEN], struct bytes content);
 
 #endif

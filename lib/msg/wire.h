@@ -25,7 +25,8 @@ void wire_reader_start(struct wire_reader *r, struct bytes in);
 /* Next field: OK, ERR_NOTFOUND at the end, ERR_MALFORMED, ERR_NOT_CANONICAL. */
 int wire_next(struct wire_reader *r, struct wire_field *out);
 
-/* Append a field; zero and empty append nothing, as the strict form wants. Ascending order is the caller's. */
+/* Append a field; zero and empty append nothing, as the strict form wants. Ascending order is the
+ * caller's. */
 void wire_add_uint(struct buffer *out, uint32_t number, uint64_t value);
 void wire_add_bytes(struct buffer *out, uint32_t number, struct bytes value);
 

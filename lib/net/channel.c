@@ -31,16 +31,16 @@ struct channel {
 	void *ctx;
 	enum state state;
 	bool tls, server, pinged;
-	bool polite, throttled; /* throttled: not reading until the output is out */
+	bool polite, throttled;      /* throttled: not reading until the output is out */
 	bool lingering, half_closed; /* see linger() */
-	int err;              /* what `closed` reports */
+	int err;                     /* what `closed` reports */
 	char text[256];
 	char address[300], host[256];
-	uint64_t deadline;    /* of the present state, or of the frame that has begun; 0: none */
-	uint64_t heard;       /* when the last bytes came */
-	size_t reserved;      /* of the budget; then it is among the net's holders */
+	uint64_t deadline; /* of the present state, or of the frame that has begun; 0: none */
+	uint64_t heard;    /* when the last bytes came */
+	size_t reserved;   /* of the budget; then it is among the net's holders */
 	struct channel *next_holder, **holder_at;
-	bool waiting;         /* for the budget, or for its next turn */
+	bool waiting; /* for the budget, or for its next turn */
 	uint8_t pin[HASH_LEN];
 	bool has_pin;
 	struct buffer scratch;
@@ -49,7 +49,7 @@ struct channel {
 #define CLOSE_MS 1000
 #define BUDGET_RETRY_MS 50
 #define BUDGET_SHARE 4 /* one address gets this part of it */
-#define TURN_MS 20 /* what one connection may work at a time */
+#define TURN_MS 20     /* what one connection may work at a time */
 #define PONG_MS 30000
 
 int address_split(const char *address, char host[static 256], char port[static 6])
@@ -57,7 +57,8 @@ int address_split(const char *address, char host[static 256], char port[static 6
 	const char *colon = strrchr(address, ':'), *begin = address, *end = colon;
 	uint64_t number;
 
-	if (!colon || strlen(colon + 1) > 5 || decimal_parse(&number, colon + 1, strlen(colon + 1), 65535) != OK || number == 0)
+	if (!colon || strlen(colon + 1) > 5 ||
+	    decimal_parse(&number, colon + 1, strlen(colon + 1), 65535) != OK || number == 0)
 		return ERR_MALFORMED;
 	if (*address == '[') {
 		begin = address + 1;
@@ -153,8 +154,9 @@ void channel_close(struct channel *ch)
 	timer_set(ch, channel_backlog(ch) > 0 ? CLOSE_MS : 0);
 }
 
-/* An ERROR must arrive. A socket that is closed while input waits unread resets the connection, and what was sent last is lost; so the
- * input is thrown away until the other side has closed as well, or CLOSE_MS are over. */
+/* An ERROR must arrive. A socket that is closed while input waits unread resets the connection, and
+ * what was sent last is lost; so the input is thrown away until the other side has closed as well,
+ * or CLOSE_MS are over. */
 static void linger(struct channel *ch)
 {
 	ch->lingering = true;
@@ -201,9 +203,18 @@ void channel_polite(struct channel *ch)
 	ch->polite = true;
 }
 
-bool channel_closing(const struct channel *ch) { return ch->state == CLOSING; }
-const char *channel_address(const struct channel *ch) { return ch->address; }
-const char *channel_host(const struct channel *ch) { return ch->host; }
+bool channel_closing(const struct channel *ch)
+{
+	return ch->state == CLOSING;
+}
+const char *channel_address(const struct channel *ch)
+{
+	return ch->address;
+}
+const char *channel_host(const struct channel *ch)
+{
+	return ch->host;
+}
 
 size_t channel_backlog(const struct channel *ch)
 {
@@ -218,15 +229,18 @@ int channel_pin(const struct channel *ch, uint8_t pin[static HASH_LEN])
 	return OK;
 }
 
-void channel_send(struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+void channel_send(
+    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
 {
 	int err;
 
 	if (ch->state == CLOSING)
 		return;
 	buffer_reset(&ch->scratch);
-	err = message ? frame_add(&ch->scratch, type, stream, message) : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
-	if (!err && evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
+	err = message ? frame_add(&ch->scratch, type, stream, message)
+		      : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
+	if (!err &&
+	    evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
 		err = ERR_NOMEM;
 	if (ch->scratch.cap > 2 * CHANNEL_LARGE)
 		buffer_free(&ch->scratch);
@@ -253,9 +267,10 @@ static void frame_done(struct channel *ch)
 	ch->deadline = 0;
 }
 
-/* The whole of a large frame is about to be held: it needs a place in the budget, and waits unread until there is one. The frame's deadline goes on
- * counting, so that those who hold a place without using it lose it. Nodes, which are few and known, are not made to wait for clients, nor
- * one address for another. */
+/* The whole of a large frame is about to be held: it needs a place in the budget, and waits unread
+ * until there is one. The frame's deadline goes on counting, so that those who hold a place without
+ * using it lose it. Nodes, which are few and known, are not made to wait for clients, nor one
+ * address for another. */
 static bool budget_take(struct channel *ch, size_t need)
 {
 	size_t same = 0;
@@ -264,7 +279,8 @@ static bool budget_take(struct channel *ch, size_t need)
 		return true;
 	for (const struct channel *h = ch->net->holders; h; h = h->next_holder)
 		same += strcmp(h->host, ch->host) == 0 ? h->reserved : 0;
-	if (ch->net->budget_used + need > ch->net->budget || (same > 0 && same + need > ch->net->budget / BUDGET_SHARE))
+	if (ch->net->budget_used + need > ch->net->budget ||
+	    (same > 0 && same + need > ch->net->budget / BUDGET_SHARE))
 		return false;
 	ch->reserved = need;
 	ch->net->budget_used += need;
@@ -302,7 +318,8 @@ static void input_run(struct channel *ch)
 		if (err == ERR_TRUNCATED && need > FRAME_HEADER_LEN && total >= need) {
 			const uint8_t *all = evbuffer_pullup(in, (ev_ssize_t)need);
 
-			err = all ? frame_peek(bytes_of(all, need), greeting, &frame, &need) : ERR_NOMEM;
+			err = all ? frame_peek(bytes_of(all, need), greeting, &frame, &need)
+				  : ERR_NOMEM;
 		}
 		if (err == ERR_TRUNCATED) {
 			if (!budget_take(ch, need)) {
@@ -312,18 +329,26 @@ static void input_run(struct channel *ch)
 			}
 			if (ch->deadline == 0)
 				ch->deadline = clock_mono_ms() + ch->net->frame_ms;
-			bufferevent_setwatermark(ch->bev, EV_READ, need > total ? need : 0, need + CHANNEL_LARGE);
+			bufferevent_setwatermark(
+			    ch->bev, EV_READ, need > total ? need : 0, need + CHANNEL_LARGE);
 			return;
 		}
 		if (err) {
 			if (err == ERR_TOO_LARGE)
-				snprintf(text, sizeof text, "a %s frame of %u bytes is over its limit of %u", frame_name(head[4]), get_u32(head),
+				snprintf(text, sizeof text,
+				    "a %s frame of %u bytes is over its limit of %u",
+				    frame_name(head[4]), get_u32(head),
 				    greeting ? FRAME_HELLO_MAX : frame_limit(head[4]));
 			else if (greeting)
-				snprintf(text, sizeof text, "HELLO is expected first, not a frame of type %u", head[4]);
+				snprintf(text, sizeof text,
+				    "HELLO is expected first, not a frame of type %u", head[4]);
 			else
-				snprintf(text, sizeof text, "no frame of type %u is known", head[4]);
-			channel_refuse(ch, err == ERR_TOO_LARGE ? CONVENE__CODE__FRAME_TOO_LARGE : CONVENE__CODE__UNEXPECTED, err, text);
+				snprintf(
+				    text, sizeof text, "no frame of type %u is known", head[4]);
+			channel_refuse(ch,
+			    err == ERR_TOO_LARGE ? CONVENE__CODE__FRAME_TOO_LARGE
+						 : CONVENE__CODE__UNEXPECTED,
+			    err, text);
 			return;
 		}
 		if (frame.type == FRAME_PING && frame.payload.len <= 64)
@@ -333,8 +358,10 @@ static void input_run(struct channel *ch)
 		evbuffer_drain(in, FRAME_HEADER_LEN + frame.payload.len);
 		if (ch->state != GREETING)
 			frame_done(ch);
-		/* Many small questions may be long work together: the others have their turn in between. */
-		if (ch->state != CLOSING && clock_mono_ms() - began >= TURN_MS && evbuffer_get_length(in) > 0) {
+		/* Many small questions may be long work together: the others have their turn in
+		 * between. */
+		if (ch->state != CLOSING && clock_mono_ms() - began >= TURN_MS &&
+		    evbuffer_get_length(in) > 0) {
 			ch->waiting = true;
 			bufferevent_disable(ch->bev, EV_READ);
 			timer_set(ch, ch->polite ? TURN_MS : 0);
@@ -424,22 +451,27 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 		return;
 	}
 	if (what & BEV_EVENT_EOF) {
-		end_with(ch, ERR_CLOSED, ch->state == CONNECTING ? "closed during the TLS handshake" : "closed by the other side");
+		end_with(ch, ERR_CLOSED,
+		    ch->state == CONNECTING ? "closed during the TLS handshake"
+					    : "closed by the other side");
 		return;
 	}
 	unsigned long ssl_err = ch->tls ? bufferevent_get_openssl_error(bev) : 0;
 	int dns = bufferevent_socket_get_dns_error(bev), code = EVUTIL_SOCKET_ERROR();
 
 	if (ssl_err)
-		snprintf(text, sizeof text, "TLS: %s", ERR_reason_error_string(ssl_err) ? ERR_reason_error_string(ssl_err) : "failed");
+		snprintf(text, sizeof text, "TLS: %s",
+		    ERR_reason_error_string(ssl_err) ? ERR_reason_error_string(ssl_err) : "failed");
 	else if (dns)
 		snprintf(text, sizeof text, "%s", evutil_gai_strerror(dns));
 	else
-		snprintf(text, sizeof text, "%s", code ? evutil_socket_error_to_string(code) : "connection lost");
+		snprintf(text, sizeof text, "%s",
+		    code ? evutil_socket_error_to_string(code) : "connection lost");
 	end_with(ch, ssl_err ? ERR_REFUSED : ERR_CLOSED, text);
 }
 
-/* Deadlines, silence, waiting for the budget, and the end: one timer for all, set anew as it fires. */
+/* Deadlines, silence, waiting for the budget, and the end: one timer for all, set anew as it fires.
+ */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct channel *ch = arg;
@@ -452,8 +484,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (ch->deadline && now >= ch->deadline) {
-		channel_fail(ch, ERR_TIMEOUT, ch->state == CONNECTING ? "the TLS handshake took too long" :
-		    ch->state == GREETING ? "no HELLO in time" : "a frame took too long to arrive");
+		channel_fail(ch, ERR_TIMEOUT,
+		    ch->state == CONNECTING ? "the TLS handshake took too long"
+		    : ch->state == GREETING ? "no HELLO in time"
+					    : "a frame took too long to arrive");
 		if (channel_backlog(ch) == 0 || ch->state == CONNECTING)
 			timer_set(ch, 0);
 		return;
@@ -478,13 +512,19 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 	timer_set(ch, 1000);
 }
 
-static struct channel *channel_new(struct net *net, bool tls, bool server, const struct channel_events *events, void *ctx)
+static struct channel *channel_new(
+    struct net *net, bool tls, bool server, const struct channel_events *events, void *ctx)
 {
 	struct channel *ch = calloc(1, sizeof *ch);
 
 	if (!ch)
 		return NULL;
-	*ch = (struct channel){.net = net, .tls = tls, .server = server, .events = events, .ctx = ctx, .scratch = BUFFER_INIT};
+	*ch = (struct channel){.net = net,
+	    .tls = tls,
+	    .server = server,
+	    .events = events,
+	    .ctx = ctx,
+	    .scratch = BUFFER_INIT};
 	ch->heard = clock_mono_ms();
 	ch->deadline = ch->heard + net->handshake_ms;
 	snprintf(ch->address, sizeof ch->address, "local");
@@ -505,14 +545,16 @@ static bool attach(struct channel *ch, int fd)
 		ssl = tls_session(ch->net->tls, ch->server);
 		if (!ssl)
 			return false;
-		ch->bev = bufferevent_openssl_socket_new(ch->net->base, fd, ssl, ch->server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
+		ch->bev = bufferevent_openssl_socket_new(ch->net->base, fd, ssl,
+		    ch->server ? BUFFEREVENT_SSL_ACCEPTING : BUFFEREVENT_SSL_CONNECTING,
 		    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 		if (!ch->bev)
 			SSL_free(ssl);
 		else
 			bufferevent_openssl_set_allow_dirty_shutdown(ch->bev, 1);
 	} else {
-		ch->bev = bufferevent_socket_new(ch->net->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+		ch->bev = bufferevent_socket_new(
+		    ch->net->base, fd, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	}
 	if (!ch->bev)
 		return false;
@@ -536,17 +578,21 @@ static void address_of(struct channel *ch, struct sockaddr_storage *ss, socklen_
 		len = sizeof in;
 	}
 	if ((ss->ss_family != AF_INET && ss->ss_family != AF_INET6) ||
-	    getnameinfo((struct sockaddr *)ss, len, ch->host, sizeof ch->host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+	    getnameinfo((struct sockaddr *)ss, len, ch->host, sizeof ch->host, port, sizeof port,
+		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		return;
-	snprintf(ch->address, sizeof ch->address, ss->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", ch->host, port);
+	snprintf(ch->address, sizeof ch->address, ss->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s",
+	    ch->host, port);
 	/* Whoever has one IPv6 address has the /64 around it. */
 	if (ss->ss_family == AF_INET6) {
 		memset(&in6->sin6_addr.s6_addr[8], 0, 8);
-		getnameinfo((struct sockaddr *)ss, len, ch->host, sizeof ch->host, NULL, 0, NI_NUMERICHOST);
+		getnameinfo(
+		    (struct sockaddr *)ss, len, ch->host, sizeof ch->host, NULL, 0, NI_NUMERICHOST);
 	}
 }
 
-struct channel *channel_accept(struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx)
+struct channel *channel_accept(
+    struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx)
 {
 	struct channel *ch = channel_new(net, tls, true, events, ctx);
 	struct sockaddr_storage ss;
@@ -571,7 +617,8 @@ struct channel *channel_accept(struct net *net, int fd, bool tls, const struct c
 	return ch;
 }
 
-struct channel *channel_connect(struct net *net, const char *address, const struct channel_events *events, void *ctx)
+struct channel *channel_connect(
+    struct net *net, const char *address, const struct channel_events *events, void *ctx)
 {
 	char host[256], port[6];
 	struct channel *ch;
@@ -587,14 +634,15 @@ struct channel *channel_connect(struct net *net, const char *address, const stru
 		channel_free(ch);
 		return NULL;
 	}
-	/* Without an evdns base the name is looked up right here. Numeric addresses, the usual case, cost nothing; a name costs the loop a
-	 * look-up at each attempt to connect. */
+	/* Without an evdns base the name is looked up right here. Numeric addresses, the usual
+	 * case, cost nothing; a name costs the loop a look-up at each attempt to connect. */
 	if (bufferevent_socket_connect_hostname(ch->bev, NULL, AF_UNSPEC, host, atoi(port)) != 0)
 		end_with(ch, ERR_CLOSED, "the address can't be connected to");
 	return ch;
 }
 
-struct channel *channel_connect_unix(struct net *net, const char *path, const struct channel_events *events, void *ctx)
+struct channel *channel_connect_unix(
+    struct net *net, const char *path, const struct channel_events *events, void *ctx)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	struct channel *ch;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* One connection that carries frames: socket, TLS, framing, limits and deadlines in one object, so that nothing above it
- * ever sees half a frame or half a handshake (SPEC.md sections 10.2 to 10.5). Loop thread; over libevent and OpenSSL.
+/* One connection that carries frames: socket, TLS, framing, limits and deadlines in one object, so
+ * that nothing above it ever sees half a frame or half a handshake (SPEC.md sections 10.2 to 10.5).
+ * Loop thread; over libevent and OpenSSL.
  *
- * Life: made by channel_accept() or channel_connect(); `open` when TLS is up; `frame` for each; `closed` exactly once, last,
- * after which the channel is gone. Inside any callback the channel may be closed with channel_close() or channel_fail(); `closed` then follows
- * later, from the loop. */
+ * Life: made by channel_accept() or channel_connect(); `open` when TLS is up; `frame` for each;
+ * `closed` exactly once, last, after which the channel is gone. Inside any callback the channel may
+ * be closed with channel_close() or channel_fail(); `closed` then follows later, from the loop. */
 #ifndef NET_CHANNEL_H
 #define NET_CHANNEL_H
 
@@ -13,10 +14,10 @@
 #include "msg/frame.h"
 #include "net/tls.h"
 
-#define CHANNEL_LOW_WATER (128 * 1024)   /* `writable` when the output falls to this */
+#define CHANNEL_LOW_WATER (128 * 1024)        /* `writable` when the output falls to this */
 #define CHANNEL_OUTPUT_MAX (16 * 1024 * 1024) /* a reader that lets more pile up is dropped */
 #define CHANNEL_POLITE (1024 * 1024)
-#define CHANNEL_LARGE 65536              /* a payload above this takes part in the budget */
+#define CHANNEL_LARGE 65536 /* a payload above this takes part in the budget */
 
 struct channel;
 
@@ -24,7 +25,8 @@ struct channel_events {
 	void (*open)(void *ctx, struct channel *ch);
 	void (*frame)(void *ctx, struct channel *ch, const struct frame *frame);
 	void (*writable)(void *ctx, struct channel *ch);
-	/* Why it ended: OK (closed here, on purpose), or an error; `text` is one line for the operator's log. */
+	/* Why it ended: OK (closed here, on purpose), or an error; `text` is one line for the
+	 * operator's log. */
 	void (*closed)(void *ctx, struct channel *ch, int err, const char *text);
 };
 
@@ -32,34 +34,43 @@ struct channel_events {
 struct net {
 	struct event_base *base;
 	struct tls *tls;
-	size_t budget;        /* bytes that large frames under way may hold together */
+	size_t budget; /* bytes that large frames under way may hold together */
 	size_t budget_used;
 	struct channel *holders; /* those who have a part of it */
-	uint64_t handshake_ms, frame_ms, idle_ms; /* deadlines: TLS and HELLO; one frame; silence before PING */
+	uint64_t handshake_ms, frame_ms,
+	    idle_ms; /* deadlines: TLS and HELLO; one frame; silence before PING */
 };
 
-#define NET_DEFAULTS .budget = 64 * 1024 * 1024, .handshake_ms = 10000, .frame_ms = 60000, .idle_ms = 60000
+#define NET_DEFAULTS \
+	.budget = 64 * 1024 * 1024, .handshake_ms = 10000, .frame_ms = 60000, .idle_ms = 60000
 
-/* Take over an accepted, non-blocking socket (closed on failure too). `tls` false: a Unix socket in the clear, without HELLO.
- * NULL on failure. */
-struct channel *channel_accept(struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx);
-/* Connect to "HOST:PORT" or "[v6]:PORT"; trouble is reported through `closed`. NULL only for lack of memory or a malformed address. */
-struct channel *channel_connect(struct net *net, const char *address, const struct channel_events *events, void *ctx);
+/* Take over an accepted, non-blocking socket (closed on failure too). `tls` false: a Unix socket in
+ * the clear, without HELLO. NULL on failure. */
+struct channel *channel_accept(
+    struct net *net, int fd, bool tls, const struct channel_events *events, void *ctx);
+/* Connect to "HOST:PORT" or "[v6]:PORT"; trouble is reported through `closed`. NULL only for lack
+ * of memory or a malformed address. */
+struct channel *channel_connect(
+    struct net *net, const char *address, const struct channel_events *events, void *ctx);
 /* The same over a Unix socket, in the clear. */
-struct channel *channel_connect_unix(struct net *net, const char *path, const struct channel_events *events, void *ctx);
+struct channel *channel_connect_unix(
+    struct net *net, const char *path, const struct channel_events *events, void *ctx);
 
 /* HELLO was accepted: other frames, larger ones, and PING from now on. */
 void channel_greeted(struct channel *ch);
 
-/* Stop reading requests while more than CHANNEL_POLITE bytes of answers wait: for clients, whose answers are larger than their
- * questions. Not between nodes, where both sides could end up waiting for each other. */
+/* Stop reading requests while more than CHANNEL_POLITE bytes of answers wait: for clients, whose
+ * answers are larger than their questions. Not between nodes, where both sides could end up waiting
+ * for each other. */
 void channel_polite(struct channel *ch);
 
 /* Queue a frame. A failure (memory, output over its limit) closes the channel. */
-void channel_send(struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
+void channel_send(
+    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
 size_t channel_backlog(const struct channel *ch);
 
-/* Send ERROR on stream 0, then close when it is out (or after a second). `err` is what `closed` will report. */
+/* Send ERROR on stream 0, then close when it is out (or after a second). `err` is what `closed`
+ * will report. */
 void channel_fail(struct channel *ch, int err, const char *text);
 /* The same with one of the wire's own codes. */
 void channel_refuse(struct channel *ch, uint32_t code, int err, const char *text);

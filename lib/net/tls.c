@@ -13,7 +13,8 @@ struct tls {
 	SSL_CTX *server, *client;
 };
 
-/* Any certificate will do: its key is compared with the credential's pins after HELLO. The handshake has proved possession. */
+/* Any certificate will do: its key is compared with the credential's pins after HELLO. The
+ * handshake has proved possession. */
 static int accept_any(int ok, X509_STORE_CTX *store)
 {
 	(void)ok;
@@ -21,7 +22,8 @@ static int accept_any(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
-/* A certificate that says nothing but the key. Its dates are as wide as X.509 goes: keys end by NODE entries, not by clocks. */
+/* A certificate that says nothing but the key. Its dates are as wide as X.509 goes: keys end by
+ * NODE entries, not by clocks. */
 static X509 *certificate_make(EVP_PKEY *key, const char *name)
 {
 	X509 *cert = X509_new();
@@ -33,9 +35,12 @@ static X509 *certificate_make(EVP_PKEY *key, const char *name)
 	if (X509_set_version(cert, 2) && ASN1_INTEGER_set(X509_get_serialNumber(cert), 1) &&
 	    ASN1_TIME_set_string_X509(X509_getm_notBefore(cert), "20200101000000Z") &&
 	    ASN1_TIME_set_string_X509(X509_getm_notAfter(cert), "99991231235959Z") &&
-	    X509_NAME_add_entry_by_txt(subject, "O", MBSTRING_UTF8, (const unsigned char *)"convene node", -1, -1, 0) &&
-	    (strlen(name) > 64 || X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8, (const unsigned char *)name, -1, -1, 0)) &&
-	    X509_set_issuer_name(cert, subject) && X509_set_pubkey(cert, key) && X509_sign(cert, key, NULL))
+	    X509_NAME_add_entry_by_txt(
+		subject, "O", MBSTRING_UTF8, (const unsigned char *)"convene node", -1, -1, 0) &&
+	    (strlen(name) > 64 || X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_UTF8,
+				      (const unsigned char *)name, -1, -1, 0)) &&
+	    X509_set_issuer_name(cert, subject) && X509_set_pubkey(cert, key) &&
+	    X509_sign(cert, key, NULL))
 		return cert;
 	X509_free(cert);
 	return NULL;
@@ -52,14 +57,17 @@ static SSL_CTX *context_new(const SSL_METHOD *method, EVP_PKEY *key, X509 *cert)
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_num_tickets(ctx, 0);
 #ifdef SSL_OP_IGNORE_UNEXPECTED_EOF
-	/* A peer that was killed says no goodbye. Frames tell their length: nothing is taken for whole that isn't. */
+	/* A peer that was killed says no goodbye. Frames tell their length: nothing is taken for
+	 * whole that isn't. */
 	SSL_CTX_set_options(ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
 #endif
 	/* Idle connections give their buffers back: 15 kB instead of 40 each. */
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+				  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, accept_any);
 	SSL_CTX_set_verify_depth(ctx, 1);
-	if (cert && (SSL_CTX_use_certificate(ctx, cert) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1)) {
+	if (cert &&
+	    (SSL_CTX_use_certificate(ctx, cert) != 1 || SSL_CTX_use_PrivateKey(ctx, key) != 1)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
@@ -135,7 +143,8 @@ int tls_peer_pin(const SSL *ssl, uint8_t pin[static HASH_LEN])
 void tls_pin_of(uint8_t pin[static HASH_LEN], const uint8_t public[static KEY_LEN])
 {
 	/* RFC 8410: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }. */
-	uint8_t der[12 + KEY_LEN] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+	uint8_t der[12 + KEY_LEN] = {
+	    0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
 
 	memcpy(der + 12, public, KEY_LEN);
 	hash_of(pin, der, sizeof der);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contents, asked for and served by index (SPEC.md 11.6).
  *
- * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The store remembers what is missing,
- * so that nothing here has to survive: a log's `wants` are a window on the store's list.
+ * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The
+ * store remembers what is missing, so that nothing here has to survive: a log's `wants` are a
+ * window on the store's list.
  *
- * There are contents that never come: lost, or kept back by an author's node. They must not hold up the others, of their own log or of
- * another. So what is new goes first, each log has its share of a link, and what came to nothing is given up, and asked for again later, a
- * little at a time. */
+ * There are contents that never come: lost, or kept back by an author's node. They must not hold up
+ * the others, of their own log or of another. So what is new goes first, each log has its share of
+ * a link, and what came to nothing is given up, and asked for again later, a little at a time. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,10 @@
 #include "base/error.h"
 #include "sync/state.h"
 
-#define RETRY_MS 500     /* nobody had them: look again */
-#define PARTIAL_MAX 8    /* contents that a link may have begun and not ended */
-#define COMMITTING_MAX (32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
+#define RETRY_MS 500  /* nobody had them: look again */
+#define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
+#define COMMITTING_MAX \
+	(32 * 1024 * 1024)  /* bytes with the store; more is not asked for while so many are */
 #define CONTENT_MAX 2097152 /* no charter allows more (SPEC.md 3.1) */
 
 /* ---- our wants ---- */
@@ -64,8 +66,10 @@ static void want_release(struct sync *s, struct log_slot *l, struct want *w)
 	buffer_free(&w->message);
 }
 
-/* Move what is missing in [*from, end) into the window while it has fewer than `max`. Returns whether the store knows of any. */
-static bool window_load(struct sync *s, struct log_slot *l, uint64_t *from, uint64_t end, size_t max, bool again)
+/* Move what is missing in [*from, end) into the window while it has fewer than `max`. Returns
+ * whether the store knows of any. */
+static bool window_load(
+    struct sync *s, struct log_slot *l, uint64_t *from, uint64_t end, size_t max, bool again)
 {
 	uint64_t missing[WANT_BATCH];
 	size_t n = WANT_BATCH;
@@ -77,7 +81,8 @@ static bool window_load(struct sync *s, struct log_slot *l, uint64_t *from, uint
 			return true;
 		*from = missing[i] + 1;
 		if (!want_find(l, missing[i]))
-			l->wants[l->want_count++] = (struct want){.index = missing[i], .again = again};
+			l->wants[l->want_count++] = (struct want){
+			    .index = missing[i], .again = again};
 	}
 	if (n < WANT_BATCH || missing[n - 1] >= end)
 		*from = end;
@@ -122,7 +127,8 @@ void contents_renew(struct sync *s)
 }
 
 /* Whether a link may be asked for this one now. Each log always has one place for what is new. */
-static bool has_room(const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
+static bool has_room(
+    const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
@@ -131,8 +137,10 @@ static bool has_room(const struct sync *s, struct sync_link *link, const struct 
 	return mine < l->want_cap && (link->wants < SYNC_WANT_WINDOW || mine == 0);
 }
 
-/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with room if there is one. NULL: nobody is left. */
-static struct sync_link *source(const struct sync *s, const struct log_slot *l, const struct want *w)
+/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with
+ * room if there is one. NULL: nobody is left. */
+static struct sync_link *source(
+    const struct sync *s, const struct log_slot *l, const struct want *w)
 {
 	struct sync_link *best = NULL;
 	bool best_room = false;
@@ -140,12 +148,14 @@ static struct sync_link *source(const struct sync *s, const struct log_slot *l, 
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		bool room;
 
-		if (!link->compared || (w->tried >> link->id & 1) || pair_of(s, link, l)->shown <= w->index)
+		if (!link->compared || (w->tried >> link->id & 1) ||
+		    pair_of(s, link, l)->shown <= w->index)
 			continue;
 		room = has_room(s, link, l, w);
 		if (room && link == l->upstream)
 			return link;
-		if (!best || (room && !best_room) || (room == best_room && link->wants < best->wants)) {
+		if (!best || (room && !best_room) ||
+		    (room == best_room && link->wants < best->wants)) {
 			best = link;
 			best_room = room;
 		}
@@ -153,15 +163,18 @@ static struct sync_link *source(const struct sync *s, const struct log_slot *l, 
 	return best;
 }
 
-/* Those that this link is to be asked for: in order; but where contents don't come, the newest first. */
-static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again, uint64_t *index, uint64_t now)
+/* Those that this link is to be asked for: in order; but where contents don't come, the newest
+ * first. */
+static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again,
+    uint64_t *index, uint64_t now)
 {
 	size_t n = 0;
 
 	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW; k++) {
 		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
 
-		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) || source(s, l, w) != link)
+		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) ||
+		    source(s, l, w) != link)
 			continue;
 		w->link = link;
 		w->since = now;
@@ -256,7 +269,8 @@ static size_t partial_count(const struct sync *s, const struct sync_link *link)
 }
 
 /* Fetch the entry, and check that a content of this length can be its own. */
-static int want_begin(struct sync *s, struct log_slot *l, struct want *w, const Convene__ContentChunk *m)
+static int want_begin(
+    struct sync *s, struct log_slot *l, struct want *w, const Convene__ContentChunk *m)
 {
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
@@ -267,7 +281,8 @@ static int want_begin(struct sync *s, struct log_slot *l, struct want *w, const 
 	if (m->salt.len != SALT_LEN || m->total == 0)
 		return ERR_MALFORMED;
 	if (m->total > CONTENT_MAX)
-		return ERR_RANGE; /* its entry can't be valid: not worth the memory, and not the sender's fault */
+		return ERR_RANGE; /* its entry can't be valid: not worth the memory, and not the
+				     sender's fault */
 	err = s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got);
 	if (!err)
 		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
@@ -305,12 +320,14 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
 	s->committing += w->total;
-	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
+	s->io.content_commit(
+	    s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
 	buffer_free(&w->data);
 	return OK;
 }
 
-void contents_receive(struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
+void contents_receive(
+    struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct want *w = l ? want_find(l, m->index) : NULL;
@@ -321,11 +338,13 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 		return; /* answered too late: another link was asked */
 	if (w->total == 0 && m->offset > 0)
 		return; /* the rest of an answer that we had given up */
-	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link would be asked never. */
+	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link
+	 * would be asked never. */
 	if (w->total == 0)
 		err = partial_count(s, link) >= PARTIAL_MAX ? ERR_REFUSED : want_begin(s, l, w, m);
 	if (!err && (m->offset != w->data.len || m->total != w->total ||
-	    m->data.len != (w->total - w->data.len < CHUNK_LEN ? w->total - w->data.len : CHUNK_LEN)))
+			m->data.len != (w->total - w->data.len < CHUNK_LEN ? w->total - w->data.len
+									   : CHUNK_LEN)))
 		err = ERR_MALFORMED;
 	if (!err) {
 		buffer_add(&w->data, m->data.data, m->data.len);
@@ -339,8 +358,9 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 		w->tried |= UINT64_C(1) << link->id;
 		want_release(s, l, w);
 	} else if (err) {
-		snprintf(text, sizeof text, "the content of entry %llu of %s is not what it commits to", (unsigned long long)m->index,
-		    replica_name(l->replica));
+		snprintf(text, sizeof text,
+		    "the content of entry %llu of %s is not what it commits to",
+		    (unsigned long long)m->index, replica_name(l->replica));
 		s->io.fault(s->io.ctx, link->handle, err, text);
 	} else if (w->committing) {
 		link->stats.contents_in++;
@@ -348,7 +368,8 @@ void contents_receive(struct sync *s, struct sync_link *link, const Convene__Con
 	}
 }
 
-void contents_receive_none(struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now)
+void contents_receive_none(
+    struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct want *w = l ? want_find(l, m->index) : NULL;
@@ -378,7 +399,8 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 			bool found = false;
 
 			for (size_t i = 0; i < link->served_count; i++) {
-				if (link->served[i].slot == slot_index(s, l) && link->served[i].index == index)
+				if (link->served[i].slot == slot_index(s, l) &&
+				    link->served[i].index == index)
 					found = !(link->served[i].waiting = false);
 			}
 			if (found)
@@ -393,7 +415,8 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 
 /* ---- the peer's wants ---- */
 
-static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index, Convene__Absence reason)
+static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
+    uint64_t index, Convene__Absence reason)
 {
 	Convene__ContentNone m = CONVENE__CONTENT_NONE__INIT;
 
@@ -403,12 +426,13 @@ static void none_send(struct sync *s, struct sync_link *link, const struct log_s
 	s->io.send(s->io.ctx, link->handle, FRAME_CONTENT_NONE, 0, &m.base);
 }
 
-static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t index,
-    const uint8_t salt[static SALT_LEN], struct bytes content)
+static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
+    uint64_t index, const uint8_t salt[static SALT_LEN], struct bytes content)
 {
 	Convene__ContentChunk m;
 
-	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at); at += CHUNK_LEN)
+	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at);
+	     at += CHUNK_LEN)
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
 	link->stats.contents_out++;
 }
@@ -422,7 +446,8 @@ static bool served_evict(struct sync *s, struct sync_link *link)
 		if (!v.waiting)
 			continue;
 		link->served_count--;
-		memmove(&link->served[i], &link->served[i + 1], (link->served_count - i) * sizeof v);
+		memmove(
+		    &link->served[i], &link->served[i + 1], (link->served_count - i) * sizeof v);
 		none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
 		return true;
 	}
@@ -438,7 +463,8 @@ static bool served_has(const struct sync_link *link, uint32_t slot, uint64_t ind
 	return false;
 }
 
-/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request. */
+/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request.
+ */
 void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
@@ -451,12 +477,14 @@ void contents_receive_want(struct sync *s, struct sync_link *link, const Convene
 			continue;
 		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
 		if (room)
-			link->served[link->served_count++] = (struct served){slot, m->index[i], false};
+			link->served[link->served_count++] = (struct served){
+			    slot, m->index[i], false};
 	}
 	if (room)
 		contents_serve(s, link);
 	else
-		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
+		s->io.fault(
+		    s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
 }
 
 void contents_serve(struct sync *s, struct sync_link *link)
@@ -475,14 +503,18 @@ void contents_serve(struct sync *s, struct sync_link *link)
 			continue;
 		}
 		buffer_reset(&content);
-		err = v.index < replica_held(l->replica) ? s->io.content(s->io.ctx, l->no, v.index, salt, &content) : ERR_RANGE;
+		err = v.index < replica_held(l->replica)
+			  ? s->io.content(s->io.ctx, l->no, v.index, salt, &content)
+			  : ERR_RANGE;
 		if (err == OK && !content.failed) {
 			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
 		} else if (err == ERR_NOTFOUND) {
 			v.waiting = true;
 			link->served[kept++] = v;
 		} else {
-			none_send(s, link, l, v.index, err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED : CONVENE__ABSENCE__MISSING);
+			none_send(s, link, l, v.index,
+			    err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
+					       : CONVENE__ABSENCE__MISSING);
 		}
 	}
 	link->served_count = kept;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is shown to whom: summaries, frontiers, announcements, and logs met for the first time (SPEC.md 11.1, 11.2, 11.5). */
+/* What is shown to whom: summaries, frontiers, announcements, and logs met for the first time
+ * (SPEC.md 11.1, 11.2, 11.5). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,12 +80,14 @@ static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 	contents_pump(s, now);
 }
 
-void frontier_receive_summary(struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now)
+void frontier_receive_summary(
+    struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now)
 {
 	uint8_t hash[HASH_LEN];
 
 	if (m->hash.len != HASH_LEN) {
-		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a SUMMARY holds a hash of 32 bytes");
+		s->io.fault(
+		    s->io.ctx, link->handle, ERR_MALFORMED, "a SUMMARY holds a hash of 32 bytes");
 		return;
 	}
 	sync_frontier(s, hash);
@@ -102,7 +105,8 @@ void frontier_receive_summary(struct sync *s, struct sync_link *link, const Conv
 	link_compared(s, link, now);
 }
 
-/* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is shown again. */
+/* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is
+ * shown again. */
 static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size)
 {
 	Convene__LogGet m = CONVENE__LOG_GET__INIT;
@@ -132,12 +136,14 @@ static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *diges
 }
 
 /* One head that a peer shows, in FRONTIER or ANNOUNCE. False: malformed. */
-static bool head_receive(struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len)
+static bool head_receive(
+    struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len)
 {
 	struct log_slot *l;
 	uint64_t held;
 
-	if (h->log.len != DIGEST_LEN || h->root.len != root_len || h->size == 0 || h->size > INT64_MAX)
+	if (h->log.len != DIGEST_LEN || h->root.len != root_len || h->size == 0 ||
+	    h->size > INT64_MAX)
 		return false;
 	l = slot_by_digest(s, h->log.data, h->log.len);
 	if (!l) {
@@ -145,11 +151,13 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 		return true;
 	}
 	held = replica_held(l->replica);
-	/* A claim proves nothing against the log's origin; only a DATA does. It is told once a link. */
-	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 && !l->stopped &&
-	    !pair_of(s, link, l)->doubted) {
+	/* A claim proves nothing against the log's origin; only a DATA does. It is told once a
+	 * link. */
+	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 &&
+	    !l->stopped && !pair_of(s, link, l)->doubted) {
 		pair_of(s, link, l)->doubted = true;
-		s->io.note(s->io.ctx, link->handle, "claims another root of a log that we hold at the same size");
+		s->io.note(s->io.ctx, link->handle,
+		    "claims another root of a log that we hold at the same size");
 	}
 	if (h->size > pair_of(s, link, l)->shown)
 		pair_of(s, link, l)->shown = h->size;
@@ -158,29 +166,34 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 	return true;
 }
 
-void frontier_receive(struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now)
+void frontier_receive(
+    struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now)
 {
 	for (size_t i = 0; i < m->n_heads; i++) {
 		if (!head_receive(s, link, m->heads[i], HASH_LEN)) {
-			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a FRONTIER holds a malformed head");
+			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
+			    "a FRONTIER holds a malformed head");
 			return;
 		}
 	}
 	if (!m->last)
 		return;
-	/* The peer saw a difference where we saw none: one of us had grown between sending a hash and receiving one. It waits for ours. */
+	/* The peer saw a difference where we saw none: one of us had grown between sending a hash
+	 * and receiving one. It waits for ours. */
 	if (!link->told)
 		frontier_send(s, link);
 	link_compared(s, link, now);
 }
 
-void frontier_receive_announce(struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now)
+void frontier_receive_announce(
+    struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now)
 {
 	for (size_t i = 0; i < m->n_heads; i++) {
 		struct log_slot *l;
 
 		if (!head_receive(s, link, m->heads[i], ROOT_HINT)) {
-			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "an ANNOUNCE holds a malformed head");
+			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
+			    "an ANNOUNCE holds a malformed head");
 			return;
 		}
 		l = slot_by_digest(s, m->heads[i]->log.data, DIGEST_LEN);
@@ -202,7 +215,8 @@ void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Conv
 	s->io.send(s->io.ctx, link->handle, FRAME_LOG, 0, &answer.base);
 }
 
-void frontier_receive_log(struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now)
+void frontier_receive_log(
+    struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now)
 {
 	struct bytes organisation;
 	uint8_t digest[DIGEST_LEN];
@@ -211,14 +225,16 @@ void frontier_receive_log(struct sync *s, struct sync_link *link, const Convene_
 	int err;
 
 	if (log_name_parse(bytes_of_pb(m->name), &organisation, digest, &number) != OK) {
-		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED, "a LOG holds something else than a log name");
+		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
+		    "a LOG holds something else than a log name");
 		return;
 	}
 	while (i < link->asked_count && memcmp(link->asked[i].digest, digest, DIGEST_LEN) != 0)
 		i++;
 	if (i == link->asked_count || slot_by_digest(s, digest, DIGEST_LEN))
 		return; /* not asked for, or another link was quicker */
-	err = s->io.offer(s->io.ctx, link->handle, bytes_of_pb(m->name), bytes_of_pb(m->credential));
+	err = s->io.offer(
+	    s->io.ctx, link->handle, bytes_of_pb(m->name), bytes_of_pb(m->credential));
 	if (err == OK)
 		return; /* sync_add_log() takes the size shown from `asked` */
 	link->asked[i] = link->asked[--link->asked_count];

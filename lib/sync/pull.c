@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who feeds us: one upstream per log, its DATA, and when to look for another (SPEC.md 11.3, 11.4).
  *
- * The clock of a stall is kept per log, not per peer: a peer that is quick with a hundred logs can't hide that it withholds
- * one. Claims move nothing here but the choice of whom to ask next. */
+ * The clock of a stall is kept per log, not per peer: a peer that is quick with a hundred logs
+ * can't hide that it withholds one. Claims move nothing here but the choice of whom to ask next. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,8 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
 }
 
-/* A link shows more of our own log than we hold. Anybody can say so; ask for an entry, which comes with a checkpoint of our own key. */
+/* A link shows more of our own log than we hold. Anybody can say so; ask for an entry, which comes
+ * with a checkpoint of our own key. */
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link)
 {
 	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
@@ -62,7 +63,8 @@ void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link)
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, link->own_stream, &m.base);
 }
 
-static void own_data(struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__Data *m)
+static void own_data(
+    struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__Data *m)
 {
 	uint64_t size;
 	int err = replica_signed(l->replica, bytes_of_pb(m->checkpoint), &size);
@@ -70,14 +72,17 @@ static void own_data(struct sync *s, struct log_slot *l, struct sync_link *link,
 	s->io.send(s->io.ctx, link->handle, FRAME_UNSUBSCRIBE, link->own_stream, NULL);
 	link->own_stream = 0;
 	if (err)
-		s->io.fault(s->io.ctx, link->handle, err, "what was shown of our own log is not signed by its key");
+		s->io.fault(s->io.ctx, link->handle, err,
+		    "what was shown of our own log is not signed by its key");
 	else if (size > replica_staged(l->replica))
 		s->io.own_ahead(s->io.ctx, link->handle, size);
 }
 
-/* How good a link is as upstream of a log; 0: not at all. The origin itself is best: nothing is newer. Then one that has more than we. One that
- * has no more is worth a subscription only if it doesn't hang on us for this log, or two nodes would wait for each other. */
-static unsigned fitness(const struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
+/* How good a link is as upstream of a log; 0: not at all. The origin itself is best: nothing is
+ * newer. Then one that has more than we. One that has no more is worth a subscription only if it
+ * doesn't hang on us for this log, or two nodes would wait for each other. */
+static unsigned fitness(
+    const struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
 {
 	const struct pair *p = pair_of(s, link, l);
 
@@ -135,8 +140,9 @@ void pull_choose_all(struct sync *s, uint64_t now)
 	}
 }
 
-/* Our upstream subscribes to us from `from` on: the two SUBSCRIBEs have crossed, and both would wait for what neither has. The one that has
- * more gives up its own; at the same size, the one with the smaller name. */
+/* Our upstream subscribes to us from `from` on: the two SUBSCRIBEs have crossed, and both would
+ * wait for what neither has. The one that has more gives up its own; at the same size, the one with
+ * the smaller name. */
 void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now)
 {
 	uint64_t staged = replica_staged(l->replica);
@@ -186,7 +192,8 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		pull_drop(s, l, true);
 		pull_choose(s, l, now);
 		if (l->upstream)
-			s->io.note(s->io.ctx, old->handle, "stalled on a log; another link takes over");
+			s->io.note(
+			    s->io.ctx, old->handle, "stalled on a log; another link takes over");
 	}
 }
 
@@ -222,14 +229,16 @@ static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
 	struct bytes leaf;
 	size_t pos = 0, n = 0;
 
-	for (size_t i = 0; i < b->count && leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) == OK; i++) {
+	for (size_t i = 0; i < b->count && leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) == OK;
+	     i++) {
 		if (message_parse(leaf, &h) == OK && h.has_commitment)
 			out[n++] = b->first + i;
 	}
 	return n;
 }
 
-/* A commit failed, or could not be asked for. What was staged after it can't be committed either: ask anew once all are answered. */
+/* A commit failed, or could not be asked for. What was staged after it can't be committed either:
+ * ask anew once all are answered. */
 static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
 {
 	l->failed = true;
@@ -243,7 +252,8 @@ static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *
 	}
 }
 
-static void batch_commit(struct sync *s, struct log_slot *l, const struct replica_batch *b, size_t bytes, uint64_t now)
+static void batch_commit(
+    struct sync *s, struct log_slot *l, const struct replica_batch *b, size_t bytes, uint64_t now)
 {
 	uint64_t *wanted = malloc(b->count * sizeof *wanted);
 	size_t n;
@@ -259,7 +269,8 @@ static void batch_commit(struct sync *s, struct log_slot *l, const struct replic
 	free(wanted);
 }
 
-void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Data *m, size_t bytes, uint64_t now)
+void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Data *m, size_t bytes, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	enum replica_outcome outcome;
@@ -275,20 +286,23 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 	}
 	if (!l || l->upstream != link || l->stream != stream || l->failed)
 		return; /* sent before our UNSUBSCRIBE arrived */
-	/* Credit comes back when the store has committed: what is beyond it would pile up in front of a slow disk. */
+	/* Credit comes back when the store has committed: what is beyond it would pile up in front
+	 * of a slow disk. */
 	if (due_bytes(l, link, stream) >= SYNC_CREDIT) {
 		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "DATA beyond the credit given");
 		return;
 	}
 	before = replica_staged(l->replica);
-	err = replica_stage(l->replica, m->first, bytes_of_pb(m->leaves), bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &outcome, &batch);
+	err = replica_stage(l->replica, m->first, bytes_of_pb(m->leaves),
+	    bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &outcome, &batch);
 	if (err == ERR_NOMEM) {
 		back_off(s, link, l, now);
 		pull_drop(s, l, true);
 		return;
 	}
 	if (err) {
-		snprintf(text, sizeof text, "a DATA of %s does not prove itself", replica_name(l->replica));
+		snprintf(text, sizeof text, "a DATA of %s does not prove itself",
+		    replica_name(l->replica));
 		s->io.fault(s->io.ctx, link->handle, err == ERR_RANGE ? ERR_PROOF : err, text);
 		return;
 	}
@@ -304,9 +318,11 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, 
 		if (batch)
 			batch_commit(s, l, batch, bytes, now);
 		if (outcome == REPLICA_ENDED) {
-			l->stopped = replica_ended(l->replica); /* unless it could not even be committed */
+			l->stopped = replica_ended(
+			    l->replica); /* unless it could not even be committed */
 			pull_drop(s, l, true);
-			s->io.note(s->io.ctx, link->handle, "a log has ended at an entry over 2,048 bytes");
+			s->io.note(s->io.ctx, link->handle,
+			    "a log has ended at an entry over 2,048 bytes");
 		}
 		break;
 	case REPLICA_DUPLICATE:

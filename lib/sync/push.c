@@ -9,7 +9,8 @@
 
 #define CREDIT_MAX (1024 * 1024)
 
-/* Send one DATA of what the peer lacks. False when there is nothing to send or no leave to send it. */
+/* Send one DATA of what the peer lacks. False when there is nothing to send or no leave to send it.
+ */
 static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 {
 	struct pair *p = pair_of(s, link, l);
@@ -20,12 +21,14 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	size_t got = 0, hashes, packed;
 	int err;
 
-	if (!p->subscribed || p->credit <= 0 || p->next >= held || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG)
+	if (!p->subscribed || p->credit <= 0 || p->next >= held ||
+	    s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG)
 		return false;
 	aligned = (p->next / TREE_BLOCK + 1) * TREE_BLOCK;
 	if (aligned > held)
 		aligned = held;
-	err = s->io.read(s->io.ctx, l->no, p->next, (size_t)(aligned - p->next), SYNC_DATA_BYTES, &leaves, &got);
+	err = s->io.read(
+	    s->io.ctx, l->no, p->next, (size_t)(aligned - p->next), SYNC_DATA_BYTES, &leaves, &got);
 	if (!err && (leaves.failed || got == 0))
 		err = ERR_NOMEM;
 	if (!err)
@@ -42,7 +45,8 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 		p->next += got;
 		link->stats.data_out += packed;
 	} else {
-		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look elsewhere. */
+		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look
+		 * elsewhere. */
 		p->subscribed = false;
 		s->io.note(s->io.ctx, link->handle, "entries could not be read for a subscriber");
 	}
@@ -68,7 +72,8 @@ void push_all(struct sync *s, struct sync_link *link)
 	}
 }
 
-void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m, uint64_t now)
+void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Subscribe *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct pair *p;
@@ -87,7 +92,8 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	push_log(s, link, l);
 }
 
-static struct pair *pair_by_stream(struct sync *s, struct sync_link *link, uint32_t stream, struct log_slot **l)
+static struct pair *pair_by_stream(
+    struct sync *s, struct sync_link *link, uint32_t stream, struct log_slot **l)
 {
 	for (size_t i = 0; i < s->log_count; i++) {
 		if (link->pairs[i].subscribed && link->pairs[i].stream == stream) {
@@ -110,7 +116,8 @@ void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t s
 	link->announce_due = true;
 }
 
-void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m)
+void push_receive_credit(
+    struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m)
 {
 	struct log_slot *l;
 	struct pair *p = pair_by_stream(s, link, stream, &l);

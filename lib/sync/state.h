@@ -5,16 +5,17 @@
 
 #include "sync/sync.h"
 
-/* What we know of one log on one link: a pair, because a stalled log must not hide behind live ones. */
+/* What we know of one log on one link: a pair, because a stalled log must not hide behind live
+ * ones. */
 struct pair {
-	uint64_t shown;        /* the size that the peer has shown */
-	bool dirty;            /* an ANNOUNCE is due */
-	bool doubted;          /* it has claimed another root at our size */
-	unsigned wants;        /* our contents of this log under way here */
+	uint64_t shown; /* the size that the peer has shown */
+	bool dirty;     /* an ANNOUNCE is due */
+	bool doubted;   /* it has claimed another root at our size */
+	unsigned wants; /* our contents of this log under way here */
 	/* The peer's subscription to us. */
 	bool subscribed;
 	uint32_t stream;
-	uint64_t next;         /* first entry not sent yet */
+	uint64_t next; /* first entry not sent yet */
 	int64_t credit;
 	/* Our backing off from it as upstream. */
 	uint64_t backoff_until;
@@ -38,22 +39,23 @@ struct sync_link {
 	void *handle;
 	char peer[101];
 	struct sync_link *next;
-	unsigned id;           /* 0 to 63: its bit in want.tried */
-	bool compared;         /* frontiers have been compared */
-	bool told;             /* our FRONTIER has been sent */
-	uint32_t own_stream;   /* it shows more of our own log than we hold: asked for it here, as proof; 0: not */
-	uint32_t own_no;       /* that log */
-	struct pair *pairs;    /* by slot */
+	unsigned id;         /* 0 to 63: its bit in want.tried */
+	bool compared;       /* frontiers have been compared */
+	bool told;           /* our FRONTIER has been sent */
+	uint32_t own_stream; /* it shows more of our own log than we hold: asked for it here, as
+				proof; 0: not */
+	uint32_t own_no;     /* that log */
+	struct pair *pairs;  /* by slot */
 	size_t pair_cap;
 	size_t cursor;         /* where pushing goes on: fair between logs */
 	struct served *served; /* first in, first out */
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants;        /* our contents under way here */
+	unsigned wants; /* our contents under way here */
 	uint32_t next_stream;
 	bool announce_due;
-	uint64_t announce_at;  /* not before */
+	uint64_t announce_at; /* not before */
 	struct sync_link_stats stats;
 };
 
@@ -83,24 +85,25 @@ struct log_slot {
 	struct replica *replica;
 	struct binding binding;
 	char origin[101];
-	bool own, stopped;     /* stopped: ended or forked */
+	bool own, stopped; /* stopped: ended or forked */
 	bool forked;
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
-	bool behind;           /* some link has shown more than is staged */
-	uint64_t progress;     /* when that began, or the upstream last moved us, or was chosen */
-	struct due *due;       /* commits under way, oldest first */
+	bool behind;       /* some link has shown more than is staged */
+	uint64_t progress; /* when that began, or the upstream last moved us, or was chosen */
+	struct due *due;   /* commits under way, oldest first */
 	size_t due_count, due_cap;
-	bool failed;           /* one of them failed: no more until all are answered */
+	bool failed; /* one of them failed: no more until all are answered */
 	/* Contents. */
-	bool lacking;          /* the store may know of missing ones */
-	uint64_t edge;         /* what is missing from here on was never asked for */
-	uint64_t cursor;       /* what is missing below is asked for again, from here */
+	bool lacking;    /* the store may know of missing ones */
+	uint64_t edge;   /* what is missing from here on was never asked for */
+	uint64_t cursor; /* what is missing below is asked for again, from here */
 	uint64_t retry_at;
-	bool slow;             /* one was asked for in vain, since the window was empty */
-	unsigned want_cap;     /* so many new ones under way on one link: rises as they come, falls as they don't */
-	struct want *wants;    /* at most WANT_BATCH */
+	bool slow;          /* one was asked for in vain, since the window was empty */
+	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
+			       they don't */
+	struct want *wants; /* at most WANT_BATCH */
 	size_t want_count;
 };
 
@@ -114,29 +117,37 @@ struct sync {
 	struct sync_io io;
 	struct log_slot *logs;
 	size_t log_count, log_cap;
-	uint32_t *sorted;      /* slots ascending by digest */
+	uint32_t *sorted; /* slots ascending by digest */
 	struct sync_link *links;
-	size_t want_cursor;    /* fair between logs */
-	size_t committing;     /* bytes of contents on their way to the store */
+	size_t want_cursor; /* fair between logs */
+	size_t committing;  /* bytes of contents on their way to the store */
 	uint64_t tick_at;
 };
 
 /* sync.c */
 struct log_slot *slot_by_no(struct sync *s, uint32_t no);
 struct log_slot *slot_by_digest(struct sync *s, const uint8_t *digest, size_t len);
-static inline uint32_t slot_index(const struct sync *s, const struct log_slot *l) { return (uint32_t)(l - s->logs); }
-static inline struct pair *pair_of(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+static inline uint32_t slot_index(const struct sync *s, const struct log_slot *l)
+{
+	return (uint32_t)(l - s->logs);
+}
+static inline struct pair *pair_of(
+    const struct sync *s, struct sync_link *link, const struct log_slot *l)
 {
 	return &link->pairs[slot_index(s, l)];
 }
 
 /* frontier.c: what is shown to whom. */
 void frontier_summary(struct sync *s, struct sync_link *link);
-void frontier_receive_summary(struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now);
-void frontier_receive(struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now);
-void frontier_receive_announce(struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now);
+void frontier_receive_summary(
+    struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now);
+void frontier_receive(
+    struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now);
+void frontier_receive_announce(
+    struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now);
 void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Convene__LogGet *m);
-void frontier_receive_log(struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now);
+void frontier_receive_log(
+    struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now);
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now);
 void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now);
 
@@ -145,24 +156,29 @@ void pull_choose(struct sync *s, struct log_slot *l, uint64_t now);
 void pull_choose_all(struct sync *s, uint64_t now);
 void pull_drop(struct sync *s, struct log_slot *l, bool tell);
 void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now);
-void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Data *m, size_t bytes, uint64_t now);
+void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Data *m, size_t bytes, uint64_t now);
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
 /* push.c: whom we feed. */
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l);
 void push_all(struct sync *s, struct sync_link *link);
-void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Subscribe *m, uint64_t now);
+void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Subscribe *m, uint64_t now);
 void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t stream);
-void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m);
+void push_receive_credit(
+    struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m);
 
 /* contents.c: both directions of WANT. */
 void contents_pump(struct sync *s, uint64_t now);
 void contents_renew(struct sync *s);
 void contents_check(struct sync *s, struct log_slot *l, uint64_t now);
 void contents_link_gone(struct sync *s, struct sync_link *link);
-void contents_receive(struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);
-void contents_receive_none(struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now);
+void contents_receive(
+    struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);
+void contents_receive_none(
+    struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now);
 void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m);
 void contents_serve(struct sync *s, struct sync_link *link);
 void contents_clear(struct log_slot *l);

@@ -77,7 +77,8 @@ struct log_slot *slot_by_digest(struct sync *s, const uint8_t *digest, size_t le
 	if (len != DIGEST_LEN)
 		return NULL;
 	i = sorted_place(s, digest);
-	if (i == s->log_count || memcmp(s->logs[s->sorted[i]].binding.digest, digest, DIGEST_LEN) != 0)
+	if (i == s->log_count ||
+	    memcmp(s->logs[s->sorted[i]].binding.digest, digest, DIGEST_LEN) != 0)
 		return NULL;
 	return &s->logs[s->sorted[i]];
 }
@@ -111,7 +112,8 @@ static uint64_t asked_take(struct sync_link *link, const uint8_t digest[static D
 	return 0;
 }
 
-int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const struct binding *binding, bool own, uint64_t now)
+int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
+    const struct binding *binding, bool own, uint64_t now)
 {
 	struct bytes organisation;
 	struct log_slot *l;
@@ -121,7 +123,8 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const str
 
 	if (slot_by_digest(s, binding->digest, DIGEST_LEN))
 		return ERR_EXISTS;
-	if (log_name_parse(bytes_str(binding->log_name), &organisation, digest, &number) != OK || organisation.len >= sizeof l->origin)
+	if (log_name_parse(bytes_str(binding->log_name), &organisation, digest, &number) != OK ||
+	    organisation.len >= sizeof l->origin)
 		return ERR_INVALID;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		if (!pairs_grow(link, s->log_count + 1))
@@ -141,10 +144,16 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const str
 		s->log_cap = cap;
 	}
 	place = sorted_place(s, binding->digest);
-	memmove(s->sorted + place + 1, s->sorted + place, (s->log_count - place) * sizeof *s->sorted);
+	memmove(
+	    s->sorted + place + 1, s->sorted + place, (s->log_count - place) * sizeof *s->sorted);
 	s->sorted[place] = (uint32_t)s->log_count;
 	l = &s->logs[s->log_count++];
-	*l = (struct log_slot){.no = no, .replica = replica, .binding = *binding, .own = own, .lacking = true, .want_cap = WANT_FIRST};
+	*l = (struct log_slot){.no = no,
+	    .replica = replica,
+	    .binding = *binding,
+	    .own = own,
+	    .lacking = true,
+	    .want_cap = WANT_FIRST};
 	memcpy(l->origin, organisation.data, organisation.len);
 	for (struct sync_link *link = s->links; link; link = link->next)
 		pair_of(s, link, l)->shown = asked_take(link, binding->digest);
@@ -253,7 +262,8 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		push_receive_unsubscribe(s, link, frame->stream);
 		break;
 	case FRAME_DATA:
-		pull_receive_data(s, link, frame->stream, (const Convene__Data *)m, frame->payload.len, now);
+		pull_receive_data(
+		    s, link, frame->stream, (const Convene__Data *)m, frame->payload.len, now);
 		break;
 	case FRAME_CREDIT:
 		push_receive_credit(s, link, frame->stream, (const Convene__Credit *)m);
@@ -271,7 +281,8 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		contents_receive_none(s, link, (const Convene__ContentNone *)m, now);
 		break;
 	default:
-		s->io.fault(s->io.ctx, link->handle, ERR_UNKNOWN_KIND, "a frame of this type is not expected between nodes");
+		s->io.fault(s->io.ctx, link->handle, ERR_UNKNOWN_KIND,
+		    "a frame of this type is not expected between nodes");
 	}
 	message_free(m);
 }
@@ -321,7 +332,8 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 	return next;
 }
 
-void sync_link_stats(const struct sync *s, const struct sync_link *link, struct sync_link_stats *out)
+void sync_link_stats(
+    const struct sync *s, const struct sync_link *link, struct sync_link_stats *out)
 {
 	*out = link->stats;
 	for (size_t i = 0; i < s->log_count; i++) {

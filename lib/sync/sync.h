@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Replication between nodes: a pure state machine (SPEC.md section 11).
  *
- * Events come in through the functions below; what is to be done goes out through struct sync_io, whose functions may queue work but must
- * not call back into sync. There is no socket, no clock and no randomness in here: time is an argument, and whoever drives it
- * (the relay's loop thread, or a simulator) decides what happens when. One owner.
+ * Events come in through the functions below; what is to be done goes out through struct sync_io,
+ * whose functions may queue work but must not call back into sync. There is no socket, no clock and
+ * no randomness in here: time is an argument, and whoever drives it (the relay's loop thread, or a
+ * simulator) decides what happens when. One owner.
  *
- * In short. Links compare frontiers and exchange them when they differ. For each log one link is the *upstream*: we hold a subscription there, and it
- * pushes DATA within a credit that is given back when the store has committed. Other links are *lazy* and hear an ANNOUNCE, a claim that
- * moves nothing but the choice of the next upstream when the present one has stalled. Contents are asked for by index, a bounded number
- * at a time, and answered when they are there. What is not durable is never forwarded. */
+ * In short. Links compare frontiers and exchange them when they differ. For each log one link is
+ * the *upstream*: we hold a subscription there, and it pushes DATA within a credit that is given
+ * back when the store has committed. Other links are *lazy* and hear an ANNOUNCE, a claim that
+ * moves nothing but the choice of the next upstream when the present one has stalled. Contents are
+ * asked for by index, a bounded number at a time, and answered when they are there. What is not
+ * durable is never forwarded. */
 #ifndef SYNC_SYNC_H
 #define SYNC_SYNC_H
 
@@ -17,45 +20,56 @@
 #include "msg/message.h"
 
 /* Bounds, all per node or link as said; a hostile peer can't move them. */
-#define SYNC_CREDIT (256 * 1024)         /* bytes of DATA under way per subscription */
-#define SYNC_BACKLOG (256 * 1024)        /* stop producing for a link whose output holds more */
-#define SYNC_DATA_BYTES (128 * 1024)     /* leaves in one DATA */
-#define SYNC_WANTS_MAX 1024              /* a peer's outstanding WANTs */
-#define SYNC_WANT_WINDOW 64              /* ours, per link */
-#define SYNC_ANNOUNCE_MS 100             /* ANNOUNCEs to one link at most this often */
-#define SYNC_STALL_MS 1500               /* without progress although a link has shown more: change the upstream */
-#define SYNC_WANT_MS 5000                /* without a byte of an asked content: ask elsewhere */
-#define SYNC_BACKOFF_MS 1000             /* first; doubles to 64 times that */
+#define SYNC_CREDIT (256 * 1024)     /* bytes of DATA under way per subscription */
+#define SYNC_BACKLOG (256 * 1024)    /* stop producing for a link whose output holds more */
+#define SYNC_DATA_BYTES (128 * 1024) /* leaves in one DATA */
+#define SYNC_WANTS_MAX 1024          /* a peer's outstanding WANTs */
+#define SYNC_WANT_WINDOW 64          /* ours, per link */
+#define SYNC_ANNOUNCE_MS 100         /* ANNOUNCEs to one link at most this often */
+#define SYNC_STALL_MS \
+	1500              /* without progress although a link has shown more: change the upstream */
+#define SYNC_WANT_MS 5000 /* without a byte of an asked content: ask elsewhere */
+#define SYNC_BACKOFF_MS 1000 /* first; doubles to 64 times that */
 
 struct sync;
 struct sync_link;
 
 struct sync_io {
 	void *ctx;
-	/* Queue a frame for a link; never fails (a broken link reports itself later). `message` NULL: no payload. */
-	void (*send)(void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
+	/* Queue a frame for a link; never fails (a broken link reports itself later). `message`
+	 * NULL: no payload. */
+	void (*send)(
+	    void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
 	/* Bytes queued for this link and not yet taken by the network. */
 	size_t (*backlog)(void *ctx, void *link);
-	/* The peer broke a rule: tell it, and close the link (sync_link_down() follows later, not at once). */
+	/* The peer broke a rule: tell it, and close the link (sync_link_down() follows later, not
+	 * at once). */
 	void (*fault)(void *ctx, void *link, int err, const char *text);
 	/* Held entries of a log. */
-	int (*read)(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got);
-	/* Commit a staged batch; answered by sync_committed() in the order asked per log. `wanted` are indices whose content is missing. */
-	void (*commit)(void *ctx, uint32_t log, const struct replica_batch *batch, const uint64_t *wanted, size_t wanted_count);
-	/* All commits of this log that were under way have been answered, and one had failed: cut the replica back to what the store
-	 * holds (replica_unstage()). */
+	int (*read)(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes,
+	    struct buffer *out, size_t *got);
+	/* Commit a staged batch; answered by sync_committed() in the order asked per log. `wanted`
+	 * are indices whose content is missing. */
+	void (*commit)(void *ctx, uint32_t log, const struct replica_batch *batch,
+	    const uint64_t *wanted, size_t wanted_count);
+	/* All commits of this log that were under way have been answered, and one had failed: cut
+	 * the replica back to what the store holds (replica_unstage()). */
 	void (*reset)(void *ctx, uint32_t log);
 	/* Indices >= from whose content is missing. */
 	int (*wanted)(void *ctx, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
 	/* A content held: OK, ERR_NOTFOUND, ERR_REFUSED (erased). */
-	int (*content)(void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out);
-	/* Store a content that matched its commitment (copies); answered by sync_content_committed(). */
-	void (*content_commit)(void *ctx, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
+	int (*content)(void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN],
+	    struct buffer *out);
+	/* Store a content that matched its commitment (copies); answered by
+	 * sync_content_committed(). */
+	void (*content_commit)(void *ctx, uint32_t log, uint64_t index,
+	    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
 	    struct bytes message, struct bytes content);
 	/* Credential of a log that we hold, for LOG. */
 	struct bytes (*credential)(void *ctx, uint32_t log);
-	/* A peer shows a log that we don't know: OK when it is taken up (sync_add_log() follows, later or at once); ERR_NOT_MEMBER or
-	 * ERR_REFUSED when it isn't wanted; another error when the bytes are bad, which is the peer's fault. */
+	/* A peer shows a log that we don't know: OK when it is taken up (sync_add_log() follows,
+	 * later or at once); ERR_NOT_MEMBER or ERR_REFUSED when it isn't wanted; another error when
+	 * the bytes are bad, which is the peer's fault. */
 	int (*offer)(void *ctx, void *link, struct bytes name, struct bytes credential);
 	/* For the operator's log: state changes worth a line. */
 	void (*note)(void *ctx, void *link, const char *text);
@@ -68,10 +82,13 @@ struct sync_io {
 struct sync *sync_new(const struct sync_io *io);
 void sync_free(struct sync *s);
 
-/* A log becomes known; `replica` is borrowed and must outlive sync. `own`: we are its origin and never subscribe to it. */
-int sync_add_log(struct sync *s, uint32_t no, struct replica *replica, const struct binding *binding, bool own, uint64_t now);
+/* A log becomes known; `replica` is borrowed and must outlive sync. `own`: we are its origin and
+ * never subscribe to it. */
+int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
+    const struct binding *binding, bool own, uint64_t now);
 
-/* A link is up (HELLO accepted by both). `handle` is passed to io; `peer` is the organisation's name, copied. NULL: no memory. */
+/* A link is up (HELLO accepted by both). `handle` is passed to io; `peer` is the organisation's
+ * name, copied. NULL: no memory. */
 struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, uint64_t now);
 void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now);
 /* Its output has room again. */
@@ -80,7 +97,8 @@ void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now);
 /* A frame of types SUMMARY to FORK. Faults are reported through io->fault. */
 void sync_receive(struct sync *s, struct sync_link *link, const struct frame *frame, uint64_t now);
 
-/* The store's answers, in the order of the commits. On OK sync calls replica_committed(). After an error the log is asked for again, once io->reset() was called. */
+/* The store's answers, in the order of the commits. On OK sync calls replica_committed(). After an
+ * error the log is asked for again, once io->reset() was called. */
 void sync_committed(struct sync *s, uint32_t log, int result, uint64_t now);
 void sync_content_committed(struct sync *s, uint32_t log, uint64_t index, int result, uint64_t now);
 /* Our own log has grown (held); contents of its entries are held as well. */
@@ -94,18 +112,21 @@ uint64_t sync_tick(struct sync *s, uint64_t now);
 /* Frontier hash over all logs (9.4). */
 void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN]);
 
-/* Whether this link's frontier has been compared, and it owes us no proof of a longer history of our own (learn before signing). */
+/* Whether this link's frontier has been compared, and it owes us no proof of a longer history of
+ * our own (learn before signing). */
 bool sync_link_compared(const struct sync_link *link);
 
 struct sync_link_stats {
 	const char *peer;
 	uint64_t since, last_received;
-	uint64_t data_in, data_out, entries_in, entries_useful, announces_in, announces_out, contents_in, contents_out;
-	size_t upstream_of;  /* logs that this link feeds us */
-	size_t subscribed;   /* logs that we feed it */
-	uint64_t behind;     /* entries it has shown and we lack */
+	uint64_t data_in, data_out, entries_in, entries_useful, announces_in, announces_out,
+	    contents_in, contents_out;
+	size_t upstream_of; /* logs that this link feeds us */
+	size_t subscribed;  /* logs that we feed it */
+	uint64_t behind;    /* entries it has shown and we lack */
 };
-void sync_link_stats(const struct sync *s, const struct sync_link *link, struct sync_link_stats *out);
+void sync_link_stats(
+    const struct sync *s, const struct sync_link *link, struct sync_link_stats *out);
 /* The upstream's name of a log, or NULL. */
 const char *sync_upstream(const struct sync *s, uint32_t log);
 

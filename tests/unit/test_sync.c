@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/sync among a handful of nodes in one process: seeded delays, cut links, slow and failing disks, small credit. The
- * network hands over real frames, so that what is measured here in bytes is what a socket would carry. */
+/* lib/sync among a handful of nodes in one process: seeded delays, cut links, slow and failing
+ * disks, small credit. The network hands over real frames, so that what is measured here in bytes
+ * is what a socket would carry. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,7 +135,8 @@ static struct held_log *log_of(struct node *n, uint32_t no)
 static struct held_log *log_of_origin(struct node *n, const struct node *origin)
 {
 	for (size_t i = 0; i < n->log_count; i++) {
-		if (strcmp(n->logs[i].credential.binding.log_name, origin->credential.binding.log_name) == 0)
+		if (strcmp(n->logs[i].credential.binding.log_name,
+			origin->credential.binding.log_name) == 0)
 			return &n->logs[i];
 	}
 	return NULL;
@@ -143,7 +145,8 @@ static struct held_log *log_of_origin(struct node *n, const struct node *origin)
 /* ---- what sync asks for ---- */
 
 /* Frames keep their order, as on a TCP connection. */
-static void io_send(void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+static void io_send(
+    void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
 {
 	struct end *from = link;
 	struct node *n = ctx;
@@ -160,7 +163,9 @@ static void io_send(void *ctx, void *link, uint8_t type, uint32_t stream, const 
 	e = event_add(w, at, EVENT_FRAME);
 	e->to = from->other;
 	e->generation = from->generation;
-	assert_int_equal(message ? frame_add(&e->bytes, type, stream, message) : frame_add_raw(&e->bytes, type, stream, bytes_of(NULL, 0)), OK);
+	assert_int_equal(message ? frame_add(&e->bytes, type, stream, message)
+				 : frame_add_raw(&e->bytes, type, stream, bytes_of(NULL, 0)),
+	    OK);
 	n->frames_sent++;
 	n->bytes_sent += e->bytes.len;
 }
@@ -178,25 +183,29 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 
 	(void)link;
 	if (getenv("SYNC_TRACE"))
-		print_error("%llu %s: fault: %s: %s\n", (unsigned long long)n->world->now, n->name, text, error_text(err));
+		print_error("%llu %s: fault: %s: %s\n", (unsigned long long)n->world->now, n->name,
+		    text, error_text(err));
 	n->faults++;
 }
 
-static int io_read(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+static int io_read(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes,
+    struct buffer *out, size_t *got)
 {
 	struct node *n = ctx;
 
 	return n->store->ops->read(n->store, log, first, count, max_bytes, out, got);
 }
 
-static int replica_read_store(void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+static int replica_read_store(
+    void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
 {
 	struct held_log *l = ctx;
 
 	return io_read(l->node, l->no, first, count, max_bytes, out, got);
 }
 
-static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b, const uint64_t *wanted, size_t wanted_count)
+static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b,
+    const uint64_t *wanted, size_t wanted_count)
 {
 	struct node *n = ctx;
 	struct world *w = n->world;
@@ -219,8 +228,12 @@ static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b, co
 	memcpy(e->blocks, b->blocks, b->block_count * sizeof *e->blocks);
 	if (wanted_count > 0)
 		memcpy(e->wanted, wanted, wanted_count * sizeof *wanted);
-	e->append = (struct store_append){.log = log, .expected = b->first, .count = b->count, .size = b->first + b->count,
-	    .block_count = b->block_count, .wanted_count = wanted_count};
+	e->append = (struct store_append){.log = log,
+	    .expected = b->first,
+	    .count = b->count,
+	    .size = b->first + b->count,
+	    .block_count = b->block_count,
+	    .wanted_count = wanted_count};
 	memcpy(e->append.root, b->root, HASH_LEN);
 	n->entries_received += b->count;
 }
@@ -231,7 +244,8 @@ static int reset_row(void *ctx, const struct store_log *row)
 
 	if (row->right.len > 0)
 		memcpy(right, row->right.data, row->right.len);
-	return replica_unstage(((struct held_log *)ctx)->replica, row->checkpoint, right, row->right.len / HASH_LEN);
+	return replica_unstage(
+	    ((struct held_log *)ctx)->replica, row->checkpoint, right, row->right.len / HASH_LEN);
 }
 
 static void io_reset(void *ctx, uint32_t log)
@@ -260,7 +274,8 @@ static void id_of(struct node *n, uint32_t log, uint64_t index, uint8_t id[stati
 	buffer_free(&b);
 }
 
-static int io_content(void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
+static int io_content(
+    void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
 	struct node *n = ctx;
 	uint8_t id[ID_LEN];
@@ -269,11 +284,13 @@ static int io_content(void *ctx, uint32_t log, uint64_t index, uint8_t salt[stat
 	return n->store->ops->content_get(n->store, log, index, id, salt, out);
 }
 
-static void io_content_commit(void *ctx, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
-    struct bytes message, struct bytes content)
+static void io_content_commit(void *ctx, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes message,
+    struct bytes content)
 {
 	struct node *n = ctx;
-	struct event *e = event_add(n->world, n->world->now + 1 + next_random(n->world) % n->world->disk_max, EVENT_CONTENT);
+	struct event *e = event_add(n->world,
+	    n->world->now + 1 + next_random(n->world) % n->world->disk_max, EVENT_CONTENT);
 
 	(void)message;
 	e->node = n;
@@ -297,13 +314,17 @@ static struct held_log *log_take(struct node *n, struct bytes name, struct bytes
 	if (credential_open(&l->credential, n->world->forum, name, entry0) != OK)
 		return NULL;
 	assert_int_equal(n->store->ops->begin(n->store), OK);
-	assert_int_equal(n->store->ops->log_add(n->store, name, l->credential.binding.digest, &l->no), OK);
+	assert_int_equal(
+	    n->store->ops->log_add(n->store, name, l->credential.binding.digest, &l->no), OK);
 	assert_int_equal(n->store->ops->commit(n->store), OK);
 	l->node = n;
-	l->replica = replica_new(&l->credential.log, (struct replica_reader){replica_read_store, l});
+	l->replica = replica_new(
+	    &l->credential.log, (struct replica_reader){replica_read_store, l});
 	assert_non_null(l->replica);
 	n->log_count++;
-	assert_int_equal(sync_add_log(n->sync, l->no, l->replica, &l->credential.binding, own, n->world->now), OK);
+	assert_int_equal(
+	    sync_add_log(n->sync, l->no, l->replica, &l->credential.binding, own, n->world->now),
+	    OK);
 	return l;
 }
 
@@ -339,8 +360,9 @@ static void io_forked(void *ctx, void *link, uint32_t log, struct bytes note)
 static void node_start(struct world *w, unsigned number)
 {
 	struct node *n = &w->nodes[number];
-	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset, io_wanted, io_content, io_content_commit,
-	    io_credential, io_offer, io_note, io_own_ahead, io_forked};
+	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
+	    io_wanted, io_content, io_content_commit, io_credential, io_offer, io_note,
+	    io_own_ahead, io_forked};
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
 	uint8_t seed = (uint8_t)(10 * number + 1);
@@ -351,15 +373,21 @@ static void node_start(struct world *w, unsigned number)
 	snprintf(n->name, sizeof n->name, "n%u.example", number);
 	n->root = fixture_key(seed);
 	n->log_key = fixture_key((uint8_t)(seed + 1));
-	body = fixture_node(n->name, 1, (uint8_t)(seed + 1), (uint8_t)(seed + 2), (uint8_t)(seed + 3));
-	assert_int_equal(credential_make(&message, log_name, w->forum, n->name, 1, &n->root, &body, 1, FIXTURE_TIME), OK);
-	assert_int_equal(credential_open(&n->credential, w->forum, bytes_str(log_name), buffer_bytes(&message)), OK);
+	body = fixture_node(
+	    n->name, 1, (uint8_t)(seed + 1), (uint8_t)(seed + 2), (uint8_t)(seed + 3));
+	assert_int_equal(credential_make(&message, log_name, w->forum, n->name, 1, &n->root, &body,
+			     1, FIXTURE_TIME),
+	    OK);
+	assert_int_equal(
+	    credential_open(&n->credential, w->forum, bytes_str(log_name), buffer_bytes(&message)),
+	    OK);
 	buffer_free(&message);
 	n->sequence = 1;
 	assert_int_equal(store_open(&n->store, &store_memory, NULL, 0), OK);
 	n->sync = sync_new(&io);
 	assert_non_null(n->sync);
-	assert_non_null(log_take(n, bytes_str(log_name), buffer_bytes(&n->credential.message), true));
+	assert_non_null(
+	    log_take(n, bytes_str(log_name), buffer_bytes(&n->credential.message), true));
 }
 
 static struct world *world_new(size_t nodes, uint64_t seed)
@@ -422,7 +450,8 @@ static void link_set(struct world *w, struct end *e, bool up)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (up) {
-			both[i]->link = sync_link_up(both[i]->node->sync, both[i], both[i]->other->node->name, w->now);
+			both[i]->link = sync_link_up(
+			    both[i]->node->sync, both[i], both[i]->other->node->name, w->now);
 			assert_non_null(both[i]->link);
 		} else {
 			sync_link_down(both[i]->node->sync, both[i]->link, w->now);
@@ -472,7 +501,8 @@ static void content_now(struct world *w, struct event *e)
 		s->ops->rollback(s);
 	else
 		assert_int_equal(s->ops->commit(s), OK);
-	sync_content_committed(e->node->sync, e->log, e->index, err == ERR_EXISTS ? OK : err, w->now);
+	sync_content_committed(
+	    e->node->sync, e->log, e->index, err == ERR_EXISTS ? OK : err, w->now);
 }
 
 static void run(struct world *w, uint64_t ms)
@@ -505,7 +535,8 @@ static void run(struct world *w, uint64_t ms)
 			case EVENT_FRAME:
 				if (!e->to->up || e->generation != e->to->generation)
 					break;
-				assert_int_equal(frame_peek(buffer_bytes(&e->bytes), false, &f, &need), OK);
+				assert_int_equal(
+				    frame_peek(buffer_bytes(&e->bytes), false, &f, &need), OK);
 				sync_receive(e->to->node->sync, e->to->link, &f, w->now);
 				break;
 			case EVENT_COMMITTED:
@@ -522,7 +553,8 @@ static void run(struct world *w, uint64_t ms)
 
 /* ---- our own log ---- */
 
-static void seal(struct node *n, struct bytes leaves, size_t count, const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
+static void seal(struct node *n, struct bytes leaves, size_t count, const struct buffer *contents,
+    const uint8_t (*salts)[SALT_LEN])
 {
 	struct held_log *l = log_of_origin(n, n);
 	struct store *s = n->store;
@@ -553,7 +585,9 @@ static void seal(struct node *n, struct bytes leaves, size_t count, const struct
 			continue;
 		id_of(n, l->no, first + i, id);
 		assert_int_equal(s->ops->begin(s), OK);
-		assert_int_equal(s->ops->content_put(s, l->no, first + i, id, salts[i], buffer_bytes(&contents[i])), OK);
+		assert_int_equal(s->ops->content_put(
+				     s, l->no, first + i, id, salts[i], buffer_bytes(&contents[i])),
+		    OK);
 		assert_int_equal(s->ops->commit(s), OK);
 	}
 	replica_committed(l->replica);
@@ -574,10 +608,11 @@ static void first_entry(struct node *n)
 static void post(struct node *n, size_t count, size_t content_max)
 {
 	struct buffer leaves = BUFFER_INIT, *contents = calloc(count, sizeof *contents);
-	uint8_t (*salts)[SALT_LEN] = calloc(count, sizeof *salts);
+	uint8_t(*salts)[SALT_LEN] = calloc(count, sizeof *salts);
 
 	for (size_t i = 0; i < count; i++) {
-		struct header h = {.version = 1, .sequence = ++n->sequence, .kind = 99, .time = FIXTURE_TIME};
+		struct header h = {
+		    .version = 1, .sequence = ++n->sequence, .kind = 99, .time = FIXTURE_TIME};
 		struct buffer message = BUFFER_INIT;
 		size_t len = content_max ? 1 + next_random(n->world) % content_max : 0;
 
@@ -588,13 +623,14 @@ static void post(struct node *n, size_t count, size_t content_max)
 			h.has_commitment = true;
 			h.bucket = bucket_of(len);
 			memset(salts[i], (int)(n->sequence & 0xff), SALT_LEN);
-			commitment_make(h.commitment, &n->credential.binding, h.signer, salts[i], buffer_bytes(&contents[i]));
+			commitment_make(h.commitment, &n->credential.binding, h.signer, salts[i],
+			    buffer_bytes(&contents[i]));
 		}
 		assert_int_equal(message_sign(&message, &n->credential.binding, &h, &n->root), OK);
 		leaves_add(&leaves, buffer_bytes(&message));
 		buffer_free(&message);
 	}
-	seal(n, buffer_bytes(&leaves), count, contents, (const uint8_t (*)[SALT_LEN])salts);
+	seal(n, buffer_bytes(&leaves), count, contents, (const uint8_t(*)[SALT_LEN])salts);
 	for (size_t i = 0; i < count; i++)
 		buffer_free(&contents[i]);
 	buffer_free(&leaves);
@@ -646,10 +682,14 @@ static void assert_all_equal(struct world *w, uint64_t within_ms)
 		for (size_t k = 0; k < w->node_count; k++) {
 			struct held_log *l = log_of_origin(&w->nodes[i], &w->nodes[k]);
 
-			print_error("node %zu log %zu: %lld, upstream %s\n", i, k, l ? (long long)replica_held(l->replica) : -1,
-			    l && sync_upstream(w->nodes[i].sync, l->no) ? sync_upstream(w->nodes[i].sync, l->no) : "-");
+			print_error("node %zu log %zu: %lld, upstream %s\n", i, k,
+			    l ? (long long)replica_held(l->replica) : -1,
+			    l && sync_upstream(w->nodes[i].sync, l->no)
+				? sync_upstream(w->nodes[i].sync, l->no)
+				: "-");
 		}
-		print_error("node %zu misses %llu contents\n", i, (unsigned long long)missing_contents(&w->nodes[i]));
+		print_error("node %zu misses %llu contents\n", i,
+		    (unsigned long long)missing_contents(&w->nodes[i]));
 	}
 	fail_msg("not equal after %llu ms", (unsigned long long)within_ms);
 }
@@ -745,7 +785,8 @@ static void test_links_come_and_go(void **state)
 
 			link_set(w, e, !e->up);
 			if (round % 3 == 0)
-				post(&w->nodes[next_random(w) % 5], 1 + next_random(w) % 4, 1 + next_random(w) % 100000);
+				post(&w->nodes[next_random(w) % 5], 1 + next_random(w) % 4,
+				    1 + next_random(w) % 100000);
 			run(w, next_random(w) % 300);
 		}
 		wires_up(w);
@@ -755,8 +796,8 @@ static void test_links_come_and_go(void **state)
 	}
 }
 
-/* One side grows after its SUMMARY is on its way: to the other the frontiers are equal, to itself they differ. Both must take
- * the link as compared, or it feeds nobody. */
+/* One side grows after its SUMMARY is on its way: to the other the frontiers are equal, to itself
+ * they differ. Both must take the link as compared, or it feeds nobody. */
 static void test_growing_while_greeting(void **state)
 {
 	struct world *w = world_new(2, 4);
@@ -778,7 +819,8 @@ static void test_growing_while_greeting(void **state)
 	world_free(w);
 }
 
-/* A peer that shows more and sends nothing holds one log up for the time of a stall, not for ever. */
+/* A peer that shows more and sends nothing holds one log up for the time of a stall, not for ever.
+ */
 static void test_stalled_upstream(void **state)
 {
 	struct world *w = world_new(4, 5);
@@ -795,7 +837,11 @@ static void test_stalled_upstream(void **state)
 	assert_all_equal(w, 5000);
 	post(&w->nodes[0], 1, 100);
 	assert_all_equal(w, 5000);
-	(strcmp(sync_upstream(w->nodes[3].sync, log_of_origin(&w->nodes[3], &w->nodes[0])->no), "n1.example") == 0 ? direct : detour)->mute = true;
+	(strcmp(sync_upstream(w->nodes[3].sync, log_of_origin(&w->nodes[3], &w->nodes[0])->no),
+	     "n1.example") == 0
+		? direct
+		: detour)
+	    ->mute = true;
 	post(&w->nodes[0], 1, 100);
 	run(w, SYNC_STALL_MS + SYNC_WANT_MS + 3000);
 	assert_int_equal(replica_held(log_of_origin(&w->nodes[3], &w->nodes[0])->replica), 3);
@@ -819,7 +865,7 @@ static void test_failing_disk(void **state)
 		post(&w->nodes[0], 10, 1000);
 	run(w, 100);
 	assert_true(replica_held(log_of_origin(&w->nodes[2], &w->nodes[0])->replica) <=
-	    replica_held(log_of_origin(&w->nodes[1], &w->nodes[0])->replica));
+		    replica_held(log_of_origin(&w->nodes[1], &w->nodes[0])->replica));
 	assert_all_equal(w, 30000);
 	assert_int_equal(w->nodes[1].fail_commits, 0);
 	world_free(w);
@@ -841,13 +887,15 @@ static void test_slow_disk(void **state)
 	world_free(w);
 }
 
-/* A log of `origin` goes on with two good entries and one that no message can be: a DATA of all three, on whatever stream. */
+/* A log of `origin` goes on with two good entries and one that no message can be: a DATA of all
+ * three, on whatever stream. */
 static void end_send(struct world *w, struct node *origin, struct node *to, struct sync_link *link)
 {
 	struct held_log *l = log_of_origin(origin, origin);
 	struct tree_hash hashes[64], proof[TREE_PROOF_MAX];
 	struct checkpoint c = {.size = 0};
-	struct buffer held = BUFFER_INIT, leaves = BUFFER_INIT, note = BUFFER_INIT, payload = BUFFER_INIT;
+	struct buffer held = BUFFER_INIT, leaves = BUFFER_INIT, note = BUFFER_INIT,
+		      payload = BUFFER_INIT;
 	struct tree *tree = tree_new();
 	Convene__Data m = CONVENE__DATA__INIT;
 	struct bytes leaf;
@@ -867,7 +915,8 @@ static void end_send(struct world *w, struct node *origin, struct node *to, stru
 	strcpy(c.origin, origin->credential.binding.log_name);
 	tree_root(tree, c.root);
 	assert_int_equal(checkpoint_sign(&note, &c, &origin->log_key), OK);
-	assert_int_equal(tree_prove_range(tree, got, c.size, c.size, NULL, 0, NULL, NULL, proof, &count), OK);
+	assert_int_equal(
+	    tree_prove_range(tree, got, c.size, c.size, NULL, 0, NULL, NULL, proof, &count), OK);
 	m.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 	m.leaves = pb_of(buffer_bytes(&leaves));
 	m.checkpoint = pb_of(buffer_bytes(&note));
@@ -936,7 +985,8 @@ static void test_hostile_frames(void **state)
 	run(w, 1000);
 	sync_frontier(victim->sync, before);
 	for (unsigned round = 0; round < 20000; round++) {
-		struct frame f = {.type = (uint8_t)(FRAME_SUMMARY + next_random(w) % 15), .stream = (uint32_t)(next_random(w) % 3)};
+		struct frame f = {.type = (uint8_t)(FRAME_SUMMARY + next_random(w) % 15),
+		    .stream = (uint32_t)(next_random(w) % 3)};
 		size_t len = next_random(w) % sizeof garbage;
 
 		for (size_t i = 0; i < len; i++)
@@ -985,7 +1035,8 @@ static void test_own_log_ahead(void **state)
 
 	strcpy(c.origin, own->credential.binding.log_name);
 	memcpy(c.root, real, HASH_LEN);
-	for (unsigned signer = 0; signer < 2; signer++) { /* by the wrong key, then by the right one */
+	for (unsigned signer = 0; signer < 2;
+	     signer++) { /* by the wrong key, then by the right one */
 		unsigned faults = victim->faults;
 
 		buffer_reset(&note);
@@ -995,7 +1046,8 @@ static void test_own_log_ahead(void **state)
 		buffer_reset(&b);
 		b.len = convene__data__pack(&d, buffer_reserve(&b, 1000));
 		for (uint32_t stream = 1; stream < 10; stream++) {
-			f = (struct frame){.type = FRAME_DATA, .stream = stream, .payload = buffer_bytes(&b)};
+			f = (struct frame){
+			    .type = FRAME_DATA, .stream = stream, .payload = buffer_bytes(&b)};
 			sync_receive(victim->sync, e->other->link, &f, w->now);
 		}
 		assert_int_equal(victim->faults, faults + (signer == 0));

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "daemon/relay/report.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+
+json_t *report_hex(const uint8_t *data, size_t len)
+{
+	char text[2 * 64 + 1];
+
+	hex_encode(text, data, len);
+	return json_string(text);
+}
+
+json_t *report_text(const char *text)
+{
+	return text && *text ? json_string(text) : json_null();
+}
+
+/* A member of an object. What runs out of memory is missing from it. */
+static void put(json_t *o, const char *name, json_t *value)
+{
+	json_object_set_new(o, name, value);
+}
+
+static void put_number(json_t *o, const char *name, uint64_t value)
+{
+	put(o, name, json_integer((json_int_t)value));
+}
+
+static void put_flag(json_t *o, const char *name, bool value)
+{
+	put(o, name, json_boolean(value));
+}
+
+static json_t *log_report(struct relay *r, const struct relay_log *l)
+{
+	static const char *const states[] = {"live", "suspect", "disputed", "broken"};
+	json_t *o = json_object();
+	uint64_t missing = 0;
+
+	r->reader->ops->wanted_count(r->reader, l->no, &missing);
+	put(o, "name", json_string(l->credential.binding.log_name));
+	put(o, "organisation", json_string(l->credential.organisation));
+	put_number(o, "size", replica_held(l->replica));
+	put_number(o, "folded", l->folded);
+	put_number(o, "contents_missing", missing);
+	put_number(o, "invalid", l->invalid);
+	put(o, "state", json_string(replica_ended(l->replica) ? "broken" : states[l->state]));
+	put(o, "root", report_hex(replica_held_root(l->replica), HASH_LEN));
+	put_flag(o, "own", l->own);
+	put_flag(o, "carried", l->carried);
+	put(o, "upstream", report_text(sync_upstream(r->sync, l->no)));
+	return o;
+}
+
+static json_t *peer_report(struct relay *r, const struct peer *p, bool detailed)
+{
+	struct sync_link_stats st = {.behind = 0};
+	uint64_t now = clock_mono_ms();
+	json_t *o = json_object();
+
+	if (p->link)
+		sync_link_stats(r->sync, p->link, &st);
+	put(o, "name", json_string(p->conf->name));
+	put(o, "address", report_text(p->conf->address.text));
+	put_flag(o, "connected", p->link != NULL);
+	put_number(o, "since_s", p->link ? (now - p->since) / 1000 : 0);
+	put_number(o, "behind", st.behind);
+	put(o, "last_error", report_text(p->last_error));
+	if (!detailed)
+		return o;
+	put_number(o, "heard_s", st.last_received ? (now - st.last_received) / 1000 : 0);
+	put_number(o, "entries_useful", st.entries_useful);
+	put_number(o, "data_in", st.data_in);
+	put_number(o, "data_out", st.data_out);
+	put_number(o, "contents_in", st.contents_in);
+	put_number(o, "contents_out", st.contents_out);
+	put_number(o, "announces_in", st.announces_in);
+	put_number(o, "announces_out", st.announces_out);
+	put_number(o, "upstream_of", st.upstream_of);
+	put_number(o, "subscribed", st.subscribed);
+	return o;
+}
+
+static json_t *peers_report(struct relay *r, bool detailed)
+{
+	json_t *list = json_array();
+
+	for (const struct peer *p = r->peers; p; p = p->next)
+		json_array_append_new(list, peer_report(r, p, detailed));
+	return list;
+}
+
+static json_t *members_report(const struct relay *r)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->member_count; i++) {
+		const struct member *m = &r->members[i];
+		struct verifier v;
+		json_t *o;
+
+		if (verifier_make(&v, bytes_str(m->name), VERIFIER_ED25519, m->root_key) != OK)
+			continue;
+		o = json_object();
+		put(o, "name", json_string(v.name));
+		put(o, "key_id", report_hex(v.id, sizeof v.id));
+		put_flag(o, "founder", m->founder);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+json_t *report_status(struct relay *r)
+{
+	const struct signer *root = roster_signer(r->roster, r->node->root_key);
+	json_t *o = json_object(), *logs = json_array();
+	uint8_t frontier[HASH_LEN];
+	char sealing[300] = "on";
+
+	if (r->halted[0])
+		snprintf(sealing, sizeof sealing, "halted: %s", r->halted);
+	else if (r->learning)
+		strcpy(sealing, "waiting for peers");
+	sync_frontier(r->sync, frontier);
+	for (const struct relay_log *l = r->logs; l; l = l->next)
+		json_array_append_new(logs, log_report(r, l));
+
+	put(o, "node", json_string(r->conf->node.name));
+	put(o, "forum", report_hex(r->charter->forum, HASH_LEN));
+	put(o, "forum_name", json_string(r->charter->name));
+	put(o, "log", json_string(r->node->binding.log_name));
+	put(o, "version", json_string(PACKAGE_VERSION));
+	put_number(o, "root_sequence", root ? root->sequence : 0);
+	put_number(o, "uptime_s", (clock_mono_ms() - r->started) / 1000);
+	put_flag(o, "member", member_has(r, r->conf->node.name, r->node->root_key));
+	put(o, "sealing", json_string(sealing));
+	put_number(o, "inbox", r->inbox_count);
+	put(o, "frontier", report_hex(frontier, HASH_LEN));
+	put_number(o, "clients", r->client_count);
+	put_flag(o, "read_only", r->read_only || r->room_short);
+	put(o, "logs", logs);
+	put(o, "peers", peers_report(r, false));
+	put(o, "members", members_report(r));
+	return o;
+}
+
+json_t *report_peers(struct relay *r)
+{
+	json_t *o = json_object();
+
+	put(o, "peers", peers_report(r, true));
+	return o;
+}
+
+static int person_row(void *ctx, const struct author *a, const struct signer *d)
+{
+	json_t *o = json_object();
+
+	put(o, "handle", json_string(a->handle));
+	put(o, "name", json_string(a->name));
+	put(o, "group", json_string(a->group));
+	put(o, "identity", report_hex(a->identity, IDENTITY_LEN));
+	put(o, "device", report_hex(d->key, KEY_LEN));
+	put_number(o, "sequence", d->sequence);
+	put_flag(o, "revoked", d->revoked > 0);
+	put_flag(o, "recovery", d->recovery);
+	put(o, "custody", json_string(d->custody ? "gateway" : "own"));
+	return json_array_append_new(ctx, o) == 0 ? OK : ERR_NOMEM;
+}
+
+json_t *report_people(struct relay *r, int *err)
+{
+	json_t *o = json_object(), *list = json_array();
+
+	*err = query_people(r->reader, r->own->no, person_row, list);
+	put(o, "people", list);
+	return o;
+}
