@@ -172,7 +172,7 @@ static void ingested(
 		refuse(q, code, text);
 		return;
 	}
-	status = ingest_status(q->relay, id, &index);
+	status = inbox_status(q->relay, id, &index);
 	reply(q, json_pack("{s:o, s:s, s:I}", "message_id", report_hex(id, ID_LEN), "status",
 		     status == CONVENE__STATUS__SEALED ? "sealed" : "accepted", "index",
 		     (json_int_t)index));

@@ -96,7 +96,7 @@ static void answer(struct enrolling *e, const uint8_t id[static ID_LEN])
 	if (e->session) {
 		m.message = pb_of(buffer_bytes(&e->message));
 		m.handle = pb_of(bytes_str(e->handle));
-		m.status = (uint32_t)ingest_status(e->relay, id, &index);
+		m.status = (uint32_t)inbox_status(e->relay, id, &index);
 		m.index = index;
 		channel_send(e->session->channel, FRAME_REDEEMED, e->stream, &m.base);
 	}

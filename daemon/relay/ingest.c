@@ -8,7 +8,6 @@
  * the parent starts it again from what is durable, so memory never runs ahead of it. */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/statvfs.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -116,55 +115,6 @@ static void batch_verify(struct job *job)
 
 /* ---- admission ---- */
 
-static struct waiting *waiting_find(struct relay *r, const uint8_t id[static ID_LEN])
-{
-	struct waiting *w = r->inbox;
-
-	while (w && memcmp(w->id, id, ID_LEN) != 0)
-		w = w->next;
-	return w;
-}
-
-int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index)
-{
-	struct waiting *w = waiting_find(r, id);
-	uint32_t no;
-
-	*index = 0;
-	if (w && !w->sealed)
-		return CONVENE__STATUS__ACCEPTED;
-	if (w) {
-		*index = w->index;
-		return CONVENE__STATUS__SEALED;
-	}
-	if (query_message(r->reader, id, &no, index) == OK && no == r->own->no)
-		return CONVENE__STATUS__SEALED;
-	return CONVENE__STATUS__STATUS_NONE;
-}
-
-static bool room_left(const struct relay *r)
-{
-	struct statvfs v;
-
-	if (statvfs(r->conf->node.data, &v) != 0)
-		return true;
-	return (uint64_t)v.f_bavail * v.f_frsize >= (uint64_t)r->conf->limits.free_mib << 20;
-}
-
-void ingest_room(struct relay *r)
-{
-	bool left = room_left(r);
-
-	if (left && (r->read_only || r->room_short))
-		log_info("there is room on the disk again");
-	else if (!left && !r->room_short)
-		log_warning("less than %u MiB (limits.free_mib) are free at %s: posts are refused "
-			    "until there is room",
-		    r->conf->limits.free_mib, r->conf->node.data);
-	r->room_short = !left;
-	r->read_only = r->read_only && !left;
-}
-
 static void refuse(struct submission *s, uint32_t code, const char *text)
 {
 	s->status = CONVENE__STATUS__REFUSED;
@@ -240,7 +190,7 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	signer = roster_signer(r->roster, s->header.signer);
 	if (signer && s->header.sequence <= signer->sequence) {
 		/* Perhaps the same again: then the same answer, or a later one. */
-		s->status = (uint32_t)ingest_status(r, s->id, &s->index);
+		s->status = (uint32_t)inbox_status(r, s->id, &s->index);
 		if (s->status == CONVENE__STATUS__STATUS_NONE && r->own->folded < r->recall)
 			refuse(s, CONVENE__CODE__BUSY,
 			    "this node is still reading what it has accepted; try again later");
@@ -279,7 +229,7 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	} else if (r->inbox_count >= r->conf->limits.inbox) {
 		refuse(
 		    s, CONVENE__CODE__BUSY, "too many messages wait to be sealed; try again later");
-	} else if (r->read_only || !room_left(r)) {
+	} else if (r->read_only || !inbox_room(r)) {
 		refuse(s, CONVENE__CODE__READ_ONLY,
 		    "the node's disk is nearly full: it takes no posts until its operator makes "
 		    "room");
@@ -293,20 +243,6 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		s->status = CONVENE__STATUS__ACCEPTED;
 		r->next_index++;
 	}
-}
-
-static void waiting_add(struct relay *r, const struct submission *s)
-{
-	struct waiting *w = calloc(1, sizeof *w);
-
-	if (w)
-		buffer_add(&w->message, s->message.data, s->message.len);
-	if (!w || w->message.failed)
-		abort(); /* the roster has it already: only a fresh start makes this right */
-	memcpy(w->id, s->id, ID_LEN);
-	*r->inbox_last = w;
-	r->inbox_last = &w->next;
-	r->inbox_count++;
 }
 
 /* ---- answering ---- */
@@ -423,7 +359,7 @@ static void batch_admit(struct batch *b, bool trusted)
 		wait |= s->status == CONVENE__STATUS__ACCEPTED;
 		s->fresh = r->next_index != before;
 		if (s->fresh) {
-			waiting_add(r, s);
+			inbox_add(r, s->id, buffer_bytes(&s->message));
 			b->accepted++;
 		}
 	}
@@ -531,153 +467,4 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
 	b->ctx = ctx;
 	submission_verify(&b->list[0], &b->binding, false);
 	batch_admit(b, true);
-}
-
-/* ---- start ---- */
-
-static int roster_take(struct relay *r, struct bytes message, const uint8_t *id)
-{
-	struct roster_entry e = {.index = r->next_index, .message = message};
-	const struct binding *b = &r->node->binding;
-	struct verdict v;
-	struct header h;
-	int err;
-
-	e.parsed = message_parse(message, &h);
-	e.header = &h;
-	e.signature = e.parsed == OK ? message_verify(message, b, h.signer) : ERR_SIGNATURE;
-	if (id)
-		memcpy(e.id, id, ID_LEN);
-	else
-		message_id(e.id, message, b);
-	err = roster_judge(r->roster, &e, &v);
-	r->next_index++;
-	return err;
-}
-
-static int load_row(void *ctx, const struct store_inbox *row)
-{
-	struct relay *r = ctx;
-	struct submission s;
-	int err = roster_take(r, row->message, row->id);
-
-	if (err)
-		return err;
-	memset(&s, 0, sizeof s);
-	memcpy(s.id, row->id, ID_LEN);
-	buffer_add(&s.message, row->message.data, row->message.len);
-	if (s.message.failed)
-		return ERR_NOMEM;
-	waiting_add(r, &s);
-	r->inbox_durable++;
-	buffer_free(&s.message);
-	return OK;
-}
-
-/* Entries of our log that the views have not folded yet. */
-static int load_tail(struct relay *r)
-{
-	uint64_t held = replica_held(r->own->replica);
-	struct buffer b = BUFFER_INIT;
-	struct bytes leaf;
-	int err = OK;
-
-	r->recall = held;
-	while (!err && r->next_index < held) {
-		buffer_reset(&b);
-		err = log_entry(r, r->own->no, r->next_index, &b, &leaf);
-		if (!err)
-			err = roster_take(r, leaf, NULL);
-	}
-	buffer_free(&b);
-	return err;
-}
-
-/* The very first message: our credential. */
-static int first_entry(struct relay *r)
-{
-	static const uint8_t salt[SALT_LEN];
-	struct store *w = r->writer.store;
-	struct bytes message = buffer_bytes(&r->node->message);
-	uint8_t id[ID_LEN];
-	uint64_t waiting = 0, no;
-	int err = r->reader->ops->inbox_count(r->reader, &waiting);
-
-	if (err || waiting > 0)
-		return err;
-	message_id(id, message, &r->node->binding);
-	err = w->ops->begin(w);
-	if (!err) {
-		err = w->ops->inbox_add(w, id, message, salt, bytes_of(NULL, 0), &no);
-		if (err)
-			w->ops->rollback(w);
-		else
-			err = w->ops->commit(w);
-	}
-	return err;
-}
-
-/* Compare what was signed with what is stored. */
-static void heads_compare(struct relay *r)
-{
-	uint64_t signed_size, held = replica_held(r->own->replica);
-	uint8_t root[HASH_LEN];
-
-	signer_head(r->signer, &signed_size, root);
-	if (signed_size == held &&
-	    (held == 0 || memcmp(root, replica_held_root(r->own->replica), HASH_LEN) == 0))
-		return;
-	if (signed_size > held && signed_size - held <= r->inbox_count) {
-		/* Stopped between signing and committing: the same batch must come again. seal.c
-		 * checks its root. */
-		r->resume = (size_t)(signed_size - held);
-		return;
-	}
-	snprintf(r->halted, sizeof r->halted,
-	    "the lock file says that %llu entries were signed, the store holds %llu: %s",
-	    (unsigned long long)signed_size, (unsigned long long)held,
-	    signed_size > held ? "this store is an older copy"
-			       : "the lock file is missing or an older copy");
-	log_error("sealing stopped: %s", r->halted);
-}
-
-int ingest_start(struct relay *r)
-{
-	const struct roster *folded;
-	int err = OK;
-
-	r->inbox_last = &r->inbox;
-	if (replica_held(r->own->replica) == 0)
-		err = first_entry(r);
-	if (err)
-		return err;
-	folded = forum_roster(r->writer.forum, r->own->no);
-	r->roster = folded ? roster_copy(folded)
-			   : roster_new(&r->own->credential, r->charter, NULL);
-	if (!r->roster)
-		return ERR_NOMEM;
-	r->next_index = roster_next(r->roster);
-	err = load_tail(r);
-	if (!err)
-		err = r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
-	if (!err) {
-		heads_compare(r);
-		if (r->inbox_count > 0)
-			log_info("%zu accepted message%s to be sealed", r->inbox_count,
-			    r->inbox_count == 1 ? " waits" : "s wait");
-	}
-	return err;
-}
-
-void ingest_free(struct relay *r)
-{
-	while (r->inbox) {
-		struct waiting *next = r->inbox->next;
-
-		buffer_free(&r->inbox->message);
-		free(r->inbox);
-		r->inbox = next;
-	}
-	roster_free(r->roster);
-	quota_free(r->quota);
 }

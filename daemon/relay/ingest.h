@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What ingest.c, seal.c and quota.c share. */
+/* What ingest.c, inbox.c, seal.c and quota.c share. */
 #ifndef DAEMON_RELAY_INGEST_H
 #define DAEMON_RELAY_INGEST_H
 
 #include "daemon/relay/state.h"
+
+/* inbox.c: a message was taken into the roster: it waits to be sealed, behind those before it. */
+void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message);
+/* Is there more room on the disk than limits.free_mib? */
+bool inbox_room(const struct relay *r);
 
 /* quota.c: one more message of this participant? A token bucket of limits.posts_per_hour. */
 bool quota_take(struct relay *r, const uint8_t identity[static IDENTITY_LEN], uint64_t now);

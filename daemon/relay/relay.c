@@ -75,7 +75,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 		    LEARN_MS / 1000);
 		seal_allowed(r);
 	}
-	ingest_room(r);
+	inbox_look(r);
 	views_follow(r);
 	seal_soon(r);
 	clients_notify(r);
@@ -259,7 +259,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		err = query_last_arrival(r->reader, &r->arrivals);
 	}
 	if (!err)
-		err = ingest_start(r);
+		err = inbox_start(r);
 	if (!err)
 		err = storage_start(r);
 	if (!err)
@@ -305,7 +305,7 @@ static void relay_free(struct relay *r)
 	}
 	links_free(r);
 	sync_free(r->sync);
-	ingest_free(r);
+	inbox_free(r);
 	logs_free(r);
 	free(r->members);
 	forum_free(r->writer.forum);

@@ -211,9 +211,14 @@ void client_refuse(
     struct session *s, uint32_t stream, uint32_t code, const char *text); /* logged as well */
 void session_submitted(struct session *s); /* its SUBMIT was answered: the next may run */
 
+/* inbox.c */
+int inbox_start(struct relay *r);
+void inbox_free(struct relay *r);
+void inbox_look(struct relay *r); /* is there room on the disk again? */
+/* Where a message of ours stands: enum Convene__Status, and its index when sealed. */
+int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index);
+
 /* ingest.c */
-int ingest_start(struct relay *r);
-void ingest_free(struct relay *r);
 void ingest_submit(struct session *s, uint32_t stream, const Convene__Submit *m);
 /* A message made here (registrar) or by the operator (root). `done` is called once, durable or
  * refused; `text` is a sentence. */
@@ -222,13 +227,10 @@ typedef void ingest_done(
 void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN],
     struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
+
 /* seal.c */
 void seal_soon(struct relay *r);
 void seal_allowed(struct relay *r); /* learning is over */
-void ingest_room(struct relay *r);  /* is there room on the disk again? */
-/* ingest.c again: where a message of ours stands: enum Convene__Status, and its index when sealed.
- */
-int ingest_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index);
 
 /* enrol.c */
 void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m);
