@@ -31,7 +31,8 @@ int credential_text_parse(struct bytes in, char *log_name, struct buffer *messag
 		return ERR_MALFORMED;
 	line = text + sizeof FIRST - 1;
 	end = memchr(line, '\n', in.len - (sizeof FIRST - 1));
-	if (!end || end == line || end - line > VERIFIER_NAME_MAX)
+	if (!end || end == line || end - line > VERIFIER_NAME_MAX ||
+	    memchr(line, '\0', (size_t)(end - line)))
 		return ERR_MALFORMED;
 	memcpy(log_name, line, (size_t)(end - line));
 	log_name[end - line] = '\0';

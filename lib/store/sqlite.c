@@ -79,11 +79,35 @@ int sqlite_error(struct sqlite_store *s, int rc)
 
 /* ---- statements ---- */
 
+/* A reader that may not write the wal-index meets two states of it that pass by themselves: no
+ * place marked in it that suits (another connection has just moved its own), and a header
+ * half-written. SQLite gives up at once, with these codes, because it can't mend either; the writer
+ * does. Only the first step of a statement can meet them. */
+#define SETTLE_TRIES 2000
+#define SETTLE_WAIT_US 1000
+
+static bool unsettled(struct sqlite_store *s, int rc, unsigned *tries)
+{
+	int code = sqlite3_extended_errcode(s->db);
+
+	if ((rc & 0xff) != SQLITE_READONLY || !s->read_only ||
+	    (code != SQLITE_READONLY_CANTINIT && code != SQLITE_READONLY_RECOVERY) ||
+	    ++*tries > SETTLE_TRIES)
+		return false;
+	usleep(SETTLE_WAIT_US);
+	return true;
+}
+
 static int prepare(struct sqlite_store *s, sqlite3_stmt **out, const char *sql, unsigned flags)
 {
 	if (s->failed != OK)
 		return s->failed;
-	int rc = sqlite3_prepare_v3(s->db, sql, -1, flags, out, NULL);
+	unsigned tries = 0;
+	int rc;
+
+	do
+		rc = sqlite3_prepare_v3(s->db, sql, -1, flags, out, NULL);
+	while (unsettled(s, rc, &tries));
 	return rc == SQLITE_OK ? OK : sqlite_error(s, rc);
 }
 
@@ -107,8 +131,13 @@ int sqlite_prepare(struct sqlite_store *s, sqlite3_stmt **out, const char *sql)
 
 int sqlite_row(struct sqlite_store *s, sqlite3_stmt *st)
 {
+	unsigned tries = 0;
 	int rc = sqlite3_step(st);
 
+	while (unsettled(s, rc, &tries)) {
+		sqlite3_reset(st);
+		rc = sqlite3_step(st);
+	}
 	if (rc == SQLITE_ROW)
 		return 1;
 	int err = rc == SQLITE_DONE ? OK : sqlite_error(s, rc);

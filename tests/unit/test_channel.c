@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/net over loopback: channels with each other, and with peers that speak TLS and nothing else right. All of them in
- * one loop; deadlines are short, but channels look at theirs once in a second. */
+/* lib/net over loopback: channels with each other, and with peers that speak TLS and nothing else
+ * right. All of them in one loop; deadlines are short, but channels look at theirs once in a
+ * second. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -96,13 +97,16 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	s->frames++;
 	s->last = *frame;
 	s->last_len = frame->payload.len;
-	memcpy(s->last_bytes, frame->payload.data, frame->payload.len < 64 ? frame->payload.len : 64);
+	memcpy(
+	    s->last_bytes, frame->payload.data, frame->payload.len < 64 ? frame->payload.len : 64);
 	if (frame->type == FRAME_ERROR) {
 		ProtobufCMessage *m;
 
-		assert_int_equal(message_unpack(&m, frame_descriptor(FRAME_ERROR), frame->payload), OK);
+		assert_int_equal(
+		    message_unpack(&m, frame_descriptor(FRAME_ERROR), frame->payload), OK);
 		s->code = ((Convene__Error *)m)->code;
-		snprintf(s->error, sizeof s->error, "%.*s", (int)((Convene__Error *)m)->text.len, (const char *)((Convene__Error *)m)->text.data);
+		snprintf(s->error, sizeof s->error, "%.*s", (int)((Convene__Error *)m)->text.len,
+		    (const char *)((Convene__Error *)m)->text.data);
 		message_free(m);
 	}
 	if (s->work)
@@ -142,14 +146,15 @@ static void turn(void)
 	event_base_loop(base, EVLOOP_ONCE);
 }
 
-#define WAIT_FOR(cond, ms)                                                              \
-	do {                                                                            \
-		uint64_t end_ = clock_mono_ms() + (ms);                                 \
-		while (!(cond)) {                                                       \
-			if (clock_mono_ms() > end_)                                     \
-				fail_msg("line %d: %s: not in %u ms", __LINE__, #cond, (unsigned)(ms)); \
-			turn();                                                         \
-		}                                                                       \
+#define WAIT_FOR(cond, ms)                                                                         \
+	do {                                                                                       \
+		uint64_t end_ = clock_mono_ms() + (ms);                                            \
+		while (!(cond)) {                                                                  \
+			if (clock_mono_ms() > end_)                                                \
+				fail_msg(                                                          \
+				    "line %d: %s: not in %u ms", __LINE__, #cond, (unsigned)(ms)); \
+			turn();                                                                    \
+		}                                                                                  \
 	} while (0)
 #define WAIT(cond) WAIT_FOR(cond, LONG_MS)
 
@@ -243,8 +248,8 @@ static int plain_socket(void)
 static void raw_open(struct raw *r, struct tls *tls, struct side *server)
 {
 	*r = (struct raw){.up = false};
-	r->bev = bufferevent_openssl_socket_new(base, plain_socket(), tls_session(tls, false), BUFFEREVENT_SSL_CONNECTING,
-	    BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
+	r->bev = bufferevent_openssl_socket_new(base, plain_socket(), tls_session(tls, false),
+	    BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS);
 	assert_non_null(r->bev);
 	bufferevent_openssl_set_allow_dirty_shutdown(r->bev, 1);
 	bufferevent_setcb(r->bev, NULL, NULL, raw_event, r);
@@ -299,7 +304,8 @@ static void raw_error(struct raw *r, uint32_t code, const char *word)
 
 	WAIT(raw_take(r, &type, &payload));
 	assert_int_equal(type, FRAME_ERROR);
-	assert_int_equal(message_unpack(&m, frame_descriptor(FRAME_ERROR), buffer_bytes(&payload)), OK);
+	assert_int_equal(
+	    message_unpack(&m, frame_descriptor(FRAME_ERROR), buffer_bytes(&payload)), OK);
 	assert_int_equal(((Convene__Error *)m)->code, code);
 	buffer_reset(&payload);
 	buffer_add(&payload, ((Convene__Error *)m)->text.data, ((Convene__Error *)m)->text.len);
@@ -441,14 +447,17 @@ static void test_before_hello(void **state)
 		raw_open(&raw, client_tls, &server);
 		raw_frame(&raw, cases[i].type, 5, cases[i].len, cases[i].err ? 9 : cases[i].len);
 		if (cases[i].err) {
-			raw_error(&raw, cases[i].code, cases[i].err == ERR_TOO_LARGE ? "over its limit of 8192" : "HELLO is expected first");
+			raw_error(&raw, cases[i].code,
+			    cases[i].err == ERR_TOO_LARGE ? "over its limit of 8192"
+							  : "HELLO is expected first");
 			WAIT(raw.ended);
 			raw_free(&raw);
 			WAIT(server.closed);
 			assert_int_equal(server.frames, 0);
 			assert_int_equal(server.err, cases[i].err);
 		} else {
-			/* A payload of no bytes parses as well, if not as an ERROR that says anything. */
+			/* A payload of no bytes parses as well, if not as an ERROR that says
+			 * anything. */
 			if (cases[i].type == FRAME_HELLO) {
 				WAIT(server.frames == 1);
 				assert_int_equal(server.last.stream, 5);
@@ -469,7 +478,8 @@ static void test_before_hello(void **state)
 	}
 }
 
-/* The header alone is enough to refuse, for each type and its own limit; the one that sent it is told why. */
+/* The header alone is enough to refuse, for each type and its own limit; the one that sent it is
+ * told why. */
 static void test_limits(void **state)
 {
 	unsigned types = 0;
@@ -501,7 +511,8 @@ static void test_limits(void **state)
 /* Each place where a peer can fall silent has a deadline. */
 static void test_deadlines(void **state)
 {
-	struct side tls = {.opened = 0}, hello = {.opened = 0}, half_hello = {.opened = 0}, half = {.opened = 0}, whole = {.opened = 0};
+	struct side tls = {.opened = 0}, hello = {.opened = 0}, half_hello = {.opened = 0},
+		    half = {.opened = 0}, whole = {.opened = 0};
 	struct raw a, b, c, d;
 	uint64_t began;
 	int fd;
@@ -548,7 +559,8 @@ static void test_deadlines(void **state)
 
 static void test_ping(void **state)
 {
-	struct side server = {.opened = 0}, quiet_server = {.opened = 0}, quiet_client = {.opened = 0};
+	struct side server = {.opened = 0}, quiet_server = {.opened = 0},
+		    quiet_client = {.opened = 0};
 	struct buffer payload = BUFFER_INIT;
 	struct raw raw;
 	uint8_t type;
@@ -685,11 +697,12 @@ static void rest_send(struct raw *r, size_t len)
 	free(bytes);
 }
 
-/* What large frames of clients hold together is bounded: the next waits until there is room. Small frames and nodes
- * never wait. */
+/* What large frames of clients hold together is bounded: the next waits until there is room. Small
+ * frames and nodes never wait. */
 static void test_budget(void **state)
 {
-	struct side first = {.opened = 0}, second = {.opened = 0}, third = {.opened = 0}, node = {.opened = 0};
+	struct side first = {.opened = 0}, second = {.opened = 0}, third = {.opened = 0},
+		    node = {.opened = 0};
 	struct raw a, b, c, d;
 
 	(void)state;
@@ -797,7 +810,8 @@ static void test_close_unread(void **state)
 	raw_free(&raw);
 }
 
-/* It is told why even while it goes on talking: what it still sends must not reset the connection under our text. */
+/* It is told why even while it goes on talking: what it still sends must not reset the connection
+ * under our text. */
 static void test_refused_while_sending(void **state)
 {
 	struct side server = {.opened = 0};
@@ -823,6 +837,7 @@ static void test_refused_while_sending(void **state)
 		assert_true(n >= 0 || errno == EAGAIN);
 		len += n > 0 ? (size_t)n : 0;
 	}
+	assert_int_equal(server.closed, 0); /* it ends its half first */
 	assert_true(len > FRAME_HEADER_LEN && len == FRAME_HEADER_LEN + get_u32(got));
 	assert_int_equal(got[4], FRAME_ERROR);
 	close(fd);
@@ -848,7 +863,9 @@ static void test_close_in_callbacks(void **state)
 		for (unsigned where = 0; where < 3; where++) {
 			struct side server = {.opened = 0}, client = {.opened = 0};
 
-			*(where == 0 ? &server.at_open : where == 1 ? &server.at_frame : &server.at_writable) = action;
+			*(where == 0     ? &server.at_open
+			    : where == 1 ? &server.at_frame
+					 : &server.at_writable) = action;
 			if (where == 0) {
 				pair_open(&server, &client);
 			} else {
@@ -862,11 +879,12 @@ static void test_close_in_callbacks(void **state)
 			}
 			WAIT(server.closed && client.closed);
 			assert_int_equal(server.frames, where == 1);
-			assert_int_equal(server.err, action == CLOSE ? OK : action == FAIL ? ERR_QUOTA : ERR_REFUSED);
-			assert_int_equal(client.code,
-			    action == CLOSE      ? 0
-				: action == FAIL ? refusal_code(ERR_QUOTA)
-						 : CONVENE__CODE__NOT_A_PEER);
+			assert_int_equal(server.err, action == CLOSE  ? OK
+						     : action == FAIL ? ERR_QUOTA
+								      : ERR_REFUSED);
+			assert_int_equal(client.code, action == CLOSE  ? 0
+						      : action == FAIL ? refusal_code(ERR_QUOTA)
+								       : CONVENE__CODE__NOT_A_PEER);
 			assert_int_equal(client.err, ERR_CLOSED);
 		}
 	}
@@ -916,8 +934,8 @@ static void test_drop(void **state)
 
 static void test_garbage(void **state)
 {
-	static const char *const greetings[] = {
-	    "GET / HTTP/1.1\r\nHost: relay\r\n\r\n", "SSH-2.0-OpenSSH\r\n", "\x16\x03\x01\x01\x00\x01", "\0\0\0\x09\x01\0\0\0\0hello"};
+	static const char *const greetings[] = {"GET / HTTP/1.1\r\nHost: relay\r\n\r\n",
+	    "SSH-2.0-OpenSSH\r\n", "\x16\x03\x01\x01\x00\x01", "\0\0\0\x09\x01\0\0\0\0hello"};
 	static const size_t lens[] = {31, 17, 6, 14};
 	struct side client = {.opened = 0};
 	int fd;
@@ -957,7 +975,8 @@ static void test_old_tls(void **state)
 	(void)state;
 	SSL_set_min_proto_version(ssl, TLS1_2_VERSION);
 	SSL_set_max_proto_version(ssl, TLS1_2_VERSION);
-	raw.bev = bufferevent_openssl_socket_new(base, plain_socket(), ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
+	raw.bev = bufferevent_openssl_socket_new(
+	    base, plain_socket(), ssl, BUFFEREVENT_SSL_CONNECTING, BEV_OPT_CLOSE_ON_FREE);
 	bufferevent_setcb(raw.bev, NULL, NULL, raw_event, &raw);
 	bufferevent_enable(raw.bev, EV_READ | EV_WRITE);
 	serve(&server);
@@ -989,7 +1008,8 @@ static void test_nobody_there(void **state)
 	assert_null(channel_connect(&client_net, "127.0.0.1", &events, &client));
 	assert_null(channel_connect(&client_net, "127.0.0.1:0", &events, &client));
 
-	unix_client.ch = channel_connect_unix(&client_net, "/tmp/there/is/no/such/socket", &events, &unix_client);
+	unix_client.ch = channel_connect_unix(
+	    &client_net, "/tmp/there/is/no/such/socket", &events, &unix_client);
 	assert_non_null(unix_client.ch);
 	alive++;
 	WAIT(unix_client.closed);
@@ -1005,7 +1025,8 @@ static void test_nobody_there(void **state)
 static void test_unix(void **state)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
-	struct side server = {.work = data_check}, client = {.work = data_check}, refused = {.at_open = FAIL}, told = {.opened = 0};
+	struct side server = {.work = data_check}, client = {.work = data_check},
+		    refused = {.at_open = FAIL}, told = {.opened = 0};
 	char folder[] = "/tmp/test_channel.XXXXXX";
 	uint8_t pin[HASH_LEN];
 	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
@@ -1055,8 +1076,10 @@ static void test_address_split(void **state)
 	    {"[::]:80", "::", "80"},
 	    {"a:9", "a", "9"},
 	};
-	static const char *const bad[] = {"", ":", "a", "a:", ":1", "a:0", "a:65536", "a:01", "a:+1", "a: 1", "a:1 ", "a:123456",
-	    "a:18446744073709551617", "::1:80", "2001:db8::1:80", "[]:80", "[::1:80", "[::1]80", "[::1] :80", "[:80", "]:80:1", "a:b:1"};
+	static const char *const bad[] = {"", ":", "a", "a:", ":1", "a:0", "a:65536", "a:01",
+	    "a:+1", "a: 1", "a:1 ", "a:123456", "a:18446744073709551617", "::1:80",
+	    "2001:db8::1:80", "[]:80", "[::1:80", "[::1]80", "[::1] :80", "[:80", "]:80:1",
+	    "a:b:1"};
 	char host[256], port[6], text[300];
 
 	(void)state;
@@ -1121,14 +1144,16 @@ static int group_setup(void **state)
 	signal(SIGPIPE, SIG_IGN);
 	key_generate(&server_key);
 	key_generate(&client_key);
-	if (tls_new(&server_tls, &server_key, "n0.example") != OK || tls_new(&client_tls, &client_key, "n1.example") != OK ||
+	if (tls_new(&server_tls, &server_key, "n0.example") != OK ||
+	    tls_new(&client_tls, &client_key, "n1.example") != OK ||
 	    tls_new(&bare_tls, NULL, "nobody") != OK)
 		return -1;
 	if (tls_session(bare_tls, true)) /* one without a key serves nobody */
 		return -1;
 	inet_pton(AF_INET, "127.0.0.1", &sin.sin_addr);
 	listening = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	if (bind(listening, (struct sockaddr *)&sin, sizeof sin) != 0 || listen(listening, 16) != 0 ||
+	if (bind(listening, (struct sockaddr *)&sin, sizeof sin) != 0 ||
+	    listen(listening, 16) != 0 ||
 	    getsockname(listening, (struct sockaddr *)&sin, &len) != 0)
 		return -1;
 	snprintf(address, sizeof address, "127.0.0.1:%u", ntohs(sin.sin_port));

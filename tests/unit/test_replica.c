@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lib/log/replica: what a DATA may do to a log, between memory and disk. Compared throughout with a full tree of the
- * same history. */
+/* lib/log/replica: what a DATA may do to a log, between memory and disk. Compared throughout with a
+ * full tree of the same history. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,8 +39,10 @@ struct history {
 	struct tree *tree;
 };
 
-/* Equal up to `forked_at`, then told by `seed`. The entry `bad` (if any), and another after it, has bad_len bytes. */
-static struct history *history_new(unsigned seed, size_t count, size_t forked_at, size_t bad, size_t bad_len)
+/* Equal up to `forked_at`, then told by `seed`. The entry `bad` (if any), and another after it, has
+ * bad_len bytes. */
+static struct history *history_new(
+    unsigned seed, size_t count, size_t forked_at, size_t bad, size_t bad_len)
 {
 	struct history *h = calloc(1, sizeof *h);
 
@@ -49,7 +51,9 @@ static struct history *history_new(unsigned seed, size_t count, size_t forked_at
 	h->hashes = calloc(count, sizeof *h->hashes);
 	h->tree = tree_new();
 	for (size_t i = 0; i < count; i++) {
-		size_t len = bad != GOOD && (i == bad || i == bad + 3) ? bad_len : i % 97 == 96 ? MESSAGE_MAX : 8 + i % 50;
+		size_t len = bad != GOOD && (i == bad || i == bad + 3) ? bad_len
+			     : i % 97 == 96                            ? MESSAGE_MAX
+								       : 8 + i % 50;
 		uint8_t *at = buffer_reserve(&h->leaves[i], len + 1);
 
 		for (size_t k = 0; k < len; k++)
@@ -89,7 +93,8 @@ static void history_root(struct history *h, uint64_t size, uint8_t out[static HA
 	assert_int_equal(tree_root_at(h->tree, size, history_fetch, h, out), OK);
 }
 
-static void history_note(struct history *h, uint64_t size, const struct key *key, struct buffer *out)
+static void history_note(
+    struct history *h, uint64_t size, const struct key *key, struct buffer *out)
 {
 	struct checkpoint c = {.origin = NAME, .size = size};
 
@@ -97,7 +102,8 @@ static void history_note(struct history *h, uint64_t size, const struct key *key
 	assert_int_equal(checkpoint_sign(out, &c, key), OK);
 }
 
-static void history_leaves(const struct history *h, uint64_t first, size_t count, struct buffer *out)
+static void history_leaves(
+    const struct history *h, uint64_t first, size_t count, struct buffer *out)
 {
 	for (size_t i = 0; i < count; i++)
 		leaves_add(out, buffer_bytes(&h->leaves[first + i]));
@@ -109,7 +115,8 @@ struct data {
 	struct buffer leaves, note, proof;
 };
 
-static void data_make(struct data *d, struct history *h, uint64_t first, size_t count, uint64_t note_size)
+static void data_make(
+    struct data *d, struct history *h, uint64_t first, size_t count, uint64_t note_size)
 {
 	struct tree_hash proof[TREE_PROOF_MAX];
 	size_t n;
@@ -118,7 +125,9 @@ static void data_make(struct data *d, struct history *h, uint64_t first, size_t 
 	d->first = first;
 	history_leaves(h, first, count, &d->leaves);
 	history_note(h, note_size, &log_key, &d->note);
-	assert_int_equal(tree_prove_range(h->tree, first, first + count, note_size, NULL, 0, history_fetch, h, proof, &n), OK);
+	assert_int_equal(tree_prove_range(h->tree, first, first + count, note_size, NULL, 0,
+			     history_fetch, h, proof, &n),
+	    OK);
 	buffer_add(&d->proof, proof, n * sizeof *proof);
 }
 
@@ -133,7 +142,7 @@ static void data_free(struct data *d)
 
 struct node {
 	struct replica *replica;
-	struct buffer entries; /* all that are held */
+	struct buffer entries;  /* all that are held */
 	size_t at[HISTORY + 1]; /* where each begins */
 	uint64_t size;
 	uint8_t root[HASH_LEN];
@@ -144,7 +153,8 @@ struct node {
 	int read_err;
 };
 
-static int node_read(void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+static int node_read(
+    void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
 {
 	struct node *n = ctx;
 
@@ -189,7 +199,8 @@ static void node_free(struct node *n)
 
 static int load(struct node *n)
 {
-	return replica_load(n->replica, n->size, n->root, n->blocks, n->block_count, buffer_bytes(&n->note), n->right, n->right_count);
+	return replica_load(n->replica, n->size, n->root, n->blocks, n->block_count,
+	    buffer_bytes(&n->note), n->right, n->right_count);
 }
 
 /* A restart. */
@@ -205,10 +216,12 @@ static int node_unstage(struct node *n)
 	return replica_unstage(n->replica, buffer_bytes(&n->note), n->right, n->right_count);
 }
 
-static int stage(struct node *n, const struct data *d, enum replica_outcome *outcome, struct replica_batch **batch)
+static int stage(struct node *n, const struct data *d, enum replica_outcome *outcome,
+    struct replica_batch **batch)
 {
 	*batch = (struct replica_batch *)n;
-	return replica_stage(n->replica, d->first, buffer_bytes(&d->leaves), buffer_bytes(&d->note), buffer_bytes(&d->proof), outcome, batch);
+	return replica_stage(n->replica, d->first, buffer_bytes(&d->leaves), buffer_bytes(&d->note),
+	    buffer_bytes(&d->proof), outcome, batch);
 }
 
 /* What the store does with a batch. */
@@ -242,8 +255,8 @@ static void commit(struct node *n, const struct replica_batch *b)
 	assert_memory_equal(replica_held_root(n->replica), n->root, HASH_LEN);
 }
 
-static enum replica_outcome offer(struct node *n, struct history *h, uint64_t first, size_t count, uint64_t note_size,
-    struct replica_batch **batch)
+static enum replica_outcome offer(struct node *n, struct history *h, uint64_t first, size_t count,
+    uint64_t note_size, struct replica_batch **batch)
 {
 	enum replica_outcome outcome;
 	struct data d;
@@ -254,11 +267,13 @@ static enum replica_outcome offer(struct node *n, struct history *h, uint64_t fi
 	return outcome;
 }
 
-static const struct replica_batch *stage_some(struct node *n, struct history *h, size_t count, uint64_t note_size)
+static const struct replica_batch *stage_some(
+    struct node *n, struct history *h, size_t count, uint64_t note_size)
 {
 	struct replica_batch *b;
 
-	assert_int_equal(offer(n, h, replica_staged(n->replica), count, note_size, &b), REPLICA_STAGED);
+	assert_int_equal(
+	    offer(n, h, replica_staged(n->replica), count, note_size, &b), REPLICA_STAGED);
 	assert_non_null(b);
 	return b;
 }
@@ -269,7 +284,8 @@ static void take(struct node *n, struct history *h, size_t count, uint64_t note_
 }
 
 /* Everything that a batch says, against the full tree. */
-static void batch_check(const struct replica_batch *b, struct history *h, uint64_t first, size_t count, uint64_t note_size)
+static void batch_check(const struct replica_batch *b, struct history *h, uint64_t first,
+    size_t count, uint64_t note_size)
 {
 	struct tree_hash proof[TREE_PROOF_MAX], block;
 	struct buffer leaves = BUFFER_INIT, note = BUFFER_INIT;
@@ -286,7 +302,9 @@ static void batch_check(const struct replica_batch *b, struct history *h, uint64
 	history_note(h, note_size, &log_key, &note);
 	assert_true(bytes_equal(buffer_bytes(&b->note), buffer_bytes(&note)));
 	assert_int_equal(b->right_count, right);
-	assert_int_equal(tree_prove_range(h->tree, first, first + count, note_size, NULL, 0, history_fetch, h, proof, &n), OK);
+	assert_int_equal(tree_prove_range(h->tree, first, first + count, note_size, NULL, 0,
+			     history_fetch, h, proof, &n),
+	    OK);
 	assert_memory_equal(b->right, proof + n - right, right * sizeof *proof);
 	assert_int_equal(b->block_count, (first + count) / TREE_BLOCK - first / TREE_BLOCK);
 	for (size_t i = 0; i < b->block_count; i++) {
@@ -306,11 +324,14 @@ static void prove_check(const struct node *n, struct history *h, uint64_t a, uin
 	size_t count, expected;
 
 	assert_int_equal(replica_prove(n->replica, a, b, ours, &count), OK);
-	assert_int_equal(tree_prove_range(h->tree, a, b, size, NULL, 0, history_fetch, h, theirs, &expected), OK);
+	assert_int_equal(
+	    tree_prove_range(h->tree, a, b, size, NULL, 0, history_fetch, h, theirs, &expected),
+	    OK);
 	assert_int_equal(count, expected);
 	assert_memory_equal(ours, theirs, count * sizeof *ours);
 	history_root(h, size, root);
-	assert_int_equal(range_verify(a, h->hashes + a, (size_t)(b - a), size, ours, count, root), OK);
+	assert_int_equal(
+	    range_verify(a, h->hashes + a, (size_t)(b - a), size, ours, count, root), OK);
 }
 
 static void prove_some(const struct node *n, struct history *h, unsigned times)
@@ -376,14 +397,16 @@ static void test_overlap(void **state)
 	(void)state;
 	for (uint64_t size = 1; size < 520; size += 1 + size / 7) {
 		struct node *n = node_new();
-		uint64_t first = random_below(size), count = size - first + 1 + random_below(600 - size);
+		uint64_t first = random_below(size),
+			 count = size - first + 1 + random_below(600 - size);
 
 		take(n, h, (size_t)size, size);
 		assert_int_equal(offer(n, h, first, (size_t)count, 600, &b), REPLICA_STAGED);
 		batch_check(b, h, size, (size_t)(first + count - size), 600);
 		/* On top of what is staged only. */
 		if (first + count < 600) {
-			assert_int_equal(offer(n, h, size - 1, (size_t)(601 - size), 600, &b), REPLICA_STAGED);
+			assert_int_equal(
+			    offer(n, h, size - 1, (size_t)(601 - size), 600, &b), REPLICA_STAGED);
 			batch_check(b, h, first + count, (size_t)(600 - first - count), 600);
 		}
 		node_free(n);
@@ -421,10 +444,10 @@ static void test_forked(void **state)
 	static const struct {
 		uint64_t size, forked_at, first, count, note;
 	} cases[] = {
-	    {10, 5, 0, 10, 10},     /* the same size */
-	    {10, 9, 9, 1, 10},      /* the last entry */
-	    {10, 0, 10, 1, 11},     /* only what comes before differs */
-	    {10, 9, 10, 5, 400},    /* a larger tree */
+	    {10, 5, 0, 10, 10},  /* the same size */
+	    {10, 9, 9, 1, 10},   /* the last entry */
+	    {10, 0, 10, 1, 11},  /* only what comes before differs */
+	    {10, 9, 10, 5, 400}, /* a larger tree */
 	    {10, 9, 4, 50, 400},
 	    {256, 255, 256, 1, 257},
 	    {256, 0, 0, 256, 256},
@@ -444,7 +467,9 @@ static void test_forked(void **state)
 		/* Half of it held, half staged: it's all the same. */
 		take(n, h, (size_t)cases[i].size / 2, 400);
 		stage_some(n, h, (size_t)(cases[i].size - cases[i].size / 2), 400);
-		assert_int_equal(offer(n, other, cases[i].first, (size_t)cases[i].count, cases[i].note, &b), REPLICA_FORKED);
+		assert_int_equal(
+		    offer(n, other, cases[i].first, (size_t)cases[i].count, cases[i].note, &b),
+		    REPLICA_FORKED);
 		assert_null(b);
 		assert_int_equal(replica_staged(n->replica), cases[i].size);
 		prove_some(n, h, 3);
@@ -468,7 +493,8 @@ static void test_refused(void **state)
 	enum replica_outcome outcome;
 	struct replica_batch *b;
 	struct buffer many = BUFFER_INIT;
-	struct checkpoint c = {.origin = "n1.example/00112233445566778899aabbccddeeff/1", .size = 20};
+	struct checkpoint c = {
+	    .origin = "n1.example/00112233445566778899aabbccddeeff/1", .size = 20};
 
 	(void)state;
 	take(n, h, 10, 10);
@@ -526,7 +552,8 @@ static void test_refused(void **state)
 	/* Work is bounded whatever an entry weighs. */
 	for (unsigned i = 0; i < 5000; i++)
 		leaves_add(&many, bytes_of(NULL, 0));
-	assert_int_equal(replica_stage(n->replica, 10, buffer_bytes(&many), buffer_bytes(&d.note), buffer_bytes(&d.proof), &outcome, &b),
+	assert_int_equal(replica_stage(n->replica, 10, buffer_bytes(&many), buffer_bytes(&d.note),
+			     buffer_bytes(&d.proof), &outcome, &b),
 	    ERR_TOO_LARGE);
 	assert_null(b);
 	buffer_free(&many);
@@ -537,8 +564,10 @@ static void test_refused(void **state)
 	history_free(h);
 }
 
-/* Each bit of a frame counts: what was changed is refused, or was not what decides, and then stages the same. */
-static void flips(struct history *h, uint64_t size, uint64_t first, size_t count, uint64_t note_size, bool cosigned)
+/* Each bit of a frame counts: what was changed is refused, or was not what decides, and then stages
+ * the same. */
+static void flips(struct history *h, uint64_t size, uint64_t first, size_t count,
+    uint64_t note_size, bool cosigned)
 {
 	struct node *n = node_new();
 	struct data d;
@@ -556,7 +585,9 @@ static void flips(struct history *h, uint64_t size, uint64_t first, size_t count
 		assert_int_equal(note_parse(&note, buffer_bytes(&d.note)), OK);
 		buffer_reserve(&d.note, 1000); /* the text lies in there */
 		assert_int_equal(note_parse(&note, buffer_bytes(&d.note)), OK);
-		assert_int_equal(note_cosign(&d.note, note.text, bytes_str("w.example/cosigner"), &other_key, 1790000000), OK);
+		assert_int_equal(note_cosign(&d.note, note.text, bytes_str("w.example/cosigner"),
+				     &other_key, 1790000000),
+		    OK);
 	}
 	history_root(h, first + count, root);
 	for (size_t p = 0; p < 3; p++) {
@@ -601,7 +632,8 @@ static void test_bit_flips(void **state)
 
 /* ---- the end of a log ---- */
 
-/* Whatever the batches, a log stops before the entry that no message can be, and what is held can be proven. */
+/* Whatever the batches, a log stops before the entry that no message can be, and what is held can
+ * be proven. */
 static void ends_at(size_t bad, size_t len)
 {
 	struct history *h = history_new(0, 600, 600, bad, len), *other = history_plain(600);
@@ -614,9 +646,11 @@ static void ends_at(size_t bad, size_t len)
 		enum replica_outcome outcome = REPLICA_STAGED;
 
 		n = node_new();
-		/* First one or two at a time, then all at once, then one by one around the end, then as it comes. */
+		/* First one or two at a time, then all at once, then one by one around the end,
+		 * then as it comes. */
 		while (outcome == REPLICA_STAGED) {
-			uint64_t staged = replica_staged(n->replica), first = staged - random_below(staged + 1);
+			uint64_t staged = replica_staged(n->replica),
+				 first = staged - random_below(staged + 1);
 			uint64_t count = staged - first + 1 + random_below(round == 0 ? 2 : 300);
 
 			if (round == 1)
@@ -625,7 +659,8 @@ static void ends_at(size_t bad, size_t len)
 				count = staged - first + 1;
 			if (count > 600 - first)
 				count = 600 - first;
-			outcome = offer(n, h, first, (size_t)count, first + count + random_below(601 - first - count), &b);
+			outcome = offer(n, h, first, (size_t)count,
+			    first + count + random_below(601 - first - count), &b);
 			assert_true(outcome == REPLICA_STAGED || outcome == REPLICA_ENDED);
 			assert_true(b || outcome == REPLICA_ENDED);
 			if (b)
@@ -649,7 +684,8 @@ static void ends_at(size_t bad, size_t len)
 		assert_int_equal(offer(n, h, bad / 2, 599 - bad / 2, 600, &b), REPLICA_ENDED);
 		assert_null(b);
 		assert_int_equal(replica_staged(n->replica), bad);
-		/* Even when its origin now says otherwise: the other entry may be signed as well. */
+		/* Even when its origin now says otherwise: the other entry may be signed as well.
+		 */
 		assert_int_equal(offer(n, other, bad, 2, 600, &b), REPLICA_ENDED);
 		assert_null(b);
 		assert_int_equal(replica_staged(n->replica), bad);
@@ -748,7 +784,8 @@ static void test_load(void **state)
 	assert_int_equal(replica_staged(n->replica), 0);
 	node_free(n);
 	for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
-		uint64_t size = sizes[i / 2], note_size = i % 2 ? size : size + 1 + random_below(HISTORY - size);
+		uint64_t size = sizes[i / 2],
+			 note_size = i % 2 ? size : size + 1 + random_below(HISTORY - size);
 
 		n = node_new();
 		take(n, h, (size_t)size, note_size);
@@ -833,7 +870,8 @@ static void test_load_damaged(void **state)
 
 /* ---- proving ---- */
 
-/* What is held is proven while more is staged, also under a note of a size that nobody here holds. */
+/* What is held is proven while more is staged, also under a note of a size that nobody here holds.
+ */
 static void test_prove(void **state)
 {
 	struct history *h = history_plain(HISTORY);
@@ -849,7 +887,8 @@ static void test_prove(void **state)
 
 		take(n, h, (size_t)held, held + random_below(HISTORY + 1 - held));
 		prove_some(n, h, 10);
-		b = stage_some(n, h, (size_t)(staged - held), staged + random_below(HISTORY + 1 - staged));
+		b = stage_some(
+		    n, h, (size_t)(staged - held), staged + random_below(HISTORY + 1 - staged));
 		prove_some(n, h, 20);
 		commit(n, b);
 		prove_some(n, h, 20);
@@ -857,14 +896,20 @@ static void test_prove(void **state)
 
 		/* Inclusion: under a note that covers no more than we hold. */
 		b = stage_some(n, h, 1, staged + 1);
-		assert_int_equal(replica_prove_inclusion(n->replica, staged, out, &count), ERR_RANGE);
+		assert_int_equal(
+		    replica_prove_inclusion(n->replica, staged, out, &count), ERR_RANGE);
 		history_root(h, staged + 1, root);
 		for (uint64_t index = random_below(staged); index < staged; index += 50) {
-			assert_int_equal(replica_prove_inclusion(n->replica, index, out, &count), OK);
-			assert_int_equal(tree_prove_inclusion(h->tree, index, staged + 1, history_fetch, h, expected, &expected_count), OK);
+			assert_int_equal(
+			    replica_prove_inclusion(n->replica, index, out, &count), OK);
+			assert_int_equal(tree_prove_inclusion(h->tree, index, staged + 1,
+					     history_fetch, h, expected, &expected_count),
+			    OK);
 			assert_int_equal(count, expected_count);
 			assert_memory_equal(out, expected, count * sizeof *out);
-			assert_int_equal(inclusion_verify(index, staged + 1, &h->hashes[index], out, count, root), OK);
+			assert_int_equal(inclusion_verify(index, staged + 1, &h->hashes[index], out,
+					     count, root),
+			    OK);
 		}
 		commit(n, b);
 		stage_some(n, h, 1, HISTORY);
@@ -896,7 +941,8 @@ static void test_random(void **state)
 			case 1:
 				if (waiting_count > 0) {
 					commit(n, waiting[0]);
-					memmove(waiting, waiting + 1, --waiting_count * sizeof *waiting);
+					memmove(waiting, waiting + 1,
+					    --waiting_count * sizeof *waiting);
 				}
 				break;
 			case 2:
@@ -915,7 +961,10 @@ static void test_random(void **state)
 				prove_some(n, h, 2);
 				break;
 			default:
-				first = random_below(10) > 0 ? expected - random_below(expected + 1) / (1 + random_below(50)) : random_below(HISTORY);
+				first = random_below(10) > 0
+					    ? expected - random_below(expected + 1) /
+							     (1 + random_below(50))
+					    : random_below(HISTORY);
 				end = first + 1 + random_below(size_max);
 				if (end > HISTORY)
 					end = HISTORY;
@@ -966,18 +1015,22 @@ static void test_own(void **state)
 		buffer_reset(&leaves);
 		buffer_reset(&note);
 		history_leaves(h, at, count, &leaves);
-		assert_int_equal(replica_propose(n->replica, buffer_bytes(&leaves), &size, root), OK);
+		assert_int_equal(
+		    replica_propose(n->replica, buffer_bytes(&leaves), &size, root), OK);
 		history_root(h, at + count, expected);
 		assert_int_equal(size, at + count);
 		assert_memory_equal(root, expected, HASH_LEN);
 		assert_int_equal(replica_staged(n->replica), at); /* nothing has happened */
 		history_note(h, size, &log_key, &note);
-		assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), OK);
+		assert_int_equal(
+		    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
+		    OK);
 		batch_check(b, h, at, count, size);
 		commit(n, b);
 		prove_some(n, h, 2);
 		assert_int_equal(replica_prove_inclusion(n->replica, at, proof, &count), OK);
-		assert_int_equal(inclusion_verify(at, size, &h->hashes[at], proof, count, root), OK);
+		assert_int_equal(
+		    inclusion_verify(at, size, &h->hashes[at], proof, count, root), OK);
 		count = (size_t)(size - at);
 	}
 	buffer_free(&leaves);
@@ -986,7 +1039,8 @@ static void test_own(void **state)
 	history_free(h);
 }
 
-/* A signature over anything but these leaves after what is staged; and leaves that would end our log. */
+/* A signature over anything but these leaves after what is staged; and leaves that would end our
+ * log. */
 static void test_own_refused(void **state)
 {
 	static const uint8_t zeros[MESSAGE_MAX + 1];
@@ -1005,7 +1059,9 @@ static void test_own_refused(void **state)
 		buffer_reset(&note);
 		history_note(h, size, &log_key, &note);
 		if (size != 15) {
-			assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), ERR_PROOF);
+			assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves),
+					     buffer_bytes(&note), &b),
+			    ERR_PROOF);
 			assert_null(b);
 		}
 	}
@@ -1014,25 +1070,36 @@ static void test_own_refused(void **state)
 	history_root(h, 15, c.root);
 	buffer_reset(&note);
 	assert_int_equal(checkpoint_sign(&note, &c, &log_key), OK);
-	assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), ERR_PROOF);
+	assert_int_equal(
+	    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
+	    ERR_PROOF);
 	buffer_reset(&note);
 	history_note(h, 15, &other_key, &note);
-	assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), ERR_UNSIGNED);
+	assert_int_equal(
+	    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
+	    ERR_UNSIGNED);
 	buffer_reset(&note);
 	history_note(h, 15, &log_key, &note);
 	leaves.data[2] ^= 1;
-	assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), ERR_PROOF);
+	assert_int_equal(
+	    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
+	    ERR_PROOF);
 	leaves.data[2] ^= 1;
-	assert_int_equal(replica_stage_own(n->replica, bytes_of(NULL, 0), buffer_bytes(&note), &b), ERR_MALFORMED);
-	assert_int_equal(replica_propose(n->replica, bytes_of(NULL, 0), &size, root), ERR_MALFORMED);
+	assert_int_equal(replica_stage_own(n->replica, bytes_of(NULL, 0), buffer_bytes(&note), &b),
+	    ERR_MALFORMED);
+	assert_int_equal(
+	    replica_propose(n->replica, bytes_of(NULL, 0), &size, root), ERR_MALFORMED);
 	assert_int_equal(replica_staged(n->replica), 10);
 
 	for (unsigned i = 0; i < 2; i++) {
 		buffer_reset(&leaves);
 		history_leaves(h, 10, 2, &leaves);
 		leaves_add(&leaves, bytes_of(zeros, i ? sizeof zeros : 0));
-		assert_int_equal(replica_propose(n->replica, buffer_bytes(&leaves), &size, root), ERR_INVALID);
-		assert_int_equal(replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), ERR_INVALID);
+		assert_int_equal(
+		    replica_propose(n->replica, buffer_bytes(&leaves), &size, root), ERR_INVALID);
+		assert_int_equal(
+		    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
+		    ERR_INVALID);
 	}
 	buffer_free(&leaves);
 	buffer_free(&note);

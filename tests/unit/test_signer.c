@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* daemon/signer: whatever happens to the process or to its lock file, no two checkpoints are ever signed that can't belong
- * to one history. */
+/* daemon/signer: whatever happens to the process or to its lock file, no two checkpoints are ever
+ * signed that can't belong to one history. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -37,8 +37,10 @@ static void credential_of(struct credential *out, uint8_t seed, uint64_t number)
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
 
-	assert_int_equal(credential_make(&message, log_name, forum, ORG, 1, &root, &body, 1, FIXTURE_TIME), OK);
-	assert_int_equal(credential_open(out, forum, bytes_str(log_name), buffer_bytes(&message)), OK);
+	assert_int_equal(
+	    credential_make(&message, log_name, forum, ORG, 1, &root, &body, 1, FIXTURE_TIME), OK);
+	assert_int_equal(
+	    credential_open(out, forum, bytes_str(log_name), buffer_bytes(&message)), OK);
 	buffer_free(&message);
 }
 
@@ -280,7 +282,8 @@ static void sign_for_ever(int out)
 		signer_head(s, &size, root);
 		size++;
 		root_of(size, 0, root);
-		if (signer_checkpoint(s, size, root, &note) != OK || write(out, &size, sizeof size) != sizeof size)
+		if (signer_checkpoint(s, size, root, &note) != OK ||
+		    write(out, &size, sizeof size) != sizeof size)
 			_exit(2);
 		buffer_free(&note);
 	}
@@ -341,7 +344,8 @@ static void test_torn_write(void **state)
 		signer_free(s);
 		assert_int_equal(file_read(after), LOCK_LEN);
 		/* One record stays as it was. */
-		assert_memory_equal(after + LOCK_LEN / 2 - at, before + LOCK_LEN / 2 - at, LOCK_LEN / 2);
+		assert_memory_equal(
+		    after + LOCK_LEN / 2 - at, before + LOCK_LEN / 2 - at, LOCK_LEN / 2);
 		for (size_t len = 0; len < LOCK_LEN / 2; len += 7) {
 			memcpy(torn, before, LOCK_LEN);
 			memcpy(torn + at, after + at, len);
@@ -432,7 +436,10 @@ static void test_two_holders(void **state)
 		struct signer *s;
 		char why[512];
 
-		_exit(signer_open(&s, keys, &credential, NULL, why) == OK && signer_lock(s, lock, why) == ERR_BUSY ? 0 : 1);
+		_exit(signer_open(&s, keys, &credential, NULL, why) == OK &&
+			      signer_lock(s, lock, why) == ERR_BUSY
+			  ? 0
+			  : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
@@ -512,7 +519,8 @@ static void test_registrar(void **state)
 	(void)state;
 	assert_memory_equal(signer_registrar_key(s), registrar.public, KEY_LEN);
 	for (uint32_t kind = 0; kind < 300; kind++) {
-		struct header h = {.version = 1, .sequence = 7, .kind = kind, .time = FIXTURE_TIME}, parsed;
+		struct header h = {.version = 1, .sequence = 7, .kind = kind, .time = FIXTURE_TIME},
+			      parsed;
 		struct buffer message = BUFFER_INIT;
 		int err = signer_registrar(s, &h, &message);
 
@@ -525,7 +533,9 @@ static void test_registrar(void **state)
 		assert_int_equal(message_parse(buffer_bytes(&message), &parsed), OK);
 		assert_int_equal(parsed.kind, kind);
 		assert_memory_equal(parsed.signer, registrar.public, KEY_LEN);
-		assert_int_equal(message_verify(buffer_bytes(&message), &credential.binding, registrar.public), OK);
+		assert_int_equal(
+		    message_verify(buffer_bytes(&message), &credential.binding, registrar.public),
+		    OK);
 		buffer_free(&message);
 	}
 	signer_free(s);
