@@ -22,7 +22,8 @@ struct signer;
  * opened by signer_lock(). On error `why` (512 bytes) says which file and what. */
 int signer_open(struct signer **out, const char *keys, const struct credential *credential,
     const char *passphrase, char *why);
-/* Open or create the lock file. ERR_BUSY: another daemon holds it. */
+/* Open or create the lock file. ERR_BUSY: another daemon holds it. ERR_MALFORMED: damaged, cut
+ * short, or another log's, so that what was signed is not known. ERR_IO. `why` as above. */
 int signer_lock(struct signer *s, const char *lock, char *why);
 void signer_free(struct signer *s);
 
