@@ -89,9 +89,9 @@ child_end() { # what watch() runs, when we are interrupted
 
 packages_install() { # PACKAGE...: a stage
 	local missing=() p sudo=() have log
-	stage packages 'looking what is there'
+	stage system 'looking what is there'
 	if ! command -v dpkg-query >/dev/null; then
-		stage_done 'this is no Debian; trusting that all is there'
+		stage_done 'no Debian; trusting that all packages are there'
 		return
 	fi
 	have=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' 2>/dev/null)
@@ -99,7 +99,7 @@ packages_install() { # PACKAGE...: a stage
 		grep -qxF "installed $p" <<<"$have" || missing+=("$p")
 	done
 	if [ ${#missing[@]} -eq 0 ]; then
-		stage_done 'everything is there'
+		stage_done 'all packages are there'
 		return
 	fi
 	if [ "$UID" -ne 0 ]; then
@@ -112,7 +112,7 @@ packages_install() { # PACKAGE...: a stage
 		sudo=(sudo)
 	fi
 	line_clear
-	printf '  %s%-11s%s missing, and installed now:\n' "$bold" packages "$plain"
+	printf '  %s%-11s%s missing, and installed now:\n' "$bold" system "$plain"
 	fmt -w 66 <<<"${missing[*]}" | sed 's/^/                /'
 	child_patient=yes
 	log=${scratch:?}/apt.log
@@ -123,7 +123,7 @@ packages_install() { # PACKAGE...: a stage
 		apt-get -qq -y -o DPkg::Lock::Timeout=120 -o Dpkg::Use-Pty=0 install --no-install-recommends "${missing[@]}" ||
 		fail "apt-get could not install all of ${missing[*]}." "$log"
 	child_patient=no
-	stage_done "${#missing[@]} installed"
+	stage_done "${#missing[@]} packages installed"
 }
 
 # What building convene takes. Used by the scripts that read this file.
