@@ -248,7 +248,8 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 			buffer_add_str(out, REPLACEMENT);
 		}
 	}
-	buffer_add(out, in.data + start, in.len - start);
+	if (start < in.len)
+		buffer_add(out, in.data + start, in.len - start);
 	close_all(out, &open);
 }
 
@@ -285,7 +286,7 @@ void text_isolate(struct buffer *out, struct bytes in)
 {
 	size_t start = out->len, mark = strlen(FSI);
 	text_line(out, in);
-	if (out->failed || !has_direction(bytes_of(out->data + start, out->len - start)))
+	if (out->failed || out->len == start || !has_direction(bytes_of(out->data + start, out->len - start)))
 		return;
 	if (buffer_reserve(out, 2 * mark) == NULL)
 		return;
