@@ -196,7 +196,6 @@ void links_stop(struct relay *r); /* say goodbye */
 void links_free(struct relay *r);
 void links_update(struct relay *r, const struct conf *old);
 struct session *session_accept(struct relay *r, int fd, bool tls);
-void link_frame(struct session *s, const struct frame *frame);
 void stranger_trouble(
     struct session *s, const char *text); /* for the operator's log, within limits */
 void links_learned(struct relay *r);      /* a frontier was compared: perhaps sealing may begin */

@@ -119,8 +119,8 @@ bool sync_link_compared(const struct sync_link *link);
 struct sync_link_stats {
 	const char *peer;
 	uint64_t since, last_received;
-	uint64_t data_in, data_out, entries_in, entries_useful, announces_in, announces_out,
-	    contents_in, contents_out;
+	uint64_t data_in, data_out, entries_useful, announces_in, announces_out, contents_in,
+	    contents_out;
 	size_t upstream_of; /* logs that this link feeds us */
 	size_t subscribed;  /* logs that we feed it */
 	uint64_t behind;    /* entries it has shown and we lack */
