@@ -44,6 +44,21 @@ void frames_free(struct frames *f)
 	f->count = 0;
 }
 
+int frames_add(struct frames *f, ProtobufCMessage *m)
+{
+	ProtobufCMessage **list = f->count < FRAMES_MAX
+				      ? realloc(f->list, (f->count + 1) * sizeof *list)
+				      : NULL;
+
+	if (!list) {
+		message_free(m);
+		return ERR_NOMEM;
+	}
+	f->list = list;
+	list[f->count++] = m;
+	return OK;
+}
+
 static int gather(struct client *c, uint8_t type, const ProtobufCMessage *request, uint8_t expect,
     bool (*is_last)(const ProtobufCMessage *), struct frames *out, struct trouble *t)
 {
@@ -54,24 +69,16 @@ static int gather(struct client *c, uint8_t type, const ProtobufCMessage *reques
 
 	*out = (struct frames){NULL, 0};
 	while (!err && !last) {
-		ProtobufCMessage *m, **list;
+		ProtobufCMessage *m;
 
 		err = client_next(c, stream, expect, FRAME_WAIT_MS, &m, t);
 		if (err)
 			break;
 		bytes += protobuf_c_message_get_packed_size(m);
-		list = out->count < FRAMES_MAX && bytes <= GATHER_MAX
-			   ? realloc(out->list, (out->count + 1) * sizeof *list)
-			   : NULL;
-		if (!list) {
-			message_free(m);
+		last = is_last(m);
+		if (frames_add(out, m) != OK || bytes > GATHER_MAX)
 			err = trouble_set(
 			    t, ERR_NOMEM, "the node's answer is larger than what can be held");
-			break;
-		}
-		out->list = list;
-		list[out->count++] = m;
-		last = is_last(m);
 	}
 	if (err)
 		frames_free(out);
@@ -95,15 +102,15 @@ static bool logs_last(const ProtobufCMessage *m)
 	return ((const Convene__Logs *)m)->last;
 }
 
-int ask_topics(struct client *c, struct frames *out, struct trouble *t)
+int client_topics(struct client *c, struct frames *out, struct trouble *t)
 {
 	Convene__TopicsGet get = CONVENE__TOPICS_GET__INIT;
 
 	return gather(c, FRAME_TOPICS_GET, &get.base, FRAME_TOPICS, topics_last, out, t);
 }
 
-int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
-    struct frames *out, struct trouble *t)
+int client_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit,
+    uint32_t offset, struct frames *out, struct trouble *t)
 {
 	Convene__ThreadsGet get = CONVENE__THREADS_GET__INIT;
 
@@ -113,7 +120,7 @@ int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t lim
 	return gather(c, FRAME_THREADS_GET, &get.base, FRAME_THREADS, threads_last, out, t);
 }
 
-int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
+int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t)
 {
 	Convene__ThreadGet get = CONVENE__THREAD_GET__INIT;
@@ -127,11 +134,61 @@ int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *o
 	return err;
 }
 
-int ask_logs(struct client *c, struct frames *out, struct trouble *t)
+int client_logs(struct client *c, struct frames *out, struct trouble *t)
 {
 	Convene__LogsGet get = CONVENE__LOGS_GET__INIT;
 
 	return gather(c, FRAME_LOGS_GET, &get.base, FRAME_LOGS, logs_last, out, t);
+}
+
+int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
+    int (*fn)(void *ctx, const Convene__Items *items), void *ctx, struct trouble *t)
+{
+	Convene__Watch watch = CONVENE__WATCH__INIT;
+	uint32_t stream;
+	bool last = false;
+
+	watch.after = after;
+	watch.end = true;
+	if (topic)
+		watch.topic = pb_of(bytes_of(topic, ID_LEN));
+	int err = client_send(c, FRAME_WATCH, &watch.base, &stream, t);
+
+	while (!err && !last) {
+		ProtobufCMessage *m;
+
+		err = client_next(c, stream, FRAME_ITEMS, FRAME_WAIT_MS, &m, t);
+		if (err)
+			break;
+		last = items_last(m);
+		err = fn(ctx, (const Convene__Items *)m);
+		message_free(m);
+	}
+	return err;
+}
+
+/* ---- the same for a participant ---- */
+
+int ask_topics(struct session *s, struct frames *out, struct trouble *t)
+{
+	return client_topics(s->client, out, t);
+}
+
+int ask_threads(struct session *s, const uint8_t *topic, size_t len, uint32_t limit,
+    uint32_t offset, struct frames *out, struct trouble *t)
+{
+	return client_threads(s->client, topic, len, limit, offset, out, t);
+}
+
+int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t)
+{
+	return client_thread(s->client, id, len, out, missing, t);
+}
+
+int ask_logs(struct session *s, struct frames *out, struct trouble *t)
+{
+	return client_logs(s->client, out, t);
 }
 
 /* Title or beginning of the id. */

@@ -35,6 +35,11 @@ struct client;
  * (SPEC.md 10.3). */
 int client_open(
     struct client **out, const struct node_address *where, uint64_t timeout_ms, struct trouble *t);
+/* The same over the node's control socket, for its operator (SPEC.md 10.6): no TLS, no HELLO, and
+ * what is submitted counts against no quota. client_node() is NULL. ERR_CLOSED with a hint when no
+ * daemon listens, ERR_IO when we may not use the socket. */
+int client_open_local(
+    struct client **out, const char *socket_path, uint64_t timeout_ms, struct trouble *t);
 void client_close(struct client *c);
 
 /* The node's log: name, binding, keys. Valid as long as the client. */
@@ -54,6 +59,30 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 /* A whole content by message id, chunks put together. */
 int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
     struct buffer *out, struct trouble *t);
+
+/* ---- answers of several frames (ask.c) ---- */
+
+/* Gathered: frames_free() frees each with message_free(), then the list. */
+struct frames {
+	ProtobufCMessage **list;
+	size_t count;
+};
+void frames_free(struct frames *f);
+/* Add one; the message is taken over, also upon ERR_NOMEM. */
+int frames_add(struct frames *f, ProtobufCMessage *m);
+
+int client_topics(struct client *c, struct frames *out, struct trouble *t);
+int client_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit,
+    uint32_t offset, struct frames *out, struct trouble *t);
+int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t);
+int client_logs(struct client *c, struct frames *out, struct trouble *t);
+
+/* All that has arrived at the node after an arrival number, up to now, in that order; `topic` (an
+ * id, or NULL: all). `fn` is called per frame; other than OK ends it with that value, and the
+ * connection is then good for nothing more. */
+int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
+    int (*fn)(void *ctx, const Convene__Items *items), void *ctx, struct trouble *t);
 
 /* ---- the control socket, for convenectl ---- */
 

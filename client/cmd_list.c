@@ -96,7 +96,7 @@ int cmd_topics(const struct invocation *in)
 	int code, err = session_open(&s, in, true, &t);
 
 	if (!err)
-		err = ask_topics(s.client, &frames, &t);
+		err = ask_topics(&s, &frames, &t);
 	code = err ? session_complain(in, &t) : topics_print(in, &frames);
 	frames_free(&frames);
 	session_close(&s);
@@ -208,12 +208,12 @@ int cmd_threads(const struct invocation *in)
 		return code;
 	err = session_open(&s, in, true, &t);
 	if (!err)
-		err = ask_topics(s.client, &topics, &t);
+		err = ask_topics(&s, &topics, &t);
 	if (!err)
 		err = find_topic(&topics, in->operands[0], &topic, &t);
 	if (!err)
 		err = ask_threads(
-		    s.client, topic->id.data, topic->id.len, limit, skip, &threads, &t);
+		    &s, topic->id.data, topic->id.len, limit, skip, &threads, &t);
 	code = err ? session_complain(in, &t) : threads_print(in, &threads, topic, limit);
 	frames_free(&threads);
 	frames_free(&topics);

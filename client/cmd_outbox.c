@@ -142,8 +142,12 @@ static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, st
 		return err;
 	err = home_key(&s->home, &key, t);
 	if (!err && message_parse(bytes_of_pb(m->submissions[0]->message), &h) == OK) {
-		d = (struct draft){
-		    h.kind, h.topic, h.parent, h.lang, bytes_of_pb(m->submissions[0]->content)};
+		d = (struct draft){.kind = h.kind,
+		    .topic = h.topic,
+		    .parent = h.parent,
+		    .body = h.body,
+		    .lang = h.lang,
+		    .content = bytes_of_pb(m->submissions[0]->content)};
 		err = draft_keep(s, o, &key, &d, id, t);
 		key_wipe(&key);
 		if (!err)

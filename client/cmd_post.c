@@ -44,7 +44,7 @@ static int place_in_topic(struct posting *p, const char *text, struct trouble *t
 {
 	struct frames topics = {NULL, 0};
 	const Convene__Topic *topic;
-	int err = ask_topics(p->s.client, &topics, t);
+	int err = ask_topics(&p->s, &topics, t);
 
 	if (!err)
 		err = find_topic(&topics, text, &topic, t);
@@ -109,7 +109,7 @@ static int place_under(struct posting *p, const char *text, struct trouble *t)
 	int err = id_parse(id, &len, hex, text, "post", t);
 
 	if (!err)
-		err = ask_thread(p->s.client, id, len, &frames, &missing, t);
+		err = ask_thread(&p->s, id, len, &frames, &missing, t);
 	if (!err)
 		err = place_at(p, &frames, hex, t);
 	if (err == ERR_NOTFOUND && !t->hint[0])

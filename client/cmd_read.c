@@ -215,7 +215,7 @@ int cmd_read(const struct invocation *in)
 		return session_complain(in, &t);
 	err = session_open(&s, in, true, &t);
 	if (!err)
-		err = ask_thread(s.client, id, len, &frames, &missing, &t);
+		err = ask_thread(&s, id, len, &frames, &missing, &t);
 	if (err && exit_of(&t) == EXIT_NOT_FOUND && !t.hint[0])
 		trouble_hint(&t, "`convene threads TOPIC` lists the threads of a topic.");
 	if (!err)
@@ -290,7 +290,7 @@ int cmd_follow(const struct invocation *in)
 		    "--after wants an arrival number, not %s", since);
 	err = session_open(&s, in, true, &t);
 	if (!err && in->count > 0) {
-		err = ask_topics(s.client, &topics, &t);
+		err = ask_topics(&s, &topics, &t);
 		if (!err)
 			err = find_topic(&topics, in->operands[0], &topic, &t);
 	}

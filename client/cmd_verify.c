@@ -285,7 +285,7 @@ static int gather(struct verifying *v, const char *text, struct trouble *t)
 	if (strncmp(found, hex, strlen(hex)) != 0)
 		return trouble_set(t, ERR_PROOF,
 		    "the node was asked for %s, and shows the message %.16s…", hex, found);
-	err = ask_logs(v->s.client, &v->logs, t);
+	err = ask_logs(&v->s, &v->logs, t);
 	if (!err)
 		err = client_call(
 		    v->s.client, FRAME_CHARTER_GET, &charter.base, FRAME_CHARTER, &m, t);

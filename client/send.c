@@ -29,8 +29,9 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 	    .parent = d->parent,
 	    .time = clock_wall_ms(),
 	    .lang = d->lang,
-	    .has_commitment = true,
-	    .bucket = bucket_of(d->content.len)};
+	    .has_commitment = d->content.len > 0,
+	    .bucket = d->content.len > 0 ? bucket_of(d->content.len) : 0,
+	    .body = d->body};
 	Convene__Submission submission = CONVENE__SUBMISSION__INIT, *list = &submission;
 	Convene__Submit submit = CONVENE__SUBMIT__INIT;
 	struct buffer message = BUFFER_INIT;
@@ -43,7 +44,8 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 		    s->home.log_name);
 	random_fill(salt, sizeof salt);
 	memcpy(h.signer, key->public, KEY_LEN);
-	commitment_make(h.commitment, &b, key->public, salt, d->content);
+	if (h.has_commitment)
+		commitment_make(h.commitment, &b, key->public, salt, d->content);
 	err = message_sign(&message, &b, &h, key);
 	if (err) {
 		buffer_free(&message);
@@ -51,7 +53,8 @@ int draft_keep(struct session *s, struct outbox *o, const struct key *key, const
 	}
 	message_id(id, buffer_bytes(&message), &b);
 	submission.message = pb_of(buffer_bytes(&message));
-	submission.salt = pb_of(bytes_of(salt, SALT_LEN));
+	if (h.has_commitment)
+		submission.salt = pb_of(bytes_of(salt, SALT_LEN));
 	submission.content = pb_of(d->content);
 	submit.forum = pb_of(bytes_of(b.forum, HASH_LEN));
 	submit.log = pb_of(bytes_str(b.log_name));

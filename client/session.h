@@ -14,6 +14,8 @@ struct session {
 	struct home home;
 	struct client *client;      /* NULL: not connected */
 	struct trouble unreachable; /* why */
+	struct copy *copy;          /* what `convene sync` keeps (copy.h); NULL: nothing is kept */
+	bool offline;               /* --offline: the node isn't asked */
 };
 
 /* Read the home, connect, and send on the way what still waits in the outbox (trouble with that is
@@ -35,18 +37,15 @@ int session_complain(const struct invocation *in, const struct trouble *t);
 int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text,
     const char *what, struct trouble *t);
 
-/* An answer of several frames, gathered: free each with message_free(), then the list. */
-struct frames {
-	ProtobufCMessage **list;
-	size_t count;
-};
-void frames_free(struct frames *f);
-int ask_topics(struct client *c, struct frames *out, struct trouble *t);
-int ask_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
-    struct frames *out, struct trouble *t);
-int ask_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
+/* Of the node; while it can't be reached, of the copy, in the same form. ERR_CLOSED (and what to
+ * try) when that isn't kept here. */
+int ask_topics(struct session *s, struct frames *out, struct trouble *t);
+int ask_threads(struct session *s, const uint8_t *topic, size_t len, uint32_t limit,
+    uint32_t offset, struct frames *out, struct trouble *t);
+int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t);
-int ask_logs(struct client *c, struct frames *out, struct trouble *t);
+/* Of the node alone. */
+int ask_logs(struct session *s, struct frames *out, struct trouble *t);
 
 /* A topic by id, its beginning, or its exact title, among those shown. ERR_NOTFOUND, ERR_EXISTS.
  * `*topic` points into `frames`. */
@@ -59,7 +58,8 @@ int find_topic(
 struct draft {
 	uint32_t kind;
 	struct ref topic, parent;
-	struct bytes lang, content; /* content: encoded, not empty */
+	struct bytes body;          /* what the kind says; may be empty */
+	struct bytes lang, content; /* content: encoded; empty: none, as an ERASE has it */
 };
 
 /* Sign and keep, durably, under the next sequence; the home's lock is held. `id` gets the

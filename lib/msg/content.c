@@ -12,8 +12,8 @@
 #include "msg/wire.h"
 #include "msg/unpack.h"
 
-/* What content holds decides what is shown, so its bound is a rule of the protocol (section 7) and not of this program's
- * memory: with so many fields the budget is never what refuses. */
+/* What content holds decides what is shown, so its bound is a rule of the protocol (section 7) and
+ * not of this program's memory: with so many fields the budget is never what refuses. */
 #define FIELDS_MAX 6144
 #define FIELDS_BUDGET (512 * 1024)
 
@@ -73,6 +73,7 @@ int content_encode(struct buffer *out, const struct content *c)
 		wire_add_bytes(&inner, 1, c->parts[i].name);
 		wire_add_bytes(&inner, 2, c->parts[i].media_type);
 		wire_add_bytes(&inner, 3, c->parts[i].data);
+		wire_add_uint(&inner, 4, c->parts[i].omitted);
 		add_nested(out, 4, &inner);
 	}
 	if (c->imported.present) {
@@ -132,6 +133,7 @@ static int take_parts(struct content_part *to, const Convene__Content *pb)
 		to[i].name = bytes_of_pb(p->name);
 		to[i].media_type = bytes_of_pb(p->media_type);
 		to[i].data = bytes_of_pb(p->data);
+		to[i].omitted = p->omitted;
 		if (!text_is_utf8(to[i].name) || !text_is_utf8(to[i].media_type))
 			return ERR_TEXT;
 	}
@@ -217,8 +219,8 @@ int content_parse(struct bytes in, struct content *out)
 	struct memory *memory = malloc(sizeof(*memory));
 	if (memory == NULL)
 		return ERR_NOMEM;
-	int err = message_unpack_within(
-	    &memory->message, &convene__content__descriptor, in, message_budget(in.len) + FIELDS_BUDGET, FIELDS_MAX);
+	int err = message_unpack_within(&memory->message, &convene__content__descriptor, in,
+	    message_budget(in.len) + FIELDS_BUDGET, FIELDS_MAX);
 	out->memory = memory;
 	if (err == OK)
 		err = take_content(out, (const Convene__Content *)memory->message);

@@ -12,6 +12,7 @@
 
 struct content_part {
 	struct bytes name, media_type, data;
+	uint64_t omitted; /* size of what an import left out; then there is no data */
 };
 struct content_mention {
 	struct bytes name;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What `convene sync` keeps of topics, so that they can be read and searched without a connection:
+ * HOME/copy.db. Items are kept as the node sent them, after their signatures were checked, and are
+ * checked again when they are shown. One owner, main thread.
+ *
+ * A topic that is kept has a cursor, the arrival number up to which everything of it is here.
+ * Arrival numbers are the node's own: a copy belongs to one node (its root key and log), and one of
+ * another node is ERR_INVALID until it is thrown away. */
+#ifndef CLIENT_COPY_H
+#define CLIENT_COPY_H
+
+#include "client/home.h"
+
+struct copy;
+struct frames;
+struct client;
+
+/* ERR_NOTFOUND: nothing is kept (and `create` is false). */
+int copy_open(struct copy **out, const struct home *home, bool create, struct trouble *t);
+void copy_close(struct copy *c);
+
+/* ---- what is kept ---- */
+
+struct copy_topic {
+	uint8_t id[ID_LEN];
+	uint64_t cursor;    /* arrival number */
+	uint64_t synced;    /* wall ms; 0: never to its end */
+	uint64_t posts;     /* here */
+	bool kept;          /* else only listed, as the node last gave it */
+	struct bytes title; /* valid during the callback */
+};
+int copy_each(struct copy *c, int (*fn)(void *ctx, const struct copy_topic *topic), void *ctx,
+    struct trouble *t);
+/* Keep a topic from now on (nothing is fetched yet); or no more: what is here of it is erased. */
+int copy_keep(struct copy *c, const Convene__Topic *topic, bool keep, struct trouble *t);
+
+/* ---- fetching ---- */
+
+struct copy_progress {
+	uint64_t topics, posts, amended, erased,
+	    bad; /* bad: not kept, since a signature is wrong */
+	uint64_t bytes;
+};
+/* Bring the list of topics, and every kept topic, up to date; each answer is durable before the
+ * next is asked for, so that an interruption loses nothing. `tell` (NULL: nobody) is called now and
+ * then. */
+int copy_sync(struct copy *c, struct client *client,
+    void (*tell)(void *ctx, const struct copy_progress *p), void *ctx, struct copy_progress *out,
+    struct trouble *t);
+
+/* ---- reading: answers as the node would give them ---- */
+
+int copy_topics(struct copy *c, struct frames *out, struct trouble *t);
+int copy_threads(struct copy *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
+    struct frames *out, struct trouble *t);
+int copy_thread(struct copy *c, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t);
+/* The moment up to which the oldest of the kept topics is known; 0: none is. */
+uint64_t copy_synced(struct copy *c);
+
+/* ---- searching ---- */
+
+/* Text as it is compared: NFKC, case folded, marks taken off; appended. */
+int search_fold(struct buffer *out, struct bytes text);
+/* Posts whose subject, text, names of parts or author have every word, newest first. `words` are
+ * folded here; `topic` NULL: all that are kept. Items in frames, as in an answer to WATCH. */
+int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
+    struct frames *out, struct trouble *t);
+
+#endif
