@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -26,6 +27,7 @@
 /* An answer that has come and waits to be taken. */
 struct answer {
 	struct answer *next;
+	uint32_t stream;
 	uint8_t type;
 	ProtobufCMessage *message; /* NULL: the type has none */
 };
@@ -38,7 +40,7 @@ struct client {
 	bool greeted;
 	struct trouble ended; /* why the connection is gone, or must go */
 	uint32_t stream;      /* the last that was used */
-	uint32_t awaited;     /* 0: none */
+	uint32_t awaited;     /* the first whose answer somebody waits for; 0: none */
 	struct answer *first, **last;
 	uint64_t timeout_ms;
 };
@@ -173,6 +175,7 @@ static void answer_take(struct client *c, const struct frame *frame)
 		return;
 	}
 	a->type = frame->type;
+	a->stream = frame->stream;
 	*c->last = a;
 	c->last = &a->next;
 }
@@ -193,7 +196,7 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	}
 	if (c->net.tls && !c->greeted)
 		frame_hello(c, frame);
-	else if (frame->stream == c->awaited && c->awaited != 0)
+	else if (c->awaited != 0 && frame->stream >= c->awaited && frame->stream <= c->stream)
 		answer_take(c, frame);
 }
 
@@ -202,6 +205,11 @@ static void on_open(void *ctx, struct channel *ch)
 	struct client *c = ctx;
 	Convene__Hello hello = CONVENE__HELLO__INIT;
 
+	if (!c->net.tls) {
+		/* The control socket: who may open it is known, and so is who answers. */
+		c->greeted = true;
+		return;
+	}
 	hello.version_min = PROTOCOL_VERSION_MIN;
 	hello.version_max = PROTOCOL_VERSION_MAX;
 	hello.role = CONVENE__ROLE__CLIENT;
@@ -244,16 +252,25 @@ static void wake(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
-/* Turn the loop until `*flag` or an answer, the end of the connection, or the deadline (0: none).
- */
-static int turn(struct client *c, const bool *flag, uint64_t deadline)
+static struct answer **answer_find(struct client *c, uint32_t stream)
+{
+	struct answer **at = &c->first;
+
+	while (*at && (*at)->stream != stream)
+		at = &(*at)->next;
+	return at;
+}
+
+/* Turn the loop until `*flag` (NULL: an answer on `stream`), the end of the connection, or the
+ * deadline (0: none). */
+static int turn(struct client *c, const bool *flag, uint32_t stream, uint64_t deadline)
 {
 	struct event *timer = evtimer_new(c->net.base, wake, NULL);
 	int err = OK;
 
 	if (!timer)
 		return ERR_NOMEM;
-	while (c->ch && !(flag ? *flag : c->first != NULL)) {
+	while (c->ch && !(flag ? *flag : *answer_find(c, stream) != NULL)) {
 		if (deadline) {
 			uint64_t now = clock_mono_ms(), left = now < deadline ? deadline - now : 0;
 			struct timeval tv = {
@@ -318,7 +335,7 @@ int client_open(
 		return trouble_set(t, ERR_INVALID, "%.300s is not an address of the form HOST:PORT",
 		    where->address);
 	}
-	err = turn(c, &c->greeted, clock_mono_ms() + c->timeout_ms);
+	err = turn(c, &c->greeted, 0, clock_mono_ms() + c->timeout_ms);
 	if (err == OK && c->greeted && c->ch && !c->ended.err) {
 		*out = c;
 		return OK;
@@ -330,6 +347,37 @@ int client_open(
 		    t, err ? err : ERR_CLOSED, "the node at %s does not answer", where->address);
 		trouble_hint(t, "Is the network up, and the node running?");
 	}
+	err = t->err;
+	client_close(c);
+	return err;
+}
+
+int client_open_local(
+    struct client **out, const char *socket_path, uint64_t timeout_ms, struct trouble *t)
+{
+	struct client *c;
+	int fd, err = control_open(socket_path, &fd, t);
+
+	*out = NULL;
+	if (err)
+		return err;
+	close(fd); /* it told in better words than a channel why it can't be opened */
+	c = client_new(t);
+	if (!c)
+		return ERR_NOMEM;
+	if (timeout_ms)
+		c->timeout_ms = timeout_ms;
+	snprintf(c->where.address, sizeof c->where.address, "%.299s", socket_path);
+	c->ch = channel_connect_unix(&c->net, socket_path, &events, c);
+	err = c->ch ? turn(c, &c->greeted, 0, clock_mono_ms() + c->timeout_ms) : ERR_NOMEM;
+	if (err == OK && c->greeted && c->ch) {
+		*out = c;
+		return OK;
+	}
+	*t = c->ended;
+	if (t->err == OK)
+		trouble_set(
+		    t, err ? err : ERR_CLOSED, "the daemon at %.300s does not answer", socket_path);
 	err = t->err;
 	client_close(c);
 	return err;
@@ -356,7 +404,7 @@ void client_close(struct client *c)
 		bool never = false;
 
 		channel_close(c->ch);
-		turn(c, &never, 0);
+		turn(c, &never, 0, 0);
 	}
 	answers_drop(c);
 	credential_clear(&c->node);
@@ -367,7 +415,7 @@ void client_close(struct client *c)
 
 const struct credential *client_node(const struct client *c)
 {
-	return &c->node;
+	return c->net.tls ? &c->node : NULL;
 }
 
 /* ---- requests ---- */
@@ -380,32 +428,43 @@ static int gone(const struct client *c, struct trouble *t)
 	return t->err;
 }
 
-int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream,
-    struct trouble *t)
+int client_send_also(struct client *c, uint8_t type, const ProtobufCMessage *request,
+    uint32_t *stream, struct trouble *t)
 {
 	if (!c->ch)
 		return gone(c, t);
 	/* The channel would close over a frame that is too large: say what it is instead. */
 	if (request && protobuf_c_message_get_packed_size(request) > frame_limit(type))
 		return trouble_set(t, ERR_TOO_LARGE, "the request is larger than a node takes");
-	answers_drop(c);
-	c->stream = c->stream == UINT32_MAX ? 1 : c->stream + 1;
-	*stream = c->awaited = c->stream;
+	if (c->stream == UINT32_MAX)
+		return trouble_set(t, ERR_CLOSED, "this connection has seen too many requests");
+	*stream = ++c->stream;
+	if (c->awaited == 0)
+		c->awaited = c->stream;
 	channel_send(c->ch, type, c->stream, request);
 	return OK;
+}
+
+int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream,
+    struct trouble *t)
+{
+	answers_drop(c);
+	c->awaited = 0;
+	return client_send_also(c, type, request, stream, t);
 }
 
 int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
     ProtobufCMessage **answer, struct trouble *t)
 {
-	struct answer *a;
+	struct answer *a, **at;
 	int err;
 
 	*answer = NULL;
-	if (stream != c->awaited)
+	if (c->awaited == 0 || stream < c->awaited || stream > c->stream)
 		return trouble_set(t, ERR_INVALID, "that request was replaced by another");
-	err = turn(c, NULL, timeout_ms ? clock_mono_ms() + timeout_ms : 0);
-	a = c->first;
+	err = turn(c, NULL, stream, timeout_ms ? clock_mono_ms() + timeout_ms : 0);
+	at = answer_find(c, stream);
+	a = *at;
 	if (!a) {
 		if (err == ERR_TIMEOUT) {
 			/* What answers later is for nobody. */
@@ -416,9 +475,9 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 		}
 		return err ? trouble_set(t, err, "waiting for an answer failed") : gone(c, t);
 	}
-	c->first = a->next;
-	if (!c->first)
-		c->last = &c->first;
+	*at = a->next;
+	if (!*at)
+		c->last = at;
 	if (a->type == FRAME_ERROR) {
 		err = trouble_refused(t, (const Convene__Error *)a->message);
 	} else if (a->type == FRAME_CONTENT_NONE && expect == FRAME_CONTENT) {

@@ -53,6 +53,10 @@ int client_call(struct client *c, uint8_t type, const ProtobufCMessage *request,
  * timeout of 0 waits for ever. */
 int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request, uint32_t *stream,
     struct trouble *t);
+/* Send another one without giving up what was sent before: the answers of all are kept until
+ * client_next() takes them. */
+int client_send_also(struct client *c, uint8_t type, const ProtobufCMessage *request,
+    uint32_t *stream, struct trouble *t);
 int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
     ProtobufCMessage **answer, struct trouble *t);
 
@@ -86,6 +90,8 @@ int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
 
 /* ---- the control socket, for convenectl ---- */
 
+/* Connect, blocking. ERR_CLOSED with a hint when no daemon listens, ERR_IO. */
+int control_open(const char *socket_path, int *fd, struct trouble *t);
 /* Send a command to the daemon; `json` gets its answer. ERR_CLOSED with a hint when no daemon
  * listens. */
 int control_call(const char *socket_path, int argc, const char *const *argv, struct bytes input,

@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "client/output.h"
 
-static int socket_open(const char *path, int *out, struct trouble *t)
+int control_open(const char *path, int *out, struct trouble *t)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
 	int fd;
@@ -131,7 +131,7 @@ int control_call(const char *socket_path, int argc, const char *const *argv, str
 		    frame_limit(FRAME_CONTROL));
 		goto done;
 	}
-	err = socket_open(socket_path, &fd, t);
+	err = control_open(socket_path, &fd, t);
 	if (err)
 		goto done;
 	err = send_all(fd, buffer_bytes(&out));

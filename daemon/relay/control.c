@@ -466,10 +466,8 @@ void control_frame(struct session *s, const struct frame *frame)
 	char *argv[8] = {NULL};
 	int argc = 0;
 
-	if (frame->type != FRAME_CONTROL ||
-	    message_unpack(&any, frame_descriptor(FRAME_CONTROL), frame->payload) != OK) {
-		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
-		    "only CONTROL is expected here");
+	if (message_unpack(&any, frame_descriptor(FRAME_CONTROL), frame->payload) != OK) {
+		channel_fail(s->channel, ERR_MALFORMED, "a CONTROL frame does not parse");
 		return;
 	}
 	m = (const Convene__Control *)any;

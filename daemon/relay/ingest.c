@@ -37,6 +37,7 @@ struct batch {
 	struct binding binding;
 	struct submission *list;
 	size_t count, accepted, bytes;
+	bool trusted; /* ours, or the operator's: no quota */
 	ingest_done *done;
 	void *ctx;
 	struct batch *next, **at;
@@ -341,7 +342,7 @@ static void inbox_done(struct store_job *job)
 	seal_soon(r);
 }
 
-static void batch_admit(struct batch *b, bool trusted)
+static void batch_admit(struct batch *b)
 {
 	struct relay *r = b->relay;
 	bool wait = false;
@@ -351,7 +352,7 @@ static void batch_admit(struct batch *b, bool trusted)
 		struct submission *s = &b->list[i];
 		uint64_t before = r->next_index;
 
-		admit(r, s, trusted);
+		admit(r, s, b->trusted);
 		if (s->status == CONVENE__STATUS__REFUSED)
 			break;
 		/* Also one that was sent before: what it says then may still be on its way to the
@@ -380,7 +381,7 @@ static void batch_admit(struct batch *b, bool trusted)
 
 static void verify_done(struct job *job)
 {
-	batch_admit((struct batch *)job, false);
+	batch_admit((struct batch *)job);
 }
 
 void ingest_submit(struct session *session, uint32_t stream, const Convene__Submit *m)
@@ -429,6 +430,7 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 		}
 	}
 	b->session = session;
+	b->trusted = session->local;
 	b->stream = stream;
 	b->next = r->batches;
 	b->at = &r->batches;
@@ -465,6 +467,7 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
 	}
 	b->done = done;
 	b->ctx = ctx;
+	b->trusted = true;
 	submission_verify(&b->list[0], &b->binding, false);
-	batch_admit(b, true);
+	batch_admit(b);
 }

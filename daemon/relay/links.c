@@ -392,10 +392,12 @@ static void on_open(void *ctx, struct channel *ch)
 	struct session *s = ctx;
 
 	s->channel = ch;
-	if (s->local)
+	if (s->local) {
 		s->greeted = true;
-	else
+		channel_polite(ch);
+	} else {
 		hello_send(s);
+	}
 }
 
 static void error_frame(struct session *s, const struct frame *frame)
@@ -428,8 +430,10 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	(void)ch;
 	if (frame->type == FRAME_ERROR) {
 		error_frame(s, frame);
-	} else if (s->local) {
+	} else if (s->local && frame->type == FRAME_CONTROL) {
 		control_frame(s, frame);
+	} else if (s->local) {
+		client_frame(s, frame); /* what participants ask, operators may ask here */
 	} else if (!s->greeted) {
 		hello_frame(s, frame);
 	} else if (s->is_client) {
@@ -450,7 +454,7 @@ static void on_writable(void *ctx, struct channel *ch)
 
 	if (s->peer && s->peer->channel == ch && s->peer->link)
 		sync_link_writable(s->relay->sync, s->peer->link, clock_mono_ms());
-	else if (s->is_client)
+	else if (s->is_client || s->local)
 		client_writable(s);
 }
 

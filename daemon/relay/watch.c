@@ -16,6 +16,8 @@ struct watch {
 	uint64_t after;
 	bool by_topic;
 	uint8_t topic[ID_LEN];
+	bool ends;
+	uint64_t end;                   /* the last arrival that is asked for, where it ends */
 	uint64_t held_upto, held_since; /* waiting for contents of arrivals up to this one */
 };
 
@@ -29,6 +31,8 @@ static int watch_row(void *ctx, const struct item_row *row)
 	size_t count = a->count;
 	int err;
 
+	if (w->ends && row->arrival > w->end)
+		return ERR_RANGE;
 	if (a->bytes > ANSWER_BYTES) {
 		a->stopped = true;
 		return ERR_BUSY;
@@ -36,8 +40,9 @@ static int watch_row(void *ctx, const struct item_row *row)
 	err = items_row(a, row);
 	if (err)
 		return err;
-	if (((Convene__Item *)a->list[count])->content_state ==
-	    CONVENE__CONTENT_STATE__CONTENT_MISSING) {
+	/* Who asks for what is here is not kept waiting for what isn't. */
+	if (!w->ends && ((Convene__Item *)a->list[count])->content_state ==
+			    CONVENE__CONTENT_STATE__CONTENT_MISSING) {
 		/* One wait for all that is here by now: whoever withholds many contents must not
 		 * delay the others' posts by as many waits. */
 		if (row->arrival > w->held_upto) {
@@ -55,19 +60,30 @@ static int watch_row(void *ctx, const struct item_row *row)
 	return OK;
 }
 
+/* All of it was sent: nothing is watched any more. */
+static void watch_end(struct session *s)
+{
+	struct answer a = {.session = s, .stream = s->watch->stream};
+
+	items_flush(&a, true, 0);
+	answer_end(&a);
+	free(s->watch);
+	s->watch = NULL;
+}
+
 static void watch_run(struct session *s)
 {
 	struct watch *w = s->watch;
-	bool more = true;
+	bool more = true, ended = w->ends && w->after >= w->end;
 
-	while (more && w->after < s->relay->arrivals &&
+	while (more && !ended && w->after < s->relay->arrivals &&
 	       channel_backlog(s->channel) < SYNC_BACKLOG && !channel_closing(s->channel)) {
 		struct answer a = {.session = s, .stream = w->stream};
 		uint64_t before = w->after;
 		int err = query_arrivals(s->relay->reader, w->after, w->by_topic ? w->topic : NULL,
 		    WATCH_BATCH, watch_row, &a);
 
-		if (err && err != ERR_BUSY)
+		if (err && err != ERR_BUSY && err != ERR_RANGE)
 			answer_error(s, w->stream, err, "post");
 		else if (a.count > 0)
 			items_flush(&a, false, 0);
@@ -75,8 +91,11 @@ static void watch_run(struct session *s)
 		/* Nothing of that topic up to here: don't look there again. */
 		if (err == OK && w->after == before)
 			w->after = s->relay->arrivals;
+		ended = w->ends && (err == ERR_RANGE || w->after >= w->end);
 		answer_end(&a);
 	}
+	if (ended)
+		watch_end(s);
 }
 
 void clients_notify(struct relay *r)
@@ -120,5 +139,7 @@ void watch_start(struct session *s, uint32_t stream, const Convene__Watch *m)
 		s->relay->arrivals = last;
 	if (s->watch->after > last)
 		s->watch->after = last;
+	s->watch->ends = m->end;
+	s->watch->end = last;
 	watch_run(s);
 }
