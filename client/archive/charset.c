@@ -42,10 +42,34 @@ static bool extends_ascii(const char *name)
 	return false;
 }
 
+/* Names that archives have and ICU doesn't: Mailman writes Python's. */
+static const char *usual_name(const char *name)
+{
+	static const char *const names[][2] = {
+	    {"eucgb2312_cn", "gb2312"}, {"big5_tw", "big5"}, {"euc_jisx0213", "euc-jp"}};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(name, names[i][0]) == 0)
+			return names[i][1];
+	return name;
+}
+
+/* What mail programs write under the name of a smaller charset; NULL if they don't. */
+static const char *larger_charset(const char *name)
+{
+	static const char *const names[][2] = {{"gb2312", "gb18030"}, {"gbk", "gb18030"},
+	    {"big5", "big5-hkscs"}, {"shift_jis", "windows-31j"}, {"euc-kr", "windows-949"},
+	    {"ks_c_5601-1987", "windows-949"}};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcasecmp(usual_name(name), names[i][0]) == 0)
+			return names[i][1];
+	return NULL;
+}
+
 /* ICU also looks for files by names that it doesn't know; those of mails must not get that far. */
 static const char *known_name(const char *name)
 {
 	UErrorCode status = U_ZERO_ERROR;
+	name = usual_name(name);
 	for (const char *p = name; *p != '\0'; p++)
 		if (*p <= ' ' || *p >= 0x7f || *p == ',' || *p == '/' || *p == '\\')
 			return NULL;
@@ -124,6 +148,9 @@ bool charset_decode(struct buffer *out, struct bytes in, const char *declared, c
 		}
 	} else if (named && convert(out, in, declared, true))
 		return false;
+	else if (named && larger_charset(declared) != NULL &&
+		 convert(out, in, larger_charset(declared), true))
+		return true;
 	if (text_is_utf8(in)) {
 		buffer_add(out, in.data, in.len);
 		return true;

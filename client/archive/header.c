@@ -68,7 +68,7 @@ static bool starts_with(struct bytes line, const char *s)
 void fields_read(struct fields *h, struct bytes raw, bool mail)
 {
 	*h = (struct fields){.count = 0};
-	size_t pos = 0;
+	size_t pos = mail && starts_with(raw, "\xef\xbb\xbf") ? 3 : 0; /* of an editor */
 	while (pos < raw.len) {
 		size_t end = line_end(raw, pos);
 		struct bytes line = bytes_of(raw.data + pos, end - pos);

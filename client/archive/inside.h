@@ -113,6 +113,13 @@ int mime_cut(
     struct leaves *out, const struct fields *h, const char *fallback, char why[static 128]);
 void leaves_free(struct leaves *l);
 
+/* ---- text.c ---- */
+
+/* Append the text that the leaves hold, and mark in `taken` which of them are not to become parts.
+ */
+int text_read(struct buffer *out, struct leaves *l, bool *taken, struct mail_losses *losses,
+    const char *fallback);
+
 /* ---- html.c ---- */
 
 /* Append the words of an HTML document in UTF-8, as lines. ERR_NOMEM. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A whole mail into a content: what is text, what is a part, what fits. */
+/* A whole mail into a content, and what of it fits. */
 #include "client/archive/mail.h"
 
 #include <stdio.h>
@@ -58,118 +58,6 @@ int mail_ids_read(struct mail_reader *r, struct bytes raw, struct mail_ids *out)
 	fields_read(&h, raw, true);
 	*out = (struct mail_ids){.date = INT64_MIN};
 	return h.count > 0 ? ids_read(out, &h, r->fallback) : ERR_MALFORMED;
-}
-
-/* ---- text ---- */
-
-static bool is_type(const struct leaf *leaf, const char *type)
-{
-	return strcmp(leaf->type, type) == 0;
-}
-
-/* Append a leaf's text; an empty line stands between two. */
-static void add_text(
-    struct mail_reader *r, struct mail *m, struct buffer *out, const struct leaf *leaf)
-{
-	struct buffer raw = BUFFER_INIT;
-	struct bytes in = leaf->raw;
-	if (leaf->transfer != TRANSFER_NONE) {
-		transfer_decode(&raw, in, leaf->transfer);
-		in = buffer_bytes(&raw);
-	}
-	if (in.len > 0 && out->len > 0)
-		buffer_add_str(out, out->data[out->len - 1] == '\n' ? "\n" : "\n\n");
-	m->losses.guessed += text_decode(out, in, leaf->charset, r->fallback);
-	out->failed |= raw.failed;
-	buffer_free(&raw);
-}
-
-static int add_html(
-    struct mail_reader *r, struct mail *m, struct buffer *out, const struct leaf *leaf)
-{
-	struct buffer raw = BUFFER_INIT, html = BUFFER_INIT;
-	char named[64];
-	transfer_decode(&raw, leaf->raw, leaf->transfer);
-	if (leaf->charset[0] == '\0')
-		html_charset(named, buffer_bytes(&raw));
-	m->losses.guessed += text_decode(&html, buffer_bytes(&raw),
-	    leaf->charset[0] != '\0' ? leaf->charset : named, r->fallback);
-	int err = raw.failed || html.failed ? ERR_NOMEM : html_words(out, buffer_bytes(&html));
-	buffer_free(&raw);
-	buffer_free(&html);
-	return err;
-}
-
-static bool is_blank(struct bytes in)
-{
-	for (size_t i = 0; i < in.len; i++)
-		if (in.data[i] > ' ')
-			return false;
-	return true;
-}
-
-/* Whether a leaf is read as text: the first one, then those that are shown in line. */
-static bool is_text(const struct leaves *l, const struct leaf *leaf, bool first)
-{
-	if (!is_type(leaf, "text/plain"))
-		return false;
-	if (l->count == 1)
-		return true;
-	if (leaf->direct && l->alternative[leaf->alternative].plain)
-		return false;
-	return !leaf->attachment && (first || leaf->name.len == 0);
-}
-
-/* Whether a leaf is HTML that says what a plain text beside it says. */
-static bool is_alternative(const struct leaves *l, const struct leaf *leaf)
-{
-	if (!is_type(leaf, "text/html") || leaf->attachment)
-		return false;
-	for (int a = leaf->alternative; a >= 0; a = l->alternative[a].outer)
-		if (l->alternative[a].plain)
-			return true;
-	return false;
-}
-
-/* Read the text, and mark in `taken` which leaves are not to become parts. */
-static int read_text(struct mail_reader *r, struct mail *m, struct buffer *out, bool *taken)
-{
-	struct leaves *l = &r->leaves;
-	bool first = true;
-	for (size_t i = 0; i < l->count; i++) {
-		struct leaf *leaf = &l->leaf[i];
-		if (!is_text(l, leaf, first))
-			continue;
-		size_t before = out->len;
-		add_text(r, m, out, leaf);
-		taken[i] = true;
-		first = false;
-		if (is_blank(bytes_of(out->data + before, out->len - before)))
-			continue;
-		for (int a = leaf->alternative; a >= 0; a = l->alternative[a].outer)
-			l->alternative[a].plain = true;
-	}
-	if (!is_blank(buffer_bytes(out))) {
-		for (size_t i = 0; i < l->count; i++)
-			if (is_alternative(l, &l->leaf[i])) {
-				taken[i] = true;
-				m->losses.alternatives++;
-			}
-		return OK;
-	}
-	for (size_t i = 0; i < l->count; i++)
-		if (is_type(&l->leaf[i], "text/html") &&
-		    (l->count == 1 || !l->leaf[i].attachment)) {
-			struct buffer words = BUFFER_INIT;
-			int err = add_html(r, m, &words, &l->leaf[i]);
-			if (err == OK && words.len > 0) {
-				buffer_reset(out);
-				buffer_add(out, words.data, words.len);
-			}
-			buffer_free(&words);
-			return err;
-		}
-	return OK;
 }
 
 /* ---- what fits ---- */
@@ -307,7 +195,10 @@ static int read_parts(
 
 static bool has_words(struct bytes value)
 {
-	return value.len > 0 && !is_blank(value);
+	for (size_t i = 0; i < value.len; i++)
+		if (value.data[i] > ' ')
+			return true;
+	return false;
 }
 
 static int read_header(
@@ -348,7 +239,7 @@ static int read_all(struct mail_reader *r, struct bytes raw, struct mail *m, str
 	if (err == OK)
 		err = mime_cut(&r->leaves, &h, r->fallback, why);
 	if (err == OK)
-		err = read_text(r, m, &mem->text, taken);
+		err = text_read(&mem->text, &r->leaves, taken, &m->losses, r->fallback);
 	if (err == OK && mem->text.failed)
 		err = ERR_NOMEM;
 	if (err != OK)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* One mail, read into a content (SPEC.md section 8.3), through GMime. The only file that knows it
- * is mail.c, with html.c (libxml2) for mails that have nothing but HTML.
+ * is mime.c; html.c (libxml2) is for mails that have nothing but HTML.
  *
- * Charsets: as declared, if the bytes are valid in it; otherwise, and where nothing is declared,
- * UTF-8 if they are valid UTF-8, else the fallback (windows-1252 unless the caller says another),
- * in which a byte without meaning becomes U+FFFD. Header bytes outside ASCII likewise.
+ * Charsets: as declared, if the bytes are valid in it; of GB2312, GBK, Big5, Shift_JIS and EUC-KR
+ * also the larger one that is often meant (GB18030, Big5-HKSCS, windows-31J, windows-949).
+ * Otherwise, and where nothing is declared, UTF-8 if they are valid UTF-8, else the fallback
+ * (windows-1252 unless the caller says another), in which a byte without meaning becomes U+FFFD.
+ * Header bytes outside ASCII likewise.
  *
  * Text: the first text/plain of the mail (in a multipart/alternative, the plain one); further
  * inline text/plain parts without a name follow it after an empty line. Where there is only HTML,
- * its words, and the HTML itself is kept as a part. Everything else is a part, also an attached
- * mail (message/rfc822). A part that does not fit the limit keeps name and type, and its size in
- * `omitted`. Signatures and encryption are not looked at: such parts are parts.
+ * or HTML that is nobody's alternative comes first, its words, and the HTML itself is kept as a
+ * part. HTML beside a plain alternative is left out, and counted. Everything else is a part, also
+ * an attached mail (message/rfc822). A part that does not fit the limit keeps name and type, and
+ * its size in `omitted`. Signatures and encryption are not looked at: such parts are parts.
  *
  * Hostile mail costs its own length: nesting beyond 32 levels and more than 256 parts refuse it.
  * One thread at a time for one struct mail_reader. */
@@ -23,7 +26,8 @@
 struct mail_reader;
 
 /* `charset`: the fallback, NULL for windows-1252. `content_limit`: of the encoded content, in
- * bytes. ERR_INVALID for a charset that nobody knows, ERR_NOMEM. */
+ * bytes; room is left for a `source` of 64. ERR_INVALID for a charset that nobody knows, ERR_NOMEM.
+ */
 int mail_reader_new(struct mail_reader **out, const char *charset, uint64_t content_limit);
 void mail_reader_free(struct mail_reader *r);
 

@@ -185,8 +185,11 @@ static size_t separator_find(struct bytes file, size_t pos, uint64_t *line)
 
 void mbox_open(struct mbox *m, struct bytes file, size_t *before)
 {
+	/* Editors put U+FEFF there; it hides no line. */
+	size_t begin = file.len >= 3 && memcmp(file.data, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 	*m = (struct mbox){.file = file, .line = 1};
-	m->pos = *before = separator_find(file, 0, &m->line);
+	m->pos = separator_find(file, begin, &m->line);
+	*before = m->pos - begin;
 }
 
 bool mbox_next(struct mbox *m, struct mbox_mail *out)
