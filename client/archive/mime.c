@@ -57,6 +57,22 @@ static enum transfer transfer_read(struct bytes value)
 	}
 }
 
+/* What stands behind uuencode's first line, which GMime's decoder doesn't know; empty: there is
+ * none.
+ */
+static struct bytes uuencode_body(struct bytes in)
+{
+	size_t pos = 0;
+	while (pos < in.len) {
+		bool begin = in.len - pos > 6 && memcmp(in.data + pos, "begin ", 6) == 0;
+		const uint8_t *lf = memchr(in.data + pos, '\n', in.len - pos);
+		pos = lf != NULL ? (size_t)(lf - in.data) + 1 : in.len;
+		if (begin)
+			break;
+	}
+	return bytes_of(in.data + pos, in.len - pos);
+}
+
 void transfer_decode(struct buffer *out, struct bytes in, enum transfer transfer)
 {
 	static const GMimeContentEncoding encodings[] = {
@@ -69,6 +85,15 @@ void transfer_decode(struct buffer *out, struct bytes in, enum transfer transfer
 	if (in.len == 0)
 		return;
 	g_mime_encoding_init_decode(&state, encodings[transfer]);
+	if (transfer == TRANSFER_UUENCODE) {
+		struct bytes body = uuencode_body(in);
+		if (body.len == 0) { /* it only says so */
+			buffer_add(out, in.data, in.len);
+			return;
+		}
+		in = body;
+		state.state |= GMIME_UUDECODE_STATE_BEGIN;
+	}
 	char *to = (char *)buffer_reserve(out, g_mime_encoding_outlen(&state, in.len) + 16);
 	if (to == NULL)
 		return;
