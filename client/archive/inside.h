@@ -115,8 +115,8 @@ void leaves_free(struct leaves *l);
 
 /* ---- text.c ---- */
 
-/* Append the text that the leaves hold, and mark in `taken` which of them are not to become parts.
- */
+/* Write the text that the leaves hold into `out`, which is empty, and mark in `taken` which of them
+ * are not to become parts. */
 int text_read(struct buffer *out, struct leaves *l, bool *taken, struct mail_losses *losses,
     const char *fallback);
 

@@ -5,8 +5,10 @@
  * DATE ends the line and is asctime's, `Www Mmm DD HH:MM[:SS] [ZONE] YYYY [ZONE]`, and the next
  * line begins a header field. An empty line before it is usual and not asked for: concatenated
  * archives lack it. So a line of a text that only begins with `From ` stays where it is. The empty
- * line in front of a separator belongs to the file and not to the mail. What stands before the
- * first separator is no mail; mbox_scan() says how much it is. */
+ * line in front of a separator, or at the end of the file, belongs to the file and not to the mail.
+ * What stands before the first separator is no mail; mbox_open() says how much it is, but for a
+ * U+FEFF that an editor put there. Lines end in LF or CRLF. Names of zones are all taken for UTC.
+ */
 #ifndef CLIENT_ARCHIVE_MBOX_H
 #define CLIENT_ARCHIVE_MBOX_H
 
