@@ -34,8 +34,8 @@ static void test_roundtrip(void **state)
 	(void)state;
 	const struct content_mention mentions[] = {{str("@älice"), {1}, {2}}, {str(""), {3}, {4}}};
 	const struct content_part parts[] = {
-	    {str("paper.pdf"), str("application/pdf"), bytes_of("%PDF\0\xff", 6)},
-	    {str(""), str(""), str("")}};
+	    {str("paper.pdf"), str("application/pdf"), bytes_of("%PDF\0\xff", 6), 0},
+	    {str(""), str(""), str(""), 0}, {str("film.ogv"), str("video/ogg"), str(""), 3400000}};
 	const struct bytes references[] = {str("a@b"), str(""), str("c@d")};
 	const struct bytes languages[] = {str("en"), str("zh-Hant")};
 	const struct content in = {
@@ -44,7 +44,7 @@ static void test_roundtrip(void **state)
 	    .mentions = mentions,
 	    .mention_count = 2,
 	    .parts = parts,
-	    .part_count = 2,
+	    .part_count = 3,
 	    .imported = {.present = true,
 		.author = bytes_of("J\xf8rn", 4),
 		.message_id = str("x@y"),
@@ -75,7 +75,9 @@ static void test_roundtrip(void **state)
 		assert_true(bytes_equal(out.parts[i].data, parts[i].data));
 		assert_true(bytes_equal(out.profile.languages[i], languages[i]));
 	}
-	assert_int_equal(out.part_count, 2);
+	assert_int_equal(out.part_count, 3);
+	assert_int_equal(out.parts[1].omitted, 0);
+	assert_int_equal(out.parts[2].omitted, 3400000);
 	assert_true(out.imported.present && out.profile.present);
 	assert_true(out.imported.date == -86400000);
 	assert_true(bytes_equal(out.imported.author, in.imported.author));
@@ -377,7 +379,7 @@ static void test_cut_and_flipped(void **state)
 {
 	(void)state;
 	const struct bytes languages[] = {str("en")};
-	const struct content_part part = {str("a"), str("text/plain"), str("data")};
+	const struct content_part part = {str("a"), str("text/plain"), str("data"), 9};
 	const struct content_mention mention = {str("b"), {1}, {2}};
 	const struct content c = {.subject = str("s"),
 	    .text = str("text"),
