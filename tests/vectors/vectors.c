@@ -404,7 +404,7 @@ static void add_messages(void)
 	const struct content topic = {.subject = bytes_str("Between the meetings"),
 	    .text = bytes_str("What can't wait a year.\n")};
 	const struct content_part part = {
-	    bytes_str("draft.txt"), bytes_str("text/plain; charset=utf-8"), bytes_str("Draft.\n")};
+	    bytes_str("draft.txt"), bytes_str("text/plain; charset=utf-8"), bytes_str("Draft.\n"), 0};
 	const struct content post = {.subject = bytes_str("A first draft"),
 	    .text = bytes_str("Please read the draft by Friday.\n"),
 	    .parts = &part,
