@@ -484,7 +484,7 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 		bool erased = ((const Convene__ContentNone *)a->message)->reason ==
 			      CONVENE__ABSENCE__ERASED;
 
-		err = trouble_set(t, ERR_NOTFOUND,
+		err = trouble_set(t, erased ? ERR_REFUSED : ERR_NOTFOUND,
 		    erased ? "this content was erased" : "this content is not at the node yet");
 	} else if (a->type != expect) {
 		err = trouble_set(t, ERR_MALFORMED, "the node answered with %s where %s belongs",
@@ -528,17 +528,13 @@ static int chunk_take(const Convene__ContentChunk *chunk, bool first, uint8_t sa
 	return out->failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory") : OK;
 }
 
-int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
+int client_content_next(struct client *c, uint32_t stream, uint8_t salt[static SALT_LEN],
     struct buffer *out, struct trouble *t)
 {
-	Convene__ContentGet get = CONVENE__CONTENT_GET__INIT;
 	uint64_t total = UINT64_MAX;
 	size_t begin = out->len;
-	uint32_t stream;
-	int err;
+	int err = OK;
 
-	get.id = pb_of(bytes_of(id, ID_LEN));
-	err = client_send(c, FRAME_CONTENT_GET, &get.base, &stream, t);
 	while (!err && (total == UINT64_MAX || out->len - begin < total)) {
 		ProtobufCMessage *m;
 
@@ -552,4 +548,16 @@ int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t sa
 	if (err)
 		out->len = begin;
 	return err;
+}
+
+int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
+    struct buffer *out, struct trouble *t)
+{
+	Convene__ContentGet get = CONVENE__CONTENT_GET__INIT;
+	uint32_t stream;
+	int err;
+
+	get.id = pb_of(bytes_of(id, ID_LEN));
+	err = client_send(c, FRAME_CONTENT_GET, &get.base, &stream, t);
+	return err ? err : client_content_next(c, stream, salt, out, t);
 }

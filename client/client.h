@@ -60,8 +60,12 @@ int client_send_also(struct client *c, uint8_t type, const ProtobufCMessage *req
 int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
     ProtobufCMessage **answer, struct trouble *t);
 
-/* A whole content by message id, chunks put together. */
+/* A whole content by message id, chunks put together. ERR_REFUSED: it was erased; ERR_NOTFOUND: it
+ * is not at the node yet, or there is no such message. */
 int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
+    struct buffer *out, struct trouble *t);
+/* The same of a CONTENT_GET that was sent before, perhaps with others (client_send_also()). */
+int client_content_next(struct client *c, uint32_t stream, uint8_t salt[static SALT_LEN],
     struct buffer *out, struct trouble *t);
 
 /* ---- answers of several frames (ask.c) ---- */
