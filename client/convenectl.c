@@ -79,6 +79,15 @@ static const struct option_spec dump_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec export_options[] = {
+    {"topic", 0, "TOPIC", "only that topic: its id, or its whole title"},
+    {"at", 0, "FILE", "at the frontier in FILE, as --frontier wrote it; default: now"},
+    {"frontier", 0, "FILE", "write the frontier of this export to FILE"},
+    {"output", 0, "FILE", "where it goes; default, and for -: standard output"},
+    {"partial", 0, NULL, "export also when contents are missing, without them"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
 	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
@@ -122,6 +131,12 @@ static const struct command commands[] = {
     {"rebuild", "", 0, 0, "fold the views anew from the logs", NULL, NULL, ctl_rebuild},
     {"dump", "", 0, 0, "a hash of all that is shown; the same on nodes that hold the same", NULL,
 	dump_options, ctl_dump},
+    {"export mbox", "", 0, 0, "write all that is shown as mails",
+	"The same frontier gives the same bytes on every node that holds the same.", export_options,
+	ctl_export_mbox},
+    {"export ndjson", "", 0, 0, "write all that is shown as lines of JSON",
+	"The same frontier gives the same bytes on every node that holds the same.", export_options,
+	ctl_export_ndjson},
     {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
     {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

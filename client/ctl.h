@@ -141,5 +141,7 @@ int ctl_rebuild(const struct invocation *in);
 int ctl_reload(const struct invocation *in);
 int ctl_stop(const struct invocation *in);
 int ctl_dump(const struct invocation *in);
+int ctl_export_mbox(const struct invocation *in);
+int ctl_export_ndjson(const struct invocation *in);
 
 #endif

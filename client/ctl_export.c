@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convenectl export: everything shown at a frontier, the same bytes on every node that holds it.
+ *
+ * All contents are fetched before the first byte is written: either the whole export is there in
+ * the end, or nothing and a reason. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "client/archive/extract.h"
+#include "client/ctl.h"
+#include "client/session.h"
+
+#define LAG_WAIT_MS 60000 /* for views that are behind the logs */
+#define LAG_PAUSE_MS 200
+#define OUT_MAX (256 * 1024)
+#define CLIENT_TIMEOUT_MS 60000
+
+struct exporting {
+	struct ctl ctl;
+	const struct invocation *in;
+	bool mbox;
+	struct charter *charter;
+	struct client *client;
+	struct frontier frontier;
+	bool has_topic;
+	uint8_t topic[ID_LEN];
+	struct extract *extract;
+	/* Where it goes: standard output, or a file that gets its name in the end. */
+	FILE *to;
+	char path[PATH_LEN], temporary[PATH_LEN];
+};
+
+/* ---- the frontier ---- */
+
+static int frontier_load(struct exporting *x, const char *path, struct trouble *t)
+{
+	struct buffer text = BUFFER_INIT;
+	unsigned line;
+	int err = file_load(&text, path, FRONTIER_TEXT_MAX, t);
+
+	if (!err) {
+		err = frontier_parse(&x->frontier, buffer_bytes(&text), &line);
+		if (err == ERR_NOMEM)
+			trouble_set(t, err, "there is not enough memory");
+		else if (err) {
+			trouble_set(t, ERR_TEXT, "%.300s is not a frontier (line %u)", path, line);
+			trouble_hint(t, "`convenectl export mbox --frontier FILE` writes one.");
+			err = t->err;
+		}
+	}
+	buffer_free(&text);
+	return err;
+}
+
+static int frontier_now(struct frontier *f, const struct frames *logs, struct trouble *t)
+{
+	for (size_t i = 0; i < logs->count; i++) {
+		const Convene__Logs *m = (const Convene__Logs *)logs->list[i];
+
+		for (size_t j = 0; j < m->n_logs; j++) {
+			const Convene__LogInfo *l = m->logs[j];
+			int err = l->root.len == HASH_LEN ? OK : ERR_MALFORMED;
+
+			if (l->size == 0)
+				continue;
+			if (!err)
+				err = frontier_add(f, bytes_of_pb(l->name), l->size, l->root.data);
+			if (err)
+				return trouble_set(
+				    t, err, "the daemon's list of logs can't be read");
+		}
+	}
+	frontier_sort(f);
+	return OK;
+}
+
+/* The first log of the frontier that the node holds and whose views are behind, or NULL: contents
+ * are found by the views' help. */
+static const Convene__LogInfo *lagging(const struct frontier *f, const struct frames *logs)
+{
+	for (size_t i = 0; i < logs->count; i++) {
+		const Convene__Logs *m = (const Convene__Logs *)logs->list[i];
+
+		for (size_t j = 0; j < m->n_logs; j++) {
+			const Convene__LogInfo *l = m->logs[j];
+			char name[VERIFIER_NAME_MAX + 1] = "";
+			const struct frontier_log *at;
+
+			if (l->name.len <= VERIFIER_NAME_MAX)
+				memcpy(name, l->name.data, l->name.len);
+			at = frontier_find(f, name);
+			/* What a successor did not take over is never folded. */
+			if (at && l->folded < at->size && l->folded < l->size &&
+			    l->state != CONVENE__LOG_STATE__DISPUTED)
+				return l;
+		}
+	}
+	return NULL;
+}
+
+static int frontier_find_out(struct exporting *x, struct trouble *t)
+{
+	const char *at = option_value(x->in, "at");
+	uint64_t deadline = clock_mono_ms() + LAG_WAIT_MS;
+	const struct timespec pause = {0, LAG_PAUSE_MS * 1000000};
+	int err = at ? frontier_load(x, at, t) : OK;
+	bool known = at != NULL, again = true;
+
+	while (!err && again) {
+		struct frames logs = {NULL, 0};
+		const Convene__LogInfo *l;
+
+		err = client_logs(x->client, &logs, t);
+		if (!err && !known)
+			err = frontier_now(&x->frontier, &logs, t);
+		known = true;
+		l = err ? NULL : lagging(&x->frontier, &logs);
+		again = l != NULL;
+		if (l && clock_mono_ms() > deadline) {
+			trouble_set(t, ERR_BUSY,
+			    "the views are behind: %" PRIu64 " of %" PRIu64
+			    " entries of %.*s are shown",
+			    l->folded, l->size, (int)l->name.len, (const char *)l->name.data);
+			trouble_hint(
+			    t, "Try again later; `convenectl status` shows how far it is.");
+			t->code = CONVENE__CODE__BUSY;
+			err = t->err;
+		}
+		frames_free(&logs);
+		if (!err && again)
+			nanosleep(&pause, NULL);
+	}
+	return err;
+}
+
+/* ---- the output ---- */
+
+static int output_open(struct exporting *x, struct trouble *t)
+{
+	const char *path = option_value(x->in, "output");
+	struct stat st;
+	mode_t mask;
+	int fd;
+
+	x->to = stdout;
+	if (!path || strcmp(path, "-") == 0)
+		return OK;
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		trouble_set(t, ERR_INVALID, "%.300s is there and is no file", path);
+		trouble_hint(t, "Without --output it goes to standard output.");
+		return t->err;
+	}
+	if (snprintf(x->path, sizeof x->path, "%s", path) >= (int)sizeof x->path ||
+	    snprintf(x->temporary, sizeof x->temporary, "%s.XXXXXX", path) >=
+		(int)sizeof x->temporary) {
+		x->temporary[0] = '\0';
+		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
+	}
+	fd = mkostemp(x->temporary, O_CLOEXEC);
+	if (fd < 0) {
+		x->temporary[0] = '\0';
+		return trouble_errno(t, "%.300s can't be written", path);
+	}
+	mask = umask(0);
+	umask(mask);
+	x->to = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : NULL;
+	if (x->to)
+		return OK;
+	close(fd);
+	return trouble_errno(t, "%.300s can't be written", path);
+}
+
+static int folder_of(char out[static PATH_LEN], const char *path, struct trouble *t)
+{
+	char copy[PATH_LEN];
+
+	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
+		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
+	snprintf(out, PATH_LEN, "%s", dirname(copy));
+	return OK;
+}
+
+/* Give the file its name, when all of it is on the disk. */
+static int output_close(struct exporting *x, struct trouble *t)
+{
+	char folder[PATH_LEN];
+	bool good;
+	int fd;
+
+	if (!x->temporary[0])
+		return fflush(stdout) == 0 && !ferror(stdout)
+			   ? OK
+			   : trouble_errno(t, "standard output can't be written");
+	good = fflush(x->to) == 0 && fsync(fileno(x->to)) == 0;
+	good &= fclose(x->to) == 0;
+	x->to = NULL;
+	if (!good || rename(x->temporary, x->path) != 0)
+		return trouble_errno(t, "%.300s can't be written", x->path);
+	x->temporary[0] = '\0';
+	if (folder_of(folder, x->path, t) != OK)
+		return t->err;
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* EINVAL: a file system that has no such thing. */
+	good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+	if (!good)
+		trouble_errno(t, "%.300s can't be synced", folder);
+	if (fd >= 0)
+		close(fd);
+	return good ? OK : t->err;
+}
+
+/* ---- exporting ---- */
+
+static int topic_find(struct exporting *x, struct trouble *t)
+{
+	const char *text = option_value(x->in, "topic");
+	struct frames topics = {NULL, 0};
+	const Convene__Topic *topic;
+	int err;
+
+	if (!text)
+		return OK;
+	err = client_topics(x->client, &topics, t);
+	if (!err)
+		err = find_topic(&topics, text, &topic, t);
+	if (!err) {
+		memcpy(x->topic, topic->id.data, ID_LEN);
+		x->has_topic = true;
+	}
+	frames_free(&topics);
+	return err;
+}
+
+static void progress(void *ctx, uint64_t done, uint64_t all)
+{
+	(void)ctx;
+	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " contents%s", done, all,
+	    done == all ? "\r\033[K" : "");
+	fflush(stderr);
+}
+
+static int gather(struct exporting *x, struct trouble *t)
+{
+	const char *output = option_value(x->in, "output"), *tmp = getenv("TMPDIR");
+	bool tell = !x->in->json && isatty(STDERR_FILENO) == 1;
+	char folder[PATH_LEN];
+	struct extract_counts n;
+	int err = output && strcmp(output, "-") != 0
+		      ? folder_of(folder, output, t)
+		      : (snprintf(folder, sizeof folder, "%s", tmp && *tmp ? tmp : "/tmp"), OK);
+
+	if (!err)
+		err = extract_open(&x->extract, x->client, x->charter, &x->frontier, folder, t);
+	if (!err && x->has_topic)
+		err = extract_topic(x->extract, x->topic, t);
+	if (!err)
+		err = extract_contents(x->extract, tell ? progress : NULL, NULL, t);
+	if (err)
+		return err;
+	extract_counts(x->extract, &n);
+	if (n.missing > 0 && !option_given(x->in, "partial")) {
+		trouble_set(t, ERR_NOTFOUND,
+		    "%" PRIu64 " content%s not at this node yet, and nothing was exported",
+		    n.missing, n.missing == 1 ? " is" : "s are");
+		trouble_hint(t, "Try again when they have come (`convenectl status` counts them), "
+				"or export with --partial.");
+		return t->err;
+	}
+	return OK;
+}
+
+static int flush(struct exporting *x, struct buffer *out, struct trouble *t)
+{
+	size_t n = fwrite(out->data, 1, out->len, x->to);
+	int err = n == out->len ? OK : trouble_errno(t, "the output can't be written");
+
+	buffer_reset(out);
+	return err;
+}
+
+enum extract_part { EXTRACT_ALL, EXTRACT_TOPICS, EXTRACT_POSTS };
+
+static int posts_write(
+    struct exporting *x, enum extract_part part, struct buffer *out, struct trouble *t)
+{
+	int err = OK;
+
+	for (size_t i = 0; !err && i < extract_size(x->extract); i++) {
+		const struct export_post *p;
+
+		if (part != EXTRACT_ALL &&
+		    extract_is_topic(x->extract, i) != (part == EXTRACT_TOPICS))
+			continue;
+		err = extract_post(x->extract, i, &p, t);
+		if (err || !p)
+			continue;
+		if (x->mbox)
+			export_mail(out, p);
+		if (out->failed || (!x->mbox && export_line(out, p) != OK))
+			err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		else if (out->len > OUT_MAX)
+			err = flush(x, out, t);
+	}
+	return err;
+}
+
+static int write_out(struct exporting *x, struct trouble *t)
+{
+	struct buffer out = BUFFER_INIT;
+	int err = x->mbox ? OK
+			  : export_first_line(
+				&out, x->charter, &x->frontier, x->has_topic ? x->topic : NULL);
+
+	if (err)
+		trouble_set(t, err, "there is not enough memory");
+	if (!err && x->mbox) {
+		err = posts_write(x, EXTRACT_ALL, &out, t);
+	} else if (!err) {
+		/* In JSON, topics come before what stands in them. */
+		err = posts_write(x, EXTRACT_TOPICS, &out, t);
+		if (!err)
+			err = posts_write(x, EXTRACT_POSTS, &out, t);
+	}
+	if (!err && out.len > 0)
+		err = flush(x, &out, t);
+	buffer_free(&out);
+	return err;
+}
+
+/* ---- what came of it ---- */
+
+static void count_say(uint64_t n, const char *one, const char *many)
+{
+	if (n > 0)
+		fprintf(stderr, "%" PRIu64 " %s.\n", n, n == 1 ? one : many);
+}
+
+static void say(const struct exporting *x, const struct extract_counts *n, const char *hash)
+{
+	if (x->in->json) {
+		json_t *o = json_object();
+
+		json_put(o, "posts", json_integer((json_int_t)n->posts));
+		json_put(o, "topics", json_integer((json_int_t)n->topics));
+		json_put(o, "frontier", json_string(hash));
+		json_put(o, "missing", json_integer((json_int_t)n->missing));
+		json_put(o, "bad", json_integer((json_int_t)n->bad));
+		json_put(o, "unreadable", json_integer((json_int_t)n->unreadable));
+		json_put(o, "erased_since", json_integer((json_int_t)n->erased_since));
+		json_put(o, "invalid", json_integer((json_int_t)n->invalid));
+		json_print(o);
+		return;
+	}
+	fprintf(stderr, "%" PRIu64 " post%s and %" PRIu64 " topic%s, at the frontier %.16s.\n",
+	    n->posts, n->posts == 1 ? "" : "s", n->topics, n->topics == 1 ? "" : "s", hash);
+	count_say(n->erased_since, "was erased since, and is exported as erased",
+	    "were erased since, and are exported as erased");
+	count_say(n->missing, "content is not at this node yet, and missing in the export",
+	    "contents are not at this node yet, and missing in the export");
+	count_say(n->unreadable, "has a content that can't be shown, and is exported without it",
+	    "have contents that can't be shown, and are exported without them");
+	count_say(n->invalid, "entry of the logs is not valid, and shown by nobody",
+	    "entries of the logs are not valid, and shown by nobody");
+	count_say(n->bad, "is LEFT OUT: what the daemon holds as its text is not what was signed",
+	    "are LEFT OUT: what the daemon holds as their texts is not what was signed");
+}
+
+static int frontier_store(const struct exporting *x, struct trouble *t)
+{
+	const char *path = option_value(x->in, "frontier");
+	struct buffer text = BUFFER_INIT;
+	int err = OK;
+
+	if (path) {
+		frontier_format(&text, &x->frontier);
+		err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
+				  : file_replace(path, buffer_bytes(&text), t);
+		buffer_free(&text);
+	}
+	return err;
+}
+
+static int export_run(struct exporting *x, struct trouble *t)
+{
+	int err = ctl_charter(&x->ctl, &x->charter, t);
+
+	if (!err)
+		err = client_open_local(
+		    &x->client, x->ctl.conf->node.control, CLIENT_TIMEOUT_MS, t);
+	if (!err)
+		err = frontier_find_out(x, t);
+	if (!err)
+		err = topic_find(x, t);
+	if (!err)
+		err = gather(x, t);
+	if (!err)
+		err = output_open(x, t);
+	if (!err)
+		err = write_out(x, t);
+	if (!err)
+		err = output_close(x, t);
+	return err ? err : frontier_store(x, t);
+}
+
+static int export_as(const struct invocation *in, bool mbox)
+{
+	struct exporting x = {.in = in, .mbox = mbox};
+	const char *output = option_value(in, "output");
+	bool to_stdout = !output || strcmp(output, "-") == 0;
+	struct extract_counts n = {0};
+	char hex[2 * HASH_LEN + 1];
+	uint8_t hash[HASH_LEN];
+	struct trouble t;
+	int code, err;
+
+	if (to_stdout && in->json)
+		return complain_usage(in->program->name, in->command->name,
+		    "--json tells what came of it on standard output, and so wants --output FILE");
+	if (to_stdout && output_terminal())
+		return complain_usage(in->program->name, in->command->name,
+		    "an export is not for a terminal: give --output FILE, or a pipe");
+	code = ctl_open(&x.ctl, in);
+	if (code)
+		return code;
+	err = export_run(&x, &t);
+	if (!err && frontier_hash(&x.frontier, hash) != OK)
+		err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+	if (err) {
+		code = ctl_fail(in, &t);
+	} else {
+		hex_encode(hex, hash, HASH_LEN);
+		extract_counts(x.extract, &n);
+		say(&x, &n, hex);
+		code = n.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
+	}
+	if (x.temporary[0]) {
+		if (x.to)
+			fclose(x.to);
+		unlink(x.temporary);
+	}
+	extract_free(x.extract);
+	frontier_free(&x.frontier);
+	client_close(x.client);
+	charter_free(x.charter);
+	return ctl_close(&x.ctl, code);
+}
+
+int ctl_export_mbox(const struct invocation *in)
+{
+	return export_as(in, true);
+}
+
+int ctl_export_ndjson(const struct invocation *in)
+{
+	return export_as(in, false);
+}
