@@ -31,6 +31,7 @@ struct forum_result {
 	uint64_t folded;   /* the log's new position */
 	uint64_t arrivals; /* highest arrival number given so far */
 	bool node_changed; /* a NODE took effect */
+	bool erased;       /* contents were: their bytes are to leave the files (scrub) */
 	uint64_t invalid;  /* entries of this run that are not valid (their origin is at fault) */
 };
 

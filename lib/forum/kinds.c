@@ -66,25 +66,26 @@ static bool begins_thread(const struct header *h)
 	return h->has_commitment && !h->parent.present;
 }
 
-/* Only the ENROL that began an identity has a person of its number. */
-static int enrol_content(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+/* Of a TOPIC, a POST or an ENROL: its own content. Only the ENROL that began an identity has a
+ * person of its number. */
+static int own_content(struct forum *f, int64_t no, const struct header *h, struct bytes content)
 {
 	(void)h;
-	return profile_set(f, no, content);
+	return text_taken(f, no, no, content);
 }
 
-static int title_content(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+int title_set(struct forum *f, int64_t no, bool topic, struct bytes content)
 {
-	struct content c;
+	struct content c = {0};
 	struct bytes none = {0};
-	int err = content_parse(content, &c);
+	int err = content.len == 0 ? ERR_MALFORMED : content_parse(content, &c);
 
 	if (err == OK)
 		err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no,
 		    text_head(c.subject, SUBJECT_MAX),
-		    h->kind == KIND_TOPIC ? text_head(c.text, DESCRIPTION_MAX) : none);
-	else if (err != ERR_NOMEM)
-		err = OK; /* what does not parse is not shown (section 7) */
+		    topic ? text_head(c.text, DESCRIPTION_MAX) : none);
+	else if (err != ERR_NOMEM) /* what does not parse is not shown (section 7) */
+		err = view_run(f->s, VIEW_TITLE_DROP, NULL, "i", no);
 	content_clear(&c);
 	return err;
 }
@@ -93,12 +94,12 @@ static int title_content(struct forum *f, int64_t no, const struct header *h, st
 static const struct kind_rule rules[KIND_LAST_KNOWN + 1] = {
 	[KIND_NODE] = {.effect = node_effect},
 	[KIND_ADMIT] = {.effect = admit_effect},
-	[KIND_ENROL] = {.effect = enrol_effect, .wants = always, .content = enrol_content},
+	[KIND_ENROL] = {.effect = enrol_effect, .wants = always, .content = own_content},
 	[KIND_REVOKE] = {.effect = message_record}, /* the roster has taken it in */
-	[KIND_TOPIC] = {.effect = topic_place, .wants = always, .content = title_content},
-	[KIND_POST] = {.effect = post_place, .wants = begins_thread, .content = title_content},
-	[KIND_AMEND] = {.effect = message_record},
-	[KIND_ERASE] = {.effect = message_record},
+	[KIND_TOPIC] = {.effect = topic_place, .wants = always, .content = own_content},
+	[KIND_POST] = {.effect = post_place, .wants = begins_thread, .content = own_content},
+	[KIND_AMEND] = {.effect = amend_effect, .wants = always, .content = amend_content},
+	[KIND_ERASE] = {.effect = erase_effect},
 };
 /* clang-format on */
 

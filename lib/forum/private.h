@@ -61,7 +61,8 @@ struct arriving {
 	const struct forum_entry *entry;
 	struct verdict verdict;
 	int64_t signer, person;
-	int64_t no; /* its message's, once written */
+	int64_t no;      /* its message's, once written */
+	int64_t arrival; /* the same; 0: not shown */
 	struct forum_result *result;
 };
 
@@ -80,7 +81,20 @@ const struct kind_rule *kind_rule(uint32_t kind); /* NULL: unknown */
 int message_record(struct forum *f, struct arriving *a);
 int topic_place(struct forum *f, struct arriving *a);
 int post_place(struct forum *f, struct arriving *a);
+/* Record it and give it an arrival number, in no place of its own. */
+int message_arrive(struct forum *f, struct arriving *a);
 int tallies_flush(struct forum *f);
+
+/* amend.c: AMEND and ERASE, and what is shown after them. */
+int amend_effect(struct forum *f, struct arriving *a);
+int erase_effect(struct forum *f, struct arriving *a);
+int amend_content(struct forum *f, int64_t no, const struct header *h, struct bytes content);
+/* The content of message `of` is here, which may be what `target` is shown with: itself, or an
+ * AMEND. */
+int text_taken(struct forum *f, int64_t target, int64_t of, struct bytes content);
+
+/* kinds.c: what a TOPIC, or a post that begins a thread, shows of a content; empty: nothing. */
+int title_set(struct forum *f, int64_t no, bool topic, struct bytes content);
 
 /* origin.c */
 int origin_start(
@@ -97,7 +111,7 @@ int signers_flush(struct forum *f, struct origin *o);
 int person_find(struct forum *f, const struct origin *o,
     const uint8_t identity[static IDENTITY_LEN], int64_t *no);
 
-/* profile.c */
+/* profile.c. Of a content without a profile nothing is shown. */
 int profile_set(struct forum *f, int64_t person, struct bytes content);
 int skeletons_refresh(struct forum *f);
 

@@ -58,16 +58,14 @@ static int languages_join(struct buffer *out, const struct content_profile *p)
 
 int profile_set(struct forum *f, int64_t person, struct bytes content)
 {
-	struct content c;
+	struct content c = {0};
 	struct buffer languages = BUFFER_INIT;
 	char handle[HANDLE_MAX + 1] = "", skeleton[SKELETON_MAX + 1];
-	int err = content_parse(content, &c);
+	int err = content.len == 0 ? OK : content_parse(content, &c);
 
-	if (err != OK || !c.profile.present) {
-		content_clear(&c);
-		return err == ERR_NOMEM ? err : OK;
-	}
-	const struct content_profile *p = &c.profile;
+	if (err == ERR_NOMEM)
+		return err;
+	const struct content_profile *p = &c.profile; /* all empty when there is none */
 	err = handle_prepare(handle, p->handle, NULL);
 	if (err != OK || !bytes_equal(bytes_str(handle), p->handle))
 		handle[0] = '\0';

@@ -15,6 +15,16 @@ static void id_read(const struct view *v, int column, uint8_t out[static ID_LEN]
 	view_fixed(v, column, out, ID_LEN);
 }
 
+void ref_read(const struct view *v, int column, struct item_ref *out)
+{
+	if (view_null(v, column))
+		return;
+	out->present = true;
+	out->log_no = view_at_log(view_int(v, column));
+	out->index = view_at_index(view_int(v, column));
+	id_read(v, column + 1, out->id);
+}
+
 int query_resolve(struct store *s, struct bytes prefix, uint8_t id[static ID_LEN])
 {
 	uint8_t from[ID_LEN], to[ID_LEN];
@@ -154,10 +164,13 @@ int query_arrivals(
 		};
 		id_read(&v, AUTHOR_COLUMNS_COUNT + 4, row.id);
 		id_read(&v, AUTHOR_COLUMNS_COUNT + 5, row.topic);
+		/* A TOPIC that nobody has answered is a thread by itself. */
 		id_read(&v,
-		    view_null(&v, AUTHOR_COLUMNS_COUNT + 6) ? AUTHOR_COLUMNS_COUNT + 4
+		    view_null(&v, AUTHOR_COLUMNS_COUNT + 6) ? AUTHOR_COLUMNS_COUNT + 5
 							    : AUTHOR_COLUMNS_COUNT + 6,
 		    row.thread);
+		ref_read(&v, AUTHOR_COLUMNS_COUNT + 8, &row.amendment);
+		ref_read(&v, AUTHOR_COLUMNS_COUNT + 10, &row.erasure);
 		author_read(&v, 0, &row.author);
 		if ((err = fn(ctx, &row)) != OK)
 			view_end(&v);

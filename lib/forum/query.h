@@ -41,6 +41,14 @@ struct thread_row {
 
 enum content_state { CONTENT_HERE, CONTENT_MISSING, CONTENT_ERASED, CONTENT_NONE };
 
+/* A message that stands somewhere. */
+struct item_ref {
+	bool present;
+	uint32_t log_no;
+	uint64_t index;
+	uint8_t id[ID_LEN];
+};
+
 struct item_row {
 	uint32_t log_no;
 	uint64_t index;
@@ -50,6 +58,8 @@ struct item_row {
 	unsigned depth; /* 0: the root, or without a parent here */
 	bool parent_missing;
 	struct author author;
+	struct item_ref amendment; /* the AMEND in force: what is shown is its content */
+	struct item_ref erasure;   /* the ERASE: nothing is */
 };
 
 typedef int topic_fn(void *ctx, const struct topic_row *row);
@@ -74,8 +84,8 @@ int query_threads(struct store *s, const uint8_t topic[static ID_LEN], size_t li
  * and a microsecond each. */
 int query_thread(
     struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, void *ctx, uint64_t *missing);
-/* Topics and posts in the order of arrival, arrival > after; topic NULL: all. `depth` is not told.
- */
+/* Topics, posts, and AMENDs and ERASEs of these (which have the topic and thread of what they are
+ * about) in the order of arrival, arrival > after; topic NULL: all. `depth` is not told. */
 int query_arrivals(
     struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
 int query_last_arrival(struct store *s, uint64_t *out);

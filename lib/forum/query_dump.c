@@ -214,9 +214,56 @@ static int dump_item(void *ctx, const struct item_row *row)
 	add_fixed(d->out, "thread", row->thread, ID_LEN);
 	if (row->parent_missing)
 		buffer_add_str(d->out, " orphan");
+	if (row->amendment.present)
+		add_fixed(d->out, "amended", row->amendment.id, ID_LEN);
+	if (row->erasure.present)
+		add_fixed(d->out, "erased", row->erasure.id, ID_LEN);
 	add_author(d->out, &row->author);
 	int err = dump_item_more(d, row->id);
 	buffer_add_str(d->out, "\n");
+	return err;
+}
+
+/* ---- amendments and erasures ---- */
+
+static void add_id(struct dump *d, const char *label, const struct view *v, int column)
+{
+	if (!view_null(v, column))
+		add_fixed(d->out, label, view_bytes(v, column).data, view_bytes(v, column).len);
+}
+
+static int dump_changes(struct dump *d)
+{
+	struct view v;
+	int err = view_start(&v, d->s, VIEW_DUMP_CHANGES, "");
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		buffer_add_str(d->out, "change");
+		add_id(d, "id", &v, 0);
+		add_id(d, "of", &v, 1);
+		add_id(d, "topic", &v, 2);
+		buffer_add_str(d->out, view_int(&v, 3) != 0 ? " arrived\n" : "\n");
+		err = OK;
+	}
+	if (err == OK)
+		err = view_start(&v, d->s, VIEW_DUMP_AMENDMENTS, "");
+	while (err == OK && (err = view_next(&v)) == 1) {
+		buffer_add_str(d->out, "amendment");
+		add_id(d, "of", &v, 0);
+		buffer_printf(d->out, " rank=%" PRId64, view_int(&v, 1));
+		add_id(d, "id", &v, 2);
+		buffer_add_str(d->out, "\n");
+		err = OK;
+	}
+	if (err == OK)
+		err = view_start(&v, d->s, VIEW_DUMP_ERASURES, "");
+	while (err == OK && (err = view_next(&v)) == 1) {
+		buffer_add_str(d->out, "erased");
+		add_id(d, "id", &v, 0);
+		add_id(d, "by", &v, 1);
+		buffer_add_str(d->out, "\n");
+		err = OK;
+	}
 	return err;
 }
 
@@ -267,6 +314,8 @@ int query_dump(struct store *s, struct buffer *out)
 		err = dump_logs(&d);
 	if (err == OK)
 		err = dump_messages(&d);
+	if (err == OK)
+		err = dump_changes(&d);
 	if (err == OK)
 		err = query_topics(s, dump_topic, &d);
 	if (err == OK)

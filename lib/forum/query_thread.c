@@ -21,6 +21,11 @@ struct node {
 	uint32_t up;    /* index of the parent; NONE: has none here */
 	uint32_t topic; /* index into struct thread's topics; NONE: missing */
 	uint8_t id[ID_LEN];
+	uint32_t changes; /* index into struct thread's, plus 1; 0: neither amended nor erased */
+};
+
+struct changes {
+	struct item_ref amendment, erasure;
 };
 
 struct thread {
@@ -29,6 +34,8 @@ struct thread {
 	uint32_t count, cap;
 	uint32_t *order; /* children of one parent lie together, in their order */
 	struct buffer topics;
+	struct changes *changes;
+	uint32_t change_count, change_cap;
 	struct {
 		int64_t signer;
 		struct author author;
@@ -40,6 +47,7 @@ static void thread_clear(struct thread *t)
 	free(t->nodes);
 	free(t->order);
 	free(t->authors);
+	free(t->changes);
 	buffer_free(&t->topics);
 }
 
@@ -57,6 +65,26 @@ static int topic_intern(struct thread *t, const uint8_t id[static ID_LEN], uint3
 	}
 	*out = (uint32_t)(n - 1);
 	return t->topics.failed ? ERR_NOMEM : OK;
+}
+
+static int changes_add(struct thread *t, const struct view *v, struct node *n)
+{
+	if (view_null(v, 9) && view_null(v, 11))
+		return OK;
+	if (t->change_count == t->change_cap) {
+		uint32_t cap = t->change_cap == 0 ? 16 : t->change_cap * 2;
+		struct changes *changes = realloc(t->changes, (size_t)cap * sizeof(*changes));
+		if (changes == NULL)
+			return ERR_NOMEM;
+		t->changes = changes;
+		t->change_cap = cap;
+	}
+	struct changes *c = &t->changes[t->change_count++];
+	*c = (struct changes){{0}, {0}};
+	ref_read(v, 9, &c->amendment);
+	ref_read(v, 11, &c->erasure);
+	n->changes = t->change_count;
+	return OK;
 }
 
 static int node_add(struct thread *t, const struct view *v)
@@ -87,6 +115,9 @@ static int node_add(struct thread *t, const struct view *v)
 	t->count++;
 	if (view_null(v, 7))
 		return OK;
+	int err = changes_add(t, v, n);
+	if (err != OK)
+		return err;
 	view_fixed(v, 7, topic, ID_LEN);
 	return topic_intern(t, topic, &n->topic);
 }
@@ -180,6 +211,10 @@ static int node_emit(struct thread *t, const struct node *n, const uint8_t root[
 	memcpy(row.topic, &t->topics.data[(size_t)n->topic * ID_LEN], ID_LEN);
 	memcpy(row.thread, root, ID_LEN);
 	row.parent_missing = n->up != NONE && t->nodes[n->up].topic == NONE;
+	if (n->changes > 0) {
+		row.amendment = t->changes[n->changes - 1].amendment;
+		row.erasure = t->changes[n->changes - 1].erasure;
+	}
 	int err = author_cached(t, n->signer, &row.author);
 	return err == OK ? fn(ctx, &row) : err;
 }
@@ -258,6 +293,12 @@ static int contents_missing(struct store *s, const int64_t *at, size_t count, ui
 	return OK;
 }
 
+static int64_t ref_at(const struct item_ref *ref)
+{
+	return view_at(ref->log_no, ref->index);
+}
+
+/* What counts is the text that would be shown. */
 static int thread_missing(struct thread *t, uint64_t *out)
 {
 	int64_t *at = malloc(((size_t)t->count + 1) * sizeof(*at));
@@ -267,10 +308,13 @@ static int thread_missing(struct thread *t, uint64_t *out)
 	if (at == NULL)
 		return ERR_NOMEM;
 	for (uint32_t i = 0; i < t->count; i++) {
-		if (t->nodes[i].topic != NONE)
-			at[count++] = t->nodes[i].at;
-		else
+		const struct node *n = &t->nodes[i];
+		if (n->topic == NONE)
 			messages++;
+		else
+			at[count++] = n->changes > 0 && t->changes[n->changes - 1].amendment.present
+					  ? ref_at(&t->changes[n->changes - 1].amendment)
+					  : n->at;
 	}
 	qsort(at, count, sizeof(*at), by_place);
 	int err = contents_missing(t->s, at, count, &contents);

@@ -130,7 +130,8 @@ static int posts_settle(struct forum *f, int64_t thread, int64_t topic, const st
 {
 	if (were->count == 0 || (were->count == 1 && were->at[0].topic == topic))
 		return OK;
-	return view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
+	int err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
+	return err == OK ? view_run(f->s, VIEW_CHANGE_TOPIC, NULL, "ii", thread, topic) : err;
 }
 
 /* The missing root of a thread has come, and has no parent. */
@@ -313,6 +314,7 @@ static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t p
 	if (added == 1) {
 		a->no = ++f->last_message;
 		f->last_arrival += shown;
+		a->arrival = shown ? f->last_arrival : 0;
 		return OK;
 	}
 	err = row_find(f, a->entry->id, row);
@@ -326,13 +328,14 @@ static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t p
 }
 
 /* Complete a row that was there already. */
-static int row_complete(struct forum *f, const struct arriving *a, int64_t topic, int64_t parent,
+static int row_complete(struct forum *f, struct arriving *a, int64_t topic, int64_t parent,
     int64_t thread, bool shown, const struct row *row)
 {
 	int64_t arrival = row->arrival;
 
 	if (shown && arrival == 0)
 		arrival = ++f->last_arrival;
+	a->arrival = arrival;
 	return row_write(f, a, VIEW_MESSAGE_SET, NULL, row->no, topic, parent, thread, arrival);
 }
 
@@ -344,6 +347,14 @@ int message_record(struct forum *f, struct arriving *a)
 	int err = row_add(f, a, 0, 0, 0, false, &row);
 
 	return err == ERR_EXISTS ? row_complete(f, a, 0, 0, row.thread, false, &row) : err;
+}
+
+int message_arrive(struct forum *f, struct arriving *a)
+{
+	struct row row;
+	int err = row_add(f, a, 0, 0, 0, true, &row);
+
+	return err == ERR_EXISTS ? row_complete(f, a, 0, 0, row.thread, true, &row) : err;
 }
 
 int topic_place(struct forum *f, struct arriving *a)

@@ -298,6 +298,13 @@ static int log_set_checkpoint(
 	return memory_finish(m, mark, memory_notes_put(m, no, checkpoint, right));
 }
 
+/* There are no files. */
+static int scrub(struct store *base)
+{
+	(void)base;
+	return OK;
+}
+
 const struct store_backend store_memory = {
     .name = "memory",
     .open = open_store,
@@ -322,6 +329,7 @@ const struct store_backend store_memory = {
     .wanted = memory_wanted,
     .wanted_count = memory_wanted_count,
     .content_drop = memory_content_drop,
+    .scrub = scrub,
     .inbox_add = memory_inbox_add,
     .inbox_each = memory_inbox_each,
     .inbox_count = memory_inbox_count,

@@ -18,6 +18,7 @@
 enum {
 	FILE_MODE = 0640, /* the group reads; -wal and -shm get the database's mode from SQLite */
 	BUSY_MS = 2000,   /* another process is recovering or resetting the log */
+	SCRUB_MS = 100,   /* a reader is in the middle of something: it is tried again */
 	CHECKPOINT_PAGES = 16000,
 	WAL_BYTES = 64 << 20, /* what a reset leaves of the log file */
 	CACHE_KIB = 16384,
@@ -234,6 +235,19 @@ int sqlite_wal_truncate(struct sqlite_store *s)
 	return rc == SQLITE_OK ? OK : sqlite_error(s, rc);
 }
 
+/* Everything that waits for the writer waits for this too: not for as long as a reader may read. */
+static int scrub(struct store *base)
+{
+	struct sqlite_store *s = inside(base);
+
+	if (s->read_only)
+		return ERR_REFUSED;
+	sqlite3_busy_timeout(s->db, SCRUB_MS);
+	int err = sqlite_wal_truncate(s);
+	sqlite3_busy_timeout(s->db, BUSY_MS);
+	return err;
+}
+
 /* ---- opening ---- */
 
 /* Make the file, so that its mode is ours; durable in its directory before anything is
@@ -440,6 +454,7 @@ const struct store_backend store_sqlite = {
     .wanted = sqlite_wanted,
     .wanted_count = sqlite_wanted_count,
     .content_drop = sqlite_content_drop,
+    .scrub = scrub,
     .inbox_add = sqlite_inbox_add,
     .inbox_each = sqlite_inbox_each,
     .inbox_count = sqlite_inbox_count,

@@ -139,6 +139,11 @@ struct store_backend {
 	int (*content_drop)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], bool erased);
 
+	/* See to it that bytes which were dropped are in none of the files any more. Outside a
+	 * transaction, on the connection that writes. ERR_BUSY while a reader still sees an older
+	 * state: try again later. */
+	int (*scrub)(struct store *s);
+
 	/* The inbox: accepted, not yet sealed. add: ERR_EXISTS by id (`no` gets its number). each:
 	 * from the oldest with no > after. */
 	int (*inbox_add)(struct store *s, const uint8_t id[static ID_LEN], struct bytes message,

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "store/sqlite.h"
@@ -20,18 +21,30 @@
 	" LEFT JOIN person p ON p.no = g.person "
 #define AUTHOR_OF_MESSAGE " LEFT JOIN signer g ON g.no = m.signer" AUTHOR_OF_SIGNER
 
-#define THREAD_MESSAGE \
-	"SELECT m.no, m.parent, m.at, m.kind, m.signer, m.time, m.arrival, t.id, m.id" \
-	" FROM message m LEFT JOIN message t ON t.no = m.topic WHERE "
+/* Of a message m: the AMEND in force, and the ERASE. */
+#define IN_FORCE(target) \
+	"(SELECT message FROM amendment WHERE target = " target " ORDER BY rank DESC LIMIT 1)"
+#define CHANGES "f.at, f.id, w.at, w.id"
+#define CHANGES_OF_MESSAGE \
+	" LEFT JOIN message f ON f.no = " IN_FORCE("m.no") \
+	" LEFT JOIN erasure e ON e.target = m.no LEFT JOIN message w ON w.no = e.message "
 
+#define THREAD_MESSAGE \
+	"SELECT m.no, m.parent, m.at, m.kind, m.signer, m.time, m.arrival, t.id, m.id, " CHANGES \
+	" FROM message m LEFT JOIN message t ON t.no = m.topic" CHANGES_OF_MESSAGE "WHERE "
+
+/* What arrived is a message m that is shown, or a change of one, x. */
 #define ARRIVAL \
 	"SELECT " AUTHOR ", m.at, m.kind, m.time, m.arrival, m.id, t.id, r.id," \
-	" a.no IS NOT NULL AND a.topic IS NULL" \
-	" FROM message m JOIN message t ON t.no = m.topic LEFT JOIN thread h ON h.no = m.thread" \
+	" a.no IS NOT NULL AND a.topic IS NULL, " CHANGES
+#define ARRIVAL_OF_MESSAGE \
+	" LEFT JOIN change c ON c.no = m.no CROSS JOIN message x ON x.no = coalesce(c.target, m.no)" \
+	" CROSS JOIN message t ON t.no = x.topic LEFT JOIN thread h ON h.no = x.thread" \
 	" LEFT JOIN message r ON r.no = h.root LEFT JOIN message a ON a.no = m.parent" \
-	AUTHOR_OF_MESSAGE
+	CHANGES_OF_MESSAGE AUTHOR_OF_MESSAGE
 
 static const char *const statements[VIEW_COUNT] = {
+	[VIEW_FOLDED] = "SELECT sum(folded) FROM log",
 	[VIEW_LAST_NUMBERS] =
 	    "SELECT (SELECT max(no) FROM message), (SELECT max(arrival) FROM message)",
 	[VIEW_MESSAGE_FIND] = "SELECT no, at, thread, topic, arrival FROM message WHERE id = ?1",
@@ -53,6 +66,23 @@ static const char *const statements[VIEW_COUNT] = {
 	    " JOIN origin o ON o.log = a.log",
 	[VIEW_PERSON_FIND] = "SELECT no FROM person WHERE log = ?1 AND identity = ?2",
 	[VIEW_HANDLES] = "SELECT no, handle, skeleton FROM person WHERE handle <> x''",
+	[VIEW_TARGET] =
+	    "SELECT m.no, m.at, m.kind, m.topic, l.digest, e.message, c.target, CASE"
+	    " WHEN m.kind = ?2 THEN (SELECT identity FROM signer WHERE enrol_id = m.id LIMIT 1)"
+	    " WHEN g.class = ?3 THEN g.identity END,"
+	    " EXISTS (SELECT 1 FROM person WHERE no = m.no)"
+	    " FROM message m JOIN log l ON l.no = m.at >> 40 LEFT JOIN signer g ON g.no = m.signer"
+	    " LEFT JOIN erasure e ON e.target = m.no LEFT JOIN change c ON c.no = m.no"
+	    " WHERE m.id = ?1",
+	[VIEW_TEXT] =
+	    "SELECT m.kind, m.parent, coalesce(f.no, m.no), coalesce(f.at, m.at),"
+	    " coalesce(f.id, m.id), f.no IS NULL AND e.target IS NOT NULL FROM message m"
+	    " LEFT JOIN message f ON f.no = " IN_FORCE("m.no")
+	    " LEFT JOIN erasure e ON e.target = m.no WHERE m.no = ?1",
+	[VIEW_MESSAGE_TOPIC] = "SELECT topic FROM message WHERE no = ?1",
+	[VIEW_AMENDMENTS] =
+	    "SELECT m.no, m.at, m.id FROM amendment a JOIN message m ON m.no = a.message"
+	    " WHERE a.target = ?1",
 
 	[VIEW_MESSAGE_ADD] =
 	    "INSERT INTO message (no, id, at, kind, signer, time, lang, topic, parent, thread,"
@@ -82,6 +112,16 @@ static const char *const statements[VIEW_COUNT] = {
 	[VIEW_TITLE_SET] =
 	    "INSERT OR REPLACE INTO title SELECT ?1, ?2, ?3 FROM message"
 	    " WHERE no = ?1 AND topic IS NOT NULL",
+	[VIEW_TITLE_DROP] = "DELETE FROM title WHERE message = ?1",
+	[VIEW_CHANGE_ADD] = "INSERT INTO change VALUES (?1, ?2, ?3, ?4)",
+	[VIEW_CHANGE_TOPIC] =
+	    "UPDATE change SET topic = ?2 WHERE topic <> ?2"
+	    " AND target IN (SELECT no FROM message WHERE thread = ?1)",
+	/* Two successors of one log are a fork; whichever came first must do until it is settled. */
+	[VIEW_AMENDMENT_ADD] = "INSERT OR IGNORE INTO amendment VALUES (?1, ?2, ?3)",
+	[VIEW_AMENDMENT_DROP] = "DELETE FROM amendment WHERE target = ?1 AND message = ?2",
+	[VIEW_AMENDMENTS_DROP] = "DELETE FROM amendment WHERE target = ?1",
+	[VIEW_ERASURE_ADD] = "INSERT OR IGNORE INTO erasure VALUES (?1, ?2)",
 	[VIEW_FOLDED_SET] = "UPDATE log SET folded = ?2 WHERE no = ?1",
 	[VIEW_ORIGIN_ADD] = "INSERT INTO origin VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[VIEW_NODE_ADD] = "INSERT INTO node VALUES (?1, ?2, ?3)",
@@ -128,9 +168,13 @@ static const char *const statements[VIEW_COUNT] = {
 	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
 	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
 	[VIEW_ARRIVALS] =
-	    ARRIVAL "WHERE m.arrival > ?1 AND m.topic IS NOT NULL ORDER BY m.arrival LIMIT ?2",
+	    ARRIVAL " FROM message m" ARRIVAL_OF_MESSAGE
+	    "WHERE m.arrival > ?1 ORDER BY m.arrival LIMIT ?2",
 	[VIEW_ARRIVALS_TOPIC] =
-	    ARRIVAL "WHERE m.arrival > ?1 AND m.topic = ?3 ORDER BY m.arrival LIMIT ?2",
+	    ARRIVAL " FROM (SELECT no, arrival FROM message WHERE topic = ?3 AND arrival > ?1"
+	    " UNION ALL SELECT no, arrival FROM change WHERE topic = ?3 AND arrival > ?1"
+	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
+	    "ORDER BY n.arrival",
 	[VIEW_SIGNER_FIND] =
 	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
 	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER
@@ -143,6 +187,11 @@ static const char *const statements[VIEW_COUNT] = {
 	[VIEW_SKELETON_FIND] =
 	    "SELECT identity, handle FROM person"
 	    " WHERE log = ?1 AND skeleton = ?2 AND skeleton <> x'' ORDER BY +identity LIMIT 1",
+	[VIEW_RESTORED] =
+	    "SELECT x.no, x.at, x.id, m.kind FROM change c JOIN message m ON m.no = c.target"
+	    " JOIN message x ON x.no = coalesce((SELECT message FROM amendment"
+	    "  WHERE target = m.no AND message <> c.no ORDER BY rank DESC LIMIT 1), m.no)"
+	    " WHERE c.no = (SELECT no FROM message WHERE id = ?1) AND c.no = " IN_FORCE("m.no"),
 	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
 
 	[VIEW_DUMP_LOGS] =
@@ -166,8 +215,22 @@ static const char *const statements[VIEW_COUNT] = {
 	    "SELECT m.lang, s.subject, s.text, a.id FROM message m"
 	    " LEFT JOIN title s ON s.message = m.no LEFT JOIN message a ON a.no = m.parent"
 	    " WHERE m.id = ?1",
+	[VIEW_DUMP_CHANGES] =
+	    "SELECT m.id, x.id, t.id, c.arrival IS NOT NULL FROM change c"
+	    " JOIN message m ON m.no = c.no JOIN message x ON x.no = c.target"
+	    " LEFT JOIN message t ON t.no = c.topic ORDER BY m.id",
+	[VIEW_DUMP_AMENDMENTS] =
+	    "SELECT x.id, a.rank, m.id FROM amendment a JOIN message m ON m.no = a.message"
+	    " JOIN message x ON x.no = a.target ORDER BY x.id, a.rank",
+	[VIEW_DUMP_ERASURES] =
+	    "SELECT x.id, m.id FROM erasure e JOIN message m ON m.no = e.message"
+	    " JOIN message x ON x.no = e.target ORDER BY x.id",
 };
 /* clang-format on */
+
+#define TEXT_OF(number) #number
+#define VERSION_TEXT(number) TEXT_OF(number)
+static const char version[] = VERSION_TEXT(VIEWS_VERSION);
 
 static struct sqlite_store *inside(struct store *s)
 {
@@ -175,9 +238,68 @@ static struct sqlite_store *inside(struct store *s)
 	return (struct sqlite_store *)s;
 }
 
-int views_prepare(struct store *s)
+static int make_tables(struct store *s)
 {
 	return sqlite_exec(inside(s), store_views_sql);
+}
+
+/* 1: these views are of this version. */
+static int is_current(struct store *s)
+{
+	struct buffer is = BUFFER_INIT;
+	int err = s->ops->meta_get(s, "views", &is);
+
+	if (err == OK)
+		err = is.failed ? ERR_NOMEM : strcmp(buffer_str(&is), version) == 0;
+	buffer_free(&is);
+	return err == ERR_NOTFOUND ? OK : err;
+}
+
+/* 1: something was folded into them. */
+static int views_drop(struct store *s)
+{
+	int64_t folded = 0;
+	struct view v;
+	int err = sqlite_exec(inside(s),
+	    "DROP TABLE IF EXISTS title; DROP TABLE IF EXISTS change;"
+	    "DROP TABLE IF EXISTS amendment; DROP TABLE IF EXISTS erasure;"
+	    "DROP TABLE IF EXISTS thread; DROP TABLE IF EXISTS place; DROP TABLE IF EXISTS topic;"
+	    "DROP TABLE IF EXISTS origin; DROP TABLE IF EXISTS node; DROP TABLE IF EXISTS signer;"
+	    "DROP TABLE IF EXISTS person; DROP TABLE IF EXISTS admission");
+
+	if (err == OK)
+		err = make_tables(s);
+	if (err == OK)
+		err = view_start(&v, s, VIEW_FOLDED, "");
+	if (err == OK && (err = view_next(&v)) == 1) {
+		folded = view_int(&v, 0);
+		view_end(&v);
+		err = OK;
+	}
+	if (err == OK)
+		err = views_clear(s);
+	if (err == OK)
+		err = s->ops->meta_put(s, "views", bytes_str(version));
+	return err == OK ? folded > 0 : err;
+}
+
+int views_prepare(struct store *s)
+{
+	bool began = !views_writing(s);
+	int err = is_current(s);
+
+	if (err != OK)
+		return err == 1 ? make_tables(s) : err;
+	if (began)
+		err = s->ops->begin(s);
+	if (err != OK)
+		return err;
+	int anew = views_drop(s);
+	if (began && anew >= 0)
+		err = s->ops->commit(s);
+	else if (began)
+		s->ops->rollback(s);
+	return err == OK ? anew : err;
 }
 
 int views_clear(struct store *s)
@@ -192,10 +314,11 @@ int views_clear(struct store *s)
 	    "DELETE FROM message WHERE arrival IS NULL;"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
 	    " topic = NULL, parent = NULL, thread = NULL;"
-	    "DELETE FROM title; DELETE FROM thread; DELETE FROM place; DELETE FROM topic;"
+	    "DELETE FROM title; DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"
+	    "DELETE FROM thread; DELETE FROM place; DELETE FROM topic;"
 	    "DELETE FROM origin; DELETE FROM node; DELETE FROM signer; DELETE FROM person;"
 	    "DELETE FROM admission; UPDATE log SET folded = 0");
-	return err == OK ? views_prepare(s) : err;
+	return err == OK ? make_tables(s) : err;
 }
 
 static int bind(sqlite3_stmt *st, const char *types, va_list ap)

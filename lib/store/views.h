@@ -15,6 +15,7 @@
 /* clang-format off */
 enum view_id {
 	/* Reading, for the fold. */
+	VIEW_FOLDED,          /* -> how many entries of all logs */
 	VIEW_LAST_NUMBERS,    /* -> highest message, highest arrival (0: none) */
 	VIEW_MESSAGE_FIND,    /* id -> no, at, thread, topic, arrival */
 	VIEW_PARENT_FIND,     /* id -> no, thread, topic (NULL: not shown), the thread's
@@ -29,6 +30,13 @@ enum view_id {
 	VIEW_ADMISSIONS,      /* -> by name, by root key, name, root key */
 	VIEW_PERSON_FIND,     /* log, identity -> no */
 	VIEW_HANDLES,         /* -> person, handle, skeleton */
+	VIEW_TARGET,          /* id, ENROL, class of devices -> no, at, kind, topic, log digest,
+	                       * erasure (NULL: none), target of a change (NULL), identity (NULL:
+	                       * not a person's), whether a person is numbered after it */
+	VIEW_TEXT,            /* message -> kind, parent, then of what it is shown with, itself or
+	                       * the AMEND in force: no, at, id; and whether that is erased */
+	VIEW_MESSAGE_TOPIC,   /* message -> topic */
+	VIEW_AMENDMENTS,      /* target -> no, at, id of those that aren't erased */
 
 	/* Writing. */
 	VIEW_MESSAGE_ADD,     /* no, id, at, kind, signer, time, lang, topic, parent, thread,
@@ -47,6 +55,13 @@ enum view_id {
 	VIEW_TOPIC_COUNT,     /* topic, threads, posts: add */
 	VIEW_TOPIC_HERE,      /* topic: it has come */
 	VIEW_TITLE_SET,       /* message, subject, text; nothing if it isn't shown */
+	VIEW_TITLE_DROP,      /* message */
+	VIEW_CHANGE_ADD,      /* no, target, topic or 0, arrival or 0 */
+	VIEW_CHANGE_TOPIC,    /* thread, topic: the changes of its messages */
+	VIEW_AMENDMENT_ADD,   /* target, rank, message */
+	VIEW_AMENDMENT_DROP,  /* target, message */
+	VIEW_AMENDMENTS_DROP, /* target */
+	VIEW_ERASURE_ADD,     /* target, message; nothing if it is erased */
 	VIEW_FOLDED_SET,      /* log, position */
 	VIEW_ORIGIN_ADD,      /* log, organisation, root key, number, previous or 0, its size */
 	VIEW_NODE_ADD,        /* log, position, message */
@@ -57,7 +72,8 @@ enum view_id {
 	VIEW_SKELETON_SET,    /* no, skeleton */
 	VIEW_ADMISSION_ADD,   /* log, name, root key */
 
-	/* Reading, for queries. AUTHOR stands for 9 columns: signer's log digest, organisation,
+	/* Reading, for queries. CHANGES stands for 4 columns: at and id of the AMEND in force, at and
+	 * id of the ERASE (NULL: none). AUTHOR stands for 9 columns: signer's log digest, organisation,
 	 * class, identity, recovery, handle, name, section, and the log's number. */
 	VIEW_RESOLVE,         /* from, to (ids), limit -> id, shown, in a thread */
 	VIEW_MESSAGE_AT,      /* id -> at */
@@ -68,13 +84,15 @@ enum view_id {
 	                       * latest, subject */
 	VIEW_THREAD_FIND,     /* id -> no, thread, topic */
 	VIEW_THREAD_MESSAGES, /* thread -> no, parent, at, kind, signer, time, arrival, topic's id
-	                       * (NULL: not shown), id */
+	                       * (NULL: not shown), id, CHANGES */
 	VIEW_SINGLE,          /* message -> the same */
 	VIEW_ARRIVALS,        /* after, limit -> AUTHOR, at, kind, time, arrival, id, topic's id,
-	                       * root's id, parent missing */
+	                       * root's id, parent missing, CHANGES */
 	VIEW_ARRIVALS_TOPIC,  /* after, limit, topic -> the same */
 	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
 	VIEW_PEOPLE,          /* log, class -> the same */
+	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it
+	                       * weren't, kind of its target */
 	VIEW_SKELETON_FIND,   /* log, skeleton -> identity, handle */
 	VIEW_PREVIOUS,        /* log -> previous (NULL: none) */
 
@@ -87,6 +105,9 @@ enum view_id {
 	VIEW_DUMP_TOPICS,     /* -> ids of topics, here or mentioned */
 	VIEW_DUMP_THREADS,    /* -> ids of roots */
 	VIEW_DUMP_ITEM,       /* id -> lang, subject, text, parent's id */
+	VIEW_DUMP_CHANGES,    /* -> id, target's id, topic's id (NULL), has an arrival */
+	VIEW_DUMP_AMENDMENTS, /* -> target's id, rank, id */
+	VIEW_DUMP_ERASURES,   /* -> target's id, id of the ERASE */
 
 	VIEW_COUNT,
 };
@@ -97,6 +118,10 @@ enum view_id {
 #define SIGNER_COLUMNS_COUNT 10
 #define AUTHOR_COLUMNS_COUNT 9
 
+/* What tables there are, and what the fold writes into them: views of another version are thrown
+ * away. Version 1 knew no amendments. */
+#define VIEWS_VERSION 2
+
 /* A statement under way, taken from those that the connection keeps; a second run at the same time
  * has one of its own. */
 struct view {
@@ -105,8 +130,9 @@ struct view {
 	enum view_id id;
 };
 
-/* Create what is not there. The relay's writer does it at start, outside a transaction or within
- * one. */
+/* Create what is not there, and throw away what another version made (arrival numbers stay): returns
+ * 1 when logs are to be folded again for that. The relay's writer does it at start, outside a
+ * transaction or within one; a forum that exists already would not notice. */
 int views_prepare(struct store *s);
 
 /* Empty everything but ids with an arrival number, their numbers, and those; and set the positions

@@ -24,6 +24,10 @@ struct entry {
 	uint64_t index; /* set by world_put() */
 	bool shown;     /* a valid TOPIC or POST with effect */
 	bool valid;
+	/* What model_changes() finds out. */
+	const struct entry *about;   /* of an AMEND or ERASE with effect: TOPIC, POST or ENROL */
+	const struct entry *amended; /* the AMEND in force */
+	const struct entry *erased;  /* the ERASE */
 };
 
 struct world_log {

@@ -117,11 +117,16 @@ static inline void node_content(struct node *n, size_t which)
 
 	if (e->given != GIVEN || n->has[which] || e->index >= n->stored[e->log])
 		return;
-	assert_ok(s->ops->content_put(
-	    s, n->no[e->log], e->index, e->in.id, e->salt, buffer_bytes(&e->content)));
+	n->has[which] = true;
+	int err = s->ops->content_put(
+	    s, n->no[e->log], e->index, e->in.id, e->salt, buffer_bytes(&e->content));
+	if (err == ERR_REFUSED) { /* erased already */
+		assert_ok(s->ops->content_drop(s, n->no[e->log], e->index, e->in.id, false));
+		return;
+	}
+	assert_ok(err);
 	assert_ok(forum_content(
 	    n->forum, n->no[e->log], e->index, e->in.message, e->in.id, buffer_bytes(&e->content)));
-	n->has[which] = true;
 }
 
 /* One random step, in a transaction that may be rolled back. */

@@ -7,7 +7,7 @@
 #include "forum_fixture.h"
 
 enum { A, A2, B, C, D }; /* A2 succeeds A; D is hostile */
-enum { DEVICES = 4, POSTS = 220 };
+enum { DEVICES = 4, POSTS = 220, CHANGES = 40 };
 
 static inline struct key device(int log, int n)
 {
@@ -205,6 +205,217 @@ static inline void registrar_replace(struct world *w, int log)
 	l->registrar = old;
 }
 
+/* ---- amendments and erasures ---- */
+
+static inline int home_of(int log)
+{
+	return log == A2 ? A : log;
+}
+
+/* Whose device signed this: the first of its identity's; -1: nobody's. */
+static inline int owner_of(const struct world *w, const struct entry *e)
+{
+	const uint8_t *key = e->in.header.signer;
+	struct key late = fixture_key(0x7a); /* A2's, for the first person of A */
+
+	for (int n = 0; n < DEVICES; n++) {
+		struct key k = device(home_of(e->log), n);
+		if (memcmp(k.public, key, KEY_LEN) == 0)
+			return n < 3 ? 0 : 3;
+	}
+	(void)w;
+	return e->log == A2 && memcmp(late.public, key, KEY_LEN) == 0 ? 0 : -1;
+}
+
+static inline struct entry *change_make(struct world *w, int log, const struct key *by,
+    uint64_t sequence, uint32_t kind, const struct ref *ref, struct bytes content, enum given given)
+{
+	struct target_body b = {.target = *ref};
+	struct buffer body = BUFFER_INIT;
+
+	assert_ok(kind == KIND_AMEND ? amend_body_encode(&body, &b) : erase_body_encode(&body, &b));
+	struct entry *e = world_make(w, log,
+	    (struct recipe){.by = by,
+		.sequence = sequence,
+		.kind = kind,
+		.body = buffer_bytes(&body),
+		.content = content,
+		.given = given});
+	buffer_free(&body);
+	return e;
+}
+
+static inline struct ref ref_to(const struct world *w, const struct entry *e)
+{
+	struct ref ref = {.present = true};
+
+	memcpy(ref.log, w->logs[e->log].binding.digest, DIGEST_LEN);
+	memcpy(ref.id, e->in.id, ID_LEN);
+	return ref;
+}
+
+/* Something to change: mostly what may be, few things often. */
+static inline const struct entry *target_random(struct world *w, int log)
+{
+	int of = log == A2 && world_random(w, 2) == 0 ? A : log;
+	const struct world_log *l = &w->logs[of];
+
+	switch (world_random(w, 12)) {
+	case 0:
+		return w->all[world_random(w, w->count)];
+	case 1:
+		/* The people whose profiles no test asks for. */
+		return of == D   ? l->entries[world_random(w, 2) == 0 ? 1 : 4]
+		       : of == C ? l->entries[4]
+				 : l->entries[2];
+	case 2:
+	case 3:
+	case 4:
+		return l->entries[l->count - 1 - world_random(w, l->count < 20 ? l->count : 20)];
+	case 5:
+		for (size_t i = 0; i < l->count; i++)
+			if (l->entries[i]->in.header.kind == KIND_TOPIC)
+				return l->entries[i];
+		/* fall through */
+	default:
+		return l->entries[l->count / 2 + world_random(w, l->count / 6)];
+	}
+}
+
+static inline void changes_put(struct world *w, int log, uint64_t sequence)
+{
+	struct world_log *l = &w->logs[log];
+	struct buffer room = BUFFER_INIT;
+	char subject[32];
+
+	for (size_t i = 0; i < CHANGES; i++) {
+		const struct entry *target = target_random(w, log);
+		struct key by = device(home_of(log), world_random(w, 5) == 0 ? 3 : (int)(i % 2));
+		struct ref ref = ref_to(w, target);
+		bool erase = world_random(w, 4) == 0;
+		enum given given = world_random(w, 5) == 0 ? NEVER : GIVEN;
+		struct bytes content = {0};
+
+		if (world_random(w, 20) == 0)
+			ref.log[0] ^= 1;
+		if (world_random(w, 30) == 0)
+			ref.id[0] ^= 1;
+		snprintf(subject, sizeof(subject), "changed%zu", i);
+		if (!erase && target->in.header.kind == KIND_ENROL)
+			content = world_profile(&room, subject, subject);
+		else if (!erase)
+			content = world_text(&room, subject, "in other words");
+		if (!erase && world_random(w, 12) == 0)
+			content = bytes_str("\xff no content");
+		if (erase && world_random(w, 3) == 0)
+			world_put(w, change_make(w, log, &l->registrar, ++l->registrar_sequence,
+					 KIND_ERASE, &ref, content, NO_CONTENT));
+		else
+			world_put(w,
+			    change_make(w, log, &by, sequence + i, erase ? KIND_ERASE : KIND_AMEND,
+				&ref, content, erase ? NO_CONTENT : given));
+	}
+	buffer_free(&room);
+}
+
+/* The valid message that a change names, if it stands in a log that counts and had an effect. */
+static inline struct entry *model_target(struct world *w, const struct entry *e)
+{
+	struct target_body b;
+
+	assert_ok(e->in.header.kind == KIND_AMEND ? amend_body_parse(e->in.header.body, &b)
+						  : erase_body_parse(e->in.header.body, &b));
+	for (size_t i = 0; i < w->count; i++) {
+		struct entry *t = w->all[i];
+		bool before = t->log == e->log ? t->index < e->index
+					       : w->logs[e->log].previous == t->log;
+		if (!before || !t->valid || memcmp(t->in.id, b.target.id, ID_LEN) != 0 ||
+		    memcmp(w->logs[t->log].binding.digest, b.target.log, DIGEST_LEN) != 0)
+			continue;
+		switch (t->in.header.kind) {
+		case KIND_TOPIC:
+		case KIND_POST:
+			return t->shown ? t : NULL;
+		case KIND_AMEND:
+			return t->about != NULL ? t : NULL;
+		case KIND_ENROL:
+			return t;
+		default:
+			return NULL;
+		}
+	}
+	return NULL;
+}
+
+/* The device that an ENROL of people_put() is for, by where it stands; its person's first. */
+static inline int enrolled(const struct entry *t)
+{
+	return t->index >= 1 && t->index <= 3 ? 0 : t->index == 4 ? 3 : -2;
+}
+
+/* The AMEND in force: the latest that has an effect and wasn't erased. */
+static inline void model_force(struct world *w, struct entry *t)
+{
+	t->amended = NULL;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct entry *e = w->all[i];
+		if (e->about != t || e->in.header.kind != KIND_AMEND || e->erased != NULL)
+			continue;
+		if (t->amended == NULL || e->log > t->amended->log ||
+		    (e->log == t->amended->log && e->index > t->amended->index))
+			t->amended = e;
+	}
+}
+
+static inline void model_change(struct world *w, struct entry *e)
+{
+	struct entry *t = model_target(w, e);
+	bool amend = e->in.header.kind == KIND_AMEND;
+	bool registrar = memcmp(e->in.header.signer, w->logs[e->log].registrar.public, KEY_LEN) ==
+			 0;
+
+	if (t == NULL || (amend && registrar))
+		return;
+	bool profile = t->in.header.kind == KIND_ENROL;
+	int owner = profile ? enrolled(t) : owner_of(w, t);
+	bool first = profile && (t->index == 1 || t->index == 4);
+	if (!registrar && (owner < 0 || owner != owner_of(w, e)))
+		return;
+	if (amend && (t->in.header.kind == KIND_AMEND || (profile && !first)))
+		return;
+	struct entry *about = t->about != NULL ? (struct entry *)(uintptr_t)t->about : t;
+	e->about = about;
+	if (amend && about->erased != NULL && !profile)
+		e->erased = about->erased;
+	if (!amend) {
+		for (size_t i = 0; i < w->count; i++) {
+			struct entry *a = w->all[i];
+			bool along = a == t || (t == about && a->about == about && a->valid &&
+						   a->in.header.kind == KIND_AMEND);
+			if (along && a->erased == NULL)
+				a->erased = e;
+		}
+	}
+	model_force(w, about);
+}
+
+static inline void model_changes(struct world *w)
+{
+	for (int log = 0; log < WORLD_LOGS; log++)
+		for (size_t i = 0; i < w->logs[log].count; i++) {
+			struct entry *e = w->logs[log].entries[i];
+			if (e->valid &&
+			    (e->in.header.kind == KIND_AMEND || e->in.header.kind == KIND_ERASE))
+				model_change(w, e);
+		}
+}
+
+/* Whose content is shown; NULL: it was erased. */
+static inline const struct entry *model_text(const struct entry *e)
+{
+	return e->amended != NULL ? e->amended : e->erased != NULL ? NULL : e;
+}
+
 static inline struct entry *topic_put(struct world *w, int log, const struct key *by,
     uint64_t sequence, const char *title, enum given given)
 {
@@ -283,6 +494,7 @@ static inline struct world *world_build(uint64_t seed)
 	for (int i = 0; i < 4; i++) {
 		posts_put(w, logs[i], posts, POSTS);
 		oddities_put(w, logs[i], topics[i], posts[i]);
+		changes_put(w, logs[i], UINT64_C(1) << 45);
 	}
 	for (size_t i = 1; i < 12; i++)
 		world_put(w,
@@ -311,6 +523,8 @@ static inline struct world *world_build(uint64_t seed)
 		posts[i] = post_random(w, A2, topics, 5, 3000 + 3 * i + i % 2);
 	}
 	posts_put(w, A2, posts, 30);
+	changes_put(w, A2, UINT64_C(1) << 45);
+	model_changes(w);
 	buffer_free(&room);
 	return w;
 }

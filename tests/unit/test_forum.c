@@ -30,6 +30,12 @@ static int see_item(void *ctx, const struct item_row *row)
 	assert_memory_equal(row->topic, model_topic(seen->w, e), ID_LEN);
 	assert_int_equal(row->parent_missing,
 	    e->in.header.parent.present && world_find(seen->w, e->in.header.parent.id) == NULL);
+	assert_int_equal(row->amendment.present, e->amended != NULL);
+	if (e->amended != NULL)
+		assert_memory_equal(row->amendment.id, e->amended->in.id, ID_LEN);
+	assert_int_equal(row->erasure.present, e->erased != NULL);
+	if (e->erased != NULL)
+		assert_memory_equal(row->erasure.id, e->erased->in.id, ID_LEN);
 	seen->items[seen->count] = e;
 	seen->depths[seen->count++] = row->depth;
 	return OK;
@@ -80,16 +86,25 @@ static void check_thread(struct node *n, const struct entry *e)
 	for (size_t i = 0; i < seen.count; i++) {
 		assert_ptr_equal(seen.items[i], want.items[i]);
 		assert_int_equal(seen.depths[i], want.depths[i]);
-		want_missing += want.items[i]->given == NEVER;
+		const struct entry *text = model_text(want.items[i]);
+		want_missing += text != NULL && text->given == NEVER;
 	}
 	assert_int_equal(missing, want_missing + (world_find(n->w, root) == NULL));
+}
+
+static const struct entry *change_find(const struct world *w, const uint8_t id[static ID_LEN])
+{
+	for (size_t i = 0; i < w->count; i++)
+		if (w->all[i]->about != NULL && memcmp(w->all[i]->in.id, id, ID_LEN) == 0)
+			return w->all[i];
+	return NULL;
 }
 
 struct listing {
 	struct node *n;
 	const uint8_t *topic;
 	uint64_t latest;
-	size_t threads, posts, items;
+	size_t threads, posts, items, changes;
 };
 
 static int see_thread(void *ctx, const struct thread_row *row)
@@ -117,8 +132,9 @@ static int see_thread(void *ctx, const struct thread_row *row)
 	assert_int_equal(row->latest, latest);
 	if (root != NULL) {
 		struct content c;
-		bool reads = root->given == GIVEN &&
-			     content_parse(buffer_bytes(&root->content), &c) == OK;
+		const struct entry *text = model_text(root);
+		bool reads = text != NULL && text->given == GIVEN &&
+			     content_parse(buffer_bytes(&text->content), &c) == OK;
 		assert_true(bytes_equal(row->subject, reads ? c.subject : (struct bytes){0}));
 		assert_true(bytes_equal(row->lang, root->in.header.lang));
 		assert_int_equal(row->time, root->in.header.time);
@@ -134,6 +150,17 @@ static int see_topic_item(void *ctx, const struct item_row *row)
 {
 	struct listing *l = ctx;
 	assert_memory_equal(row->topic, l->topic, ID_LEN);
+	if (row->kind == KIND_AMEND || row->kind == KIND_ERASE) {
+		const struct entry *e = change_find(l->n->w, row->id);
+		unsigned depth;
+		assert_non_null(e);
+		assert_memory_equal(row->topic, model_topic(l->n->w, e->about), ID_LEN);
+		assert_memory_equal(row->thread, model_root(l->n->w, e->about, &depth), ID_LEN);
+		assert_int_equal(row->erasure.present, e->erased != NULL);
+		assert_false(row->parent_missing || row->amendment.present);
+		l->changes++;
+		return OK;
+	}
 	l->items++;
 	return OK;
 }
@@ -150,8 +177,17 @@ static int see_topic(void *ctx, const struct topic_row *row)
 	assert_int_equal(row->posts, inner.posts);
 	assert_ok(query_arrivals(l->n->store.s, 0, row->id, SIZE_MAX, see_topic_item, &inner));
 	assert_int_equal(inner.items, inner.posts + 1);
+	const struct entry *text = model_text(e);
+	struct content c;
+	bool reads = text != NULL && text->given == GIVEN &&
+		     content_parse(buffer_bytes(&text->content), &c) == OK;
+	assert_true(bytes_equal(row->title, reads ? c.subject : (struct bytes){0}));
+	assert_true(bytes_equal(row->description, reads ? c.text : (struct bytes){0}));
+	if (reads)
+		content_clear(&c);
 	l->threads++;
 	l->posts += inner.posts;
+	l->changes += inner.changes;
 	return OK;
 }
 
@@ -171,6 +207,34 @@ static uint64_t count_shown(const struct world *w, uint32_t kind)
 	for (size_t i = 0; i < w->count; i++)
 		n += w->all[i]->shown && w->all[i]->in.header.kind == kind;
 	return n;
+}
+
+/* AMENDs and ERASEs of what is shown; all in topics that are here, or not only those. */
+static uint64_t count_changes(const struct world *w, bool all)
+{
+	uint64_t n = 0;
+	for (size_t i = 0; i < w->count; i++) {
+		const struct entry *about = w->all[i]->about;
+		if (about == NULL || !about->shown)
+			continue;
+		const struct entry *topic = world_find(w, model_topic(w, about));
+		n += all || (topic != NULL && topic->in.header.kind == KIND_TOPIC);
+	}
+	return n;
+}
+
+/* What is erased is not held, and not wanted. */
+static void check_contents(struct node *n, const struct entry *e)
+{
+	struct store *s = n->store.s;
+	int err = s->ops->content_get(s, n->no[e->log], e->index, e->in.id, NULL, NULL);
+
+	if (e->erased != NULL) {
+		assert_int_equal(err, ERR_REFUSED);
+		check_unwanted(n, e);
+	} else if (e->in.header.has_commitment) {
+		assert_int_equal(err, e->given == GIVEN ? OK : ERR_NOTFOUND);
+	}
 }
 
 static void check_model(struct node *n)
@@ -197,6 +261,7 @@ static void check_model(struct node *n)
 		assert_ok(found);
 		assert_int_equal(log, n->no[e->log]);
 		assert_int_equal(index, e->index);
+		check_contents(n, e);
 		if (!e->shown)
 			continue;
 		check_thread(n, e);
@@ -208,6 +273,8 @@ static void check_model(struct node *n)
 	}
 	assert_int_equal(topics.posts + elsewhere, count_shown(w, KIND_POST));
 	assert_true(elsewhere > 0);
+	assert_int_equal(topics.changes, count_changes(w, false));
+	assert_true(topics.changes > 20);
 	assert_true(topics.posts > 100);
 }
 
@@ -253,8 +320,9 @@ static void test_straight_is_the_model(void **state)
 		assert_int_equal(lines_with(&dump, "person "), 10);
 		assert_true(lines_with(&dump, "item kind=6 ") == count_shown(w, KIND_POST));
 		arrivals_of(&n, &arrivals);
-		assert_int_equal(
-		    arrivals.count, count_shown(w, KIND_POST) + count_shown(w, KIND_TOPIC));
+		assert_int_equal(arrivals.count, count_shown(w, KIND_POST) +
+						     count_shown(w, KIND_TOPIC) +
+						     count_changes(w, true));
 		assert_ok(query_last_arrival(n.store.s, &last));
 		assert_int_equal(last, arrivals.count);
 		check_reader(&n, &dump);

@@ -3,7 +3,8 @@
 -- time.
 --
 -- A message's 32 bytes of id stand here once; everything else refers to it by its number. All
--- statements may be run again on a store that has these tables.
+-- statements may be run again on a store that has these tables. Whoever changes a table, or what the
+-- fold writes, raises VIEWS_VERSION (views.h): an older store's views are then made anew.
 
 -- Every valid message, and every id that a shown one mentions as its topic or parent.
 CREATE TABLE IF NOT EXISTS message (
@@ -28,6 +29,31 @@ CREATE TABLE IF NOT EXISTS title (
 	message INTEGER PRIMARY KEY,
 	subject BLOB NOT NULL,
 	text BLOB NOT NULL              -- of a topic: its description
+);
+
+-- AMEND and ERASE messages that have an effect, and what they are about in the end: a TOPIC, a POST,
+-- or the ENROL that began an identity. Of the latter nothing is shown.
+CREATE TABLE IF NOT EXISTS change (
+	no INTEGER PRIMARY KEY,         -- a message
+	target INTEGER NOT NULL,        -- a message
+	topic INTEGER,                  -- that the target stands in; NULL: nothing is shown
+	arrival INTEGER                 -- as in message
+);
+CREATE INDEX IF NOT EXISTS change_target ON change (target);
+CREATE INDEX IF NOT EXISTS change_topic ON change (topic, arrival) WHERE topic IS NOT NULL;
+
+-- Of those the AMENDs that aren't erased: the one that ranks highest is in force.
+CREATE TABLE IF NOT EXISTS amendment (
+	target INTEGER NOT NULL,        -- a message
+	rank INTEGER NOT NULL,          -- log's N << 40 | index
+	message INTEGER NOT NULL,
+	PRIMARY KEY (target, rank)
+) WITHOUT ROWID;
+
+-- Messages whose content was erased.
+CREATE TABLE IF NOT EXISTS erasure (
+	target INTEGER PRIMARY KEY,     -- a message
+	message INTEGER NOT NULL        -- the ERASE: of that, or of what the AMEND was about
 );
 
 -- Posts that hang together. Numbered after the message that began it, which need not stay the root.
@@ -92,6 +118,7 @@ CREATE TABLE IF NOT EXISTS signer (
 	last_id BLOB NOT NULL,
 	UNIQUE (log, key)
 );
+CREATE INDEX IF NOT EXISTS signer_enrol ON signer (enrol_id);
 
 -- Identities, numbered after the message that enrolled them first.
 CREATE TABLE IF NOT EXISTS person (
