@@ -166,107 +166,21 @@ static void mark_done(struct store_job *job)
 
 /* ---- checks ---- */
 
-/* Somebody else's enrolment under such a handle that was accepted, and that the views don't know
- * yet. */
-struct clash {
-	const struct enrolling *e;
-	bool found;
-};
-
-static void clash_look(struct clash *k, struct bytes message, struct bytes content)
+bool enrol_claims(
+    const struct relay *r, const uint8_t identity[static IDENTITY_LEN], const char *skeleton)
 {
-	char handle[HANDLE_MAX + 1], skeleton[SKELETON_MAX + 1];
-	struct enrol_body b;
-	struct content c;
-	struct header h;
-
-	if (message_parse(message, &h) != OK || h.kind != KIND_ENROL ||
-	    enrol_body_parse(h.body, &b) != OK ||
-	    memcmp(b.identity, k->e->identity, IDENTITY_LEN) == 0)
-		return;
-	if (content_parse(content, &c) == OK && c.profile.present &&
-	    handle_prepare(handle, c.profile.handle, NULL) == OK &&
-	    handle_skeleton(skeleton, handle, NULL) == OK)
-		k->found |= strcmp(skeleton, k->e->skeleton) == 0;
-	content_clear(&c);
+	for (const struct enrolling *e = r->enrolling; e; e = e->next) {
+		if (strcmp(e->skeleton, skeleton) == 0 &&
+		    memcmp(e->identity, identity, IDENTITY_LEN) != 0)
+			return true;
+	}
+	return false;
 }
 
-static int clash_row(void *ctx, const struct store_inbox *row)
+static const char *profile_check(struct enrolling *e)
 {
-	clash_look(ctx, row->message, row->content);
-	return OK;
-}
-
-static bool handle_waits(const struct enrolling *e)
-{
-	struct relay *r = e->relay;
-	struct clash k = {e, false};
-	struct buffer content = BUFFER_INIT;
-	uint8_t salt[SALT_LEN];
-
-	if (r->own->folded >= r->next_index)
-		return false;
-	for (const struct waiting *w = r->inbox; w && w->sealed; w = w->next) {
-		buffer_reset(&content);
-		if (w->index >= r->own->folded && r->reader->ops->content_get(r->reader, r->own->no,
-						      w->index, w->id, salt, &content) == OK)
-			clash_look(&k, buffer_bytes(&w->message), buffer_bytes(&content));
-	}
-	buffer_free(&content);
-	return r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, clash_row, &k) != OK || k.found;
-}
-
-/* The profile's handle: prepared, and not to be taken for another of this organisation. */
-static const char *handle_check(struct enrolling *e)
-{
-	struct relay *r = e->relay;
-	uint8_t identity[IDENTITY_LEN];
-	static char text[256];
-	char other[65];
-	const char *why = NULL;
-	struct content c;
-	struct bytes wanted;
-	int err = content_parse(buffer_bytes(&e->content), &c);
-
-	if (err || !c.profile.present) {
-		content_clear(&c);
-		return "the enrolment holds no profile";
-	}
-	wanted = c.profile.handle;
-	err = handle_prepare(e->handle, wanted, &why);
-	if (!err && !bytes_equal(wanted, bytes_str(e->handle))) {
-		snprintf(text, sizeof text, "the handle is not in its prepared form, which is %s",
-		    e->handle);
-		why = text;
-		err = ERR_TEXT;
-	}
-	content_clear(&c);
-	if (!err)
-		err = handle_skeleton(e->skeleton, e->handle, &why);
-	if (err && why != text) {
-		snprintf(text, sizeof text, "the handle%s%s can't be used: %s",
-		    *e->handle ? " " : "", e->handle, why ? why : error_text(err));
-		return text;
-	}
-	if (err)
-		return text;
-	if (query_skeleton(r->reader, r->own->no, e->skeleton, identity, other) == OK &&
-	    memcmp(identity, e->identity, IDENTITY_LEN) != 0) {
-		if (strcmp(other, e->handle) == 0)
-			snprintf(text, sizeof text, "the handle %s is taken", e->handle);
-		else
-			snprintf(text, sizeof text, "the handle %s looks like %s, which exists",
-			    e->handle, other);
-		return text;
-	}
-	for (struct enrolling *o = r->enrolling; o; o = o->next) {
-		if (o != e && strcmp(o->skeleton, e->skeleton) == 0 &&
-		    memcmp(o->identity, e->identity, IDENTITY_LEN) != 0)
-			return "somebody is being enrolled under such a handle right now";
-	}
-	if (r->own->folded < r->recall)
-		return "this node is still reading who is enrolled; try again later";
-	return handle_waits(e) ? "somebody has just been enrolled under such a handle" : NULL;
+	return handle_check(
+	    e->relay, buffer_bytes(&e->content), e->identity, e->handle, e->skeleton);
 }
 
 /* Read a request into a new struct enrolling, linked; NULL after it was refused. */
@@ -328,7 +242,7 @@ static bool answered_before(struct enrolling *e)
 		    "that device key is enrolled already, for somebody else");
 		return true;
 	}
-	handle_check(e); /* fills in the handle */
+	profile_check(e); /* fills in the handle */
 	answer(e, known->enrol_id);
 	return true;
 }
@@ -381,7 +295,7 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 			return;
 		}
 	}
-	why = handle_check(e);
+	why = profile_check(e);
 	if (why) {
 		refuse(e, CONVENE__CODE__HANDLE, why);
 		return;
@@ -407,7 +321,7 @@ void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done
 	e->by_operator = true;
 	if (answered_before(e))
 		return;
-	why = handle_check(e);
+	why = profile_check(e);
 	if (why)
 		refuse(e, CONVENE__CODE__HANDLE, why);
 	else

@@ -8,8 +8,37 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
+#include "msg/body.h"
 
-void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message)
+static void waiting_read(struct relay *r, struct waiting *w, struct bytes content)
+{
+	struct target_body b;
+	struct header h;
+	int err = message_parse(buffer_bytes(&w->message), &h);
+
+	if (err)
+		return;
+	w->kind = h.kind;
+	if (h.kind == KIND_AMEND)
+		err = amend_body_parse(h.body, &b);
+	else if (h.kind == KIND_ERASE)
+		err = erase_body_parse(h.body, &b);
+	else
+		err = ERR_UNKNOWN_KIND;
+	if (!err)
+		memcpy(w->target, b.target.id, ID_LEN);
+	handle_claim(r, w, &h, content);
+}
+
+void waiting_free(struct waiting *w)
+{
+	buffer_free(&w->message);
+	free(w->skeleton);
+	free(w);
+}
+
+void inbox_add(
+    struct relay *r, const uint8_t id[static ID_LEN], struct bytes message, struct bytes content)
 {
 	struct waiting *w = calloc(1, sizeof *w);
 
@@ -18,12 +47,13 @@ void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes me
 	if (!w || w->message.failed)
 		abort(); /* the roster has it already: only a fresh start makes this right */
 	memcpy(w->id, id, ID_LEN);
+	waiting_read(r, w, content);
 	*r->inbox_last = w;
 	r->inbox_last = &w->next;
 	r->inbox_count++;
 }
 
-static struct waiting *waiting_find(struct relay *r, const uint8_t id[static ID_LEN])
+struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN])
 {
 	struct waiting *w = r->inbox;
 
@@ -34,7 +64,7 @@ static struct waiting *waiting_find(struct relay *r, const uint8_t id[static ID_
 
 int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index)
 {
-	struct waiting *w = waiting_find(r, id);
+	struct waiting *w = inbox_find(r, id);
 	uint32_t no;
 
 	*index = 0;
@@ -101,7 +131,7 @@ static int load_row(void *ctx, const struct store_inbox *row)
 
 	if (err)
 		return err;
-	inbox_add(r, row->id, row->message);
+	inbox_add(r, row->id, row->message, row->content);
 	r->inbox_durable++;
 	return OK;
 }
@@ -206,8 +236,7 @@ void inbox_free(struct relay *r)
 	while (r->inbox) {
 		struct waiting *next = r->inbox->next;
 
-		buffer_free(&r->inbox->message);
-		free(r->inbox);
+		waiting_free(r->inbox);
 		r->inbox = next;
 	}
 	roster_free(r->roster);

@@ -26,6 +26,7 @@ struct submission {
 	uint32_t status, code;
 	uint64_t index;
 	const char *text;
+	char *why; /* the text, when it was made for this one */
 };
 
 struct batch {
@@ -50,6 +51,7 @@ static void batch_free(struct batch *b)
 	for (size_t i = 0; i < b->count; i++) {
 		buffer_free(&b->list[i].message);
 		buffer_free(&b->list[i].content);
+		free(b->list[i].why);
 	}
 	b->relay->held_bytes -= b->bytes;
 	free(b->list);
@@ -171,6 +173,21 @@ static void refuse_verdict(struct submission *s, const struct verdict *v)
 	}
 }
 
+/* An AMEND or ERASE: is there something that it may be about? */
+static bool refuse_target(struct relay *r, struct submission *s, const struct verdict *v)
+{
+	const char *text = NULL;
+	uint32_t code = 0;
+
+	if (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE)
+		code = amend_check(r, &s->header, v, buffer_bytes(&s->content), &text);
+	if (!code)
+		return false;
+	s->why = strdup(text);
+	refuse(s, code, s->why ? s->why : "out of memory");
+	return true;
+}
+
 /* Decide about one message, and take it into the roster if it is accepted. */
 static void admit(struct relay *r, struct submission *s, bool trusted)
 {
@@ -205,12 +222,6 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		    "the message is dated more than ten minutes ahead; is the clock right?");
 		return;
 	}
-	if (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE) {
-		/* Others' are stored and relayed. To accept one here would promise what is not done
-		 * yet: that a text changes, or goes. */
-		refuse(s, CONVENE__CODE__UNKNOWN_KIND, "this node does not amend or erase yet");
-		return;
-	}
 	memcpy(e.id, s->id, ID_LEN);
 	roster_check(r->roster, &e, &v);
 	if (!v.valid || !v.effect) {
@@ -225,6 +236,8 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	} else if (s->committed) {
 		refuse(s, CONVENE__CODE__BAD_COMMITMENT,
 		    "content and salt are not those that the message commits to");
+	} else if (refuse_target(r, s, &v)) {
+		return;
 	} else if (r->stopping) {
 		refuse(s, CONVENE__CODE__SHUTTING_DOWN, "this node is stopping");
 	} else if (r->inbox_count >= r->conf->limits.inbox) {
@@ -360,7 +373,7 @@ static void batch_admit(struct batch *b)
 		wait |= s->status == CONVENE__STATUS__ACCEPTED;
 		s->fresh = r->next_index != before;
 		if (s->fresh) {
-			inbox_add(r, s->id, buffer_bytes(&s->message));
+			inbox_add(r, s->id, buffer_bytes(&s->message), buffer_bytes(&s->content));
 			b->accepted++;
 		}
 	}

@@ -6,7 +6,8 @@
 #include "daemon/relay/state.h"
 
 /* inbox.c: a message was taken into the roster: it waits to be sealed, behind those before it. */
-void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message);
+void inbox_add(
+    struct relay *r, const uint8_t id[static ID_LEN], struct bytes message, struct bytes content);
 /* Is there more room on the disk than limits.free_mib? */
 bool inbox_room(const struct relay *r);
 

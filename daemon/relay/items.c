@@ -12,41 +12,80 @@
 	    4) /* but not where the contents of one thread would fill the connection */
 #define LEAN_MAX 256
 
-static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
+/* The text that is shown: of the entry itself, or of the AMEND in force. */
+static void text_fill(struct answer *a, Convene__Item *m, struct bytes message, uint32_t no,
+    uint64_t index, const uint8_t id[static ID_LEN])
+{
+	struct store *s = a->session->relay->reader;
+	struct buffer content = BUFFER_INIT;
+	uint8_t salt[SALT_LEN];
+	struct header h;
+	int got;
+
+	m->content_state = CONVENE__CONTENT_STATE__CONTENT_NONE_NEEDED;
+	if (message_parse(message, &h) != OK || !h.has_commitment)
+		return;
+	got = s->ops->content_get(s, no, index, id, salt, &content);
+	if (got == ERR_REFUSED) {
+		m->content_state = CONVENE__CONTENT_STATE__CONTENT_ERASED;
+	} else if (got != OK) {
+		m->content_state = CONVENE__CONTENT_STATE__CONTENT_MISSING;
+	} else if (content.len > (a->lean ? LEAN_MAX : INLINE_MAX)) {
+		m->content_state = CONVENE__CONTENT_STATE__CONTENT_LARGE;
+	} else {
+		m->content_state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
+		m->salt = answer_copy(a, salt, SALT_LEN);
+		m->content = answer_copy(a, content.data, content.len);
+	}
+	buffer_free(&content);
+}
+
+/* The AMEND or ERASE of an item, and its log's name where that is another. */
+static int change_fill(struct answer *a, const struct item_row *row, const struct item_ref *ref,
+    ProtobufCBinaryData *message, uint64_t *index, ProtobufCBinaryData *log)
 {
 	struct relay *r = a->session->relay;
-	struct relay_log *l = log_by_no(r, row->log_no);
-	struct buffer entry = BUFFER_INIT, content = BUFFER_INIT;
-	uint8_t salt[SALT_LEN];
+	struct relay_log *l = log_by_no(r, ref->log_no);
+	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
-	struct header h;
+	int err = l ? log_entry(r, ref->log_no, ref->index, &entry, &leaf) : ERR_STORE;
+
+	if (!err) {
+		*message = answer_copy(a, leaf.data, leaf.len);
+		*index = ref->index;
+		if (ref->log_no != row->log_no)
+			*log = answer_str(a, l->credential.binding.log_name);
+	}
+	buffer_free(&entry);
+	return err;
+}
+
+static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
+{
+	const struct item_ref *f = &row->amendment;
+	struct relay *r = a->session->relay;
+	struct relay_log *l = log_by_no(r, row->log_no);
+	struct buffer entry = BUFFER_INIT;
+	struct bytes leaf;
 	int err = l ? log_entry(r, row->log_no, row->index, &entry, &leaf) : ERR_STORE;
 
+	convene__item__init(m);
+	if (!err && f->present)
+		err = change_fill(a, row, f, &m->amendment, &m->amendment_index, &m->amendment_log);
+	if (!err && row->erasure.present)
+		err = change_fill(
+		    a, row, &row->erasure, &m->erasure, &m->erasure_index, &m->erasure_log);
 	if (err) {
 		buffer_free(&entry);
 		return err;
 	}
-	convene__item__init(m);
 	m->log = answer_str(a, l->credential.binding.log_name);
 	m->index = row->index;
 	m->message = answer_copy(a, leaf.data, leaf.len);
-	m->content_state = CONVENE__CONTENT_STATE__CONTENT_NONE_NEEDED;
-	if (message_parse(leaf, &h) == OK && h.has_commitment) {
-		int got = r->reader->ops->content_get(
-		    r->reader, row->log_no, row->index, row->id, salt, &content);
-
-		if (got == ERR_REFUSED) {
-			m->content_state = CONVENE__CONTENT_STATE__CONTENT_ERASED;
-		} else if (got != OK) {
-			m->content_state = CONVENE__CONTENT_STATE__CONTENT_MISSING;
-		} else if (content.len > (a->lean ? LEAN_MAX : INLINE_MAX)) {
-			m->content_state = CONVENE__CONTENT_STATE__CONTENT_LARGE;
-		} else {
-			m->content_state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
-			m->salt = answer_copy(a, salt, SALT_LEN);
-			m->content = answer_copy(a, content.data, content.len);
-		}
-	}
+	if (f->present)
+		text_fill(a, m, bytes_of_pb(m->amendment), f->log_no, f->index, f->id);
+	else
+		text_fill(a, m, leaf, row->log_no, row->index, row->id);
 	m->organisation = answer_str(a, row->author.organisation);
 	if (row->author.device)
 		m->identity = answer_copy(a, row->author.identity, IDENTITY_LEN);
@@ -59,7 +98,6 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	m->depth = row->depth;
 	m->parent_missing = row->parent_missing;
 	buffer_free(&entry);
-	buffer_free(&content);
 	return a->err;
 }
 

@@ -79,6 +79,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	views_follow(r);
 	seal_soon(r);
 	clients_notify(r);
+	storage_scrub(r);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)
@@ -192,6 +193,12 @@ static int store_start(struct relay *r)
 	buffer_free(&forum);
 	if (!err)
 		err = views_prepare(w);
+	if (err == 1) {
+		log_info("the views were made by another version: they begin anew");
+		err = OK;
+	}
+	/* After a crash between an erasure and its end, for one. */
+	atomic_store(&r->writer.erased, true);
 	r->writer.charter = r->charter;
 	if (!err)
 		err = forum_new(&r->writer.forum, w, r->charter);

@@ -81,8 +81,7 @@ static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 		r->inbox = w->next;
 		if (!r->inbox)
 			r->inbox_last = &r->inbox;
-		buffer_free(&w->message);
-		free(w);
+		waiting_free(w);
 	}
 }
 

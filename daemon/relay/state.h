@@ -3,11 +3,14 @@
 #ifndef DAEMON_RELAY_STATE_H
 #define DAEMON_RELAY_STATE_H
 
+#include <stdatomic.h>
+
 #include <event2/event.h>
 #include <event2/listener.h>
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "base/text.h"
 #include "daemon/relay/relay.h"
 #include "forum/forum.h"
 #include "forum/query.h"
@@ -41,10 +44,12 @@ struct writer {
 	struct store *store;
 	struct forum *forum;
 	const struct charter *charter;
-	int begun;   /* result of store begin */
-	bool spoilt; /* the forum failed half-way: the whole group is rolled back */
-	bool dead;   /* a vital job failed: those behind it, decided upon when it seemed to succeed,
-			must not become durable */
+	int begun;          /* result of store begin */
+	bool spoilt;        /* the forum failed half-way: the whole group is rolled back */
+	atomic_bool erased; /* bytes of an erased content may still be in the files */
+	bool scrubs;        /* this group of jobs sees to that */
+	bool dead; /* a vital job failed: those behind it, decided upon when it seemed to succeed,
+		      must not become durable */
 };
 
 /* ---- logs.c ---- */
@@ -100,6 +105,10 @@ struct session {
 struct waiting {
 	uint8_t id[ID_LEN];
 	struct buffer message;
+	uint32_t kind;                  /* 0: not known */
+	uint8_t target[ID_LEN];         /* of an AMEND or ERASE */
+	char *skeleton;                 /* of the handle in its profile; NULL: none */
+	uint8_t identity[IDENTITY_LEN]; /*   and whose that is */
 	bool
 	    sealed; /* kept until the views know it, so that the same message again is recognised */
 	uint64_t index;
@@ -157,12 +166,14 @@ struct relay {
 
 	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
+	bool scrubbing;
 };
 
 /* store.c */
 int storage_start(struct relay *r);
 void storage_submit(struct relay *r, struct store_job *job);
 void storage_stop(struct relay *r);
+void storage_scrub(struct relay *r); /* see to it that erased bytes leave the files */
 int forum_spoilt(
     struct store_job *job, int err); /* a fold failed: pass it on, and have the group rolled back */
 
@@ -211,9 +222,12 @@ void client_refuse(
 void session_submitted(struct session *s); /* its SUBMIT was answered: the next may run */
 
 /* inbox.c */
+void waiting_free(struct waiting *w);
 int inbox_start(struct relay *r);
 void inbox_free(struct relay *r);
 void inbox_look(struct relay *r); /* is there room on the disk again? */
+/* One that was accepted and that the views may not know yet, or NULL. */
+struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN]);
 /* Where a message of ours stands: enum Convene__Status, and its index when sealed. */
 int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *index);
 
@@ -239,6 +253,23 @@ void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done
 /* A new invite, durable when `done` is called (`id` is not used). */
 void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text,
     uint64_t *expires, ingest_done *done, void *ctx);
+
+/* Whether somebody else is being enrolled under a handle with this skeleton. */
+bool enrol_claims(
+    const struct relay *r, const uint8_t identity[static IDENTITY_LEN], const char *skeleton);
+
+/* handle.c: whether a profile's handle is prepared, and not to be taken for another of this
+ * organisation: NULL, or why not. Fills in what it can of `handle` and `skeleton`. */
+const char *handle_check(struct relay *r, struct bytes content,
+    const uint8_t identity[static IDENTITY_LEN], char handle[static HANDLE_MAX + 1],
+    char skeleton[static SKELETON_MAX + 1]);
+
+/* Remember the handle that a message waiting here brings. */
+void handle_claim(struct relay *r, struct waiting *w, const struct header *h, struct bytes content);
+
+/* amend.c: what an AMEND or ERASE is about, for our own log. OK, or a code with a sentence. */
+uint32_t amend_check(struct relay *r, const struct header *h, const struct verdict *v,
+    struct bytes content, const char **text);
 
 /* control.c */
 int control_start(struct relay *r, int fd);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The store thread: a pool of one, whose runs of jobs are one transaction each (group commit). */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "base/error.h"
 #include "daemon/relay/state.h"
-#include <unistd.h>
 
 #define GROUP_MAX 512
 
@@ -31,7 +33,7 @@ static void group_begin(void *ctx)
 {
 	struct writer *w = ctx;
 
-	w->spoilt = false;
+	w->spoilt = w->scrubs = false;
 	if (!w->forum)
 		forum_new(&w->forum, w->store, w->charter); /* it was lost to an error: try again */
 	w->begun = w->store->ops->begin(w->store);
@@ -48,6 +50,8 @@ static void group_end(void *ctx, struct job *first)
 	} else if (!err) {
 		err = w->store->ops->commit(w->store);
 	}
+	if (!err && w->scrubs && w->store->ops->scrub(w->store) == OK)
+		atomic_store(&w->erased, false);
 	if (!err)
 		return;
 	log_error("store: %s (%s)", error_text(err), store_error(w->store));
@@ -115,6 +119,37 @@ void storage_submit(struct relay *r, struct store_job *job)
 	job->relay = r;
 	job->result = OK;
 	pool_submit(r->storage, &job->job);
+}
+
+static int scrub_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	(void)writer;
+	(void)forum;
+	job->relay->writer.scrubs = true;
+	return OK;
+}
+
+static void scrub_done(struct store_job *job)
+{
+	job->relay->scrubbing = false;
+	free(job);
+}
+
+/* It is done when the run of jobs that this one is in has been committed; a reader may be in the
+ * way, and then the housekeeping comes again. */
+void storage_scrub(struct relay *r)
+{
+	struct store_job *job;
+
+	if (r->scrubbing || r->stopping || !atomic_load(&r->writer.erased))
+		return;
+	job = calloc(1, sizeof *job);
+	if (!job)
+		return;
+	r->scrubbing = true;
+	job->run = scrub_run;
+	job->done = scrub_done;
+	storage_submit(r, job);
 }
 
 /* What the workers finish may still be stored, and what is stored may give the workers more: both

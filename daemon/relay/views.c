@@ -80,6 +80,8 @@ static int fold_run(struct store_job *job, struct store *writer, struct forum *f
 	int err = forum_fold(forum, f->log, f->first, f->entries, f->count, &f->result);
 
 	(void)writer;
+	if (f->result.erased)
+		atomic_store(&job->relay->writer.erased, true);
 	if (!err && f->result.members_grew)
 		err = members_copy(forum, &f->members, &f->member_count);
 	/* A rebuild has moved the position under our feet: nothing is wrong, nothing was done. */
@@ -219,6 +221,10 @@ static int content_run(struct store_job *job, struct store *writer, struct forum
 	int err = writer->ops->content_put(
 	    writer, c->log, c->index, c->id, c->salt, buffer_bytes(&c->content));
 
+	/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
+	if (err == ERR_REFUSED &&
+	    writer->ops->content_drop(writer, c->log, c->index, c->id, false) != OK)
+		err = ERR_STORE;
 	if (err)
 		return err;
 	return forum_spoilt(job, forum_content(forum, c->log, c->index, buffer_bytes(&c->message),

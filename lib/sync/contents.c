@@ -394,7 +394,8 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 			break;
 		}
 	}
-	if (result == OK) {
+	/* Those who wait for it get it, or hear that it was erased. */
+	if (result == OK || result == ERR_REFUSED) {
 		for (struct sync_link *link = s->links; link; link = link->next) {
 			bool found = false;
 
@@ -406,7 +407,8 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 			if (found)
 				contents_serve(s, link);
 		}
-	} else {
+	}
+	if (result != OK) {
 		l->lacking = true;
 		l->retry_at = now + RETRY_MS;
 	}
