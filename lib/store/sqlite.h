@@ -39,7 +39,7 @@ struct sqlite_store {
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
-	sqlite3_stmt **views; /* the statements of views.c; NULL until the first is used */
+	sqlite3_stmt **views; /* the statements of views.h; NULL until the first is used */
 	size_t view_count;
 };
 
@@ -47,6 +47,9 @@ struct sqlite_store {
  * that creates the store. */
 extern const char store_schema_sql[];
 extern const char store_views_sql[];
+
+/* By enum view_id of views.h (views_statements.c). */
+extern const char *const view_statements[];
 
 /* Turn an SQLite result into an enum error, keep its text for store_error(), and, within a
  * transaction, mark the transaction as failed unless the result is only a key that exists

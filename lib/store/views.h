@@ -130,9 +130,9 @@ struct view {
 	enum view_id id;
 };
 
-/* Create what is not there, and throw away what another version made (arrival numbers stay): returns
- * 1 when logs are to be folded again for that. The relay's writer does it at start, outside a
- * transaction or within one; a forum that exists already would not notice. */
+/* Create what is not there, and throw away what another version made (arrival numbers stay):
+ * returns 1 when logs are to be folded again for that. The relay's writer does it at start, outside
+ * a transaction or within one; a forum that exists already would not notice. */
 int views_prepare(struct store *s);
 
 /* Empty everything but ids with an arrival number, their numbers, and those; and set the positions

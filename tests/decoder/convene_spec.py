@@ -738,6 +738,10 @@ class Roster:
         need(identity is None or self.targets[body["target"]][1] == identity,
              "the target is not the signer's")
         self.erased.setdefault(body["target"], index)
+        if self.targets[body["target"]][0] == ENROL:  # a profile may be written anew after that
+            for amendment, whole in self.amends.items():
+                if whole == body["target"]:
+                    self.erased.setdefault(amendment, index)
 
     def erasure(self, target):
         """The index of the entry of this log that erased the content of `target`, or None."""

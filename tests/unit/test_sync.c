@@ -497,7 +497,10 @@ static void content_now(struct world *w, struct event *e)
 
 	assert_int_equal(s->ops->begin(s), OK);
 	err = s->ops->content_put(s, e->log, e->index, e->id, e->salt, buffer_bytes(&e->content));
-	if (err)
+	/* As the relay does: erased here, so not wanted any more. */
+	if (err == ERR_REFUSED)
+		assert_int_equal(s->ops->content_drop(s, e->log, e->index, e->id, false), OK);
+	if (err && err != ERR_REFUSED)
 		s->ops->rollback(s);
 	else
 		assert_int_equal(s->ops->commit(s), OK);
@@ -735,6 +738,59 @@ static void test_chain(void **state)
 	post(&w->nodes[0], 700, 300);
 	post(&w->nodes[3], 5, 200000);
 	assert_all_equal(w, 20000);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+static void content_erase(struct node *n, struct held_log *l, uint64_t index)
+{
+	struct store *s = n->store;
+	uint8_t id[ID_LEN];
+
+	id_of(n, l->no, index, id);
+	assert_int_equal(s->ops->begin(s), OK);
+	assert_int_equal(s->ops->content_drop(s, l->no, index, id, true), OK);
+	assert_int_equal(s->ops->commit(s), OK);
+}
+
+/* What is erased while it is on its way is not taken; nor is it asked for again, whether the one
+ * who has it still gives it or says that it was erased. */
+static void test_erased(void **state)
+{
+	struct world *w = world_new(3, 12);
+	struct node *middle = &w->nodes[1], *far = &w->nodes[2];
+	size_t frames;
+
+	(void)state;
+	wire(w, 0, 1);
+	wire(w, 1, 2);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 2000);
+	post(&w->nodes[0], 40, 3000);
+	struct held_log *l = log_of_origin(middle, &w->nodes[0]);
+	while (replica_held(l->replica) < 41)
+		run(w, 1);
+	assert_true(missing_contents(middle) > 20);
+	for (uint64_t i = 1; i <= 40; i++)
+		content_erase(middle, l, i);
+	run(w, 20000);
+	assert_int_equal(missing_contents(middle), 0);
+	for (uint64_t i = 1; i <= 40; i++) {
+		uint8_t id[ID_LEN];
+		id_of(middle, l->no, i, id);
+		assert_int_equal(
+		    middle->store->ops->content_get(middle->store, l->no, i, id, NULL, NULL),
+		    ERR_REFUSED);
+	}
+	/* The far one may know later. */
+	assert_int_equal(missing_contents(far), 40);
+	for (uint64_t i = 1; i <= 40; i++)
+		content_erase(far, log_of_origin(far, &w->nodes[0]), i);
+	run(w, 10000);
+	frames = middle->frames_sent + far->frames_sent;
+	run(w, 10000);
+	assert_true(middle->frames_sent + far->frames_sent - frames < 10);
 	assert_int_equal(faults(w), 0);
 	world_free(w);
 }
@@ -1067,6 +1123,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_pair),
 	    cmocka_unit_test(test_chain),
+	    cmocka_unit_test(test_erased),
 	    cmocka_unit_test(test_mesh_receives_once),
 	    cmocka_unit_test(test_links_come_and_go),
 	    cmocka_unit_test(test_growing_while_greeting),

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The statements of views.h, which says what each binds and gives. */
+#include "store/sqlite.h"
+#include "store/views.h"
+
+/* clang-format off */
+#define SIGNER_COLUMNS \
+	"key, class, identity, custody, recovery, enrolled, enrol_id, revoked, sequence, last_id"
+
+/* Of a signer g; outer joins, for rows whose author isn't known. */
+#define AUTHOR \
+	"l.digest, o.organisation, g.class, g.identity, g.recovery, p.handle, p.name, p.section," \
+	" g.log"
+#define AUTHOR_OF_SIGNER \
+	" LEFT JOIN log l ON l.no = g.log LEFT JOIN origin o ON o.log = g.log" \
+	" LEFT JOIN person p ON p.no = g.person "
+#define AUTHOR_OF_MESSAGE " LEFT JOIN signer g ON g.no = m.signer" AUTHOR_OF_SIGNER
+
+/* Of a message m: the AMEND in force, and the ERASE. */
+#define IN_FORCE(target) \
+	"(SELECT message FROM amendment WHERE target = " target " ORDER BY rank DESC LIMIT 1)"
+#define CHANGES "f.at, f.id, w.at, w.id"
+#define CHANGES_OF_MESSAGE \
+	" LEFT JOIN message f ON f.no = " IN_FORCE("m.no") \
+	" LEFT JOIN erasure e ON e.target = m.no LEFT JOIN message w ON w.no = e.message "
+
+#define THREAD_MESSAGE \
+	"SELECT m.no, m.parent, m.at, m.kind, m.signer, m.time, m.arrival, t.id, m.id, " CHANGES \
+	" FROM message m LEFT JOIN message t ON t.no = m.topic" CHANGES_OF_MESSAGE "WHERE "
+
+/* What arrived is a message m that is shown, or a change of one, x. */
+#define ARRIVAL \
+	"SELECT " AUTHOR ", m.at, m.kind, m.time, m.arrival, m.id, t.id, r.id," \
+	" a.no IS NOT NULL AND a.topic IS NULL, " CHANGES
+#define ARRIVAL_OF_MESSAGE \
+	" LEFT JOIN change c ON c.no = m.no CROSS JOIN message x ON x.no = coalesce(c.target, m.no)" \
+	" CROSS JOIN message t ON t.no = x.topic LEFT JOIN thread h ON h.no = x.thread" \
+	" LEFT JOIN message r ON r.no = h.root LEFT JOIN message a ON a.no = m.parent" \
+	CHANGES_OF_MESSAGE AUTHOR_OF_MESSAGE
+
+const char *const view_statements[VIEW_COUNT] = {
+	[VIEW_FOLDED] = "SELECT sum(folded) FROM log",
+	[VIEW_LAST_NUMBERS] =
+	    "SELECT (SELECT max(no) FROM message), (SELECT max(arrival) FROM message)",
+	[VIEW_MESSAGE_FIND] = "SELECT no, at, thread, topic, arrival FROM message WHERE id = ?1",
+	[VIEW_PARENT_FIND] =
+	    "SELECT m.no, m.thread, m.topic, t.topic FROM message m"
+	    " LEFT JOIN thread t ON t.no = m.thread WHERE m.id = ?1",
+	[VIEW_PLACES] = "SELECT topic, posts, latest, newest FROM place WHERE thread = ?1",
+	[VIEW_THREAD_GET] = "SELECT root, topic FROM thread WHERE no = ?1",
+	[VIEW_ORIGINS] =
+	    "SELECT o.log, o.organisation, o.root_key, o.number, o.previous, o.previous_size,"
+	    " l.name, l.folded FROM origin o JOIN log l ON l.no = o.log ORDER BY o.log",
+	[VIEW_SIGNERS] =
+	    "SELECT no, person, " SIGNER_COLUMNS " FROM signer WHERE log = ?1 ORDER BY no",
+	[VIEW_NODE_FIRST] = "SELECT message FROM node WHERE log = ?1 AND position = 0",
+	[VIEW_NODE_LAST] =
+	    "SELECT message FROM node WHERE log = ?1 ORDER BY position DESC LIMIT 1",
+	[VIEW_ADMISSIONS] =
+	    "SELECT o.organisation, o.root_key, a.name, a.root_key FROM admission a"
+	    " JOIN origin o ON o.log = a.log",
+	[VIEW_PERSON_FIND] = "SELECT no FROM person WHERE log = ?1 AND identity = ?2",
+	[VIEW_HANDLES] = "SELECT no, handle, skeleton FROM person WHERE handle <> x''",
+	[VIEW_TARGET] =
+	    "SELECT m.no, m.at, m.kind, m.topic, l.digest, e.message, c.target, CASE"
+	    " WHEN m.kind = ?2 THEN (SELECT identity FROM signer WHERE enrol_id = m.id LIMIT 1)"
+	    " WHEN g.class = ?3 THEN g.identity END,"
+	    " EXISTS (SELECT 1 FROM person WHERE no = m.no)"
+	    " FROM message m JOIN log l ON l.no = m.at >> 40 LEFT JOIN signer g ON g.no = m.signer"
+	    " LEFT JOIN erasure e ON e.target = m.no LEFT JOIN change c ON c.no = m.no"
+	    " WHERE m.id = ?1",
+	[VIEW_TEXT] =
+	    "SELECT m.kind, m.parent, coalesce(f.no, m.no), coalesce(f.at, m.at),"
+	    " coalesce(f.id, m.id), f.no IS NULL AND e.target IS NOT NULL FROM message m"
+	    " LEFT JOIN message f ON f.no = " IN_FORCE("m.no")
+	    " LEFT JOIN erasure e ON e.target = m.no WHERE m.no = ?1",
+	[VIEW_MESSAGE_TOPIC] = "SELECT topic FROM message WHERE no = ?1",
+	[VIEW_AMENDMENTS] =
+	    "SELECT m.no, m.at, m.id FROM amendment a JOIN message m ON m.no = a.message"
+	    " WHERE a.target = ?1",
+
+	[VIEW_MESSAGE_ADD] =
+	    "INSERT INTO message (no, id, at, kind, signer, time, lang, topic, parent, thread,"
+	    " arrival) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
+	    " ON CONFLICT (id) DO NOTHING",
+	[VIEW_MESSAGE_SET] =
+	    "UPDATE message SET id = ?2, at = ?3, kind = ?4, signer = ?5, time = ?6, lang = ?7,"
+	    " topic = ?8, parent = ?9, thread = ?10, arrival = ?11 WHERE no = ?1",
+	[VIEW_MENTION_ADD] = "INSERT INTO message (no, id, thread) VALUES (?1, ?2, ?3)",
+	[VIEW_MENTION_THREAD] = "UPDATE message SET thread = ?2 WHERE no = ?1",
+	[VIEW_THREAD_ADD] = "INSERT INTO thread VALUES (?1, ?2, ?3)",
+	[VIEW_THREAD_SET] = "UPDATE thread SET root = ?2, topic = ?3 WHERE no = ?1",
+	[VIEW_THREAD_DROP] = "DELETE FROM thread WHERE no = ?1",
+	[VIEW_THREAD_MOVE] = "UPDATE message SET thread = ?2 WHERE thread = ?1",
+	[VIEW_THREAD_TOPIC] = "UPDATE message SET topic = ?2 WHERE thread = ?1 AND topic <> ?2",
+	[VIEW_PLACE_COUNT] =
+	    "UPDATE place SET posts = posts + ?3, latest = max(latest, ?4), newest ="
+	    " CASE WHEN ?4 > latest OR (?4 = latest AND ?5 > newest) THEN ?5 ELSE newest END"
+	    " WHERE thread = ?1 AND topic = ?2",
+	[VIEW_PLACE_ADD] = "INSERT INTO place VALUES (?1, ?2, ?3, ?4, ?5)",
+	[VIEW_PLACE_DROP] = "DELETE FROM place WHERE thread = ?1",
+	[VIEW_TOPIC_COUNT] =
+	    "INSERT INTO topic VALUES (?1, 0, ?2, ?3) ON CONFLICT (no) DO UPDATE"
+	    " SET threads = threads + ?2, posts = posts + ?3",
+	[VIEW_TOPIC_HERE] =
+	    "INSERT INTO topic VALUES (?1, 1, 0, 0) ON CONFLICT (no) DO UPDATE SET here = 1",
+	[VIEW_TITLE_SET] =
+	    "INSERT OR REPLACE INTO title SELECT ?1, ?2, ?3 FROM message"
+	    " WHERE no = ?1 AND topic IS NOT NULL",
+	[VIEW_TITLE_DROP] = "DELETE FROM title WHERE message = ?1",
+	[VIEW_CHANGE_ADD] = "INSERT INTO change VALUES (?1, ?2, ?3, ?4)",
+	[VIEW_CHANGE_TOPIC] =
+	    "UPDATE change SET topic = ?2 WHERE topic <> ?2"
+	    " AND target IN (SELECT no FROM message WHERE thread = ?1)",
+	/* Two successors of one log are a fork; whichever came first must do until it is settled. */
+	[VIEW_AMENDMENT_ADD] = "INSERT OR IGNORE INTO amendment VALUES (?1, ?2, ?3)",
+	[VIEW_AMENDMENT_DROP] = "DELETE FROM amendment WHERE target = ?1 AND message = ?2",
+	[VIEW_AMENDMENTS_DROP] = "DELETE FROM amendment WHERE target = ?1",
+	[VIEW_ERASURE_ADD] = "INSERT OR IGNORE INTO erasure VALUES (?1, ?2)",
+	[VIEW_FOLDED_SET] = "UPDATE log SET folded = ?2 WHERE no = ?1",
+	[VIEW_ORIGIN_ADD] = "INSERT INTO origin VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[VIEW_NODE_ADD] = "INSERT INTO node VALUES (?1, ?2, ?3)",
+	[VIEW_SIGNER_ADD] =
+	    "INSERT INTO signer (log, person, " SIGNER_COLUMNS ")"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[VIEW_SIGNER_SET] =
+	    "UPDATE signer SET person = ?2, key = ?3, class = ?4, identity = ?5, custody = ?6,"
+	    " recovery = ?7, enrolled = ?8, enrol_id = ?9, revoked = ?10, sequence = ?11, last_id"
+	    " = ?12 WHERE no = ?1",
+	[VIEW_PERSON_ADD] =
+	    "INSERT INTO person VALUES (?1, ?2, ?3, x'', x'', x'', x'', x'', x'')",
+	[VIEW_PROFILE_SET] =
+	    "UPDATE person SET handle = ?2, skeleton = ?3, name = ?4, section = ?5, region = ?6,"
+	    " languages = ?7 WHERE no = ?1",
+	[VIEW_SKELETON_SET] = "UPDATE person SET skeleton = ?2 WHERE no = ?1",
+	[VIEW_ADMISSION_ADD] = "INSERT OR IGNORE INTO admission VALUES (?1, ?2, ?3)",
+
+	/* The limit bounds what a stranger's made-up mentions can cost. */
+	[VIEW_RESOLVE] =
+	    "SELECT id, topic IS NOT NULL, thread IS NOT NULL FROM message"
+	    " WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
+	[VIEW_MESSAGE_AT] = "SELECT at FROM message WHERE id = ?1 AND at IS NOT NULL",
+	[VIEW_AUTHOR] = "SELECT " AUTHOR " FROM signer g" AUTHOR_OF_SIGNER "WHERE g.no = ?1",
+	[VIEW_TOPICS] =
+	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
+	    " (SELECT max(latest) FROM place WHERE topic = m.no) FROM topic t"
+	    " CROSS JOIN message m ON m.no = t.no LEFT JOIN title s ON s.message = m.no"
+	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(s.subject, x''), m.id",
+	[VIEW_TOPIC_FIND] =
+	    "SELECT no FROM message WHERE id = ?1 AND (topic = no OR EXISTS (SELECT 1 FROM place"
+	    " WHERE topic = message.no))",
+	/* Page first, then look up what the page needs. */
+	[VIEW_THREADS] =
+	    "SELECT " AUTHOR
+	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, s.subject FROM"
+	    " (SELECT thread, latest, newest FROM place WHERE topic = ?1"
+	    " ORDER BY latest DESC, newest DESC LIMIT ?2 OFFSET ?3) c"
+	    " CROSS JOIN place n ON n.thread = c.thread AND n.topic = ?1"
+	    " CROSS JOIN thread t ON t.no = c.thread CROSS JOIN message m ON m.no = t.root"
+	    " LEFT JOIN title s ON s.message = m.no" AUTHOR_OF_MESSAGE
+	    "ORDER BY c.latest DESC, c.newest DESC",
+	[VIEW_THREAD_FIND] = "SELECT no, thread, topic FROM message WHERE id = ?1",
+	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
+	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
+	[VIEW_ARRIVALS] =
+	    ARRIVAL " FROM message m" ARRIVAL_OF_MESSAGE
+	    "WHERE m.arrival > ?1 ORDER BY m.arrival LIMIT ?2",
+	[VIEW_ARRIVALS_TOPIC] =
+	    ARRIVAL " FROM (SELECT no, arrival FROM message WHERE topic = ?3 AND arrival > ?1"
+	    " UNION ALL SELECT no, arrival FROM change WHERE topic = ?3 AND arrival > ?1"
+	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
+	    "ORDER BY n.arrival",
+	[VIEW_SIGNER_FIND] =
+	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
+	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER
+	    "WHERE g.log = ?1 AND g.key = ?2",
+	[VIEW_PEOPLE] =
+	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
+	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER
+	    "WHERE g.log = ?1 AND g.class = ?2"
+	    " ORDER BY p.handle = x'', p.handle, g.identity, g.enrolled, g.key",
+	[VIEW_SKELETON_FIND] =
+	    "SELECT identity, handle FROM person"
+	    " WHERE log = ?1 AND skeleton = ?2 AND skeleton <> x'' ORDER BY +identity LIMIT 1",
+	[VIEW_RESTORED] =
+	    "SELECT x.no, x.at, x.id, m.kind FROM change c JOIN message m ON m.no = c.target"
+	    " JOIN message x ON x.no = coalesce((SELECT message FROM amendment"
+	    "  WHERE target = m.no AND message <> c.no ORDER BY rank DESC LIMIT 1), m.no)"
+	    " WHERE c.no = (SELECT no FROM message WHERE id = ?1) AND c.no = " IN_FORCE("m.no"),
+	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
+
+	[VIEW_DUMP_LOGS] =
+	    "SELECT l.no, l.name, l.folded, o.organisation FROM log l"
+	    " JOIN origin o ON o.log = l.no ORDER BY l.name",
+	[VIEW_DUMP_SIGNERS] = "SELECT " SIGNER_COLUMNS " FROM signer WHERE log = ?1 ORDER BY key",
+	[VIEW_DUMP_PEOPLE] =
+	    "SELECT identity, handle, name, section, region, languages FROM person WHERE log = ?1"
+	    " ORDER BY identity",
+	[VIEW_DUMP_ADMISSIONS] =
+	    "SELECT name, root_key FROM admission WHERE log = ?1 ORDER BY name, root_key",
+	[VIEW_DUMP_MESSAGES] =
+	    "SELECT m.id, m.at, m.kind, l.name FROM message m JOIN log l ON l.no = m.at >> 40"
+	    " ORDER BY m.id",
+	[VIEW_DUMP_TOPICS] =
+	    "SELECT id FROM message m WHERE topic = no OR EXISTS (SELECT 1 FROM place"
+	    " WHERE topic = m.no) ORDER BY id",
+	[VIEW_DUMP_THREADS] =
+	    "SELECT m.id FROM thread t JOIN message m ON m.no = t.root ORDER BY m.id",
+	[VIEW_DUMP_ITEM] =
+	    "SELECT m.lang, s.subject, s.text, a.id FROM message m"
+	    " LEFT JOIN title s ON s.message = m.no LEFT JOIN message a ON a.no = m.parent"
+	    " WHERE m.id = ?1",
+	[VIEW_DUMP_CHANGES] =
+	    "SELECT m.id, x.id, t.id, c.arrival IS NOT NULL FROM change c"
+	    " JOIN message m ON m.no = c.no JOIN message x ON x.no = c.target"
+	    " LEFT JOIN message t ON t.no = c.topic ORDER BY m.id",
+	[VIEW_DUMP_AMENDMENTS] =
+	    "SELECT x.id, a.rank, m.id FROM amendment a JOIN message m ON m.no = a.message"
+	    " JOIN message x ON x.no = a.target ORDER BY x.id, a.rank",
+	[VIEW_DUMP_ERASURES] =
+	    "SELECT x.id, m.id FROM erasure e JOIN message m ON m.no = e.message"
+	    " JOIN message x ON x.no = e.target ORDER BY x.id",
+};
+/* clang-format on */
