@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Requests whose answers come in several frames, and finding what a person means. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "client/copy.h"
 #include "client/session.h"
 
 #define FRAME_WAIT_MS 60000
@@ -169,26 +171,128 @@ int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
 
 /* ---- the same for a participant ---- */
 
+/* Whether an answer must come from the copy. A node that is not who it must be is no reason to be
+ * content with that. */
+static bool node_away(struct session *s, int err, const struct trouble *t)
+{
+	if (!err || exit_of(t) != EXIT_UNREACHABLE)
+		return false;
+	if (s->client) {
+		session_disconnect(s);
+		s->unreachable = *t;
+	}
+	return true;
+}
+
+static int no_node(const struct session *s, struct trouble *t)
+{
+	*t = s->unreachable;
+	return t->err;
+}
+
+/* Open the copy, where there is one. */
+static int copy_instead(struct session *s, struct trouble *t)
+{
+	int err = session_copy(s, false, t);
+
+	if (err != ERR_NOTFOUND)
+		return err;
+	no_node(s, t);
+	trouble_hint(
+	    t, "`convene sync` keeps topics, to be read without the node; nothing is kept yet.");
+	return t->err;
+}
+
+void copy_tell(struct session *s)
+{
+	uint64_t synced = copy_synced(s->copy);
+	struct trouble note;
+	char when[24];
+	size_t len;
+
+	if (s->told)
+		return;
+	s->told = true;
+	memset(&note, 0, sizeof note);
+	if (!s->offline)
+		snprintf(note.text, sizeof note.text, "%.380s; ", s->unreachable.text);
+	len = strlen(note.text);
+	if (synced)
+		snprintf(note.text + len, sizeof note.text - len, "this is your copy of %s",
+		    time_local(when, synced));
+	else
+		snprintf(note.text + len, sizeof note.text - len,
+		    "this is your copy, which has not come to its end");
+	complain(s->in->program->name, &note);
+}
+
+/* It isn't in the copy: for the one who asks, the node is away. */
+static int not_kept(struct session *s, const char *topic, int err, struct trouble *t)
+{
+	char text[sizeof t->text];
+
+	if (err != ERR_NOTFOUND)
+		return err;
+	snprintf(text, sizeof text, "%.160s", t->text);
+	*t = s->unreachable;
+	if (s->offline)
+		trouble_set(t, ERR_CLOSED, "%.160s", text);
+	else
+		trouble_set(t, ERR_CLOSED, "%.300s, and %.160s", s->unreachable.text, text);
+	trouble_hint(t, "`convene sync %s` keeps it, when the node can be reached.", topic);
+	return t->err;
+}
+
 int ask_topics(struct session *s, struct frames *out, struct trouble *t)
 {
-	return client_topics(s->client, out, t);
+	int err = s->client ? client_topics(s->client, out, t) : no_node(s, t);
+
+	if (!node_away(s, err, t))
+		return err;
+	err = copy_instead(s, t);
+	if (!err)
+		err = copy_topics(s->copy, out, t);
+	if (!err)
+		copy_tell(s);
+	return err;
 }
 
 int ask_threads(struct session *s, const uint8_t *topic, size_t len, uint32_t limit,
     uint32_t offset, struct frames *out, struct trouble *t)
 {
-	return client_threads(s->client, topic, len, limit, offset, out, t);
+	int err = s->client ? client_threads(s->client, topic, len, limit, offset, out, t)
+			    : no_node(s, t);
+	char hex[9] = "";
+
+	if (!node_away(s, err, t))
+		return err;
+	hex_encode(hex, topic, len < 4 ? len : 4);
+	err = copy_instead(s, t);
+	if (!err)
+		err = not_kept(s, hex, copy_threads(s->copy, topic, len, limit, offset, out, t), t);
+	if (!err)
+		copy_tell(s);
+	return err;
 }
 
 int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t)
 {
-	return client_thread(s->client, id, len, out, missing, t);
+	int err = s->client ? client_thread(s->client, id, len, out, missing, t) : no_node(s, t);
+
+	if (!node_away(s, err, t))
+		return err;
+	err = copy_instead(s, t);
+	if (!err)
+		err = not_kept(s, "TOPIC", copy_thread(s->copy, id, len, out, missing, t), t);
+	if (!err)
+		copy_tell(s);
+	return err;
 }
 
 int ask_logs(struct session *s, struct frames *out, struct trouble *t)
 {
-	return client_logs(s->client, out, t);
+	return s->client ? client_logs(s->client, out, t) : no_node(s, t);
 }
 
 /* Title or beginning of the id. */

@@ -42,7 +42,7 @@ struct client {
 	uint32_t stream;      /* the last that was used */
 	uint32_t awaited;     /* the first whose answer somebody waits for; 0: none */
 	struct answer *first, **last;
-	uint64_t timeout_ms;
+	uint64_t timeout_ms, received;
 };
 
 /* ---- what comes ---- */
@@ -186,6 +186,7 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	ProtobufCMessage *m;
 
 	(void)ch;
+	c->received += FRAME_HEADER_LEN + frame->payload.len;
 	if (frame->type == FRAME_ERROR && frame->stream == 0) {
 		if (message_unpack(&m, frame_descriptor(FRAME_ERROR), frame->payload) == OK) {
 			trouble_refused(&c->ended, (const Convene__Error *)m);
@@ -418,6 +419,16 @@ const struct credential *client_node(const struct client *c)
 	return c->net.tls ? &c->node : NULL;
 }
 
+bool client_alive(const struct client *c)
+{
+	return c->ch != NULL;
+}
+
+uint64_t client_received(const struct client *c)
+{
+	return c->received;
+}
+
 /* ---- requests ---- */
 
 static int gone(const struct client *c, struct trouble *t)
@@ -558,6 +569,6 @@ int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t sa
 	int err;
 
 	get.id = pb_of(bytes_of(id, ID_LEN));
-	err = client_send(c, FRAME_CONTENT_GET, &get.base, &stream, t);
+	err = client_send_also(c, FRAME_CONTENT_GET, &get.base, &stream, t);
 	return err ? err : client_content_next(c, stream, salt, out, t);
 }

@@ -44,6 +44,9 @@ void client_close(struct client *c);
 
 /* The node's log: name, binding, keys. Valid as long as the client. */
 const struct credential *client_node(const struct client *c);
+bool client_alive(const struct client *c); /* false: the connection is gone */
+/* Bytes of frames that have come, HELLO and all. */
+uint64_t client_received(const struct client *c);
 
 /* Send a request and wait for one answer of type `expect` on its stream (an ERROR becomes `t`). The
  * answer is freed with message_free(). */
@@ -61,7 +64,8 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
     ProtobufCMessage **answer, struct trouble *t);
 
 /* A whole content by message id, chunks put together. ERR_REFUSED: it was erased; ERR_NOTFOUND: it
- * is not at the node yet, or there is no such message. */
+ * is not at the node yet, or there is no such message. May be asked while
+ * other answers come. */
 int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t salt[static SALT_LEN],
     struct buffer *out, struct trouble *t);
 /* The same of a CONTENT_GET that was sent before, perhaps with others (client_send_also()). */
@@ -87,8 +91,8 @@ int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames
 int client_logs(struct client *c, struct frames *out, struct trouble *t);
 
 /* All that has arrived at the node after an arrival number, up to now, in that order; `topic` (an
- * id, or NULL: all). `fn` is called per frame; other than OK ends it with that value, and the
- * connection is then good for nothing more. */
+ * id, or NULL: all). The last frame tells up to which number. `fn` is called per frame; other than
+ * OK ends it with that value, and the connection is then good for nothing more. */
 int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
     int (*fn)(void *ctx, const Convene__Items *items), void *ctx, struct trouble *t);
 

@@ -11,6 +11,8 @@ int cmd_topics(const struct invocation *in);
 int cmd_threads(const struct invocation *in);
 int cmd_read(const struct invocation *in);
 int cmd_follow(const struct invocation *in);
+int cmd_sync(const struct invocation *in);
+int cmd_search(const struct invocation *in);
 int cmd_topic(const struct invocation *in);
 int cmd_post(const struct invocation *in);
 int cmd_reply(const struct invocation *in);

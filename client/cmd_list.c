@@ -79,9 +79,9 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 	} else {
 		table_print(table);
 		if (count == 0)
-			print_sentence(0,
-			    "There are no topics yet. `convene topic TITLE` opens one, if the charter "
-			    "lets you.");
+			print_sentence(0, "There are no topics yet. `convene topic TITLE` opens "
+					  "one, if the charter "
+					  "lets you.");
 		json_decref(list);
 	}
 	table_free(table);
@@ -93,7 +93,7 @@ int cmd_topics(const struct invocation *in)
 	struct frames frames = {NULL, 0};
 	struct session s;
 	struct trouble t;
-	int code, err = session_open(&s, in, true, &t);
+	int code, err = session_open(&s, in, false, &t);
 
 	if (!err)
 		err = ask_topics(&s, &frames, &t);
@@ -206,14 +206,13 @@ int cmd_threads(const struct invocation *in)
 		code = number_option(in, "skip", 0, UINT32_MAX, &skip);
 	if (code)
 		return code;
-	err = session_open(&s, in, true, &t);
+	err = session_open(&s, in, false, &t);
 	if (!err)
 		err = ask_topics(&s, &topics, &t);
 	if (!err)
 		err = find_topic(&topics, in->operands[0], &topic, &t);
 	if (!err)
-		err = ask_threads(
-		    &s, topic->id.data, topic->id.len, limit, skip, &threads, &t);
+		err = ask_threads(&s, topic->id.data, topic->id.len, limit, skip, &threads, &t);
 	code = err ? session_complain(in, &t) : threads_print(in, &threads, topic, limit);
 	frames_free(&threads);
 	frames_free(&topics);

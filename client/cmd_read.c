@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convene read, convene follow. */
+/* convene read. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,7 +17,6 @@
 #include "client/show.h"
 
 #define INDENT_MAX 24 /* deeper answers are set no further in */
-#define RETRY_S_MAX 60
 
 /* All items of an answer, in order. */
 struct thread {
@@ -129,7 +128,8 @@ static int parts_save(
 	for (size_t i = first; i < end; i++)
 		for (size_t j = 0;
 		     th->list[i].has_content && j < th->list[i].content.part_count && !err; j++)
-			err = part_save(&th->list[i].content.parts[j], folder, t);
+			if (th->list[i].content.parts[j].omitted == 0)
+				err = part_save(&th->list[i].content.parts[j], folder, t);
 	return err;
 }
 
@@ -213,7 +213,7 @@ int cmd_read(const struct invocation *in)
 
 	if (err)
 		return session_complain(in, &t);
-	err = session_open(&s, in, true, &t);
+	err = session_open(&s, in, false, &t);
 	if (!err)
 		err = ask_thread(&s, id, len, &frames, &missing, &t);
 	if (err && exit_of(&t) == EXIT_NOT_FOUND && !t.hint[0])
@@ -225,98 +225,4 @@ int cmd_read(const struct invocation *in)
 	frames_free(&frames);
 	session_close(&s);
 	return code;
-}
-
-/* ---- follow ---- */
-
-static void items_show(const struct session *s, const Convene__Items *m, uint64_t *after)
-{
-	for (size_t i = 0; i < m->n_items; i++) {
-		struct shown shown;
-
-		/* No fetching here: the connection is the watch's. */
-		shown_open(&shown, m->items[i], s->home.node.forum, NULL);
-		if (s->in->json) {
-			json_print_line(shown_json(&shown));
-		} else {
-			char id[9];
-
-			shown_print(&shown, 0, bytes_of(NULL, 0));
-			if (shown.parsed && shown.header.parent.present)
-				printf("  answers %s\n", id_short(id, shown.header.parent.id));
-			printf("\n");
-		}
-		if (m->items[i]->arrival > *after || *after == UINT64_MAX)
-			*after = m->items[i]->arrival;
-		shown_clear(&shown);
-	}
-	fflush(stdout);
-}
-
-/* Watch until the connection ends. */
-static int watch(struct session *s, const Convene__Topic *topic, uint64_t *after, struct trouble *t)
-{
-	Convene__Watch request = CONVENE__WATCH__INIT;
-	ProtobufCMessage *m;
-	uint32_t stream;
-	int err;
-
-	request.after = *after;
-	if (topic)
-		request.topic = topic->id;
-	err = client_send(s->client, FRAME_WATCH, &request.base, &stream, t);
-	while (!err && !ferror(stdout)) {
-		err = client_next(s->client, stream, FRAME_ITEMS, 0, &m, t);
-		if (!err)
-			items_show(s, (const Convene__Items *)m, after);
-		message_free(err ? NULL : m);
-	}
-	return err;
-}
-
-int cmd_follow(const struct invocation *in)
-{
-	const char *since = option_value(in, "after");
-	struct frames topics = {NULL, 0};
-	const Convene__Topic *topic = NULL;
-	struct session s;
-	struct trouble t;
-	uint64_t after = UINT64_MAX;
-	unsigned pause = 1;
-	int err;
-
-	if (since && decimal_parse(&after, since, strlen(since), UINT64_MAX) != OK)
-		return complain_usage(in->program->name, in->command->name,
-		    "--after wants an arrival number, not %s", since);
-	err = session_open(&s, in, true, &t);
-	if (!err && in->count > 0) {
-		err = ask_topics(&s, &topics, &t);
-		if (!err)
-			err = find_topic(&topics, in->operands[0], &topic, &t);
-	}
-	if (!err && !in->json && output_terminal())
-		printf("Waiting for what comes; Ctrl-C ends it.\n\n");
-	fflush(stdout);
-	while (!err && !ferror(stdout)) {
-		uint64_t before = after;
-
-		err = watch(&s, topic, &after, &t);
-		if (!err || exit_of(&t) != EXIT_UNREACHABLE)
-			break;
-		if (after != before)
-			pause = 1;
-		/* The node is gone for a while: come again, and go on where we were. */
-		trouble_hint(&t, "It is tried again until it answers; Ctrl-C ends that.");
-		complain(in->program->name, &t);
-		do {
-			session_disconnect(&s);
-			sleep(pause);
-			pause = pause * 2 < RETRY_S_MAX ? pause * 2 : RETRY_S_MAX;
-			err = session_connect(&s, &t);
-		} while (err && exit_of(&t) == EXIT_UNREACHABLE);
-	}
-	frames_free(&topics);
-	err = err ? session_complain(in, &t) : EXIT_DONE;
-	session_close(&s);
-	return err;
 }

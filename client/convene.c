@@ -42,6 +42,19 @@ static const struct option_spec follow_options[] = {
     END,
 };
 
+static const struct option_spec sync_options[] = {
+    {"list", 0, NULL, "show what is kept, as of when, and its size"},
+    {"drop", 0, "TOPIC", "keep it no longer, and erase what is here of it; may be repeated"},
+    {"anew", 0, NULL, "throw the copy away first, and fetch it again"},
+    END,
+};
+
+static const struct option_spec search_options[] = {
+    {"topic", 't', "TOPIC", "in this topic alone"},
+    {"limit", 0, "N", "so many posts, at most 10000 (20)"},
+    END,
+};
+
 static const struct option_spec topic_options[] = {
     {"file", 'f', "FILE", "a description: from a file; - is standard input"},
     {"lang", 'l', "TAG", "language, as en or zh-Hant"},
@@ -104,7 +117,16 @@ static const struct command commands[] = {
 	"4.",
 	read_options, cmd_read},
     {"follow", "[TOPIC]", 0, 1, "show what comes, as it comes",
-	"After an interruption it goes on where it was.", follow_options, cmd_follow},
+	"After an interruption it goes on where it was. Ctrl-C ends it.", follow_options,
+	cmd_follow},
+    {"sync", "[TOPIC...]", 0, -1, "keep topics here, to be read and searched without a connection",
+	"Without TOPIC, what is kept is brought up to date; if nothing is kept yet, all topics are "
+	"from now on.",
+	sync_options, cmd_sync},
+    {"search", "WORD...", 1, -1, "find posts in what sync keeps",
+	"Every WORD must occur, in the subject, text, author or names of attachments; case and "
+	"accents don't matter. Several words in quotes are one.",
+	search_options, cmd_search},
     {"topic", "TITLE", 1, 1, "open a topic, where the charter lets you", NULL, topic_options,
 	cmd_topic},
     {"post", "TOPIC", 1, 1, "begin a thread", writing, post_options, cmd_post},
@@ -116,10 +138,16 @@ static const struct command commands[] = {
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 
+static const struct option_spec everywhere[] = {
+    {"offline", 0, NULL, "don't connect: read what sync keeps"},
+    END,
+};
+
 static const struct program program = {
     .name = "convene",
     .purpose = "take part in a forum that no single party controls",
     .commands = commands,
+    .options = everywhere,
     .footer =
 	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
 	"verified, 5 not found or ambiguous, 6 trouble with files or keys here, 7 text that "

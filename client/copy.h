@@ -26,6 +26,7 @@ struct copy_topic {
 	uint64_t cursor;    /* arrival number */
 	uint64_t synced;    /* wall ms; 0: never to its end */
 	uint64_t posts;     /* here */
+	uint64_t bytes;     /* that its messages and contents take */
 	bool kept;          /* else only listed, as the node last gave it */
 	struct bytes title; /* valid during the callback */
 };
@@ -33,6 +34,9 @@ int copy_each(struct copy *c, int (*fn)(void *ctx, const struct copy_topic *topi
     struct trouble *t);
 /* Keep a topic from now on (nothing is fetched yet); or no more: what is here of it is erased. */
 int copy_keep(struct copy *c, const Convene__Topic *topic, bool keep, struct trouble *t);
+
+/* Throw everything away, for another node or a new beginning. No copy is open. */
+int copy_remove(const struct home *home, struct trouble *t);
 
 /* ---- fetching ---- */
 
@@ -47,6 +51,12 @@ struct copy_progress {
 int copy_sync(struct copy *c, struct client *client,
     void (*tell)(void *ctx, const struct copy_progress *p), void *ctx, struct copy_progress *out,
     struct trouble *t);
+/* Take in one answer to WATCH of a kept topic: its items, in any order and as often as one likes,
+ * and how far it tells. Durable on return. What is not as signed is counted and left out. */
+int copy_take(struct copy *c, const uint8_t topic[static ID_LEN], const Convene__Items *items,
+    struct copy_progress *p, struct trouble *t);
+/* The list of topics as the node gave it. */
+int copy_list(struct copy *c, const struct frames *topics, struct trouble *t);
 
 /* ---- reading: answers as the node would give them ---- */
 
@@ -55,12 +65,18 @@ int copy_threads(struct copy *c, const uint8_t *topic, size_t len, uint32_t limi
     struct frames *out, struct trouble *t);
 int copy_thread(struct copy *c, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t);
+/* The subject of a post, as it stands; empty when it isn't here. */
+int copy_subject(
+    struct copy *c, const uint8_t id[static ID_LEN], struct buffer *out, struct trouble *t);
 /* The moment up to which the oldest of the kept topics is known; 0: none is. */
 uint64_t copy_synced(struct copy *c);
 
 /* ---- searching ---- */
 
-/* Text as it is compared: NFKC, case folded, marks taken off; appended. */
+/* Text as it is compared, appended: NFKC, case folded; without the marks that are put on letters
+ * (accents, Arabic and Hebrew points; the vowels of Indic and South-East Asian scripts stay);
+ * runs of space become one, and none where a line ends between Chinese or Japanese characters.
+ * What isn't UTF-8 is taken as U+FFFD. ERR_NOMEM, ERR_TOO_LARGE. */
 int search_fold(struct buffer *out, struct bytes text);
 /* Posts whose subject, text, names of parts or author have every word, newest first. `words` are
  * folded here; `topic` NULL: all that are kept. Items in frames, as in an answer to WATCH. */

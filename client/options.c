@@ -127,11 +127,21 @@ static void help_row(const char *left, const char *right)
 	print_sentence(HELP_COLUMN + 2, "%s", right);
 }
 
-static void help_options(const struct option_spec *o)
+static bool option_in(const struct option_spec *o, const char *name)
+{
+	while (o && o->name && strcmp(o->name, name) != 0)
+		o++;
+	return o && o->name;
+}
+
+/* But those that `own` has under the same name. */
+static void help_options(const struct option_spec *o, const struct option_spec *own)
 {
 	char left[80];
 
 	for (; o && o->name; o++) {
+		if (option_in(own, o->name))
+			continue;
 		if (o->letter)
 			snprintf(left, sizeof left, "-%c, --%s%s%s", o->letter, o->name,
 			    o->value ? " " : "", o->value ? o->value : "");
@@ -152,9 +162,9 @@ void program_help(const struct program *p, const struct command *command)
 		if (command->details)
 			print_block(bytes_str(command->details), 0);
 		printf("\n");
-		help_options(command->options);
-		help_options(p->options);
-		help_options(common);
+		help_options(command->options, NULL);
+		help_options(p->options, command->options);
+		help_options(common, NULL);
 		return;
 	}
 	printf("%s: %s.\n\n", p->name, p->purpose);
@@ -166,8 +176,8 @@ void program_help(const struct program *p, const struct command *command)
 		help_row(left, c->summary);
 	}
 	printf("\n");
-	help_options(p->options);
-	help_options(common);
+	help_options(p->options, NULL);
+	help_options(common, NULL);
 	printf("\n`%s COMMAND --help` says more about each.\n", p->name);
 	if (p->footer)
 		print_block(bytes_str(p->footer), 0);

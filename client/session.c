@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/copy.h"
 
 #define CONNECT_MS 15000
 #define SEAL_WAIT_MS 1000
@@ -58,13 +59,24 @@ static void home_update(struct session *s)
 
 int session_connect(struct session *s, struct trouble *t)
 {
-	int err = client_open(&s->client, &s->home.node, CONNECT_MS, t);
+	int err;
 
+	if (s->offline) {
+		err = trouble_set(t, ERR_CLOSED, "the node isn't asked, as --offline says");
+		trouble_hint(t, "This can't be done without it.");
+	} else {
+		err = client_open(&s->client, &s->home.node, CONNECT_MS, t);
+	}
 	if (err)
 		s->unreachable = *t;
 	else
 		home_update(s);
 	return err;
+}
+
+int session_copy(struct session *s, bool create, struct trouble *t)
+{
+	return s->copy ? OK : copy_open(&s->copy, &s->home, create, t);
 }
 
 /* Send in passing what waits. */
@@ -116,12 +128,18 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 
 	memset(s, 0, sizeof *s);
 	s->in = in;
+	s->offline = option_given(in, "offline");
 	err = home_open(&s->home, t);
 	if (err)
 		return err;
 	err = session_connect(s, t);
-	if (err)
+	if (err) {
+		struct trouble copy;
+
+		/* Trouble with the copy is told when it is asked. */
+		session_copy(s, false, &copy);
 		return needed ? err : OK;
+	}
 	if (s->home.state == HOME_ENROLLED)
 		waiting_send(s);
 	return OK;
@@ -136,5 +154,7 @@ void session_disconnect(struct session *s)
 void session_close(struct session *s)
 {
 	session_disconnect(s);
+	copy_close(s->copy);
+	s->copy = NULL;
 	home_close(&s->home);
 }

@@ -16,6 +16,7 @@ struct session {
 	struct trouble unreachable; /* why */
 	struct copy *copy;          /* what `convene sync` keeps (copy.h); NULL: nothing is kept */
 	bool offline;               /* --offline: the node isn't asked */
+	bool told;                  /* that the answer is of the copy */
 };
 
 /* Read the home, connect, and send on the way what still waits in the outbox (trouble with that is
@@ -23,6 +24,8 @@ struct session {
  * s->client is then NULL. Close in any case. */
 int session_open(struct session *s, const struct invocation *in, bool needed, struct trouble *t);
 int session_connect(struct session *s, struct trouble *t);
+/* Open the copy, if it isn't; `create`: make one. ERR_NOTFOUND: nothing is kept. */
+int session_copy(struct session *s, bool create, struct trouble *t);
 void session_disconnect(struct session *s);
 void session_close(struct session *s);
 
@@ -37,13 +40,15 @@ int session_complain(const struct invocation *in, const struct trouble *t);
 int id_parse(uint8_t id[static ID_LEN], size_t *len, char hex[static 65], const char *text,
     const char *what, struct trouble *t);
 
-/* Of the node; while it can't be reached, of the copy, in the same form. ERR_CLOSED (and what to
- * try) when that isn't kept here. */
+/* Of the node; while it can't be reached, of the copy, in the same form, which is told once on
+ * standard error. ERR_CLOSED (and what to try) when that isn't kept here. */
 int ask_topics(struct session *s, struct frames *out, struct trouble *t);
 int ask_threads(struct session *s, const uint8_t *topic, size_t len, uint32_t limit,
     uint32_t offset, struct frames *out, struct trouble *t);
 int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t);
+/* Say once, on standard error, that the answer is of the copy, how old that is, and why. */
+void copy_tell(struct session *s);
 /* Of the node alone. */
 int ask_logs(struct session *s, struct frames *out, struct trouble *t);
 

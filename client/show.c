@@ -7,8 +7,62 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "msg/body.h"
 
-static void content_take(struct shown *s, struct client *c)
+#define ARCHIVED_AUTHOR_MAX 160 /* bytes of an author's line that an archive has */
+
+/* ---- checking ---- */
+
+/* Whether a log may be the one that an item stands in, or a successor of it. A successor's digest
+ * is of its own keys, and follows from the log alone: that much is the node's word. */
+static bool log_follows(const struct binding *item, const struct binding *change)
+{
+	struct bytes a_name, b_name;
+	uint8_t a[DIGEST_LEN], b[DIGEST_LEN];
+	uint64_t first, second;
+
+	if (strcmp(item->log_name, change->log_name) == 0)
+		return true;
+	return log_name_parse(bytes_str(item->log_name), &a_name, a, &first) == OK &&
+	       log_name_parse(bytes_str(change->log_name), &b_name, b, &second) == OK &&
+	       bytes_equal(a_name, b_name) && second > first;
+}
+
+static int target_parse(const struct header *h, struct target_body *out)
+{
+	return h->kind == KIND_AMEND   ? amend_body_parse(h->body, out)
+	       : h->kind == KIND_ERASE ? erase_body_parse(h->body, out)
+				       : ERR_INVALID;
+}
+
+/* `binding` gets the change's own. */
+static void change_open(struct shown_change *c, const struct shown *s, uint32_t kind,
+    struct bytes message, struct bytes log, struct binding *binding)
+{
+	struct target_body body;
+
+	if (message.len == 0)
+		return;
+	c->given = true;
+	if (!s->parsed || (s->header.kind != KIND_POST && s->header.kind != KIND_TOPIC))
+		return;
+	*binding = s->binding;
+	if (log.len > 0 && binding_make(binding, s->binding.forum, log) != OK)
+		return;
+	if (message_parse(message, &c->header) != OK || c->header.kind != kind ||
+	    message_verify(message, binding, c->header.signer) != OK ||
+	    target_parse(&c->header, &body) != OK)
+		return;
+	message_id(c->id, message, binding);
+	c->reason = body.reason;
+	c->good = memcmp(body.target.id, s->id, ID_LEN) == 0 &&
+		  memcmp(body.target.log, s->binding.digest, DIGEST_LEN) == 0 &&
+		  log_follows(&s->binding, binding);
+}
+
+/* The content that `h` has signed: the message itself, or its amendment. */
+static void content_take(struct shown *s, const struct header *h, const struct binding *binding,
+    const uint8_t id[static ID_LEN], struct client *c)
 {
 	const Convene__Item *item = s->item;
 	struct bytes content = bytes_of_pb(item->content);
@@ -16,7 +70,7 @@ static void content_take(struct shown *s, struct client *c)
 	struct trouble t;
 
 	if (s->state == CONVENE__CONTENT_STATE__CONTENT_LARGE && c) {
-		if (client_content(c, s->id, salt, &s->fetched, &t) != OK)
+		if (client_content(c, id, salt, &s->fetched, &t) != OK)
 			return;
 		content = buffer_bytes(&s->fetched);
 		s->state = CONVENE__CONTENT_STATE__CONTENT_PRESENT;
@@ -26,15 +80,17 @@ static void content_take(struct shown *s, struct client *c)
 	} else {
 		return;
 	}
-	s->committed = s->parsed && s->header.has_commitment && content.len > 0 &&
-		       content_check(&s->header, &s->binding, salt, content) == OK;
-	s->has_content = s->committed && s->signature && content_parse(content, &s->content) == OK;
+	s->committed = h->has_commitment && content.len > 0 &&
+		       content_check(h, binding, salt, content) == OK;
+	s->has_content = s->committed && content_parse(content, &s->content) == OK;
 }
 
 void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[static HASH_LEN],
     struct client *c)
 {
 	struct bytes message = bytes_of_pb(item->message);
+	struct binding amendment, erasure;
+	struct target_body body;
 
 	memset(s, 0, sizeof *s);
 	s->item = item;
@@ -44,8 +100,20 @@ void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[
 	message_id(s->id, message, &s->binding);
 	s->parsed = message_parse(message, &s->header) == OK;
 	s->signature = s->parsed && message_verify(message, &s->binding, s->header.signer) == OK;
-	if (s->signature)
-		content_take(s, c);
+	if (!s->signature)
+		return;
+	if (target_parse(&s->header, &body) == OK)
+		s->target = body.target;
+	change_open(&s->amendment, s, KIND_AMEND, bytes_of_pb(item->amendment),
+	    bytes_of_pb(item->amendment_log), &amendment);
+	change_open(&s->erasure, s, KIND_ERASE, bytes_of_pb(item->erasure),
+	    bytes_of_pb(item->erasure_log), &erasure);
+	if (s->erasure.given)
+		s->state = CONVENE__CONTENT_STATE__CONTENT_ERASED;
+	else if (!s->amendment.given)
+		content_take(s, &s->header, &s->binding, s->id, c);
+	else if (s->amendment.good)
+		content_take(s, &s->amendment.header, &amendment, s->amendment.id, c);
 }
 
 void shown_clear(struct shown *s)
@@ -56,7 +124,8 @@ void shown_clear(struct shown *s)
 
 bool shown_good(const struct shown *s)
 {
-	return s->signature &&
+	return s->signature && s->amendment.given == s->amendment.good &&
+	       s->erasure.given == s->erasure.good &&
 	       (s->committed || s->state != CONVENE__CONTENT_STATE__CONTENT_PRESENT);
 }
 
@@ -76,21 +145,71 @@ void author_text(
 
 /* ---- for people ---- */
 
+static void who_add(struct buffer *who, const Convene__Item *i)
+{
+	author_text(
+	    who, bytes_of_pb(i->handle), bytes_of_pb(i->identity), bytes_of_pb(i->organisation));
+	if (i->name.len > 0 || i->group.len > 0) {
+		buffer_add_str(who, " (");
+		text_isolate(who, bytes_of_pb(i->name));
+		buffer_add_str(who, i->name.len > 0 && i->group.len > 0 ? ", " : "");
+		text_isolate(who, bytes_of_pb(i->group));
+		buffer_add_str(who, ")");
+	}
+}
+
+/* What the archive says of the author, in quotation marks of ours alone, so that it can't go on as
+ * if it were our words, and never looks like a participant. */
+static void archived_add(struct buffer *who, struct bytes author)
+{
+	struct buffer plain = BUFFER_INIT;
+	bool cut = author.len > ARCHIVED_AUTHOR_MAX;
+
+	if (cut)
+		for (author.len = ARCHIVED_AUTHOR_MAX;
+		     author.len > 0 && (author.data[author.len] & 0xc0) == 0x80;)
+			author.len--;
+	for (size_t i = 0; i < author.len; i++)
+		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
+	if (cut)
+		buffer_add_str(&plain, "\xe2\x80\xa6");
+	buffer_add_str(who, "\"");
+	text_isolate(who, buffer_bytes(&plain));
+	buffer_add_str(who, "\", by the archive of ");
+	buffer_free(&plain);
+}
+
+static bool is_archived(const struct shown *s)
+{
+	return s->has_content && s->content.imported.present && s->content.imported.author.len > 0;
+}
+
+static void when_print(const struct shown *s)
+{
+	const struct shown_change *a = &s->amendment;
+	struct bytes lang = a->good && a->header.lang.len > 0 ? a->header.lang : s->header.lang;
+	char when[24];
+
+	printf("%s", time_local(when, s->header.time));
+	if (lang.len > 0)
+		printf("  %.*s", (int)lang.len, (const char *)lang.data);
+	if (s->header.kind == KIND_TOPIC)
+		printf("  opens a topic");
+	if (a->good && !s->erasure.given)
+		printf("  amended %s", time_local(when, a->header.time));
+	putchar('\n');
+}
+
 static void heading_print(const struct shown *s, int indent)
 {
-	const Convene__Item *i = s->item;
 	struct buffer who = BUFFER_INIT;
-	char id[9], when[24];
+	char id[9];
 
-	author_text(&who, bytes_of_pb(i->handle), bytes_of_pb(i->identity),
-	    bytes_of_pb(i->organisation));
-	if (i->name.len > 0 || i->group.len > 0) {
-		buffer_add_str(&who, " (");
-		text_isolate(&who, bytes_of_pb(i->name));
-		buffer_add_str(&who, i->name.len > 0 && i->group.len > 0 ? ", " : "");
-		text_isolate(&who, bytes_of_pb(i->group));
-		buffer_add_str(&who, ")");
-	}
+	if (is_archived(s))
+		archived_add(&who, s->content.imported.author);
+	who_add(&who, s->item);
+	if (who.failed)
+		out_of_memory();
 	printf("%*s%s  %s", indent, "", id_short(id, s->id), buffer_str(&who));
 	if (s->parsed) {
 		/* Deep in a thread, on a narrow terminal, the time goes below. */
@@ -99,17 +218,52 @@ static void heading_print(const struct shown *s, int indent)
 				(size_t)output_columns();
 
 		if (fits)
-			printf("  %s", time_local(when, s->header.time));
+			printf("  ");
 		else
-			printf("\n%*s%s", indent + 2, "", time_local(when, s->header.time));
-		if (s->header.lang.len > 0)
-			printf(
-			    "  %.*s", (int)s->header.lang.len, (const char *)s->header.lang.data);
-		if (s->header.kind == KIND_TOPIC)
-			printf("  opens a topic");
+			printf("\n%*s", indent + 2, "");
+		when_print(s);
+	} else {
+		putchar('\n');
 	}
-	putchar('\n');
 	buffer_free(&who);
+}
+
+/* "alice@isoc.example amended 1a2b3c4d, 2026-11-21 18:24:" */
+static void change_print(const struct shown *s, int indent)
+{
+	bool amends = s->header.kind == KIND_AMEND;
+	struct buffer who = BUFFER_INIT;
+	char id[9], when[24];
+
+	who_add(&who, s->item);
+	if (who.failed)
+		out_of_memory();
+	printf("%*s%s %s %s, %s%s\n", indent, "", buffer_str(&who), amends ? "amended" : "erased",
+	    s->target.present ? id_short(id, s->target.id) : "a message",
+	    time_local(when, s->header.time), amends && s->has_content ? ":" : "");
+	buffer_free(&who);
+}
+
+/* The key that erased tells whose wish it was only where it is the author's own: the registrar's
+ * looks like another device. */
+static void erasure_print(const struct shown *s, int indent)
+{
+	const struct shown_change *e = &s->erasure;
+	bool author = e->good && memcmp(e->header.signer, s->header.signer, KEY_LEN) == 0;
+	char when[24];
+
+	if (!e->good) {
+		printf("%*s!! The node calls this erased, and what it shows for that does NOT "
+		       "verify.\n",
+		    indent, "");
+		return;
+	}
+	printf("%*s(erased by %s%s, %s)\n", indent, "",
+	    author ? "its author" : "the registrar, or by another key of its author",
+	    e->reason == 2   ? ", because of a law"
+	    : e->reason == 3 ? ", as an error"
+			     : "",
+	    time_local(when, e->header.time));
 }
 
 static void marks_print(const struct shown *s, int indent)
@@ -120,6 +274,12 @@ static void marks_print(const struct shown *s, int indent)
 	else if (!s->signature)
 		printf("%*s!! The author's signature does NOT verify: this is not what they "
 		       "signed. It is not shown.\n",
+		    indent, "");
+	else if (s->erasure.given)
+		erasure_print(s, indent);
+	else if (s->amendment.given && !s->amendment.good)
+		printf("%*s!! The node shows another text than the first, and its signature does "
+		       "NOT verify. It is not shown.\n",
 		    indent, "");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && !s->committed)
 		printf("%*s!! The text is NOT the one that its author signed. It is not shown.\n",
@@ -145,18 +305,31 @@ static void imported_print(const struct content_imported *m, int indent)
 		printf(", ");
 		print_isolate(m->source);
 	}
-	if (m->author.len > 0) {
-		printf(": by ");
-		print_isolate(m->author);
-	}
 	if (m->date > 0)
-		printf(", %s", time_local(when, (uint64_t)m->date));
+		printf(", dated %s", time_local(when, (uint64_t)m->date));
+	else
+		printf(", without a date");
 	putchar('\n');
+}
+
+static void part_print(const struct content_part *p, size_t number, int indent)
+{
+	char size[16];
+
+	printf("%*s[%zu] ", indent, "", number);
+	print_isolate(p->name);
+	printf(", ");
+	print_isolate(p->media_type);
+	printf(", %s%s\n", size_text(size, p->omitted ? p->omitted : p->data.len),
+	    p->omitted ? ", left out when it was imported" : "");
 }
 
 void shown_print(const struct shown *s, int indent, struct bytes title)
 {
-	heading_print(s, indent);
+	if (s->signature && (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE))
+		change_print(s, indent);
+	else
+		heading_print(s, indent);
 	indent += 2;
 	marks_print(s, indent);
 	if (!s->has_content)
@@ -171,16 +344,9 @@ void shown_print(const struct shown *s, int indent, struct bytes title)
 	if (s->content.text.len > 0)
 		print_block(s->content.text, indent);
 	for (size_t i = 0; i < s->content.part_count; i++) {
-		const struct content_part *p = &s->content.parts[i];
-		char size[16];
-
 		if (i == 0 && s->content.text.len > 0)
 			putchar('\n');
-		printf("%*s[%zu] ", indent, "", i + 1);
-		print_isolate(p->name);
-		printf(", ");
-		print_isolate(p->media_type);
-		printf(", %s\n", size_text(size, p->data.len));
+		part_print(&s->content.parts[i], i + 1, indent);
 	}
 }
 
@@ -213,6 +379,26 @@ static const char *state_name(uint32_t state)
 	}
 }
 
+static json_t *change_json(
+    const struct shown_change *c, const Convene__Item *i, struct bytes log, uint64_t index)
+{
+	json_t *o = json_object();
+
+	json_put(o, "check", json_string(c->good ? "good" : "bad"));
+	if (!c->good)
+		return o;
+	json_put(o, "id", json_hex(c->id, ID_LEN));
+	json_put(o, "log", json_bytes(log.len > 0 ? log : bytes_of_pb(i->log)));
+	json_put(o, "index", json_integer((json_int_t)index));
+	json_put(o, "signer", json_hex(c->header.signer, KEY_LEN));
+	json_put(o, "time", json_integer((json_int_t)c->header.time));
+	if (c->header.lang.len > 0)
+		json_put(o, "lang", json_bytes(c->header.lang));
+	if (c->header.kind == KIND_ERASE)
+		json_put(o, "reason", json_integer(c->reason));
+	return o;
+}
+
 static json_t *content_json(const struct content *c)
 {
 	json_t *o = json_object(), *parts = json_array(), *mentions = json_array();
@@ -234,6 +420,8 @@ static json_t *content_json(const struct content *c)
 		json_put(p, "name", json_bytes(c->parts[i].name));
 		json_put(p, "media_type", json_bytes(c->parts[i].media_type));
 		json_put(p, "size", json_integer((json_int_t)c->parts[i].data.len));
+		if (c->parts[i].omitted > 0)
+			json_put(p, "omitted", json_integer((json_int_t)c->parts[i].omitted));
 		json_array_append_new(parts, p);
 	}
 	json_put(o, "mentions", mentions);
@@ -272,7 +460,16 @@ json_t *shown_json(const struct shown *s)
 			json_put(o, "topic", ref_json(&s->header.topic));
 		if (s->header.parent.present)
 			json_put(o, "parent", ref_json(&s->header.parent));
+		if (s->target.present)
+			json_put(o, "target", ref_json(&s->target));
 	}
+	if (s->amendment.given)
+		json_put(o, "amended",
+		    change_json(
+			&s->amendment, i, bytes_of_pb(i->amendment_log), i->amendment_index));
+	if (s->erasure.given)
+		json_put(o, "erased",
+		    change_json(&s->erasure, i, bytes_of_pb(i->erasure_log), i->erasure_index));
 	json_put(o, "organisation", json_bytes(bytes_of_pb(i->organisation)));
 	if (i->identity.len > 0)
 		json_put(o, "identity", json_hex(i->identity.data, i->identity.len));

@@ -8,15 +8,26 @@
 #include "client/output.h"
 #include "msg/content.h"
 
+/* The AMEND or ERASE that comes with an item. `good`: signed by its signer, about this item, in its
+ * log or one that may follow it. Whether that signer might is the node's word, as for authors. */
+struct shown_change {
+	bool given, good;
+	struct header header;
+	uint8_t id[ID_LEN];
+	uint8_t reason; /* of an ERASE */
+};
+
 struct shown {
 	const Convene__Item *item;
 	struct binding binding;
 	struct header header; /* meaningful when parsed */
 	uint8_t id[ID_LEN];
 	bool parsed, signature; /* well-formed; signed by its signer */
-	uint32_t state;         /* enum Convene__ContentState */
-	bool committed;         /* the content here is the one that was signed */
-	bool has_content;       /* and could be read */
+	struct shown_change amendment, erasure;
+	struct ref target; /* of what is an AMEND or ERASE itself */
+	uint32_t state;    /* enum Convene__ContentState */
+	bool committed;    /* the content here is the one that was signed, or amended to */
+	bool has_content;  /* and could be read */
 	struct content content;
 	struct buffer fetched; /* of a large one */
 };
@@ -31,7 +42,7 @@ void shown_clear(struct shown *s);
 bool shown_good(const struct shown *s);
 
 /* Heading, marks, text and attachments, indented. `title`: don't repeat this subject; may be empty.
- */
+ * An AMEND or ERASE is told in a sentence. */
 void shown_print(const struct shown *s, int indent, struct bytes title);
 json_t *shown_json(const struct shown *s);
 

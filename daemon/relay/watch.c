@@ -63,10 +63,11 @@ static int watch_row(void *ctx, const struct item_row *row)
 /* All of it was sent: nothing is watched any more. */
 static void watch_end(struct session *s)
 {
-	struct answer a = {.session = s, .stream = s->watch->stream};
+	Convene__Items m = CONVENE__ITEMS__INIT;
 
-	items_flush(&a, true, 0);
-	answer_end(&a);
+	m.last = true;
+	m.arrival = s->watch->end;
+	channel_send(s->channel, FRAME_ITEMS, s->watch->stream, &m.base);
 	free(s->watch);
 	s->watch = NULL;
 }

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the copy share. Private to them.
+ *
+ *     copy.c          the file, what is kept, the list of topics
+ *     copy_item.c     items in, as they come; and out, as the node would give them
+ *     copy_thread.c   threads, made of their posts whenever they are asked for
+ *     copy_sync.c     asking the node
+ *     copy_search.c   finding words
+ */
+#ifndef CLIENT_COPY_INSIDE_H
+#define CLIENT_COPY_INSIDE_H
+
+#include "client/copy.h"
+#include "client/database.h"
+#include "client/output.h"
+
+/* Beside enum Convene__ContentState: the node gave the amendment's text alone, and this is wanted
+ * only if that is erased. */
+#define STATE_UNASKED 100
+
+struct copy {
+	struct database *d;
+	uint8_t forum[HASH_LEN];
+};
+
+/* ---- copy.c ---- */
+
+int no_memory(struct trouble *t);
+/* A kept topic's number. ERR_NOTFOUND. */
+int topic_number(struct copy *c, const uint8_t id[static ID_LEN], int64_t *no, int64_t *round,
+    struct trouble *t);
+
+/* Memory that message_free() gives back; exits the program without memory. */
+ProtobufCBinaryData pb_copy(struct bytes b);
+/* A generated list of messages, with room for one more than `count`. */
+void *pb_room(void *list, size_t count);
+
+/* ---- copy_item.c ---- */
+
+/* The content of one that was MISSING or LARGE has come: check it and keep it. ERR_COMMITMENT. */
+int item_content(
+    struct copy *c, int64_t no, const uint8_t *salt, struct bytes content, struct trouble *t);
+
+/* What is shown of an item now: that of its last amendment, or nothing. Valid until text_end(). */
+struct item_text {
+	struct query *q;
+	uint32_t state;
+	struct bytes salt, content;
+	bool amended;
+	uint64_t index;            /* the amendment's */
+	struct bytes log, message; /* the same */
+};
+int text_start(
+    struct item_text *out, struct copy *c, const uint8_t id[static ID_LEN], struct trouble *t);
+void text_end(struct item_text *text);
+
+/* The item as the node would give it; what hangs on its thread is the caller's. */
+int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t);
+
+/* ---- copy_thread.c ---- */
+
+#define NONE UINT32_MAX
+
+struct post {
+	uint8_t id[ID_LEN], parent[ID_LEN];
+	bool has_parent;
+	int64_t no; /* 0: missing, and mentioned as a parent */
+	int64_t topic;
+	uint64_t time;
+	uint32_t kind, depth;
+	uint32_t up, root; /* places in `posts`; NONE */
+};
+
+/* Every post that is kept, in its thread. */
+struct forest {
+	struct post *posts; /* by id */
+	uint32_t count;
+	uint32_t *walk; /* thread by thread, depth first */
+	uint32_t walked;
+};
+int forest_open(struct forest *f, struct copy *c, struct trouble *t);
+void forest_free(struct forest *f);
+/* NONE: not here. */
+uint32_t forest_find(const struct forest *f, const uint8_t id[static ID_LEN]);
+/* Set thread, depth and parent_missing; the topic is the root's. */
+int forest_place(
+    const struct forest *f, uint32_t at, struct copy *c, Convene__Item *item, struct trouble *t);
+
+#endif

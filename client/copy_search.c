@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Words in the copy: plain substrings of folded text, which need no notion of where words end and
+ * so find Chinese as well as Portuguese. */
+#include "client/copy_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <unicode/uchar.h>
+#include <unicode/unorm2.h>
+#include <unicode/uscript.h>
+#include <unicode/ustring.h>
+#include <unicode/utf16.h>
+
+#include "base/error.h"
+
+#define FOLD_MAX (64 * 1024 * 1024) /* bytes; ICU counts in int32_t, and text grows */
+#define TATWEEL 0x640               /* stretches Arabic words, and means nothing */
+
+/* ---- folding ---- */
+
+/* Accents and points: by their combining classes, which leave aside nukta, voicing marks, virama
+ * and the vowels of Indic and South-East Asian scripts. */
+static bool is_mark(UChar32 ch)
+{
+	uint8_t class = u_getCombiningClass(ch);
+
+	return u_charType(ch) == U_NON_SPACING_MARK &&
+	       ((class >= 10 && class <= 36) || class >= 200);
+}
+
+/* Written without spaces, so that a line may end within a word. */
+static bool is_unspaced(UChar32 ch)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UScriptCode script = uscript_getScript(ch, &status);
+
+	return U_SUCCESS(status) && (script == USCRIPT_HAN || script == USCRIPT_HIRAGANA ||
+					script == USCRIPT_KATAKANA || script == USCRIPT_BOPOMOFO);
+}
+
+struct units {
+	UChar *at;
+	int32_t len, cap;
+};
+
+/* `needed` units of a result, or room made for them: true when it must be computed again. */
+static bool units_grow(struct units *u, int32_t needed, UErrorCode *status)
+{
+	UChar *grown;
+
+	if (*status != U_BUFFER_OVERFLOW_ERROR)
+		return false;
+	*status = U_ZERO_ERROR;
+	grown = realloc(u->at, ((size_t)needed + 1) * sizeof *grown);
+	if (!grown) {
+		*status = U_MEMORY_ALLOCATION_ERROR;
+		return false;
+	}
+	u->at = grown;
+	u->cap = needed + 1;
+	return true;
+}
+
+static void from_utf8(struct units *out, struct bytes in, UErrorCode *status)
+{
+	do {
+		u_strFromUTF8WithSub(out->at, out->cap, &out->len, (const char *)in.data,
+		    (int32_t)in.len, 0xfffd, NULL, status);
+	} while (units_grow(out, out->len, status));
+}
+
+static void normalize(
+    struct units *out, const UNormalizer2 *form, const struct units *in, UErrorCode *status)
+{
+	if (U_FAILURE(*status))
+		return;
+	do {
+		out->len = unorm2_normalize(form, in->at, in->len, out->at, out->cap, status);
+	} while (units_grow(out, out->len, status));
+}
+
+/* Take marks off, in place, and bring spaces together. */
+static void strip(struct units *u)
+{
+	UChar32 ch, before = 0;
+	int32_t from = 0, to = 0;
+	bool space = false, line = false;
+
+	while (from < u->len) {
+		U16_NEXT(u->at, from, u->len, ch);
+		if (u_isUWhiteSpace(ch)) {
+			space = true;
+			line |= ch == '\n';
+			continue;
+		}
+		if (is_mark(ch) || ch == TATWEEL)
+			continue;
+		if (space && !(line && is_unspaced(before) && is_unspaced(ch)))
+			u->at[to++] = ' ';
+		space = line = false;
+		before = ch;
+		U16_APPEND_UNSAFE(u->at, to, ch);
+	}
+	if (space)
+		u->at[to++] = ' ';
+	u->len = to;
+}
+
+static void to_utf8(struct buffer *out, const struct units *in, UErrorCode *status)
+{
+	uint8_t *room;
+	int32_t len = 0;
+
+	if (U_FAILURE(*status))
+		return;
+	room = buffer_reserve(out, 3 * (size_t)in->len + 1);
+	if (!room) {
+		*status = U_MEMORY_ALLOCATION_ERROR;
+		return;
+	}
+	u_strToUTF8WithSub(
+	    (char *)room, 3 * in->len + 1, &len, in->at, in->len, 0xfffd, NULL, status);
+	if (U_SUCCESS(*status))
+		out->len += (size_t)len;
+}
+
+int search_fold(struct buffer *out, struct bytes text)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	const UNormalizer2 *nfd = unorm2_getNFDInstance(&status),
+			   *nfc = unorm2_getNFCInstance(&status),
+			   *fold = unorm2_getNFKCCasefoldInstance(&status);
+	struct units a = {NULL, 0, 0}, b = {NULL, 0, 0};
+
+	if (text.len == 0)
+		return out->failed ? ERR_NOMEM : OK;
+	if (text.len > FOLD_MAX)
+		return ERR_TOO_LARGE;
+	from_utf8(&a, text, &status);
+	normalize(&b, fold, &a, &status);
+	normalize(&a, nfd, &b, &status);
+	if (U_SUCCESS(status))
+		strip(&a);
+	normalize(&b, nfc, &a, &status);
+	to_utf8(out, &b, &status);
+	free(a.at);
+	free(b.at);
+	return U_FAILURE(status) || out->failed ? ERR_NOMEM : OK;
+}
+
+/* ---- searching ---- */
+
+static bool has_word(struct bytes text, struct bytes word)
+{
+	return text.len > 0 && memmem(text.data, text.len, word.data, word.len) != NULL;
+}
+
+static int words_fold(struct buffer *folded, char *const *words, int count, struct trouble *t)
+{
+	for (int i = 0; i < count; i++) {
+		int err = search_fold(&folded[i], bytes_str(words[i]));
+
+		if (err)
+			return trouble_set(
+			    t, err, "a word can't be searched for: %s", error_text(err));
+		if (folded[i].len == 0) {
+			trouble_set(
+			    t, ERR_INVALID, "one of the words is empty, or holds marks alone");
+			return t->err;
+		}
+	}
+	return OK;
+}
+
+/* The numbers of what is found, newest first. */
+static int rows_find(struct copy *c, const uint8_t *topic, const struct buffer *words, int count,
+    size_t limit, int64_t *found, size_t *n, struct trouble *t)
+{
+	struct query *q;
+	int err = query_start(&q, c->d,
+	    "SELECT i.no, f.text, p.folded FROM item i JOIN folded f ON f.item = i.no"
+	    " LEFT JOIN person p ON p.no = i.person"
+	    " WHERE ?1 IS NULL OR i.topic = (SELECT no FROM topic WHERE id = ?1)"
+	    " ORDER BY i.time DESC, i.id DESC",
+	    t, "B", bytes_of(topic, topic ? ID_LEN : 0));
+
+	*n = 0;
+	while (!err && *n < limit && (err = query_next(&q, t)) == 1) {
+		struct bytes text = query_bytes(q, 1), author = query_bytes(q, 2);
+		bool all = true;
+
+		err = OK;
+		for (int i = 0; i < count && all; i++)
+			all = has_word(text, buffer_bytes(&words[i])) ||
+			      has_word(author, buffer_bytes(&words[i]));
+		if (all)
+			found[(*n)++] = query_int(q, 0);
+	}
+	query_end(&q);
+	return err;
+}
+
+static int found_out(
+    struct copy *c, const int64_t *found, size_t n, struct frames *out, struct trouble *t)
+{
+	Convene__Items *m = calloc(1, sizeof *m);
+	struct forest f = {0};
+	int err = n > 0 ? forest_open(&f, c, t) : OK;
+
+	if (!m)
+		out_of_memory();
+	convene__items__init(m);
+	m->last = true;
+	for (size_t i = 0; i < n && !err; i++) {
+		Convene__Item *item = calloc(1, sizeof *item);
+
+		if (!item)
+			out_of_memory();
+		m->items = pb_room(m->items, m->n_items);
+		m->items[m->n_items++] = item;
+		err = item_out(c, found[i], item, t);
+		for (uint32_t at = 0; at < f.count && !err; at++)
+			if (f.posts[at].no == found[i])
+				err = forest_place(&f, at, c, item, t);
+	}
+	forest_free(&f);
+	if (!err)
+		return frames_add(out, &m->base) == OK ? OK : no_memory(t);
+	message_free(&m->base);
+	return err;
+}
+
+int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
+    struct frames *out, struct trouble *t)
+{
+	struct buffer *folded = calloc((size_t)count + 1, sizeof *folded);
+	int64_t *found = calloc(limit + 1, sizeof *found);
+	size_t n = 0;
+	int err;
+
+	*out = (struct frames){NULL, 0};
+	if (!folded || !found)
+		out_of_memory();
+	err = words_fold(folded, words, count, t);
+	if (!err)
+		err = rows_find(c, topic, folded, count, limit, found, &n, t);
+	if (!err)
+		err = found_out(c, found, n, out, t);
+	for (int i = 0; i < count; i++)
+		buffer_free(&folded[i]);
+	free(folded);
+	free(found);
+	return err;
+}

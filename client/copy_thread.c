@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Threads of the copy (SPEC.md 13.2, 13.3), made of all posts that are kept whenever they are asked
+ * for: tens of thousands take less time than a connection.
+ *
+ * Depth is a stranger's choice, so nothing here recurses. */
+#include "client/copy_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "msg/content.h"
+
+#define THREADS_DEFAULT 50 /* as a node has them */
+#define THREADS_MAX 1000
+#define SUBJECT_MAX 1024
+
+void forest_free(struct forest *f)
+{
+	free(f->posts);
+	free(f->walk);
+	*f = (struct forest){0};
+}
+
+/* ---- reading ---- */
+
+static int post_add(struct forest *f, uint32_t *cap, const struct post *p, struct trouble *t)
+{
+	if (f->count == *cap) {
+		uint32_t more = *cap ? 2 * *cap : 256;
+		struct post *grown = *cap < NONE / 4
+					 ? realloc(f->posts, (size_t)more * sizeof *grown)
+					 : NULL;
+
+		if (!grown)
+			return no_memory(t);
+		f->posts = grown;
+		*cap = more;
+	}
+	f->posts[f->count++] = *p;
+	return OK;
+}
+
+static int posts_read(struct forest *f, struct copy *c, uint32_t *cap, struct trouble *t)
+{
+	struct query *q;
+	int err = query_start(&q, c->d,
+	    "SELECT no, id, parent, topic, time, kind FROM item WHERE kind IN (5, 6)", t, "");
+
+	while (!err && (err = query_next(&q, t)) == 1) {
+		struct post p = {.no = query_int(q, 0),
+		    .topic = query_int(q, 3),
+		    .time = (uint64_t)query_int(q, 4),
+		    .kind = (uint32_t)query_int(q, 5),
+		    .up = NONE,
+		    .root = NONE};
+
+		err = OK;
+		if (query_bytes(q, 1).len != ID_LEN)
+			continue;
+		memcpy(p.id, query_bytes(q, 1).data, ID_LEN);
+		p.has_parent = query_bytes(q, 2).len == ID_LEN;
+		if (p.has_parent)
+			memcpy(p.parent, query_bytes(q, 2).data, ID_LEN);
+		err = post_add(f, cap, &p, t);
+	}
+	query_end(&q);
+	return err;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	return memcmp(((const struct post *)a)->id, ((const struct post *)b)->id, ID_LEN);
+}
+
+uint32_t forest_find(const struct forest *f, const uint8_t id[static ID_LEN])
+{
+	uint32_t low = 0, high = f->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+		int order = memcmp(f->posts[middle].id, id, ID_LEN);
+
+		if (order == 0)
+			return middle;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NONE;
+}
+
+/* Those that are mentioned as parents, and not here, begin threads too. */
+static int missing_add(struct forest *f, uint32_t *cap, struct trouble *t)
+{
+	uint32_t here = f->count, kept;
+	int err = OK;
+
+	qsort(f->posts, f->count, sizeof *f->posts, by_id);
+	for (uint32_t i = 0; i < here && !err; i++) {
+		struct forest known = {.posts = f->posts, .count = here};
+		struct post p = {.up = NONE, .root = NONE};
+
+		if (!f->posts[i].has_parent || forest_find(&known, f->posts[i].parent) != NONE)
+			continue;
+		memcpy(p.id, f->posts[i].parent, ID_LEN);
+		err = post_add(f, cap, &p, t);
+	}
+	if (err || f->count == here)
+		return err;
+	qsort(f->posts, f->count, sizeof *f->posts, by_id);
+	kept = 0;
+	for (uint32_t i = 0; i < f->count; i++)
+		if (i == 0 || by_id(&f->posts[i], &f->posts[kept - 1]) != 0)
+			f->posts[kept++] = f->posts[i];
+	f->count = kept;
+	return OK;
+}
+
+/* ---- order ---- */
+
+static int by_parent(const void *a, const void *b, void *ctx)
+{
+	const struct post *posts = ctx, *x = &posts[*(const uint32_t *)a],
+			  *y = &posts[*(const uint32_t *)b];
+
+	if (x->up != y->up)
+		return x->up < y->up ? -1 : 1;
+	if (x->time != y->time)
+		return x->time < y->time ? -1 : 1;
+	return memcmp(x->id, y->id, ID_LEN);
+}
+
+/* Depth first from each root; `order` has the children of one parent together, `first` where those
+ * of a post begin. What is in no tree (rows that somebody made up) is not reached. A stack entry is
+ * a place in `order` that is still to come, so it never holds more than there are posts. */
+static void forest_walk(
+    struct forest *f, const uint32_t *order, const uint32_t *first, uint32_t *stack)
+{
+	for (uint32_t root = 0; root < f->count; root++) {
+		uint32_t at = root, top = 0;
+
+		if (f->posts[root].up != NONE)
+			continue;
+		for (;;) {
+			f->posts[at].root = root;
+			f->walk[f->walked++] = at;
+			if (first[at] != NONE)
+				stack[top++] = first[at];
+			if (top == 0)
+				break;
+			uint32_t place = stack[--top], up = f->posts[order[place]].up;
+			if (place + 1 < f->count && f->posts[order[place + 1]].up == up)
+				stack[top++] = place + 1;
+			at = order[place];
+			f->posts[at].depth = f->posts[up].no == 0 ? 0 : f->posts[up].depth + 1;
+		}
+	}
+}
+
+static int forest_grow(struct forest *f, struct trouble *t)
+{
+	size_t room = ((size_t)f->count + 1) * sizeof(uint32_t);
+	uint32_t *order = malloc(room), *first = malloc(room), *stack = malloc(room);
+
+	f->walk = malloc(room);
+	if (order && first && stack && f->walk) {
+		for (uint32_t i = 0; i < f->count; i++) {
+			struct post *p = &f->posts[i];
+
+			order[i] = i;
+			first[i] = NONE;
+			if (p->has_parent)
+				p->up = forest_find(f, p->parent);
+		}
+		qsort_r(order, f->count, sizeof *order, by_parent, f->posts);
+		for (uint32_t i = f->count; i-- > 0;)
+			if (f->posts[order[i]].up != NONE)
+				first[f->posts[order[i]].up] = i;
+		forest_walk(f, order, first, stack);
+	}
+	bool good = order && first && stack && f->walk;
+	free(order);
+	free(first);
+	free(stack);
+	return good ? OK : no_memory(t);
+}
+
+int forest_open(struct forest *f, struct copy *c, struct trouble *t)
+{
+	uint32_t cap = 0;
+	int err;
+
+	*f = (struct forest){0};
+	err = posts_read(f, c, &cap, t);
+	if (!err && f->count > 0)
+		err = missing_add(f, &cap, t);
+	if (!err && f->count > 0)
+		err = forest_grow(f, t);
+	if (err)
+		forest_free(f);
+	return err;
+}
+
+static int topic_id(struct copy *c, int64_t no, ProtobufCBinaryData *out, struct trouble *t)
+{
+	struct query *q;
+	int err = query_start(&q, c->d, "SELECT id FROM topic WHERE no = ?1", t, "i", no);
+
+	if (!err && (err = query_next(&q, t)) == 1) {
+		*out = pb_copy(query_bytes(q, 0));
+		query_end(&q);
+		err = OK;
+	}
+	return err;
+}
+
+int forest_place(
+    const struct forest *f, uint32_t at, struct copy *c, Convene__Item *item, struct trouble *t)
+{
+	const struct post *p = &f->posts[at], *root = p->root == NONE ? p : &f->posts[p->root];
+
+	item->thread = pb_copy(bytes_of(root->id, ID_LEN));
+	item->depth = p->depth;
+	item->parent_missing = p->up != NONE && f->posts[p->up].no == 0;
+	return topic_id(c, root->no ? root->topic : p->topic, &item->topic, t);
+}
+
+/* ---- ids ---- */
+
+/* Complete an id from its first bytes: of a post, or else of a missing root. */
+static int forest_resolve(
+    const struct forest *f, const uint8_t *id, size_t len, uint32_t *out, struct trouble *t)
+{
+	char hex[2 * ID_LEN + 1];
+	size_t shown = 0, roots = 0;
+
+	for (uint32_t i = 0; i < f->count; i++) {
+		const struct post *p = &f->posts[i];
+
+		if (memcmp(p->id, id, len) != 0 || p->root == NONE)
+			continue;
+		if (p->no ? shown == 0 : shown + roots == 0)
+			*out = i;
+		shown += p->no != 0;
+		roots += p->no == 0;
+	}
+	if (shown == 1 || (shown == 0 && roots == 1))
+		return OK;
+	hex_encode(hex, id, len);
+	if (shown + roots == 0)
+		return trouble_set(t, ERR_NOTFOUND, "nothing in your copy begins with %s", hex);
+	trouble_set(t, ERR_EXISTS, "several ids in your copy begin with %s", hex);
+	trouble_hint(t, "Give more of the id.");
+	return t->err;
+}
+
+/* ---- one thread ---- */
+
+int copy_thread(struct copy *c, const uint8_t *id, size_t len, struct frames *out,
+    uint64_t *missing, struct trouble *t)
+{
+	struct forest f;
+	Convene__Items *m;
+	uint32_t at = 0;
+	int err;
+
+	*out = (struct frames){NULL, 0};
+	*missing = 0;
+	if (len < 4 || len > ID_LEN)
+		return trouble_set(t, ERR_INVALID, "an id has 4 to 32 bytes");
+	err = forest_open(&f, c, t);
+	if (err)
+		return err;
+	m = calloc(1, sizeof *m);
+	if (!m)
+		out_of_memory();
+	convene__items__init(m);
+	m->last = true;
+	err = forest_resolve(&f, id, len, &at, t);
+	for (uint32_t i = 0; i < f.walked && !err; i++) {
+		const struct post *p = &f.posts[f.walk[i]];
+
+		if (p->root != f.posts[at].root)
+			continue;
+		if (p->no == 0) {
+			m->missing++;
+			continue;
+		}
+		Convene__Item *item = calloc(1, sizeof *item);
+		if (!item)
+			out_of_memory();
+		m->items = pb_room(m->items, m->n_items);
+		m->items[m->n_items++] = item;
+		err = item_out(c, p->no, item, t);
+		if (!err)
+			err = forest_place(&f, f.walk[i], c, item, t);
+		m->missing += item->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING;
+	}
+	forest_free(&f);
+	*missing = m->missing;
+	if (err) {
+		message_free(&m->base);
+		return err;
+	}
+	return frames_add(out, &m->base) == OK ? OK : no_memory(t);
+}
+
+/* ---- the threads of a topic ---- */
+
+/* A thread as it stands in this topic. */
+struct row {
+	uint32_t root;
+	uint64_t posts, latest;
+	int64_t newest; /* orders equal times as a node does */
+};
+
+static int by_activity(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->latest != y->latest)
+		return x->latest > y->latest ? -1 : 1;
+	return x->newest > y->newest ? -1 : x->newest < y->newest;
+}
+
+/* The walk has each thread together. Returns how many rows there are. */
+static uint32_t rows_make(const struct forest *f, int64_t topic, struct row *rows)
+{
+	uint32_t count = 0, root = NONE;
+
+	for (uint32_t i = 0; i < f->walked; i++) {
+		const struct post *p = &f->posts[f->walk[i]], *top = &f->posts[p->root];
+		int64_t stands = top->no ? top->topic : p->topic;
+
+		if (p->no == 0 || p->kind != KIND_POST || stands != topic)
+			continue;
+		if (p->root != root) {
+			root = p->root;
+			rows[count++] = (struct row){.root = root, .newest = INT64_MIN};
+		}
+		struct row *r = &rows[count - 1];
+		int64_t order = (int64_t)get_u64(p->id);
+		r->posts++;
+		if (p->time > r->latest || (p->time == r->latest && order > r->newest)) {
+			r->latest = p->time;
+			r->newest = order;
+		}
+	}
+	qsort(rows, count, sizeof *rows, by_activity);
+	return count;
+}
+
+int copy_subject(
+    struct copy *c, const uint8_t id[static ID_LEN], struct buffer *out, struct trouble *t)
+{
+	struct content content = {0};
+	struct item_text text;
+	int err = text_start(&text, c, id, t);
+
+	if (!err && text.state == CONVENE__CONTENT_STATE__CONTENT_PRESENT &&
+	    content_parse(text.content, &content) == OK) {
+		struct bytes subject = content.subject;
+
+		if (subject.len > SUBJECT_MAX)
+			for (subject.len = SUBJECT_MAX;
+			     subject.len > 0 && (subject.data[subject.len] & 0xc0) == 0x80;)
+				subject.len--;
+		buffer_add(out, subject.data, subject.len);
+	}
+	content_clear(&content);
+	text_end(&text);
+	return !err && out->failed ? no_memory(t) : err;
+}
+
+/* What is told of the root of a thread. */
+static int root_out(
+    struct copy *c, const struct post *root, Convene__Thread *out, struct trouble *t)
+{
+	struct buffer subject = BUFFER_INIT;
+	struct bytes organisation;
+	uint8_t digest[DIGEST_LEN];
+	uint64_t number;
+	struct header h;
+	struct query *q;
+	int err = query_start(&q, c->d,
+	    "SELECT l.name, p.organisation, p.handle, b.message FROM item i JOIN log l ON l.no = "
+	    "i.log"
+	    " JOIN body b ON b.item = i.no LEFT JOIN person p ON p.no = i.person WHERE i.no = ?1",
+	    t, "i", root->no);
+
+	if (!err && (err = query_next(&q, t)) == 1) {
+		if (log_name_parse(query_bytes(q, 0), &organisation, digest, &number) == OK)
+			out->log = pb_copy(bytes_of(digest, DIGEST_LEN));
+		out->organisation = pb_copy(query_bytes(q, 1));
+		out->handle = pb_copy(query_bytes(q, 2));
+		if (message_parse(query_bytes(q, 3), &h) == OK)
+			out->lang = pb_copy(h.lang);
+		query_end(&q);
+		err = OK;
+	}
+	if (!err)
+		err = copy_subject(c, root->id, &subject, t);
+	out->subject = pb_copy(buffer_bytes(&subject));
+	buffer_free(&subject);
+	return err;
+}
+
+static int row_out(struct copy *c, const struct forest *f, const struct row *r,
+    Convene__Thread *out, struct trouble *t)
+{
+	static const uint8_t none[DIGEST_LEN];
+	const struct post *root = &f->posts[r->root];
+
+	convene__thread__init(out);
+	out->id = pb_copy(bytes_of(root->id, ID_LEN));
+	out->posts = r->posts;
+	out->latest = r->latest;
+	out->root_missing = root->no == 0;
+	if (root->no) {
+		out->time = root->time;
+		return root_out(c, root, out, t);
+	}
+	out->log = pb_copy(bytes_of(none, DIGEST_LEN));
+	return OK;
+}
+
+/* A kept topic by the first bytes of its id. */
+static int topic_resolve(
+    struct copy *c, const uint8_t *id, size_t len, int64_t *no, struct trouble *t)
+{
+	char hex[2 * ID_LEN + 1];
+	size_t found = 0;
+	struct query *q;
+	int err = query_start(&q, c->d,
+	    "SELECT no FROM topic WHERE kept = 1 AND substr(id, 1, length(?1)) = ?1", t, "b",
+	    bytes_of(id, len));
+
+	while (!err && (err = query_next(&q, t)) == 1) {
+		*no = query_int(q, 0);
+		found++;
+		err = OK;
+	}
+	query_end(&q);
+	if (err || found == 1)
+		return err;
+	hex_encode(hex, id, len < 8 ? len : 8);
+	if (found > 1)
+		return trouble_set(t, ERR_EXISTS, "several topics begin with %s", hex);
+	return trouble_set(t, ERR_NOTFOUND, "the topic %.8s is not in your copy", hex);
+}
+
+int copy_threads(struct copy *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
+    struct frames *out, struct trouble *t)
+{
+	struct forest f = {0};
+	struct row *rows = NULL;
+	Convene__Threads *m;
+	uint32_t count = 0;
+	int64_t no = 0;
+	int err = len >= 4 && len <= ID_LEN
+		      ? topic_resolve(c, topic, len, &no, t)
+		      : trouble_set(t, ERR_INVALID, "an id has 4 to 32 bytes");
+
+	*out = (struct frames){NULL, 0};
+	if (!err)
+		err = forest_open(&f, c, t);
+	if (err)
+		return err;
+	rows = calloc((size_t)f.count + 1, sizeof *rows);
+	m = calloc(1, sizeof *m);
+	if (!rows || !m)
+		out_of_memory();
+	convene__threads__init(m);
+	m->last = true;
+	count = rows_make(&f, no, rows);
+	limit = limit == 0 ? THREADS_DEFAULT : limit < THREADS_MAX ? limit : THREADS_MAX;
+	for (uint32_t i = offset; i < count && i - offset < limit && !err; i++) {
+		Convene__Thread *thread = calloc(1, sizeof *thread);
+
+		if (!thread)
+			out_of_memory();
+		m->threads = pb_room(m->threads, m->n_threads);
+		m->threads[m->n_threads++] = thread;
+		err = row_out(c, &f, &rows[i], thread, t);
+	}
+	free(rows);
+	forest_free(&f);
+	if (err) {
+		message_free(&m->base);
+		return err;
+	}
+	return frames_add(out, &m->base) == OK ? OK : no_memory(t);
+}
