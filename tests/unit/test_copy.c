@@ -1,0 +1,764 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The copy of topics: threads as a naive model makes them, whatever the order of arrival;
+ * amendments and erasures; what a crash leaves. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "client/copy_inside.h"
+#include "client/show.h"
+#include "msg/body.h"
+
+#define LOG "isoc.example/00112233445566778899aabbccddeeff/1"
+#define POSTS 60
+#define STATE(name) CONVENE__CONTENT_STATE__CONTENT_##name
+
+struct made {
+	struct buffer message, content;
+	uint8_t id[ID_LEN], salt[SALT_LEN];
+	int topic, parent; /* places in the list; -1: none */
+	uint64_t time;
+	Convene__Item item;
+};
+
+static struct home home;
+static struct binding binding;
+static struct key key;
+static uint64_t sequence;
+static char folder[] = "/tmp/test_copy.XXXXXX";
+
+/* ---- making items ---- */
+
+static void made_free(struct made *m)
+{
+	buffer_free(&m->message);
+	buffer_free(&m->content);
+}
+
+static struct ref ref_to(const struct made *m)
+{
+	struct ref r = {.present = true};
+
+	memcpy(r.log, binding.digest, DIGEST_LEN);
+	memcpy(r.id, m->id, ID_LEN);
+	return r;
+}
+
+static void make(struct made *out, uint32_t kind, uint64_t time, const struct made *topic,
+    const struct made *parent, const struct made *target, const char *subject, const char *text)
+{
+	struct header h = {.version = 1, .sequence = ++sequence, .kind = kind, .time = time};
+	struct content c = {.subject = bytes_str(subject), .text = bytes_str(text)};
+	struct target_body body;
+	struct buffer bytes = BUFFER_INIT;
+
+	memset(out, 0, sizeof *out);
+	out->topic = out->parent = -1;
+	out->time = time;
+	memcpy(h.signer, key.public, KEY_LEN);
+	put_u64(out->salt, sequence);
+	if (topic)
+		h.topic = ref_to(topic);
+	if (parent)
+		h.parent = ref_to(parent);
+	if (target) {
+		body = (struct target_body){.target = ref_to(target)};
+		assert_int_equal(kind == KIND_AMEND ? amend_body_encode(&bytes, &body)
+						    : erase_body_encode(&bytes, &body),
+		    OK);
+		h.body = buffer_bytes(&bytes);
+	}
+	convene__item__init(&out->item);
+	out->item.content_state = STATE(NONE_NEEDED);
+	if (kind != KIND_ERASE) {
+		assert_int_equal(content_encode(&out->content, &c), OK);
+		h.has_commitment = true;
+		h.bucket = bucket_of(out->content.len);
+		commitment_make(
+		    h.commitment, &binding, key.public, out->salt, buffer_bytes(&out->content));
+		out->item.salt = pb_of(bytes_of(out->salt, SALT_LEN));
+		out->item.content = pb_of(buffer_bytes(&out->content));
+		out->item.content_state = STATE(PRESENT);
+	}
+	assert_int_equal(message_sign(&out->message, &binding, &h, &key), OK);
+	message_id(out->id, buffer_bytes(&out->message), &binding);
+	buffer_free(&bytes);
+	out->item.log = pb_of(bytes_str(LOG));
+	out->item.index = sequence;
+	out->item.message = pb_of(buffer_bytes(&out->message));
+	out->item.organisation = pb_of(bytes_str("isoc.example"));
+	out->item.handle = pb_of(bytes_str("alice"));
+	out->item.identity = pb_of(bytes_of(key.public, IDENTITY_LEN));
+}
+
+/* ---- the copy ---- */
+
+static struct copy *open_it(void)
+{
+	struct trouble t;
+	struct copy *c;
+
+	if (copy_open(&c, &home, true, &t) != OK)
+		fail_msg("%s", t.text);
+	return c;
+}
+
+static void keep(struct copy *c, const struct made *topic)
+{
+	Convene__Topic m = CONVENE__TOPIC__INIT;
+	struct trouble t;
+
+	m.id = pb_of(bytes_of(topic->id, ID_LEN));
+	m.title = pb_of(bytes_str("a title"));
+	assert_int_equal(copy_keep(c, &m, true, &t), OK);
+}
+
+static struct copy_progress give(
+    struct copy *c, const struct made *topic, struct made *m, uint64_t arrival, bool last)
+{
+	Convene__Items items = CONVENE__ITEMS__INIT;
+	Convene__Item *list[1] = {m ? &m->item : NULL};
+	struct copy_progress p = {0};
+	struct trouble t;
+
+	if (m)
+		m->item.arrival = arrival;
+	items.items = list;
+	items.n_items = m ? 1 : 0;
+	items.last = last;
+	items.arrival = last ? arrival : 0;
+	if (copy_take(c, topic->id, &items, &p, &t) != OK)
+		fail_msg("%s", t.text);
+	return p;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+	(void)st;
+	(void)flag;
+	(void)ftw;
+	return remove(path);
+}
+
+static void throw_away(void)
+{
+	struct trouble t;
+
+	assert_int_equal(copy_remove(&home, &t), OK);
+}
+
+/* ---- threads against a model ---- */
+
+static struct made post[POSTS]; /* the first two are topics */
+static bool here[POSTS];
+
+/* The topmost of a post's thread; `*missing`: it is not here. */
+static int model_root(int i, bool *missing)
+{
+	*missing = false;
+	while (post[i].parent >= 0) {
+		i = post[i].parent;
+		if (!here[i]) {
+			*missing = true;
+			return i;
+		}
+	}
+	return i;
+}
+
+static int model_topic(int i)
+{
+	bool missing;
+	int root = model_root(i, &missing);
+
+	return missing ? post[i].topic : root < 2 ? root : post[root].topic;
+}
+
+static bool before(int a, int b)
+{
+	return post[a].time != post[b].time ? post[a].time < post[b].time
+					    : memcmp(post[a].id, post[b].id, ID_LEN) < 0;
+}
+
+/* Append what answers `i`, depth first. */
+static void model_walk(int i, unsigned depth, int *order, unsigned *depths, size_t *n)
+{
+	bool done[POSTS] = {false};
+
+	if (here[i]) {
+		order[*n] = i;
+		depths[(*n)++] = depth;
+	}
+	for (;;) {
+		int best = -1;
+
+		for (int j = 2; j < POSTS; j++)
+			if (here[j] && !done[j] && post[j].parent == i &&
+			    (best < 0 || before(j, best)))
+				best = j;
+		if (best < 0)
+			return;
+		done[best] = true;
+		model_walk(best, here[i] ? depth + 1 : 0, order, depths, n);
+	}
+}
+
+static void thread_compare(struct copy *c, int i)
+{
+	struct frames frames;
+	struct trouble t;
+	uint64_t missing;
+	bool rootless;
+	int root = model_root(i, &rootless), order[POSTS];
+	unsigned depths[POSTS];
+	size_t n = 0;
+
+	model_walk(root, 0, order, depths, &n);
+	assert_int_equal(copy_thread(c, post[i].id, ID_LEN, &frames, &missing, &t), OK);
+	const Convene__Items *m = (const Convene__Items *)frames.list[0];
+	assert_int_equal(missing, rootless ? 1 : 0);
+	assert_int_equal(m->n_items, n);
+	for (size_t k = 0; k < n; k++) {
+		const Convene__Item *item = m->items[k];
+		int topic = model_topic(order[k]);
+
+		assert_true(
+		    bytes_equal(bytes_of_pb(item->message), buffer_bytes(&post[order[k]].message)));
+		assert_int_equal(item->depth, depths[k]);
+		assert_int_equal(item->parent_missing,
+		    post[order[k]].parent >= 0 && !here[post[order[k]].parent]);
+		assert_memory_equal(item->thread.data, post[root].id, ID_LEN);
+		assert_memory_equal(item->topic.data, post[topic].id, ID_LEN);
+	}
+	frames_free(&frames);
+}
+
+static void threads_compare(struct copy *c, int topic)
+{
+	struct frames frames;
+	struct trouble t;
+	size_t rows = 0;
+
+	assert_int_equal(copy_threads(c, post[topic].id, 4, 1000, 0, &frames, &t), OK);
+	const Convene__Threads *m = (const Convene__Threads *)frames.list[0];
+	for (int root = 0; root < POSTS; root++) {
+		uint64_t posts = 0, latest = 0;
+		bool missing = false;
+
+		for (int i = 2; i < POSTS; i++) {
+			bool rootless;
+
+			if (!here[i] || model_root(i, &rootless) != root || model_topic(i) != topic)
+				continue;
+			posts++;
+			latest = post[i].time > latest ? post[i].time : latest;
+			missing = rootless;
+		}
+		if (posts == 0)
+			continue;
+		rows++;
+		size_t k = 0;
+		while (
+		    k < m->n_threads && memcmp(m->threads[k]->id.data, post[root].id, ID_LEN) != 0)
+			k++;
+		assert_true(k < m->n_threads);
+		assert_int_equal(m->threads[k]->posts, posts);
+		assert_int_equal(m->threads[k]->latest, latest);
+		assert_int_equal(m->threads[k]->root_missing, missing);
+		assert_int_equal(m->threads[k]->handle.len, missing ? 0 : 5);
+	}
+	assert_int_equal(m->n_threads, rows);
+	for (size_t k = 1; k < m->n_threads; k++)
+		assert_true(m->threads[k - 1]->latest >= m->threads[k]->latest);
+	frames_free(&frames);
+}
+
+static void test_threads_in_any_order(void **state)
+{
+	(void)state;
+	for (unsigned seed = 1; seed <= 12; seed++) {
+		int order[POSTS];
+		struct copy *c;
+
+		srandom(seed);
+		throw_away();
+		memset(here, 0, sizeof here);
+		for (int i = 0; i < POSTS; i++) {
+			int parent = i > 2 && random() % 5 ? (int)(random() % i) : -1;
+			/* Some claim another topic than their thread stands in; few times, so that
+			 * there are equal ones. */
+			int topic = i < 2 ? -1 : (int)(random() % 2);
+
+			if (i < 2)
+				parent = -1;
+			else if (parent >= 0 && random() % 4)
+				topic = parent < 2 ? parent : post[parent].topic;
+			make(&post[i], i < 2 ? KIND_TOPIC : KIND_POST,
+			    1000 + (uint64_t)random() % 20, topic >= 0 ? &post[topic] : NULL,
+			    parent >= 0 ? &post[parent] : NULL, NULL, i % 3 ? "" : "a subject",
+			    "text");
+			post[i].topic = topic;
+			post[i].parent = parent;
+			order[i] = i;
+		}
+		for (int i = POSTS - 1; i > 0; i--) {
+			int j = (int)(random() % (i + 1)), o = order[i];
+
+			order[i] = order[j];
+			order[j] = o;
+		}
+		c = open_it();
+		keep(c, &post[0]);
+		keep(c, &post[1]);
+		for (int i = 0; i < POSTS; i++) {
+			int k = order[i];
+
+			here[k] = true;
+			give(
+			    c, &post[k < 2 ? k : model_topic(k)], &post[k], (uint64_t)i + 1, false);
+			if (i % 7 == 0 || i == POSTS - 1) {
+				threads_compare(c, 0);
+				threads_compare(c, 1);
+			}
+			thread_compare(c, k);
+		}
+		for (int i = 0; i < POSTS; i++)
+			thread_compare(c, i);
+		copy_close(c);
+		for (int i = 0; i < POSTS; i++)
+			made_free(&post[i]);
+	}
+}
+
+/* A chain as deep as a stranger likes. */
+static void test_deep(void **state)
+{
+	enum { DEPTH = 3000 };
+	struct made topic, *chain = calloc(DEPTH, sizeof *chain);
+	struct copy *c;
+	struct frames frames;
+	struct trouble t;
+	uint64_t missing;
+
+	(void)state;
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	keep(c, &topic);
+	for (int i = 0; i < DEPTH; i++)
+		make(&chain[i], KIND_POST, 5, &topic, i ? &chain[i - 1] : NULL, NULL, "s", "x");
+	Convene__Items items = CONVENE__ITEMS__INIT;
+	Convene__Item **list = calloc(DEPTH, sizeof *list);
+	struct copy_progress p = {0};
+	for (int i = 0; i < DEPTH; i++) {
+		chain[i].item.arrival = (uint64_t)i + 1;
+		list[DEPTH - 1 - i] = &chain[i].item;
+	}
+	items.items = list;
+	items.n_items = DEPTH;
+	assert_int_equal(copy_take(c, topic.id, &items, &p, &t), OK);
+	assert_int_equal(p.posts, DEPTH);
+	assert_int_equal(copy_thread(c, chain[DEPTH / 2].id, ID_LEN, &frames, &missing, &t), OK);
+	assert_int_equal(((Convene__Items *)frames.list[0])->n_items, DEPTH);
+	assert_int_equal(((Convene__Items *)frames.list[0])->items[DEPTH - 1]->depth, DEPTH - 1);
+	frames_free(&frames);
+	copy_close(c);
+	free(list);
+	for (int i = 0; i < DEPTH; i++)
+		made_free(&chain[i]);
+	free(chain);
+	made_free(&topic);
+}
+
+/* ---- amendments and erasures ---- */
+
+/* What is shown of a post: its text, or a state in words. */
+static void shown_is(struct copy *c, const struct made *m, const char *expect)
+{
+	struct frames frames;
+	struct trouble t;
+	uint64_t missing;
+	struct shown s;
+
+	assert_int_equal(copy_thread(c, m->id, ID_LEN, &frames, &missing, &t), OK);
+	shown_open(&s, ((Convene__Items *)frames.list[0])->items[0], home.node.forum, NULL);
+	assert_true(shown_good(&s));
+	if (strcmp(expect, "(erased)") == 0) {
+		assert_int_equal(s.state, STATE(ERASED));
+		assert_false(s.has_content);
+	} else if (strcmp(expect, "(missing)") == 0) {
+		assert_int_equal(s.state, STATE(MISSING));
+		assert_int_equal(missing, 1);
+	} else {
+		assert_true(s.has_content);
+		assert_true(bytes_equal(s.content.text, bytes_str(expect)));
+	}
+	shown_clear(&s);
+	frames_free(&frames);
+}
+
+static size_t found(struct copy *c, const char *word)
+{
+	char *words[] = {(char *)(uintptr_t)word, NULL};
+	struct frames frames;
+	struct trouble t;
+
+	assert_int_equal(copy_search(c, NULL, words, 1, 100, &frames, &t), OK);
+	size_t n = ((Convene__Items *)frames.list[0])->n_items;
+	frames_free(&frames);
+	return n;
+}
+
+enum { ORIGINAL, FIRST, SECOND, ERASE_SECOND, ERASE_POST, CHANGES };
+
+static void test_changes_in_any_order(void **state)
+{
+	static const char *const text[] = {"original text", "first change", "second change"};
+	struct made topic, m[CHANGES];
+
+	(void)state;
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	make(&m[ORIGINAL], KIND_POST, 5, &topic, NULL, NULL, "s", text[0]);
+	make(&m[FIRST], KIND_AMEND, 6, NULL, NULL, &m[ORIGINAL], "s", text[1]);
+	make(&m[SECOND], KIND_AMEND, 7, NULL, NULL, &m[ORIGINAL], "s", text[2]);
+	make(&m[ERASE_SECOND], KIND_ERASE, 8, NULL, NULL, &m[SECOND], "", "");
+	make(&m[ERASE_POST], KIND_ERASE, 9, NULL, NULL, &m[ORIGINAL], "", "");
+	/* All orders of all five. */
+	for (int number = 0; number < 120; number++) {
+		int order[CHANGES], left[CHANGES] = {0, 1, 2, 3, 4}, n = number;
+		bool have[CHANGES] = {false};
+		struct copy *c;
+
+		for (int i = 0; i < CHANGES; i++) {
+			int at = n % (CHANGES - i);
+
+			n /= CHANGES - i;
+			order[i] = left[at];
+			memmove(&left[at], &left[at + 1],
+			    (size_t)(CHANGES - i - at - 1) * sizeof *left);
+		}
+		throw_away();
+		c = open_it();
+		keep(c, &topic);
+		for (int i = 0; i < CHANGES; i++) {
+			have[order[i]] = true;
+			give(c, &topic, &m[order[i]], (uint64_t)i + 1, false);
+			if (!have[ORIGINAL])
+				continue;
+			int best = have[SECOND] && !have[ERASE_SECOND] ? SECOND
+				   : have[FIRST]                       ? FIRST
+								       : ORIGINAL;
+			shown_is(c, &m[ORIGINAL], have[ERASE_POST] ? "(erased)" : text[best]);
+			for (int k = 0; k < 3; k++)
+				assert_int_equal(
+				    found(c, text[k]), !have[ERASE_POST] && best == k ? 1 : 0);
+		}
+		copy_close(c);
+	}
+	for (int i = 0; i < CHANGES; i++)
+		made_free(&m[i]);
+	made_free(&topic);
+}
+
+/* A post that came with its amendment alone: the first text is asked for when that is erased. */
+static void test_unasked(void **state)
+{
+	struct made topic, original, amend, erase;
+	struct trouble t;
+	struct copy *c;
+	struct query *q;
+
+	(void)state;
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	make(&original, KIND_POST, 5, &topic, NULL, NULL, "s", "original");
+	make(&amend, KIND_AMEND, 6, NULL, NULL, &original, "s", "amended");
+	make(&erase, KIND_ERASE, 7, NULL, NULL, &amend, "", "");
+	keep(c, &topic);
+	original.item.amendment = amend.item.message;
+	original.item.amendment_index = amend.item.index;
+	original.item.salt = amend.item.salt;
+	original.item.content = amend.item.content;
+	give(c, &topic, &original, 1, false);
+	shown_is(c, &original, "amended");
+	give(c, &topic, &amend, 2, false);
+	shown_is(c, &original, "amended");
+	give(c, &topic, &erase, 3, false);
+	shown_is(c, &original, "(missing)");
+	assert_int_equal(query_start(&q, c->d, "SELECT no FROM item WHERE state = 1", &t, ""), OK);
+	assert_int_equal(query_next(&q, &t), 1);
+	int64_t no = query_int(q, 0);
+	query_end(&q);
+	/* Another text is not taken for it. */
+	assert_int_equal(
+	    item_content(c, no, original.salt, buffer_bytes(&amend.content), &t), ERR_COMMITMENT);
+	shown_is(c, &original, "(missing)");
+	assert_int_equal(
+	    item_content(c, no, original.salt, buffer_bytes(&original.content), &t), OK);
+	shown_is(c, &original, "original");
+	assert_int_equal(found(c, "original"), 1);
+	copy_close(c);
+	made_free(&topic);
+	made_free(&original);
+	made_free(&amend);
+	made_free(&erase);
+}
+
+/* ---- bytes that must be gone ---- */
+
+static bool file_has(const char *name, const char *text)
+{
+	char path[PATH_LEN];
+	struct buffer all = BUFFER_INIT;
+	struct trouble t;
+	bool has;
+
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	if (access(path, F_OK) != 0)
+		return false;
+	assert_int_equal(file_read(path, 100 << 20, &all, &t), OK);
+	has = all.len > 0 && memmem(all.data, all.len, text, strlen(text)) != NULL;
+	buffer_free(&all);
+	return has;
+}
+
+static bool kept_anywhere(const char *text)
+{
+	return file_has("copy.db", text) || file_has("copy.db-wal", text);
+}
+
+static void test_gone(void **state)
+{
+	struct made topic, one, other, erase;
+	Convene__Topic named = CONVENE__TOPIC__INIT;
+	struct trouble t;
+	struct copy *c;
+
+	(void)state;
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	make(&one, KIND_POST, 5, &topic, NULL, NULL, "s", "nobody shall read this again");
+	make(&other, KIND_POST, 6, &topic, NULL, NULL, "s", "nor this when it is dropped");
+	make(&erase, KIND_ERASE, 7, NULL, NULL, &one, "", "");
+	keep(c, &topic);
+	give(c, &topic, &one, 1, false);
+	give(c, &topic, &other, 2, false);
+	assert_true(kept_anywhere("nobody shall read"));
+	give(c, &topic, &erase, 3, false);
+	assert_int_equal(database_truncate(c->d, &t), OK);
+	assert_false(kept_anywhere("nobody shall read"));
+	assert_true(kept_anywhere("nor this when"));
+	/* What was erased is not taken again. */
+	give(c, &topic, &one, 4, false);
+	assert_false(kept_anywhere("nobody shall read"));
+	shown_is(c, &one, "(erased)");
+	named.id = pb_of(bytes_of(topic.id, ID_LEN));
+	assert_int_equal(copy_keep(c, &named, false, &t), OK);
+	assert_false(kept_anywhere("nor this when"));
+	assert_int_equal(found(c, "dropped"), 0);
+	copy_close(c);
+	made_free(&topic);
+	made_free(&one);
+	made_free(&other);
+	made_free(&erase);
+}
+
+/* ---- cursor, crash, owner ---- */
+
+static int cursor_read(void *ctx, const struct copy_topic *topic)
+{
+	*(struct copy_topic *)ctx = *topic;
+	return OK;
+}
+
+static void test_crash(void **state)
+{
+	struct made topic, m[10];
+	struct copy_topic kept;
+	struct trouble t;
+	struct copy *c;
+	int status;
+
+	(void)state;
+	throw_away();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	for (int i = 0; i < 10; i++)
+		make(&m[i], KIND_POST, 5 + (uint64_t)i, &topic, NULL, NULL, "s", "text");
+	c = open_it();
+	keep(c, &topic);
+	copy_close(c);
+	for (int i = 0; i < 10; i++) {
+		pid_t child = fork();
+
+		if (child == 0) {
+			c = open_it();
+			give(c, &topic, &m[i], 10 * (uint64_t)i + 7, i == 9);
+			/* Another answer that doesn't come to its end. */
+			database_begin(c->d, &t);
+			database_run(c->d, "UPDATE topic SET cursor = 1000000", NULL, &t, "");
+			_exit(0);
+		}
+		assert_true(child > 0 && waitpid(child, &status, 0) == child && status == 0);
+		c = open_it();
+		assert_int_equal(copy_each(c, cursor_read, &kept, &t), OK);
+		assert_int_equal(kept.cursor, 10 * (uint64_t)i + 7);
+		assert_int_equal(kept.posts, (uint64_t)i + 1);
+		assert_int_equal(kept.synced > 0, i == 9);
+		assert_int_equal(copy_synced(c) > 0, i == 9);
+		copy_close(c);
+	}
+	for (int i = 0; i < 10; i++)
+		made_free(&m[i]);
+	made_free(&topic);
+}
+
+static void test_another_node(void **state)
+{
+	struct home other = home;
+	struct trouble t;
+	struct copy *c;
+
+	(void)state;
+	throw_away();
+	assert_int_equal(copy_open(&c, &home, false, &t), ERR_NOTFOUND);
+	assert_non_null(strstr(t.hint, "convene sync"));
+	copy_close(open_it());
+	other.node.root_key[5] ^= 1;
+	assert_int_equal(copy_open(&c, &other, true, &t), ERR_INVALID);
+	assert_null(c);
+	other = home;
+	snprintf(other.log_name, sizeof other.log_name, "%s",
+	    "isoc.example/10112233445566778899aabbccddeeff/2");
+	assert_int_equal(copy_open(&c, &other, true, &t), ERR_INVALID);
+	copy_close(open_it());
+}
+
+/* ---- what is not taken, and what is given up ---- */
+
+static void test_bad(void **state)
+{
+	struct made topic, m;
+	struct copy_progress p;
+	struct frames frames;
+	struct trouble t;
+	uint64_t missing;
+	struct copy *c;
+
+	(void)state;
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	make(&m, KIND_POST, 5, &topic, NULL, NULL, "s", "text");
+	keep(c, &topic);
+	m.message.data[20] ^= 1;
+	p = give(c, &topic, &m, 1, false);
+	assert_int_equal(p.bad, 1);
+	m.message.data[20] ^= 1;
+	m.content.data[3] ^= 1;
+	p = give(c, &topic, &m, 1, false);
+	assert_int_equal(p.bad, 1);
+	m.content.data[3] ^= 1;
+	assert_int_equal(copy_thread(c, m.id, ID_LEN, &frames, &missing, &t), ERR_NOTFOUND);
+	p = give(c, &topic, &m, 2, false);
+	assert_int_equal(p.bad, 0);
+	assert_int_equal(p.posts, 1);
+	p = give(c, &topic, &m, 2, false);
+	assert_int_equal(p.posts, 0);
+	/* Of a topic that isn't kept. */
+	assert_int_equal(copy_threads(c, m.id, ID_LEN, 10, 0, &frames, &t), ERR_NOTFOUND);
+	copy_close(c);
+	made_free(&topic);
+	made_free(&m);
+}
+
+static void test_round(void **state)
+{
+	struct made topic, m[3];
+	struct frames frames;
+	struct trouble t;
+	struct copy *c;
+
+	(void)state;
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	keep(c, &topic);
+	for (int i = 0; i < 3; i++) {
+		make(&m[i], KIND_POST, 5 + (uint64_t)i, &topic, NULL, NULL, "s", "text");
+		give(c, &topic, &m[i], (uint64_t)i + 1, false);
+	}
+	assert_int_equal(
+	    database_run(c->d, "UPDATE topic SET round = round + 1, cursor = 0", NULL, &t, ""), OK);
+	give(c, &topic, &m[0], 1, false);
+	give(c, &topic, &m[2], 3, false);
+	assert_int_equal(copy_threads(c, topic.id, ID_LEN, 10, 0, &frames, &t), OK);
+	assert_int_equal(((Convene__Threads *)frames.list[0])->n_threads, 3);
+	frames_free(&frames);
+	give(c, &topic, NULL, 3, true);
+	assert_int_equal(copy_threads(c, topic.id, ID_LEN, 10, 0, &frames, &t), OK);
+	assert_int_equal(((Convene__Threads *)frames.list[0])->n_threads, 2);
+	frames_free(&frames);
+	/* Pages, as a node gives them. */
+	assert_int_equal(copy_threads(c, topic.id, ID_LEN, 1, 1, &frames, &t), OK);
+	assert_int_equal(((Convene__Threads *)frames.list[0])->n_threads, 1);
+	assert_memory_equal(
+	    ((Convene__Threads *)frames.list[0])->threads[0]->id.data, m[0].id, ID_LEN);
+	frames_free(&frames);
+	copy_close(c);
+	for (int i = 0; i < 3; i++)
+		made_free(&m[i]);
+	made_free(&topic);
+}
+
+static int setup(void **state)
+{
+	uint8_t seed[32] = {3};
+
+	(void)state;
+	assert_int_equal(crypto_start(), OK);
+	key_from_seed(&key, seed);
+	assert_non_null(mkdtemp(folder));
+	snprintf(home.path, sizeof home.path, "%s", folder);
+	home.node.forum[0] = 9;
+	home.lock = -1;
+	memcpy(home.node.root_key, key.public, KEY_LEN);
+	snprintf(home.log_name, sizeof home.log_name, "%s", LOG);
+	assert_int_equal(binding_make(&binding, home.node.forum, bytes_str(LOG)), OK);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_threads_in_any_order),
+	    cmocka_unit_test(test_deep),
+	    cmocka_unit_test(test_changes_in_any_order),
+	    cmocka_unit_test(test_unasked),
+	    cmocka_unit_test(test_gone),
+	    cmocka_unit_test(test_crash),
+	    cmocka_unit_test(test_another_node),
+	    cmocka_unit_test(test_bad),
+	    cmocka_unit_test(test_round),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}

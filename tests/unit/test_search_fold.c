@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What counts as the same when words are searched for. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "client/copy.h"
+#include "client/output.h"
+
+static const struct {
+	const char *text, *folded;
+} cases[] = {
+    {"", ""},
+    {"Rules", "rules"},
+    {"S\u00e3o Paulo", "sao paulo"},
+    {"Sa\u0303o", "sao"},
+    {"a\u00e7\u00e3o A\u00c7\u00c3O", "acao acao"},
+    {"Stra\u00dfe", "strasse"},
+    {"\u0130stanbul", "istanbul"},
+    {"\uff26\uff35\uff2c\uff2c", "full"}, /* full width */
+    {"o\ufb03ce", "office"},
+    /* Russian: capitals, and what stands on letters */
+    {"\u041f\u0420\u0410\u0412\u0418\u041b\u0410", "\u043f\u0440\u0430\u0432\u0438\u043b\u0430"},
+    {"\u0432\u0441\u0451", "\u0432\u0441\u0435"},
+    /* Arabic: points, a stretched word, hamza on alef */
+    {"\u0642\u064e\u0648\u064e\u0627\u0639\u0650\u062f", "\u0642\u0648\u0627\u0639\u062f"},
+    {"\u0642\u0640\u0640\u0648\u0627\u0639\u062f", "\u0642\u0648\u0627\u0639\u062f"},
+    {"\u0623\u0633\u0627\u0633", "\u0627\u0633\u0627\u0633"},
+    /* Hebrew with points */
+    {"\u05e9\u05b8\u05c1\u05dc\u05d5\u05b9\u05dd", "\u05e9\u05dc\u05d5\u05dd"},
+    /* Chinese: a line ends within a word */
+    {"\u6cbb\u7406\u539f\u5219", "\u6cbb\u7406\u539f\u5219"},
+    {"\u6cbb\n\u7406", "\u6cbb\u7406"},
+    {"\u6cbb \u7406", "\u6cbb \u7406"},
+    /* Japanese voicing, Hindi vowels and Korean syllables are letters, not marks */
+    {"\u304c", "\u304c"},
+    {"\u304b\u3099", "\u304c"},
+    {"\u0915\u0941", "\u0915\u0941"},
+    {"\ud55c\uad6d", "\ud55c\uad6d"},
+    /* space, and what nobody sees */
+    {"two\n\t  words\u00a0here", "two words here"},
+    {"in\u00advisible", "invisible"},
+    {"zero\u200bwidth", "zerowidth"},
+    {"broken\xff\xfetext", "broken\ufffd\ufffdtext"},
+};
+
+static void test_cases(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct buffer out = BUFFER_INIT, again = BUFFER_INIT;
+
+		assert_int_equal(search_fold(&out, bytes_str(cases[i].text)), OK);
+		assert_string_equal(buffer_str(&out), cases[i].folded);
+		assert_int_equal(search_fold(&again, buffer_bytes(&out)), OK);
+		assert_true(bytes_equal(buffer_bytes(&again), buffer_bytes(&out)));
+		buffer_free(&out);
+		buffer_free(&again);
+	}
+}
+
+/* Any bytes come to UTF-8 that stays as it is, and appends. */
+static void test_any_bytes(void **state)
+{
+	uint32_t x = 1;
+
+	(void)state;
+	for (int round = 0; round < 2000; round++) {
+		struct buffer out = BUFFER_INIT, again = BUFFER_INIT;
+		uint8_t data[64];
+
+		for (size_t i = 0; i < sizeof data; i++) {
+			x = x * 1664525 + 1013904223;
+			data[i] = (uint8_t)(x >> 24);
+			if (round % 2 && i % 2) /* two-byte characters with marks among them */
+				data[i] = 0x80 | (data[i] & 0x3f);
+			else if (round % 2)
+				data[i] = 0xc8 | (data[i] & 7);
+		}
+		buffer_add_str(&out, "before");
+		assert_int_equal(search_fold(&out, bytes_of(data, sizeof data)), OK);
+		assert_memory_equal(out.data, "before", 6);
+		assert_true(text_is_utf8(buffer_bytes(&out)));
+		buffer_drain(&out, 6);
+		assert_int_equal(search_fold(&again, buffer_bytes(&out)), OK);
+		assert_true(bytes_equal(buffer_bytes(&again), buffer_bytes(&out)));
+		buffer_free(&out);
+		buffer_free(&again);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_any_bytes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
