@@ -222,7 +222,7 @@ void copy_tell(struct session *s)
 		    time_local(when, synced));
 	else
 		snprintf(note.text + len, sizeof note.text - len,
-		    "this is your copy, which has not come to its end");
+		    "this is what is here of the last sync");
 	complain(s->in->program->name, &note);
 }
 

@@ -252,7 +252,7 @@ static int topic_forget(struct copy *c, int64_t no, struct trouble *t)
 int copy_keep(struct copy *c, const Convene__Topic *topic, bool keep, struct trouble *t)
 {
 	int64_t no = 0, round;
-	int err;
+	int err, listed = 0;
 
 	if (topic->id.len != ID_LEN)
 		return trouble_set(t, ERR_INVALID, "that is no topic");
@@ -265,8 +265,12 @@ int copy_keep(struct copy *c, const Convene__Topic *topic, bool keep, struct tro
 	if (err)
 		return err;
 	if (keep) {
-		err = topic_list(c, topic, INT32_MAX, t);
-		if (!err)
+		/* One that is listed has its place already. */
+		err = database_run(c->d, "UPDATE topic SET kept = 1 WHERE id = ?1", &listed, t, "k",
+		    topic->id.data);
+		if (!err && !listed)
+			err = topic_list(c, topic, INT32_MAX, t);
+		if (!err && !listed)
 			err = database_run(c->d, "UPDATE topic SET kept = 1 WHERE id = ?1", NULL, t,
 			    "k", topic->id.data);
 	} else {
