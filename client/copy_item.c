@@ -317,7 +317,6 @@ static int change_take(struct copy *c, const struct coming *item, const struct s
     struct bytes message, struct bytes log, uint64_t index, int64_t *no, uint32_t *was,
     struct trouble *t)
 {
-	struct ref target = {.present = true};
 	struct coming m = {.id = change->id,
 	    .header = &change->header,
 	    .message = message,
@@ -325,11 +324,28 @@ static int change_take(struct copy *c, const struct coming *item, const struct s
 	    .index = index,
 	    .topic = item->topic,
 	    .round = item->round,
-	    .target = &target};
+	    .target = &change->target};
 	bool fresh;
 
-	memcpy(target.id, item->id, ID_LEN);
 	return row_put(c, &m, no, was, &fresh, t);
+}
+
+/* The ERASE of an item, if one came with it. */
+static int erasure_take(
+    struct copy *c, const struct shown *s, const struct coming *m, struct trouble *t)
+{
+	const Convene__Item *i = s->item;
+	int64_t no;
+	uint32_t was;
+	int err;
+
+	if (!s->erasure.given)
+		return OK;
+	err = change_take(c, m, &s->erasure, bytes_of_pb(i->erasure), bytes_of_pb(i->erasure_log),
+	    i->erasure_index, &no, &was, t);
+	if (!err)
+		err = state_set(c, no, STATE(NONE_NEEDED), t);
+	return err ? err : erase_apply(c, s->erasure.target.id, t);
 }
 
 static int post_take(
@@ -342,12 +358,8 @@ static int post_take(
 	int err = row_put(c, m, &no, &was, fresh, t);
 
 	memcpy(self.id, s->id, ID_LEN);
-	if (!err && s->erasure.given) {
-		err = change_take(c, m, &s->erasure, bytes_of_pb(i->erasure),
-		    bytes_of_pb(i->erasure_log), i->erasure_index, &change, &change_was, t);
-		if (!err)
-			err = state_set(c, change, STATE(NONE_NEEDED), t);
-	}
+	if (!err)
+		err = erasure_take(c, s, m, t);
 	if (!err && s->state == STATE(ERASED))
 		err = erase_apply(c, s->id, t);
 	else if (!err && s->amendment.given) {
@@ -368,7 +380,9 @@ static int amend_take(
 	uint32_t was;
 	int err = row_put(c, m, &no, &was, fresh, t);
 
-	return err ? err : state_take(c, no, was, s->id, m->target, s->item, t);
+	if (!err)
+		err = state_take(c, no, was, s->id, m->target, s->item, t);
+	return err ? err : erasure_take(c, s, m, t);
 }
 
 static int erase_take(struct copy *c, const struct coming *m, bool *fresh, struct trouble *t)

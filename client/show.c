@@ -35,19 +35,30 @@ static int target_parse(const struct header *h, struct target_body *out)
 				       : ERR_INVALID;
 }
 
+/* What may be amended or erased; `about`: whose id a change of it names, beside its own. */
+static bool is_changeable(const struct shown *s, uint32_t kind, const uint8_t **about)
+{
+	*about = s->id;
+	if (s->header.kind == KIND_AMEND && kind == KIND_ERASE && s->target.present) {
+		*about = s->target.id;
+		return true;
+	}
+	return s->header.kind == KIND_POST || s->header.kind == KIND_TOPIC;
+}
+
 /* `binding` gets the change's own. */
 static void change_open(struct shown_change *c, const struct shown *s, uint32_t kind,
     struct bytes message, struct bytes log, struct binding *binding)
 {
 	struct target_body body;
+	const uint8_t *about;
 
 	if (message.len == 0)
 		return;
 	c->given = true;
-	if (!s->parsed || (s->header.kind != KIND_POST && s->header.kind != KIND_TOPIC))
-		return;
 	*binding = s->binding;
-	if (log.len > 0 && binding_make(binding, s->binding.forum, log) != OK)
+	if (!is_changeable(s, kind, &about) ||
+	    (log.len > 0 && binding_make(binding, s->binding.forum, log) != OK))
 		return;
 	if (message_parse(message, &c->header) != OK || c->header.kind != kind ||
 	    message_verify(message, binding, c->header.signer) != OK ||
@@ -55,8 +66,10 @@ static void change_open(struct shown_change *c, const struct shown *s, uint32_t 
 		return;
 	message_id(c->id, message, binding);
 	c->reason = body.reason;
-	c->good = memcmp(body.target.id, s->id, ID_LEN) == 0 &&
-		  memcmp(body.target.log, s->binding.digest, DIGEST_LEN) == 0 &&
+	c->target = body.target;
+	c->good = ((memcmp(body.target.id, s->id, ID_LEN) == 0 &&
+		       memcmp(body.target.log, s->binding.digest, DIGEST_LEN) == 0) ||
+		      (about != s->id && memcmp(body.target.id, about, ID_LEN) == 0)) &&
 		  log_follows(&s->binding, binding);
 }
 

@@ -8,11 +8,12 @@
 #include "client/output.h"
 #include "msg/content.h"
 
-/* The AMEND or ERASE that comes with an item. `good`: signed by its signer, about this item, in its
- * log or one that may follow it. Whether that signer might is the node's word, as for authors. */
+/* The AMEND or ERASE that comes with an item. `good`: signed by its signer, about this item (or
+ * what it amends), in its log or one that may follow it. Whether that signer might is the node's word, as for authors. */
 struct shown_change {
 	bool given, good;
 	struct header header;
+	struct ref target;
 	uint8_t id[ID_LEN];
 	uint8_t reason; /* of an ERASE */
 };
