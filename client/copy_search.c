@@ -125,6 +125,35 @@ static void to_utf8(struct buffer *out, const struct units *in, UErrorCode *stat
 		out->len += (size_t)len;
 }
 
+static bool is_ascii(struct bytes text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.data[i] >= 0x80)
+			return false;
+	return true;
+}
+
+/* The same for ASCII, without tables: most of what archives hold. */
+static void ascii_fold(struct buffer *out, struct bytes text)
+{
+	uint8_t *room = buffer_reserve(out, text.len);
+	size_t to = 0;
+
+	if (!room)
+		return;
+	for (size_t i = 0; i < text.len; i++) {
+		uint8_t ch = text.data[i];
+
+		if (ch == ' ' || (ch >= '\t' && ch <= '\r')) {
+			if (to == 0 || room[to - 1] != ' ')
+				room[to++] = ' ';
+		} else {
+			room[to++] = ch >= 'A' && ch <= 'Z' ? (uint8_t)(ch | 0x20) : ch;
+		}
+	}
+	out->len += to;
+}
+
 int search_fold(struct buffer *out, struct bytes text)
 {
 	UErrorCode status = U_ZERO_ERROR;
@@ -137,6 +166,10 @@ int search_fold(struct buffer *out, struct bytes text)
 		return out->failed ? ERR_NOMEM : OK;
 	if (text.len > FOLD_MAX)
 		return ERR_TOO_LARGE;
+	if (is_ascii(text)) {
+		ascii_fold(out, text);
+		return out->failed ? ERR_NOMEM : OK;
+	}
 	from_utf8(&a, text, &status);
 	normalize(&b, fold, &a, &status);
 	normalize(&a, nfd, &b, &status);

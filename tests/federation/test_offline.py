@@ -179,6 +179,64 @@ def test_follow(tap, forum, alice, bob, topics):
     tap.ok(code == -signal.SIGINT, "Ctrl-C ends it (130 to a shell)", code)
 
 
+def test_changes(tap, forum, alice, bob, topics, posts):
+    """Amendments and erasures, on the node and in the copy."""
+    thread = bob.post(topics[0], "To be amended", "First text, with a rhinoceros.")
+    reply = alice.reply(thread, "A reply with a hippopotamus.")
+    other = bob.reply(thread, "Stays.")
+    forum.settle()
+    alice.convene("sync")
+    convene(bob, "amend", thread, "--subject", "Amended", stdin=b"Second text, with a zebra.")
+    convene(bob, "amend", thread, "--subject", "Amended twice", stdin=b"Third text: giraffe.")
+    code, out, err = convene(alice, "erase", reply, "--yes", "--json")
+    tap.equal(code, 0, "alice erases a post of hers")
+    forum.settle()
+
+    def same(what):
+        done = alice.convene("sync")
+        words = [["read", thread, "--json"], ["read", thread], ["threads", topics[0], "--json"],
+                 ["topics", "--json"]]
+        online = [convene(alice, *w)[:2] for w in words]
+        offline = [convene(alice, *w, "--offline")[:2] for w in words]
+        tap.equal(offline, online, "the copy shows %s as the node does" % what)
+        return done, online
+
+    done, online = same("what was amended and erased")
+    tap.ok(done["amended"] == 2 and done["erased"] == 1, "sync counts them", done)
+    tap.ok("Third text: giraffe." in online[1][1] and "amended 20" in online[1][1]
+           and "(erased by its author, 20" in online[1][1]
+           and "rhinoceros" not in online[1][1] and "hippopotamus" not in online[1][1],
+           "people see the text in force, and that another was erased", online[1][1])
+    tap.equal([len(alice.convene("search", word, "--offline")["items"]) for word in
+               ("giraffe", "zebra", "rhinoceros", "hippopotamus")], [1, 0, 0, 0],
+              "only what is in force is found")
+    files = b"".join(path.read_bytes() for path in alice.home.glob("copy.db*"))
+    tap.ok(b"hippopotamus" not in files and b"giraffe" in files,
+           "an erased text is gone from the files")
+
+    items = bob.convene("read", thread)["items"]
+    convene(bob, "erase", items[0]["amended"]["id"], "--yes")
+    forum.settle()
+    done, online = same("the text before an erased amendment")
+    tap.ok("Second text, with a zebra." in online[1][1], "which is the one before", online[1][1])
+
+    # From nothing, after all of it.
+    alice.convene("sync", "--anew")
+    done, online = same("the same, fetched anew")
+    tap.ok(other in online[0][1], "with what stays")
+    follower = bob.follow(0)
+    lines = {}
+    for item in follower.items():
+        lines[item["id"]] = item
+        if item["kind"] == "erase" and item["target"]["id"] == items[0]["amended"]["id"]:
+            break
+    follower.stop()
+    kinds = [item["kind"] for item in lines.values()]
+    tap.ok(kinds.count("amend") == 2 and kinds.count("erase") == 2 and
+           all(item["signature"] == "good" for item in lines.values()),
+           "follow tells of changes as they come", kinds)
+
+
 def test_after(tap, forum, alice, bob, topics):
     """What was written since: the next sync brings it, and a killed sync loses nothing."""
     for number in range(10):
@@ -212,6 +270,10 @@ def main(tap):
         test_thin(tap, forum, alice)
         test_words(tap, forum, alice, topics)
         test_follow(tap, forum, alice, bob, topics)
+        if convene(alice, "help", "amend")[0] == 0:
+            test_changes(tap, forum, alice, bob, topics, posts)
+        else:
+            tap.skip("amendments and erasures in the copy", "this convene has no amend")
         test_after(tap, forum, alice, bob, topics)
         test_thin(tap, forum, alice)
 

@@ -95,11 +95,32 @@ static void test_any_bytes(void **state)
 	}
 }
 
+/* The short way for ASCII comes to what the long way does. */
+static void test_ascii(void **state)
+{
+	(void)state;
+	for (int a = 1; a < 128; a++)
+		for (int b = 1; b < 128; b++) {
+			char text[] = {'x', (char)a, (char)b, 'Y', '\0'};
+			char marked[] = {'\xc3', '\xa9', '|', 'x', (char)a, (char)b, 'Y', '\0'};
+			struct buffer shorter = BUFFER_INIT, longer = BUFFER_INIT;
+
+			assert_int_equal(search_fold(&shorter, bytes_str(text)), OK);
+			assert_int_equal(search_fold(&longer, bytes_str(marked)), OK);
+			assert_memory_equal(longer.data, "e|", 2);
+			buffer_drain(&longer, 2);
+			assert_true(bytes_equal(buffer_bytes(&shorter), buffer_bytes(&longer)));
+			buffer_free(&shorter);
+			buffer_free(&longer);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_any_bytes),
+	    cmocka_unit_test(test_ascii),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
