@@ -134,7 +134,7 @@ static int content_fetch(struct sync *s, int64_t no, const uint8_t *id)
 	}
 	told(s);
 	/* Not there yet, or erased meanwhile: the next sync asks again, or is told. */
-	return err == ERR_NOTFOUND ? OK : err;
+	return err == ERR_NOTFOUND || err == ERR_REFUSED ? OK : err;
 }
 
 static int contents_fetch(struct sync *s)
