@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "client/cmd.h"
 #include "client/session.h"
+#include "msg/body.h"
 #include "msg/content.h"
 
 #define SEAL_WAIT_MS 2000
@@ -15,86 +16,114 @@
 struct listing {
 	struct session *s;
 	struct outbox *o;
+	const struct outcomes *done; /* what the node has just said */
 	struct table *table;
 	json_t *list;
+	enum outbox_box box;
 	size_t waiting, refused;
 };
 
-static void row_add(
-    struct listing *l, uint64_t sequence, const Convene__Submit *m, const char *state)
+static bool target_of(const struct header *h, struct target_body *out)
 {
-	const Convene__Submission *submission = m->submissions[0];
-	struct header h;
-	struct binding b;
+	return (h->kind == KIND_AMEND && amend_body_parse(h->body, out) == OK) ||
+	       (h->kind == KIND_ERASE && erase_body_parse(h->body, out) == OK);
+}
+
+static json_t *row_json(const struct kept *k, const char *state, const struct content *c,
+    const char *reason, uint32_t code)
+{
+	const char *kind = kind_name(k->header.kind);
+	struct target_body body;
+	json_t *o = json_object();
+
+	json_put(o, "sequence", json_integer((json_int_t)k->sequence));
+	json_put(o, "id", json_hex(k->id, ID_LEN));
+	json_put(o, "state", json_string(state));
+	json_put(o, "kind", kind ? json_string(kind) : json_integer(k->header.kind));
+	json_put(o, "time", json_integer((json_int_t)k->header.time));
+	json_put(o, "log", json_bytes(bytes_of_pb(k->submit->log)));
+	if (k->header.parent.present)
+		json_put(o, "parent", json_hex(k->header.parent.id, ID_LEN));
+	if (target_of(&k->header, &body))
+		json_put(o, "target", json_hex(body.target.id, ID_LEN));
+	json_put(o, "subject", json_bytes(c->subject));
+	json_put(o, "text", json_bytes(c->text));
+	if (reason) {
+		json_put(o, "reason", json_bytes(bytes_str(reason)));
+		json_put(o, "code", json_integer(code));
+	}
+	return o;
+}
+
+static void row_print(struct listing *l, const struct kept *k, const char *state,
+    const struct content *c, const char *reason)
+{
+	struct bytes first = c->subject.len > 0 ? c->subject : c->text;
+	const uint8_t *nl = first.len ? memchr(first.data, '\n', first.len) : NULL;
+	struct buffer what = BUFFER_INIT;
+	struct target_body body;
+	char id[9], when[24];
+
+	if (reason)
+		buffer_printf(&what, "(%s) ", reason);
+	if (target_of(&k->header, &body))
+		buffer_printf(&what, "%s %s%s", k->header.kind == KIND_AMEND ? "amends" : "erases",
+		    id_short(id, body.target.id), first.len > 0 ? ": " : "");
+	buffer_add(&what, first.data, nl ? (size_t)(nl - first.data) : first.len);
+	table_cell(l->table, "%llu", (unsigned long long)k->sequence);
+	table_cell(l->table, "%s", id_short(id, k->id));
+	table_cell(l->table, "%s", time_local(when, k->header.time));
+	table_cell(l->table, "%s", state);
+	table_text(l->table, buffer_bytes(&what));
+	buffer_free(&what);
+}
+
+static int row_add(void *ctx, const struct kept *k)
+{
+	struct listing *l = ctx;
+	const char *state = l->box == BOX_REFUSED ? "refused" : "waiting";
+	char reason[200];
+	uint32_t code = 0;
+	bool why = l->box == BOX_REFUSED && outbox_reason(l->o, k->sequence, &code, reason);
 	struct content c;
-	uint8_t id[ID_LEN] = {0};
-	char hex[9], when[24];
 
+	*(l->box == BOX_REFUSED ? &l->refused : &l->waiting) += 1;
+	for (size_t i = 0; l->box == BOX_WAITING && i < l->done->count; i++) {
+		const struct outcome *d = &l->done->list[i];
+
+		if (d->sequence != k->sequence)
+			continue;
+		if (d->status == CONVENE__STATUS__ACCEPTED)
+			state = "accepted";
+		why = d->status == CONVENE__STATUS__REFUSED;
+		code = d->code;
+		memcpy(reason, d->text, sizeof reason);
+	}
 	memset(&c, 0, sizeof c);
-	if (message_parse(bytes_of_pb(submission->message), &h) != OK)
-		return;
-	if (binding_make(&b, l->s->home.node.forum, bytes_of_pb(m->log)) == OK)
-		message_id(id, bytes_of_pb(submission->message), &b);
-	if (content_parse(bytes_of_pb(submission->content), &c) != OK)
+	if (content_parse(k->content, &c) != OK)
 		c.subject = c.text = bytes_of(NULL, 0);
-	if (l->s->in->json) {
-		json_t *o = json_object();
-		const char *kind = kind_name(h.kind);
-
-		json_put(o, "sequence", json_integer((json_int_t)sequence));
-		json_put(o, "id", json_hex(id, ID_LEN));
-		json_put(o, "state", json_string(state));
-		json_put(o, "kind", kind ? json_string(kind) : json_integer(h.kind));
-		json_put(o, "time", json_integer((json_int_t)h.time));
-		json_put(o, "log", json_bytes(bytes_of_pb(m->log)));
-		json_put(o, "subject", json_bytes(c.subject));
-		json_put(o, "text", json_bytes(c.text));
-		json_array_append_new(l->list, o);
-	} else {
-		struct bytes first = c.subject.len > 0 ? c.subject : c.text;
-		const uint8_t *nl = first.len ? memchr(first.data, '\n', first.len) : NULL;
-
-		table_cell(l->table, "%llu", (unsigned long long)sequence);
-		table_cell(l->table, "%s", id_short(hex, id));
-		table_cell(l->table, "%s", time_local(when, h.time));
-		table_cell(l->table, "%s", state);
-		table_text(
-		    l->table, bytes_of(first.data, nl ? (size_t)(nl - first.data) : first.len));
-	}
+	if (l->s->in->json)
+		json_array_append_new(l->list, row_json(k, state, &c, why ? reason : NULL, code));
+	else
+		row_print(l, k, state, &c, why ? reason : NULL);
 	content_clear(&c);
+	return OK;
 }
 
-static int box_list(
-    struct listing *l, enum outbox_box box, const char *state, size_t *counted, struct trouble *t)
-{
-	uint64_t *list;
-	size_t count;
-	int err = outbox_list(l->o, box, &list, &count, t);
-
-	for (size_t i = 0; i < count && !err; i++) {
-		Convene__Submit *m;
-
-		err = outbox_get(l->o, box, list[i], &m, t);
-		if (!err) {
-			row_add(l, list[i], m, state);
-			message_free(&m->base);
-		}
-	}
-	*counted = count;
-	free(list);
-	return err;
-}
-
-static int outbox_show(struct session *s, struct outbox *o, struct trouble *t)
+static int outbox_show(
+    struct session *s, struct outbox *o, const struct outcomes *done, struct trouble *t)
 {
 	struct listing l = {.s = s,
 	    .o = o,
+	    .done = done,
+	    .box = BOX_WAITING,
 	    .table = table_new("NUMBER>\tID\tSIGNED\tSTATE\tSUBJECT OR TEXT"),
 	    .list = json_array()};
-	int err = box_list(&l, BOX_WAITING, "waiting", &l.waiting, t);
+	int err = outbox_each(o, BOX_WAITING, s->home.node.forum, row_add, &l, t);
 
+	l.box = BOX_REFUSED;
 	if (!err)
-		err = box_list(&l, BOX_REFUSED, "refused", &l.refused, t);
+		err = outbox_each(o, BOX_REFUSED, s->home.node.forum, row_add, &l, t);
 	if (!err && s->in->json) {
 		json_t *out = json_object();
 
@@ -115,45 +144,159 @@ static int outbox_show(struct session *s, struct outbox *o, struct trouble *t)
 		if (l.refused > 0)
 			printf("\n");
 		if (l.refused > 0)
-			print_sentence(0,
-			    "`convene outbox --again NUMBER` signs a refused message anew and sends it; "
-			    "`--drop NUMBER` throws it away.");
+			print_sentence(0, "`convene outbox --again NUMBER` signs a refused message "
+					  "anew and sends it; "
+					  "`--drop NUMBER` throws it away.");
 	}
 	table_free(l.table);
 	json_decref(l.list);
 	return err;
 }
 
-/* A refused message, with what it says and belongs to, under a new sequence and the present log.
- * The new one is durable before the old one goes. */
-static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, struct trouble *t)
-{
-	struct draft d = {.kind = 0};
-	Convene__Submit *m;
-	struct header h;
-	struct key key;
-	uint8_t id[ID_LEN];
-	int err = outbox_get(o, BOX_REFUSED, sequence, &m, t);
+/* ---- signing anew ---- */
 
-	if (err == ERR_NOTFOUND)
-		return trouble_set(
-		    t, err, "no refused message has the number %llu", (unsigned long long)sequence);
+struct again {
+	struct outbox *o;
+	const uint8_t *old;
+};
+
+static int again_note(
+    void *ctx, uint64_t sequence, const uint8_t id[static ID_LEN], struct trouble *t)
+{
+	const struct again *a = ctx;
+
+	(void)sequence;
+	return outbox_again_note(a->o, a->old, id, t);
+}
+
+static int find_one(void *ctx, const struct kept *k)
+{
+	struct again *a = ctx;
+
+	if (a->old && memcmp(k->id, a->old, ID_LEN) == 0)
+		a->old = NULL;
+	return OK;
+}
+
+/* Whether an earlier attempt was interrupted when the new message was kept already. */
+static int was_signed(struct session *s, struct outbox *o, const uint8_t id[static ID_LEN],
+    bool *out, struct trouble *t)
+{
+	uint8_t now[ID_LEN];
+	struct again a = {o, now};
+	int err;
+
+	memcpy(now, id, ID_LEN);
+	err = outbox_again_find(o, now, t);
+	for (int box = 0; box < BOX_COUNT && !err && memcmp(now, id, ID_LEN) != 0 && a.old; box++)
+		err = outbox_each(o, (enum outbox_box)box, s->home.node.forum, find_one, &a, t);
+	*out = !a.old;
+	return err;
+}
+
+/* A reference to what was itself signed anew: under its present id, in the present log. */
+static int ref_renew(struct session *s, struct outbox *o, struct ref *r, struct trouble *t)
+{
+	uint8_t id[ID_LEN];
+	struct binding b;
+	int err;
+
+	if (!r->present)
+		return OK;
+	memcpy(id, r->id, ID_LEN);
+	err = outbox_again_find(o, id, t);
+	if (!err && memcmp(id, r->id, ID_LEN) != 0 &&
+	    binding_make(&b, s->home.node.forum, bytes_str(s->home.log_name)) == OK) {
+		memcpy(r->id, id, ID_LEN);
+		memcpy(r->log, b.digest, DIGEST_LEN);
+		r->index = 0;
+	}
+	return err;
+}
+
+/* The body with its target renewed, where it has one. */
+static int body_renew(struct session *s, struct outbox *o, const struct header *h,
+    struct buffer *out, struct trouble *t)
+{
+	struct target_body body;
+	int err;
+
+	if (!target_of(h, &body)) {
+		buffer_add(out, h->body.data, h->body.len);
+		return OK;
+	}
+	err = ref_renew(s, o, &body.target, t);
 	if (err)
 		return err;
-	err = home_key(&s->home, &key, t);
-	if (!err && message_parse(bytes_of_pb(m->submissions[0]->message), &h) == OK) {
-		d = (struct draft){.kind = h.kind,
-		    .topic = h.topic,
-		    .parent = h.parent,
-		    .body = h.body,
-		    .lang = h.lang,
-		    .content = bytes_of_pb(m->submissions[0]->content)};
+	return h->kind == KIND_AMEND ? amend_body_encode(out, &body)
+				     : erase_body_encode(out, &body);
+}
+
+static int sign_new(struct session *s, struct outbox *o, const struct kept *k, struct trouble *t)
+{
+	struct again a = {o, k->id};
+	struct buffer body = BUFFER_INIT;
+	struct draft d = {.kind = k->header.kind,
+	    .topic = k->header.topic,
+	    .parent = k->header.parent,
+	    .lang = k->header.lang,
+	    .content = k->content,
+	    .before = again_note,
+	    .ctx = &a};
+	struct key key;
+	uint8_t id[ID_LEN];
+	int err = ref_renew(s, o, &d.topic, t);
+
+	if (!err)
+		err = ref_renew(s, o, &d.parent, t);
+	if (!err)
+		err = body_renew(s, o, &k->header, &body, t);
+	d.body = buffer_bytes(&body);
+	if (!err && body.failed)
+		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+	if (!err)
+		err = home_key(&s->home, &key, t);
+	if (!err) {
 		err = draft_keep(s, o, &key, &d, id, t);
 		key_wipe(&key);
-		if (!err)
-			err = outbox_move(o, sequence, BOX_REFUSED, BOX_NONE, t);
 	}
-	message_free(&m->base);
+	buffer_free(&body);
+	return err;
+}
+
+struct signing {
+	struct session *s;
+	struct outbox *o;
+	uint64_t sequence; /* 0: all */
+	bool found;
+	struct trouble *t;
+};
+
+/* A refused message, with what it says and belongs to, under a new sequence and the present log.
+ * The new one is durable before the old one goes. */
+static int sign_again_one(void *ctx, const struct kept *k)
+{
+	struct signing *g = ctx;
+	bool done;
+	int err;
+
+	if (g->sequence != 0 && g->sequence != k->sequence)
+		return OK;
+	g->found = true;
+	err = was_signed(g->s, g->o, k->id, &done, g->t);
+	if (!err && !done)
+		err = sign_new(g->s, g->o, k, g->t);
+	return err ? err : outbox_drop(g->o, k->sequence, g->t);
+}
+
+static int sign_again(struct session *s, struct outbox *o, uint64_t sequence, struct trouble *t)
+{
+	struct signing g = {s, o, sequence, false, t};
+	int err = outbox_each(o, BOX_REFUSED, s->home.node.forum, sign_again_one, &g, t);
+
+	if (!err && !g.found && sequence != 0)
+		err = trouble_set(t, ERR_NOTFOUND, "no refused message has the number %llu",
+		    (unsigned long long)sequence);
 	return err;
 }
 
@@ -168,7 +311,7 @@ static int throw_away(struct outbox *o, uint64_t sequence, struct trouble *t)
 	if (!err)
 		message_free(&m->base);
 	/* One that can't be read goes as well. */
-	return outbox_move(o, sequence, BOX_REFUSED, BOX_NONE, t);
+	return outbox_drop(o, sequence, t);
 }
 
 static int number_take(
@@ -189,8 +332,10 @@ int cmd_outbox(const struct invocation *in)
 	struct session s;
 	struct outbox o;
 	struct trouble t;
-	uint64_t again, drop;
-	int code = EXIT_DONE, err = number_take(in, "again", &again, &t);
+	uint64_t again = 0, drop;
+	const char *which = option_value(in, "again");
+	bool all = which && strcmp(which, "all") == 0;
+	int code = EXIT_DONE, err = all ? OK : number_take(in, "again", &again, &t);
 
 	if (!err)
 		err = number_take(in, "drop", &drop, &t);
@@ -203,7 +348,7 @@ int cmd_outbox(const struct invocation *in)
 		err = session_outbox(&s, &o, &t);
 	if (!err && drop)
 		err = throw_away(&o, drop, &t);
-	if (!err && again)
+	if (!err && which)
 		err = sign_again(&s, &o, again, &t);
 	if (!err && s.client)
 		err = outbox_flush(&s, &o, SEAL_WAIT_MS, &done, &t);
@@ -217,10 +362,10 @@ int cmd_outbox(const struct invocation *in)
 		}
 	}
 	if (!err)
-		err = outbox_show(&s, &o, &t);
+		err = outbox_show(&s, &o, &done, &t);
 	if (err)
 		code = session_complain(in, &t);
-	else if (!s.client)
+	else if (!s.client && !s.offline)
 		code = complain(in->program->name, &s.unreachable);
 	outcomes_free(&done);
 	session_close(&s);

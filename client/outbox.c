@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/encode.h"
 #include "base/error.h"
 #include "client/output.h"
+#include "msg/body.h"
 
 #define STATE "state"
 #define STATE_MAX 1024
@@ -147,6 +149,8 @@ int outbox_put(
 	size_t len = protobuf_c_message_get_packed_size(&submit->base);
 	struct buffer data = BUFFER_INIT;
 	char name[NAME_LEN];
+	char path[PATH_LEN];
+	struct trouble second;
 	uint8_t *room;
 	int err;
 
@@ -159,8 +163,13 @@ int outbox_put(
 	data.len = protobuf_c_message_pack(&submit->base, room);
 	name_of(name, sequence);
 	err = file_write(o->folder[BOX_WAITING], name, buffer_bytes(&data), t);
-	if (!err)
+	if (!err) {
 		o->sequence = sequence;
+	} else if (path_join(path, o->folder[BOX_WAITING], name, &second) == OK) {
+		/* It may be there and not be durable. Who is told that it isn't kept will write it
+		 * again: it must not be sent. */
+		unlink(path);
+	}
 	buffer_free(&data);
 	return err;
 }
@@ -257,4 +266,59 @@ int outbox_move(struct outbox *o, uint64_t sequence, enum outbox_box from, enum 
 	name_of(name, sequence);
 	return err ? err
 		   : file_move(o->folder[from], name, to == BOX_NONE ? NULL : o->folder[to], t);
+}
+
+int outbox_each(const struct outbox *o, enum outbox_box box, const uint8_t forum[static HASH_LEN],
+    int (*fn)(void *ctx, const struct kept *k), void *ctx, struct trouble *t)
+{
+	uint64_t *list;
+	size_t count;
+	int err = outbox_list(o, box, &list, &count, t);
+
+	for (size_t i = 0; i < count && !err; i++) {
+		struct kept k = {.sequence = list[i]};
+		struct trouble damaged;
+		Convene__Submit *m;
+
+		if (outbox_get(o, box, list[i], &m, &damaged) != OK)
+			continue;
+		k.submit = m;
+		k.message = bytes_of_pb(m->submissions[0]->message);
+		k.content = bytes_of_pb(m->submissions[0]->content);
+		if (message_parse(k.message, &k.header) == OK &&
+		    binding_make(&k.binding, forum, bytes_of_pb(m->log)) == OK) {
+			message_id(k.id, k.message, &k.binding);
+			err = fn(ctx, &k);
+		}
+		message_free(&m->base);
+	}
+	free(list);
+	return err;
+}
+
+struct forgetting {
+	struct outbox *o;
+	const uint8_t *target;
+	struct trouble *t;
+};
+
+static int forget_one(void *ctx, const struct kept *k)
+{
+	struct forgetting *f = ctx;
+	struct target_body body;
+	bool amends = k->header.kind == KIND_AMEND &&
+		      amend_body_parse(k->header.body, &body) == OK &&
+		      memcmp(body.target.id, f->target, ID_LEN) == 0;
+
+	return amends || memcmp(k->id, f->target, ID_LEN) == 0
+		   ? outbox_move(f->o, k->sequence, BOX_SENT, BOX_NONE, f->t)
+		   : OK;
+}
+
+int outbox_forget(struct outbox *o, const uint8_t forum[static HASH_LEN],
+    const uint8_t target[static ID_LEN], struct trouble *t)
+{
+	struct forgetting f = {o, target, t};
+
+	return outbox_each(o, BOX_SENT, forum, forget_one, &f, t);
 }

@@ -5,7 +5,8 @@
  * Each message lies in a file named after its sequence: an encoded Submit with that one submission,
  * so forum, log, exact bytes, salt and content. Three boxes: `waiting` (the folder itself: to be
  * sent, or accepted and not sealed), `sent/` (sealed; kept, since only other organisations' copies
- * make it safe) and `refused/` (kept for its author to look at, never sent again).
+ * make it safe) and `refused/` (kept for its author to look at, never sent again; why stands beside
+ * it in NUMBER.reason).
  *
  * Sequences: a message is in `waiting`, durable, before its first byte is sent, and the file
  * `state` is written before one leaves it. So the highest sequence ever sent is at most max(state,
@@ -53,5 +54,48 @@ int outbox_get(const struct outbox *o, enum outbox_box box, uint64_t sequence,
 /* Move from one box to another; BOX_NONE: remove it. Durable. */
 int outbox_move(struct outbox *o, uint64_t sequence, enum outbox_box from, enum outbox_box to,
     struct trouble *t);
+
+/* ---- what is in it ---- */
+
+struct kept {
+	uint64_t sequence;
+	const Convene__Submit *submit;
+	struct header header;
+	struct binding binding;
+	uint8_t id[ID_LEN];
+	struct bytes message, content; /* content: empty when there is none */
+};
+/* Call `fn` for each message of a box in its order; other than OK ends it with that value. What is
+ * damaged, or gone in the meantime, is passed over. */
+int outbox_each(const struct outbox *o, enum outbox_box box, const uint8_t forum[static HASH_LEN],
+    int (*fn)(void *ctx, const struct kept *k), void *ctx, struct trouble *t);
+
+/* An erasure has been sealed: remove what is kept here, as sent, of the message and its
+ * amendments. */
+int outbox_forget(struct outbox *o, const uint8_t forum[static HASH_LEN],
+    const uint8_t target[static ID_LEN], struct trouble *t);
+
+/* ---- refused ones (refused.c) ---- */
+
+/* Move from waiting to refused, and write down why before that. `code`: the node's, or 0. */
+int outbox_refuse(
+    struct outbox *o, uint64_t sequence, uint32_t code, const char *text, struct trouble *t);
+/* Why; false: that isn't known. */
+bool outbox_reason(
+    const struct outbox *o, uint64_t sequence, uint32_t *code, char text[static 200]);
+/* Remove a refused message. */
+int outbox_drop(struct outbox *o, uint64_t sequence, struct trouble *t);
+
+/* A refused message that is signed anew gets another id. It is noted before the new one is kept:
+ * so an interruption leaves no doubt, and what answers the old one can be signed to answer the new
+ * one. `outbox/again` has a line for each, "OLD NEW". */
+int outbox_again_note(struct outbox *o, const uint8_t old[static ID_LEN],
+    const uint8_t now[static ID_LEN], struct trouble *t);
+/* Append the ids of messages that will never be in a log: refused, or signed anew under another id.
+ * What belongs to one of them must not be sent. */
+int outbox_gone(const struct outbox *o, const uint8_t forum[static HASH_LEN], struct buffer *ids,
+    struct trouble *t);
+/* The last id that a message was given; `id` as it is when it was never signed anew. */
+int outbox_again_find(const struct outbox *o, uint8_t id[static ID_LEN], struct trouble *t);
 
 #endif

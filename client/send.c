@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From a draft to a message that others hold (SPEC.md sections 5, 7 and 12.1).
+/* From a message that is kept to one that others hold (SPEC.md section 12.1).
  *
  * Signed once, kept, and from then on only ever sent again as the same bytes: the node answers the
  * same id the same way, so a lost answer costs nothing. */
@@ -12,112 +12,12 @@
 #include "base/error.h"
 #include "client/session.h"
 #include "log/checkpoint.h"
+#include "msg/body.h"
 
 #define BATCH_MESSAGES 64
-#define CONTENT_MAX (2 * 1024 * 1024) /* the highest limit that a charter may set (3.1) */
 #define BATCH_BYTES CONTENT_MAX
 #define SEAL_POLL_MS 100
 #define CODE(name) CONVENE__CODE__##name
-
-int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d,
-    uint8_t id[static ID_LEN], struct trouble *t)
-{
-	struct header h = {.version = 1,
-	    .sequence = o->sequence + 1,
-	    .kind = d->kind,
-	    .topic = d->topic,
-	    .parent = d->parent,
-	    .time = clock_wall_ms(),
-	    .lang = d->lang,
-	    .has_commitment = d->content.len > 0,
-	    .bucket = d->content.len > 0 ? bucket_of(d->content.len) : 0,
-	    .body = d->body};
-	Convene__Submission submission = CONVENE__SUBMISSION__INIT, *list = &submission;
-	Convene__Submit submit = CONVENE__SUBMIT__INIT;
-	struct buffer message = BUFFER_INIT;
-	uint8_t salt[SALT_LEN];
-	struct binding b;
-	int err = binding_make(&b, s->home.node.forum, bytes_str(s->home.log_name));
-
-	if (err)
-		return trouble_set(t, ERR_IO, "the name of your node's log, %.180s, is not valid",
-		    s->home.log_name);
-	random_fill(salt, sizeof salt);
-	memcpy(h.signer, key->public, KEY_LEN);
-	if (h.has_commitment)
-		commitment_make(h.commitment, &b, key->public, salt, d->content);
-	err = message_sign(&message, &b, &h, key);
-	if (err) {
-		buffer_free(&message);
-		return trouble_set(t, err, "the message can't be signed: %s", error_text(err));
-	}
-	message_id(id, buffer_bytes(&message), &b);
-	submission.message = pb_of(buffer_bytes(&message));
-	if (h.has_commitment)
-		submission.salt = pb_of(bytes_of(salt, SALT_LEN));
-	submission.content = pb_of(d->content);
-	submit.forum = pb_of(bytes_of(b.forum, HASH_LEN));
-	submit.log = pb_of(bytes_str(b.log_name));
-	submit.submissions = &list;
-	submit.n_submissions = 1;
-	if (d->content.len > CONTENT_MAX) {
-		err = trouble_set(t, ERR_TOO_LARGE,
-		    "text and attachments together are larger than any forum takes (%d MiB)",
-		    CONTENT_MAX >> 20);
-		trouble_hint(t, "Attach less, or put the file elsewhere and name its address.");
-	} else {
-		err = outbox_put(o, h.sequence, &submit, t);
-	}
-	buffer_free(&message);
-	return err;
-}
-
-/* Ask the node for the highest sequence that it has of a key, so that the next one is above it. */
-static int sequence_learn(
-    struct session *s, struct outbox *o, const uint8_t key[static KEY_LEN], struct trouble *t)
-{
-	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
-	ProtobufCMessage *m;
-	int err;
-
-	get.device_key = pb_of(bytes_of(key, KEY_LEN));
-	err = client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, &m, t);
-	if (!err) {
-		uint64_t sequence = ((const Convene__Signer *)m)->sequence;
-
-		if (sequence > o->sequence && sequence < SEQUENCE_MAX)
-			o->sequence = sequence;
-		message_free(m);
-	} else if (t->code == CODE(NOT_ENROLLED) || t->code == CODE(NOT_FOUND)) {
-		err = OK; /* nothing of ours is there */
-	}
-	return err ? err : outbox_state_save(o, t);
-}
-
-int session_outbox(struct session *s, struct outbox *o, struct trouble *t)
-{
-	struct key key;
-	int err = outbox_open(o, s->home.path, t);
-
-	if (err || !o->lost)
-		return err;
-	if (!s->client) {
-		trouble_set(t, ERR_CLOSED,
-		    "the outbox does not know its last sequence, and the node can't be asked: "
-		    "%.300s",
-		    s->unreachable.text);
-		trouble_hint(t, "Try again when the node can be reached.");
-		return ERR_CLOSED;
-	}
-	err = home_key(&s->home, &key, t);
-	if (err)
-		return err;
-	err = sequence_learn(s, o, key.public, t);
-	key_wipe(&key);
-	return err;
-}
-
-/* ---- sending ---- */
 
 bool code_passes(uint32_t code)
 {
@@ -161,6 +61,7 @@ void outcomes_free(struct outcomes *o)
 
 /* Messages on their way in one SUBMIT. */
 struct batch {
+	struct buffer gone; /* ids of what will never be in a log, one behind the other */
 	Convene__Submit *kept[BATCH_MESSAGES];
 	Convene__Submission *list[BATCH_MESSAGES];
 	struct outcome *outcome[BATCH_MESSAGES];
@@ -179,6 +80,38 @@ static bool same_log(const struct session *s, const Convene__Submit *m)
 	return bytes_equal(bytes_of_pb(m->forum), bytes_of(s->home.node.forum, HASH_LEN)) &&
 	       bytes_equal(
 		   bytes_of_pb(m->log), bytes_str(client_node(s->client)->binding.log_name));
+}
+
+static bool is_gone(const struct batch *b, const struct ref *r)
+{
+	for (size_t at = 0; r->present && at < b->gone.len; at += ID_LEN)
+		if (memcmp(b->gone.data + at, r->id, ID_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Whether a message belongs to one that was refused: what it answers, amends or erases, or the
+ * topic that it stands in. Sent alone it would hang in the air for ever. */
+static bool is_orphan(const struct batch *b, struct bytes message)
+{
+	struct target_body body;
+	struct header h;
+
+	if (b->gone.len == 0 || message_parse(message, &h) != OK)
+		return false;
+	if (is_gone(b, &h.topic) || is_gone(b, &h.parent))
+		return true;
+	return ((h.kind == KIND_AMEND && amend_body_parse(h.body, &body) == OK) ||
+		   (h.kind == KIND_ERASE && erase_body_parse(h.body, &body) == OK)) &&
+	       is_gone(b, &body.target);
+}
+
+static int refuse(struct outbox *o, struct batch *b, struct outcome *d, struct trouble *t)
+{
+	buffer_add(&b->gone, d->id, ID_LEN);
+	if (b->gone.failed)
+		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+	return outbox_refuse(o, d->sequence, d->code, d->text, t);
 }
 
 /* Take messages from `list` as long as they fit. Returns how many of it were looked at; 0 with an
@@ -209,14 +142,15 @@ static int batch_fill(struct session *s, struct outbox *o, struct outcome *list,
 		*taken = i + 1;
 		if (binding_make(&binding, s->home.node.forum, bytes_of_pb(m->log)) == OK)
 			message_id(d->id, bytes_of_pb(m->submissions[0]->message), &binding);
-		if (!same_log(s, m)) {
-			/* Signed for the log that came before: it means nothing in this one. */
+		if (!same_log(s, m) || is_orphan(b, bytes_of_pb(m->submissions[0]->message))) {
+			/* Signed for the log that came before, it means nothing in this one. */
 			d->status = CONVENE__STATUS__REFUSED;
-			d->code = CODE(WRONG_LOG);
-			snprintf(d->text, sizeof d->text,
-			    "the node has begun another log since it was signed");
+			d->code = same_log(s, m) ? CODE(CODE_NONE) : CODE(WRONG_LOG);
+			snprintf(d->text, sizeof d->text, "%s",
+			    d->code ? "the node has begun another log since it was signed"
+				    : "what it belongs to was refused; sign that anew first");
 			message_free(&m->base);
-			err = outbox_move(o, d->sequence, BOX_WAITING, BOX_REFUSED, t);
+			err = refuse(o, b, d, t);
 			if (err)
 				return err;
 			continue;
@@ -229,9 +163,30 @@ static int batch_fill(struct session *s, struct outbox *o, struct outcome *list,
 	return OK;
 }
 
-/* A message is under a signed head: it leaves the outbox, and its place is remembered. */
-static int settle(struct outbox *o, const struct outcome *d, struct trouble *t)
+/* What an erasure is about must not stay here either. */
+static int erasure_finish(struct session *s, struct outbox *o, uint64_t sequence, struct trouble *t)
 {
+	struct target_body body;
+	struct header h;
+	Convene__Submit *m;
+	int err = outbox_get(o, BOX_WAITING, sequence, &m, t);
+
+	if (err)
+		return err;
+	if (message_parse(bytes_of_pb(m->submissions[0]->message), &h) == OK &&
+	    h.kind == KIND_ERASE && erase_body_parse(h.body, &body) == OK)
+		err = outbox_forget(o, s->home.node.forum, body.target.id, t);
+	message_free(&m->base);
+	return err;
+}
+
+/* A message is under a signed head: it leaves the outbox, and its place is remembered. */
+static int settle(struct session *s, struct outbox *o, const struct outcome *d, struct trouble *t)
+{
+	int err = erasure_finish(s, o, d->sequence, t);
+
+	if (err)
+		return err;
 	if (d->sequence >= o->sealed) {
 		o->sealed = d->sequence;
 		o->sealed_index = d->index;
@@ -279,9 +234,9 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 			if (r->code == CODE(SEQUENCE))
 				behind = b->list[i];
 			if (!d->kept)
-				err = outbox_move(o, d->sequence, BOX_WAITING, BOX_REFUSED, t);
+				err = refuse(o, b, d, t);
 		} else if (r->status >= CONVENE__STATUS__SEALED) {
-			err = settle(o, d, t);
+			err = settle(s, o, d, t);
 		}
 	}
 	message_free(m);
@@ -316,7 +271,7 @@ static int seal_wait(
 					bytes_of_pb(((const Convene__Proof *)m)->proof), &d->index,
 					hashes, &count, &note) == OK) {
 					d->status = CONVENE__STATUS__SEALED;
-					err = settle(o, d, t);
+					err = settle(s, o, d, t);
 				}
 				message_free(m);
 			}
@@ -349,6 +304,7 @@ int outbox_flush(
 		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
 	}
 	out->count = count;
+	err = outbox_gone(o, s->home.node.forum, &batch.gone, t);
 	for (size_t i = 0; i < count; i++)
 		out->list[i].sequence = list[i];
 	free(list);
@@ -375,6 +331,7 @@ int outbox_flush(
 		if (stuck)
 			break;
 	}
+	buffer_free(&batch.gone);
 	if (!err && seal_ms)
 		err = seal_wait(s, o, out, seal_ms, t);
 	return err;

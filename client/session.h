@@ -57,7 +57,9 @@ int ask_logs(struct session *s, struct frames *out, struct trouble *t);
 int find_topic(
     const struct frames *topics, const char *text, const Convene__Topic **topic, struct trouble *t);
 
-/* ---- sending (send.c) ---- */
+/* ---- signing (sign.c) and sending (send.c) ---- */
+
+#define CONTENT_MAX (2 * 1024 * 1024) /* the highest limit that a charter may set (3.1) */
 
 /* What is to be signed; the rest is the signer's and the log's. */
 struct draft {
@@ -65,6 +67,10 @@ struct draft {
 	struct ref topic, parent;
 	struct bytes body;          /* what the kind says; may be empty */
 	struct bytes lang, content; /* content: encoded; empty: none, as an ERASE has it */
+	/* Called when it is signed and not kept yet; NULL: nobody. An error leaves it unkept. */
+	int (*before)(
+	    void *ctx, uint64_t sequence, const uint8_t id[static ID_LEN], struct trouble *t);
+	void *ctx;
 };
 
 /* Sign and keep, durably, under the next sequence; the home's lock is held. `id` gets the
@@ -72,6 +78,9 @@ struct draft {
 int draft_keep(struct session *s, struct outbox *o, const struct key *key, const struct draft *d,
     uint8_t id[static ID_LEN], struct trouble *t);
 
+/* Ask the node for the highest sequence that it has of a key, so that the next one is above it. */
+int sequence_learn(
+    struct session *s, struct outbox *o, const uint8_t key[static KEY_LEN], struct trouble *t);
 /* Open the outbox; where its state is lost, learn the sequence from the node. */
 int session_outbox(struct session *s, struct outbox *o, struct trouble *t);
 

@@ -269,6 +269,205 @@ static void test_modes(void **state)
 	assert_int_equal(chmod(path, 0700), 0);
 }
 
+/* ---- wherever we end ---- */
+
+/* Copy the folder as it is at this moment: what a kill at this moment would leave. */
+static void snapshot(char to[static 64])
+{
+	char command[200];
+
+	strcpy(to, "/tmp/test_outbox_at.XXXXXX");
+	assert_non_null(mkdtemp(to));
+	snprintf(command, sizeof command, "cp -a '%s/.' '%s'", home, to);
+	assert_int_equal(system(command), 0);
+}
+
+static void snapshot_free(const char *path)
+{
+	char command[200];
+
+	snprintf(command, sizeof command, "rm -rf '%s'", path);
+	assert_int_equal(system(command), 0);
+}
+
+static void rename_in(const char *root, const char *from, const char *to)
+{
+	char a[200], b[200];
+
+	snprintf(a, sizeof a, "%s/outbox/%s", root, from);
+	snprintf(b, sizeof b, "%s/outbox/%s", root, to);
+	assert_int_equal(rename(a, b), 0);
+}
+
+/* A message is in one box, whole; the next number is above all that were used. */
+static void check_once(const char *root, uint64_t sequence, enum outbox_box wanted)
+{
+	int found = 0;
+	struct trouble t;
+	struct outbox o;
+
+	assert_int_equal(outbox_open(&o, root, &t), OK);
+	assert_false(o.lost);
+	assert_true(o.sequence >= sequence);
+	for (int box = 0; box < BOX_COUNT; box++) {
+		Convene__Submit *m;
+
+		if (outbox_get(&o, (enum outbox_box)box, sequence, &m, &t) == OK) {
+			message_free(&m->base);
+			assert_int_equal(box, wanted);
+			found++;
+		}
+	}
+	assert_int_equal(found, wanted == BOX_NONE ? 0 : 1);
+}
+
+static void test_crash_between(void **state)
+{
+	struct trouble t;
+	struct outbox o;
+	char at[64];
+
+	(void)state;
+	open_it(&o);
+	assert_int_equal(outbox_state_save(&o, &t), OK);
+	/* Before a message is renamed into its place it is not there, and its number is free. */
+	put(&o, 1);
+	snapshot(at);
+	rename_in(at, "0000000000000001.message", ".0000000000000001.message.new");
+	assert_int_equal(outbox_open(&o, at, &t), OK);
+	assert_int_equal(o.sequence, 0);
+	put(&o, 1);
+	check_once(at, 1, BOX_WAITING);
+	snapshot_free(at);
+	open_it(&o);
+	snapshot(at); /* kept, and nothing was sent */
+	check_once(at, 1, BOX_WAITING);
+	snapshot_free(at);
+	/* The number is written down before the message moves: between the two it is sent again. */
+	assert_int_equal(outbox_state_save(&o, &t), OK);
+	snapshot(at);
+	check_once(at, 1, BOX_WAITING);
+	snapshot_free(at);
+	assert_int_equal(outbox_move(&o, 1, BOX_WAITING, BOX_SENT, &t), OK);
+	snapshot(at);
+	check_once(at, 1, BOX_SENT);
+	snapshot_free(at);
+	/* The same towards the refused: the reason first, and alone it is nothing. */
+	put(&o, 2);
+	assert_int_equal(outbox_refuse(&o, 2, 7, "it is\ntoo \x1b[2Jlarge", &t), OK);
+	snapshot(at);
+	rename_in(at, "refused/0000000000000002.message", "0000000000000002.message");
+	check_once(at, 2, BOX_WAITING);
+	assert_int_equal(outbox_open(&o, at, &t), OK);
+	assert_int_equal(outbox_refuse(&o, 2, 7, "again", &t), OK);
+	check_once(at, 2, BOX_REFUSED);
+	snapshot_free(at);
+	open_it(&o);
+	assert_int_equal(outbox_drop(&o, 2, &t), OK);
+	open_it(&o);
+	check_once(home, 2, BOX_NONE);
+	assert_int_equal(o.sequence, 2);
+}
+
+static void test_reasons(void **state)
+{
+	char path[128], text[200];
+	struct trouble t;
+	struct outbox o;
+	uint32_t code;
+	FILE *f;
+
+	(void)state;
+	open_it(&o);
+	assert_int_equal(outbox_state_save(&o, &t), OK);
+	put(&o, 1);
+	assert_int_equal(outbox_refuse(&o, 1, 7, "it is\ntoo \x1b[2Jlarge", &t), OK);
+	assert_true(outbox_reason(&o, 1, &code, text));
+	assert_int_equal(code, 7);
+	assert_string_equal(text, "it is\xef\xbf\xbdtoo \xef\xbf\xbd[2Jlarge");
+	assert_false(outbox_reason(&o, 2, &code, text));
+	snprintf(path, sizeof path, "%s/outbox/refused/0000000000000001.reason", home);
+	f = fopen(path, "w");
+	fputs("7 torn", f);
+	fclose(f);
+	assert_false(outbox_reason(&o, 1, &code, text));
+	assert_int_equal(outbox_drop(&o, 1, &t), OK);
+	assert_int_not_equal(access(path, F_OK), 0);
+}
+
+static int count_one(void *ctx, const struct kept *k)
+{
+	size_t *n = ctx;
+
+	assert_int_equal(k->header.sequence, k->sequence);
+	assert_true(k->content.len > 0);
+	++*n;
+	return OK;
+}
+
+static void test_signed_anew(void **state)
+{
+	uint8_t a[ID_LEN] = {1}, b[ID_LEN] = {2}, c[ID_LEN] = {3}, d[ID_LEN] = {4}, id[ID_LEN];
+	struct buffer gone = BUFFER_INIT;
+	char path[128];
+	struct trouble t;
+	struct outbox o;
+	size_t n = 0;
+
+	(void)state;
+	open_it(&o);
+	assert_int_equal(outbox_state_save(&o, &t), OK);
+	memcpy(id, a, ID_LEN);
+	assert_int_equal(outbox_again_find(&o, id, &t), OK);
+	assert_memory_equal(id, a, ID_LEN);
+	/* An attempt that was interrupted before its message was kept, the next, and one upon it.
+	 */
+	assert_int_equal(outbox_again_note(&o, a, b, &t), OK);
+	assert_int_equal(outbox_again_note(&o, a, c, &t), OK);
+	assert_int_equal(outbox_again_note(&o, c, d, &t), OK);
+	assert_int_equal(outbox_again_find(&o, id, &t), OK);
+	assert_memory_equal(id, d, ID_LEN);
+	/* What belongs to any of the old ones, or to a refused one, must not go out. */
+	put(&o, 1);
+	put(&o, 2);
+	assert_int_equal(outbox_refuse(&o, 1, 0, "why", &t), OK);
+	assert_int_equal(outbox_gone(&o, binding.forum, &gone, &t), OK);
+	assert_int_equal(gone.len, 4 * ID_LEN);
+	buffer_free(&gone);
+	assert_int_equal(outbox_each(&o, BOX_WAITING, binding.forum, count_one, &n, &t), OK);
+	assert_int_equal(n, 1);
+	/* A circle, as only damage makes one, has an end. */
+	assert_int_equal(outbox_again_note(&o, d, a, &t), OK);
+	assert_int_equal(outbox_again_find(&o, id, &t), OK);
+	snprintf(path, sizeof path, "%s/outbox/again", home);
+	assert_int_equal(truncate(path, 100), 0);
+	assert_int_equal(outbox_again_find(&o, id, &t), ERR_IO);
+}
+
+static void test_forgotten(void **state)
+{
+	uint8_t id[ID_LEN];
+	Convene__Submit *m;
+	struct trouble t;
+	struct outbox o;
+
+	(void)state;
+	open_it(&o);
+	assert_int_equal(outbox_state_save(&o, &t), OK);
+	put(&o, 1);
+	put(&o, 2);
+	assert_int_equal(outbox_get(&o, BOX_WAITING, 1, &m, &t), OK);
+	message_id(id, bytes_of_pb(m->submissions[0]->message), &binding);
+	message_free(&m->base);
+	assert_int_equal(outbox_move(&o, 1, BOX_WAITING, BOX_SENT, &t), OK);
+	assert_int_equal(outbox_move(&o, 2, BOX_WAITING, BOX_SENT, &t), OK);
+	assert_int_equal(outbox_forget(&o, binding.forum, id, &t), OK);
+	assert_int_equal(count(&o, BOX_SENT), 1);
+	assert_int_equal(outbox_forget(&o, binding.forum, id, &t), OK);
+	check_once(home, 1, BOX_NONE);
+	check_once(home, 2, BOX_SENT);
+}
+
 static int setup(void **state)
 {
 	uint8_t seed[32] = {3}, forum[HASH_LEN] = {9};
@@ -303,6 +502,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_state_text, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_modes, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_crash_between, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_reasons, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_signed_anew, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_forgotten, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
