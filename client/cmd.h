@@ -16,6 +16,13 @@ int cmd_search(const struct invocation *in);
 int cmd_topic(const struct invocation *in);
 int cmd_post(const struct invocation *in);
 int cmd_reply(const struct invocation *in);
+int cmd_amend(const struct invocation *in);
+int cmd_erase(const struct invocation *in);
+int cmd_drafts(const struct invocation *in);
+int cmd_drafts_show(const struct invocation *in);
+int cmd_drafts_edit(const struct invocation *in);
+int cmd_drafts_send(const struct invocation *in);
+int cmd_drafts_drop(const struct invocation *in);
 int cmd_outbox(const struct invocation *in);
 int cmd_verify(const struct invocation *in);
 

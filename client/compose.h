@@ -10,20 +10,27 @@
 
 /* Offset of the first byte that doesn't belong to UTF-8; the length when all do. */
 size_t utf8_broken(struct bytes text);
+/* Length of the sequence that begins at `p`, of which `left` bytes are there; 0: it is broken. */
+size_t utf8_len(const uint8_t *p, size_t left);
 
 /* Append what was typed: checked for UTF-8 and NUL (ERR_TEXT; the sentence names `what` and the
  * byte), and in NFC unless `raw`. */
 int typed_add(struct buffer *out, struct bytes in, const char *what, bool raw, struct trouble *t);
 
-/* Whether compose_read() will open an editor. */
+/* Whether there is nothing in it but space. */
+bool text_blank(struct bytes text);
+
+/* Whether the text is to be written in an editor: no file is given, and standard input is a
+ * terminal. */
 bool compose_by_editor(const char *file);
-/* Append the text: from `file` ("-": standard input), else from standard input when that isn't a
- * terminal, else from $VISUAL, $EDITOR or vi on a file in `folder`. Checked as typed_add() does.
- * ERR_TEXT when nothing but space was written. */
-int compose_read(
-    struct buffer *out, const char *file, const char *folder, bool raw, struct trouble *t);
-/* Sending failed and the text is nowhere else: keep it in `folder`, and say so in the hint. */
-void compose_rescue(struct bytes text, const char *folder, struct trouble *t);
+/* Append a text as it is: from `file`, or from standard input for "-" and NULL. ERR_IO,
+ * ERR_TOO_LARGE. */
+int compose_take(struct buffer *out, const char *file, struct trouble *t);
+/* Let a file be written in: by $VISUAL, $EDITOR or vi. ERR_IO when the editor says that it failed.
+ */
+int compose_edit(const char *path, struct trouble *t);
+
+/* ---- files that go along (attach.c) ---- */
 
 /* FILE or FILE:media/type. The parts own what they point to. ERR_TOO_LARGE, ERR_IO… */
 struct attachments {

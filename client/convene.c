@@ -14,6 +14,24 @@
 		NULL, 0, NULL, NULL \
 	}
 
+#define DRAFT_OPTION                                                                \
+	{                                                                           \
+		"draft", 'd', NULL, "keep it as a draft, and sign and send nothing" \
+	}
+
+#define TEXT_OPTIONS                                                                           \
+	{"file", 'f', "FILE", "the text from a file; - is standard input"},                    \
+	    {"lang", 'l', "TAG", "language of the text, as en or zh-Hant"},                    \
+	    {"raw", 0, NULL,                                                                   \
+		"keep the text's form (not put into NFC), as for what was written elsewhere"}, \
+	    DRAFT_OPTION
+
+#define ATTACH_OPTION                                                                 \
+	{                                                                             \
+		"attach", 'a', "FILE[:TYPE]",                                         \
+		    "send a file along, perhaps with its media type; may be repeated" \
+	}
+
 static const struct option_spec join_options[] = {
     {"handle", 'H', "HANDLE", "the name that others see, as alice"},
     {"name", 'n', "NAME", "your name in full"},
@@ -59,33 +77,43 @@ static const struct option_spec topic_options[] = {
     {"file", 'f', "FILE", "a description: from a file; - is standard input"},
     {"lang", 'l', "TAG", "language, as en or zh-Hant"},
     {"raw", 0, NULL, "keep the text's form (not put into NFC)"},
+    DRAFT_OPTION,
     END,
 };
 
-#define WRITING_OPTIONS                                                                          \
-	{"file", 'f', "FILE", "the text from a file; - is standard input"},                      \
-	    {"lang", 'l', "TAG", "language of the text, as en or zh-Hant"},                      \
-	    {"attach", 'a', "FILE[:TYPE]",                                                       \
-		"send a file along, perhaps with its media type; may be repeated"},              \
-	{                                                                                        \
-		"raw", 0, NULL,                                                                  \
-		    "keep the text's form (not put into NFC), as for what was written elsewhere" \
-	}
-
 static const struct option_spec post_options[] = {
     {"subject", 's', "SUBJECT", "the thread's title"},
-    WRITING_OPTIONS,
+    ATTACH_OPTION,
+    TEXT_OPTIONS,
     END,
 };
 
 static const struct option_spec reply_options[] = {
     {"subject", 's', "SUBJECT", "a subject of its own"},
-    WRITING_OPTIONS,
+    ATTACH_OPTION,
+    TEXT_OPTIONS,
+    {"quote", 'q', NULL, "set the quoted post before a text that comes from a file or a pipe"},
+    {"no-quote", 0, NULL, "begin with an empty text in the editor"},
+    END,
+};
+
+static const struct option_spec amend_options[] = {
+    {"subject", 's', "SUBJECT", "another subject, or a topic's title"},
+    ATTACH_OPTION,
+    {"keep-attachments", 'k', NULL, "with --attach: beside those that are there, not instead"},
+    {"no-attachments", 0, NULL, "leave the attachments out"},
+    TEXT_OPTIONS,
+    END,
+};
+
+static const struct option_spec erase_options[] = {
+    {"reason", 'r', "REASON", "why: wish (yours), law, or error; published"},
+    {"yes", 'y', NULL, "don't ask"},
     END,
 };
 
 static const struct option_spec outbox_options[] = {
-    {"again", 0, "NUMBER", "sign a refused message anew, and send it"},
+    {"again", 0, "NUMBER", "sign a refused message anew, and send it; all: each of them"},
     {"drop", 0, "NUMBER", "throw a refused message away"},
     END,
 };
@@ -95,10 +123,23 @@ static const struct option_spec verify_options[] = {
     END,
 };
 
-static const char writing[] =
-    "The text comes from --file, else from standard input, else from your editor ($VISUAL, "
-    "$EDITOR). "
-    "It must be UTF-8. Once signed it is kept until your node has it in its log.";
+#define WRITING                                                                                   \
+	"The text comes from --file, else from standard input, else from your editor ($VISUAL, "  \
+	"$EDITOR). It must be UTF-8. While the node is away it is signed and kept all the same, " \
+	"and sent when it can be. A text that can't be sent stays as a draft."
+
+static const char reply_details[] =
+    "POST is an id, also of a post that waits in the outbox. The editor begins with the post, "
+    "quoted.\n" WRITING;
+
+static const char amend_details[] =
+    "POST is one of your own, or a topic. Attachments stay, unless others are given or "
+    "--no-attachments is.\n" WRITING;
+
+static const char erase_details[] =
+    "POST is one of your own posts, topics or amendments; erasing an amendment brings back the "
+    "text before it. Every node drops the text. Copies that people made, nodes that are away, "
+    "backups and exports are out of reach.";
 
 static const struct command commands[] = {
     {"join", "INVITE", 1, 1, "become a participant with an invite",
@@ -129,8 +170,16 @@ static const struct command commands[] = {
 	search_options, cmd_search},
     {"topic", "TITLE", 1, 1, "open a topic, where the charter lets you", NULL, topic_options,
 	cmd_topic},
-    {"post", "TOPIC", 1, 1, "begin a thread", writing, post_options, cmd_post},
-    {"reply", "POST", 1, 1, "answer a post", writing, reply_options, cmd_reply},
+    {"post", "TOPIC", 1, 1, "begin a thread", WRITING, post_options, cmd_post},
+    {"reply", "POST", 1, 1, "answer a post", reply_details, reply_options, cmd_reply},
+    {"amend", "POST", 1, 1, "change what you wrote", amend_details, amend_options, cmd_amend},
+    {"erase", "POST", 1, 1, "erase what you wrote", erase_details, erase_options, cmd_erase},
+    {"drafts", "", 0, 0, "list what was written and not sent", NULL, NULL, cmd_drafts},
+    {"drafts show", "NUMBER", 1, 1, "show a draft", NULL, NULL, cmd_drafts_show},
+    {"drafts edit", "NUMBER", 1, 1, "go on writing a draft in the editor", NULL, NULL,
+	cmd_drafts_edit},
+    {"drafts send", "NUMBER", 1, 1, "sign a draft, and send it", NULL, NULL, cmd_drafts_send},
+    {"drafts drop", "NUMBER", 1, 1, "throw a draft away", NULL, NULL, cmd_drafts_drop},
     {"outbox", "", 0, 0, "send and list what waits, and list what was refused", NULL,
 	outbox_options, cmd_outbox},
     {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",

@@ -5,6 +5,8 @@
  *     device.key   lib/crypto/keyfile.h
  *     lock         held by the program that signs or sends
  *     outbox/      client/outbox.h
+ *     drafts/      client/drafts.h
+ *     charter      the forum's, as a node gave it (client/terms.h)
  *
  * $CONVENE_HOME, or ${XDG_CONFIG_HOME:-~/.config}/convene; mode 0700. One owner. */
 #ifndef CLIENT_HOME_H
