@@ -38,11 +38,6 @@ static const char schema[] =
     "CREATE TABLE body (item INTEGER PRIMARY KEY, message BLOB NOT NULL, salt BLOB, content BLOB);"
     "CREATE TABLE folded (item INTEGER PRIMARY KEY, text BLOB NOT NULL);";
 
-int no_memory(struct trouble *t)
-{
-	return trouble_set(t, ERR_NOMEM, "there is not enough memory");
-}
-
 ProtobufCBinaryData pb_copy(struct bytes b)
 {
 	ProtobufCBinaryData out = {0, NULL};

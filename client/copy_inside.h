@@ -25,7 +25,6 @@ struct copy {
 
 /* ---- copy.c ---- */
 
-int no_memory(struct trouble *t);
 /* A kept topic's number. ERR_NOTFOUND. */
 int topic_number(struct copy *c, const uint8_t id[static ID_LEN], int64_t *no, int64_t *round,
     struct trouble *t);

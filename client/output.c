@@ -78,6 +78,11 @@ int trouble_set(struct trouble *t, int err, const char *fmt, ...)
 	return err;
 }
 
+int no_memory(struct trouble *t)
+{
+	return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+}
+
 void trouble_hint(struct trouble *t, const char *fmt, ...)
 {
 	va_list ap;

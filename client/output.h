@@ -35,6 +35,9 @@ void trouble_hint(struct trouble *t, const char *fmt, ...) __attribute__((format
 /* The same from errno: ": No such file or directory" follows the text. */
 int trouble_errno(struct trouble *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* ERR_NOMEM, in words. */
+int no_memory(struct trouble *t);
+
 /* Say it on standard error, "PROGRAM: text." and the hint on a line of its own. Return the exit
  * code. */
 int complain(const char *program, const struct trouble *t);

@@ -13,11 +13,6 @@
 #define ENTRIES_AT_ONCE 1024
 #define ROWS_MAX (UINT32_MAX / 4)
 
-int no_memory(struct trouble *t)
-{
-	return trouble_set(t, ERR_NOMEM, "there is not enough memory");
-}
-
 /* Room for one more, doubling. */
 static bool grow(void **list, size_t count, size_t *cap, size_t size)
 {

@@ -92,7 +92,6 @@ struct extract {
 	struct bytes *ancestors;
 };
 
-int no_memory(struct trouble *t);
 /* A row's header; `message` is reset, and owns what the header points into. */
 int row_header(struct extract *e, const struct row *r, struct buffer *message, struct header *out,
     struct trouble *t);
