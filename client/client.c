@@ -464,6 +464,27 @@ int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request,
 	return client_send_also(c, type, request, stream, t);
 }
 
+int client_push(struct client *c, uint64_t timeout_ms, struct trouble *t)
+{
+	struct event *timer = evtimer_new(c->net.base, wake, NULL);
+	uint64_t deadline = clock_mono_ms() + timeout_ms;
+	struct timeval tv = {(time_t)(timeout_ms / 1000), 0};
+	int err = OK;
+
+	if (!timer || evtimer_add(timer, &tv) != 0)
+		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+	while (!err && c->ch && channel_backlog(c->ch) > 0) {
+		if (clock_mono_ms() >= deadline)
+			err = trouble_set(t, ERR_TIMEOUT, "the node at %s reads nothing any more",
+			    c->where.address);
+		else if (event_base_loop(c->net.base, EVLOOP_ONCE) < 0)
+			err = trouble_set(t, ERR_IO, "sending failed");
+	}
+	if (timer)
+		event_free(timer);
+	return !err && !c->ch ? gone(c, t) : err;
+}
+
 int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
     ProtobufCMessage **answer, struct trouble *t)
 {

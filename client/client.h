@@ -60,6 +60,9 @@ int client_send(struct client *c, uint8_t type, const ProtobufCMessage *request,
  * client_next() takes them. */
 int client_send_also(struct client *c, uint8_t type, const ProtobufCMessage *request,
     uint32_t *stream, struct trouble *t);
+/* See what was sent on its way whole, without waiting for an answer: for who has other work in the
+ * meantime. */
+int client_push(struct client *c, uint64_t timeout_ms, struct trouble *t);
 int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t timeout_ms,
     ProtobufCMessage **answer, struct trouble *t);
 
