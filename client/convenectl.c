@@ -21,7 +21,8 @@ static const struct option_spec everywhere[] = {
 
 static const struct option_spec init_options[] = {
     {"dir", 0, "DIR", "where to make it; default " CTL_DIR},
-    {"data", 0, "DIR", "where the store goes; default /var/lib/convene, or DIR/data when DIR is given"},
+    {"data", 0, "DIR",
+	"where the store goes; default /var/lib/convene, or DIR/data when DIR is given"},
     {"address", 0, "HOST:PORT", "how others reach this node; default NAME:7654"},
     {"listen", 0, "ADDRESS",
 	"where to listen, may be repeated; default [::]:7654, or the address's port"},
@@ -88,6 +89,31 @@ static const struct option_spec export_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+/* clang-format off */
+#define IMPORT_OPTIONS \
+	{"topic", 't', "TOPIC", "the topic that it goes into: its id, or its title"}, \
+	{"home", 0, "DIR", "of the participant who signs; default as `convene` finds it"}, \
+	{"source", 0, "NAME", "what the archive is called; default the file's name"}, \
+	{"lang", 0, "TAG", "the language that it is written in"}, \
+	{"charset", 0, "NAME", "of text that declares none and isn't UTF-8; default windows-1252"}, \
+	{"dry-run", 'n', NULL, "read all, and report; nothing is signed or sent"}, \
+	{"remote", 0, NULL, "over the network as a participant, with their quota"}, \
+	{"patience", 0, "SECONDS", "how long to wait for a node that has gone; default 60"}, \
+	{"report", 0, "FILE", "write there what was refused, a line for each mail"}
+/* clang-format on */
+
+static const struct option_spec import_options[] = {
+    IMPORT_OPTIONS,
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec import_text_options[] = {
+    IMPORT_OPTIONS,
+    {"author", 0, "NAME", "who wrote the texts"},
+    {"date", 0, "DATE", "when, as 2014-03-31; default when each file was last changed"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
 	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
@@ -137,6 +163,14 @@ static const struct command commands[] = {
     {"export ndjson", "", 0, 0, "write all that is shown as lines of JSON",
 	"The same frontier gives the same bytes on every node that holds the same.", export_options,
 	ctl_export_ndjson},
+    {"import mbox", "FILE...", 1, -1, "put mail archives into a topic, thread by thread",
+	"What is there already is left as it is: the same command goes on after an interruption.",
+	import_options, ctl_import_mbox},
+    {"import mail", "DIR...", 1, -1, "the same for folders with a mail in each file",
+	"Maildirs, and what other programs write. Links are not followed.", import_options,
+	ctl_import_mail},
+    {"import text", "DIR...", 1, -1, "put texts into a topic: *.txt, *.text, *.md, a thread each",
+	"A text's first line is its subject.", import_text_options, ctl_import_text},
     {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
     {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

@@ -143,5 +143,8 @@ int ctl_stop(const struct invocation *in);
 int ctl_dump(const struct invocation *in);
 int ctl_export_mbox(const struct invocation *in);
 int ctl_export_ndjson(const struct invocation *in);
+int ctl_import_mbox(const struct invocation *in);
+int ctl_import_mail(const struct invocation *in);
+int ctl_import_text(const struct invocation *in);
 
 #endif

@@ -75,11 +75,18 @@ static void batch_clear(struct batch *b)
 	b->count = b->bytes = 0;
 }
 
+/* The node's log, as it has just said; on the control socket nobody says it but the caller. */
+static struct bytes log_of(const struct session *s)
+{
+	const struct credential *node = client_node(s->client);
+
+	return bytes_str(node ? node->binding.log_name : s->home.log_name);
+}
+
 static bool same_log(const struct session *s, const Convene__Submit *m)
 {
 	return bytes_equal(bytes_of_pb(m->forum), bytes_of(s->home.node.forum, HASH_LEN)) &&
-	       bytes_equal(
-		   bytes_of_pb(m->log), bytes_str(client_node(s->client)->binding.log_name));
+	       bytes_equal(bytes_of_pb(m->log), log_of(s));
 }
 
 static bool is_gone(const struct batch *b, const struct ref *r)
@@ -206,7 +213,7 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 	int err;
 
 	submit.forum = pb_of(bytes_of(s->home.node.forum, HASH_LEN));
-	submit.log = pb_of(bytes_str(client_node(s->client)->binding.log_name));
+	submit.log = pb_of(log_of(s));
 	submit.submissions = b->list;
 	submit.n_submissions = b->count;
 	err = client_call(s->client, FRAME_SUBMIT, &submit.base, FRAME_SUBMITTED, &m, t);

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/archive/journal.h"
 #include "client/session.h"
 
 #define CODE(name) CONVENE__CODE__##name
@@ -87,9 +88,15 @@ int sequence_learn(
 
 int session_outbox(struct session *s, struct outbox *o, struct trouble *t)
 {
+	uint64_t imported;
 	struct key key;
 	int err = outbox_open(o, s->home.path, t);
 
+	/* An import that was interrupted has signed more than it has told the outbox of. */
+	if (!err)
+		err = journal_sequence(s->home.path, &imported, t);
+	if (!err && imported > o->sequence)
+		o->sequence = imported;
 	if (err || !o->lost)
 		return err;
 	if (!s->client) {

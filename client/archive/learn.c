@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/archive/learn.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "client/output.h"
+#include "client/show.h"
+
+/* A post whose first content must be asked for: it is large, or was amended since. */
+struct absentee {
+	struct absentee *next;
+	uint64_t index;
+	struct binding binding;
+	struct buffer message;
+};
+
+struct learning {
+	struct journal *journal;
+	const uint8_t *forum;
+	struct absentee *first, **last;
+	uint64_t cursor, posts; /* cursor: all up to it is done with, but for what `first` lists */
+	bool
+	    held; /* a text is still to come: what arrived behind it is looked at again next time */
+	void (*tell)(void *ctx, uint64_t posts);
+	void *ctx;
+	struct trouble *t;
+};
+
+static int references_learn(
+    struct learning *l, const struct content_imported *m, const uint8_t key[static MAIL_KEY_LEN])
+{
+	int err = OK;
+
+	for (size_t i = 0; i < m->reference_count && !err; i++) {
+		uint8_t reference[MAIL_KEY_LEN];
+		struct ref post;
+
+		mail_key_of_id(reference, m->references[i]);
+		err = journal_find(l->journal, reference, &post, l->t);
+		if (err == ERR_NOTFOUND)
+			err = journal_absent_add(l->journal, reference, key, l->t);
+	}
+	return err;
+}
+
+/* The keys that a content can be found by again, the first being the one that its answers name. */
+static int keys_of(const struct content *c, uint8_t keys[2][MAIL_KEY_LEN], int *count)
+{
+	int err;
+
+	*count = 0;
+	if (!c->imported.present)
+		return OK;
+	if (c->imported.message_id.len > 0) {
+		mail_key_of_id(keys[(*count)++], c->imported.message_id);
+		return OK;
+	}
+	err = mail_key_of_content(keys[(*count)++], c);
+	if (c->imported.reference_count == 0 && c->part_count == 0)
+		mail_key_of_text(keys[(*count)++], c->text);
+	return err;
+}
+
+static int content_learn(struct learning *l, const struct content *c, const struct ref *post)
+{
+	uint8_t keys[2][MAIL_KEY_LEN];
+	int count, err = keys_of(c, keys, &count);
+
+	if (err)
+		return err == ERR_NOMEM ? trouble_set(l->t, err, "there is not enough memory") : OK;
+	for (int i = 0; i < count && !err; i++)
+		err = journal_learn(l->journal, keys[i], post, l->t);
+	return err || count == 0 ? err : references_learn(l, &c->imported, keys[0]);
+}
+
+/* One of ours needs no checking again: the journal has it from the hand that signed it. */
+static bool known(struct learning *l, const struct content *c, const uint8_t id[static ID_LEN])
+{
+	uint8_t keys[2][MAIL_KEY_LEN];
+	struct ref post;
+	int count;
+
+	return keys_of(c, keys, &count) == OK && count > 0 &&
+	       journal_find(l->journal, keys[0], &post, l->t) == OK &&
+	       memcmp(post.id, id, ID_LEN) == 0;
+}
+
+static int absentee_add(struct learning *l, const Convene__Item *item, const struct binding *b)
+{
+	struct absentee *a = calloc(1, sizeof *a);
+
+	if (a)
+		buffer_add(&a->message, item->message.data, item->message.len);
+	if (!a || a->message.failed) {
+		free(a);
+		return trouble_set(l->t, ERR_NOMEM, "there is not enough memory");
+	}
+	a->binding = *b;
+	a->index = item->index;
+	*l->last = a;
+	l->last = &a->next;
+	return OK;
+}
+
+static struct ref ref_of(const struct binding *b, const uint8_t *id, uint64_t index)
+{
+	struct ref post = {.present = true, .index = index & SEQUENCE_MAX};
+
+	memcpy(post.log, b->digest, DIGEST_LEN);
+	memcpy(post.id, id, ID_LEN);
+	return post;
+}
+
+static int item_learn(struct learning *l, const Convene__Item *item)
+{
+	struct bytes message = bytes_of_pb(item->message);
+	struct content content;
+	struct header h;
+	struct binding b;
+	struct shown s;
+	struct ref post;
+	uint8_t id[ID_LEN];
+	int err = OK;
+
+	if (binding_make(&b, l->forum, bytes_of_pb(item->log)) != OK ||
+	    message_parse(message, &h) != OK || h.kind != KIND_POST)
+		return OK;
+	l->posts++;
+	if (item->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING)
+		l->held = true;
+	if (item->content_state == CONVENE__CONTENT_STATE__CONTENT_LARGE || item->amendment.len > 0)
+		return absentee_add(l, item, &b);
+	if (item->content_state != CONVENE__CONTENT_STATE__CONTENT_PRESENT)
+		return OK;
+	message_id(id, message, &b);
+	post = ref_of(&b, id, item->index);
+	if (content_parse(bytes_of_pb(item->content), &content) != OK)
+		return OK;
+	if (!content.imported.present) {
+		content_clear(&content);
+		return OK;
+	}
+	if (known(l, &content, id)) {
+		err = content_learn(l, &content, &post);
+	} else {
+		shown_open(&s, item, l->forum, NULL);
+		if (s.has_content)
+			err = content_learn(l, &s.content, &post);
+		shown_clear(&s);
+	}
+	content_clear(&content);
+	return err;
+}
+
+static int frame_learn(void *ctx, const Convene__Items *items)
+{
+	struct learning *l = ctx;
+	int err = journal_begin(l->journal, l->t);
+
+	for (size_t i = 0; i < items->n_items && !err; i++) {
+		const Convene__Item *item = items->items[i];
+
+		err = item_learn(l, item);
+		if (!l->held && item->arrival > l->cursor)
+			l->cursor = item->arrival;
+	}
+	if (!err && !l->first)
+		err = journal_cursor(l->journal, l->cursor, l->t);
+	if (!err)
+		err = journal_commit(l->journal, l->t);
+	else
+		journal_rollback(l->journal);
+	if (!err && l->tell)
+		l->tell(l->ctx, l->posts);
+	return err;
+}
+
+static int absentee_learn(struct learning *l, struct import_node *n, const struct absentee *a)
+{
+	struct buffer encoded = BUFFER_INIT;
+	uint8_t id[ID_LEN], salt[SALT_LEN];
+	struct content content;
+	struct header h;
+	struct ref post;
+	int err;
+
+	message_id(id, buffer_bytes(&a->message), &a->binding);
+	err = client_content(n->client, id, salt, &encoded, l->t);
+	if (err == ERR_NOTFOUND || l->t->code) {
+		buffer_free(&encoded);
+		return OK; /* erased */
+	}
+	if (!err && message_parse(buffer_bytes(&a->message), &h) == OK &&
+	    message_verify(buffer_bytes(&a->message), &a->binding, h.signer) == OK &&
+	    content_check(&h, &a->binding, salt, buffer_bytes(&encoded)) == OK &&
+	    content_parse(buffer_bytes(&encoded), &content) == OK) {
+		post = ref_of(&a->binding, id, a->index);
+		err = content_learn(l, &content, &post);
+		content_clear(&content);
+	}
+	buffer_free(&encoded);
+	return err;
+}
+
+int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[static ID_LEN],
+    uint64_t cursor, void (*tell)(void *ctx, uint64_t posts), void *ctx, struct trouble *t)
+{
+	struct learning l = {.journal = j,
+	    .forum = n->binding.forum,
+	    .cursor = cursor,
+	    .tell = tell,
+	    .ctx = ctx,
+	    .t = t};
+	int err;
+
+	l.last = &l.first;
+	err = client_arrivals(n->client, cursor, topic, frame_learn, &l, t);
+	if (!err)
+		err = journal_begin(j, t);
+	for (struct absentee *a = l.first, *next; a; a = next) {
+		next = a->next;
+		t->code = 0;
+		if (!err)
+			err = absentee_learn(&l, n, a);
+		buffer_free(&a->message);
+		free(a);
+	}
+	if (!err)
+		err = journal_cursor(j, l.cursor, t);
+	return err ? err : journal_commit(j, t);
+}

@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convenectl import: an archive into a topic, signed by a participant of the node. What is done is
+ * client/archive's; here stand the command line, the order of the steps, and what is told. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/text.h"
+#include "client/archive/import.h"
+#include "client/archive/learn.h"
+#include "client/ctl.h"
+#include "client/session.h"
+
+#define PATIENCE_S 60
+#define PATIENCE_MAX_S 604800
+#define LIMIT_DEFAULT 1048576 /* of a charter that says nothing else (SPEC.md 3.1) */
+#define TERMINAL_MS 200
+#define LINES_MS 10000
+
+struct job {
+	const struct invocation *in;
+	struct ctl ctl;
+	bool configured, terminal, line_open, dry;
+	struct reading_terms terms;
+	struct bytes lang;
+	uint64_t patience_ms;
+	FILE *report;
+
+	struct session session; /* home, lock; the client is the node's */
+	struct import_node node;
+	struct key key;
+	struct outbox outbox;
+	struct ref topic;
+	struct journal *journal;
+	struct submitter *submitter;
+
+	struct source *source;
+	struct reading *reading;
+	struct import *import;
+	json_t *refusals;
+	uint64_t began, posting, told;
+	uint64_t at_start; /* of `posting`: what was done by then */
+};
+
+/* ---- what is told ---- */
+
+static void line_clear(struct job *j)
+{
+	if (j->line_open)
+		fputs("\r\033[K", stderr);
+	j->line_open = false;
+}
+
+static void progress_text(
+    struct job *j, char *out, size_t room, enum import_phase phase, uint64_t done, uint64_t total)
+{
+	uint64_t ms = clock_mono_ms() - j->posting, rate;
+	char size[16], whole[16];
+	int n;
+
+	switch (phase) {
+	case IMPORT_READING:
+		snprintf(
+		    out, room, "reading: %s of %s", size_text(size, done), size_text(whole, total));
+		return;
+	case IMPORT_LEARNING:
+		snprintf(out, room, "asking the node what it has: %" PRIu64 " posts", done);
+		return;
+	case IMPORT_POSTING:
+		rate = ms ? (done - j->at_start) * 1000 / ms : 0;
+		n = snprintf(out, room, "%" PRIu64 " of %" PRIu64 " mails", done, total);
+		if (rate > 0 && n > 0 && (size_t)n < room)
+			snprintf(out + n, room - (size_t)n,
+			    ", %" PRIu64 " a second, %" PRIu64 " s left", rate,
+			    (total - done + rate - 1) / rate);
+		return;
+	}
+}
+
+static void on_progress(
+    void *ctx, enum import_phase phase, uint64_t done, uint64_t total, const char *why)
+{
+	struct job *j = ctx;
+	uint64_t now = clock_mono_ms();
+	char text[200];
+
+	if (phase == IMPORT_POSTING && j->posting == 0) {
+		j->posting = now;
+		j->at_start = done;
+	}
+	if (now < j->told + (j->terminal ? TERMINAL_MS : LINES_MS))
+		return;
+	j->told = now;
+	progress_text(j, text, sizeof text, phase, done, total);
+	line_clear(j);
+	if (j->terminal) {
+		fprintf(stderr, "%.*s", output_columns() - 1, why ? why : text);
+		j->line_open = true;
+	} else if (!j->in->json) {
+		fprintf(stderr, CTL_NAME ": %s%s%s.\n", text, why ? "; " : "", why ? why : "");
+	}
+	fflush(stderr);
+}
+
+static void learning_tell(void *ctx, uint64_t posts)
+{
+	on_progress(ctx, IMPORT_LEARNING, posts, 0, NULL);
+}
+
+static void on_refused(void *ctx, const struct import_refusal *r)
+{
+	struct job *j = ctx;
+	struct buffer line = BUFFER_INIT;
+	json_t *o = json_object();
+
+	text_isolate(&line, bytes_str(r->file));
+	buffer_printf(&line, ": mail %" PRIu32 " (line %" PRIu64 "): %s", r->mail, r->line, r->why);
+	if (line.failed)
+		out_of_memory();
+	line_clear(j);
+	if (!j->in->json)
+		fprintf(stderr, "%s\n", buffer_str(&line));
+	if (j->report)
+		fprintf(j->report, "%s\n", buffer_str(&line));
+	json_put(o, "file", json_bytes(bytes_str(r->file)));
+	json_put(o, "mail", json_integer((json_int_t)r->mail));
+	json_put(o, "line", json_integer((json_int_t)r->line));
+	json_put(o, "reason", json_bytes(bytes_str(r->why)));
+	if (j->in->json)
+		json_array_append_new(j->refusals, o);
+	else
+		json_decref(o);
+	buffer_free(&line);
+}
+
+static const struct import_events events = {.progress = on_progress, .refused = on_refused};
+
+/* What no mail is made of, so that nobody takes a file for read that wasn't. */
+static void leftovers_tell(struct job *j)
+{
+	for (uint32_t i = 0; i < source_files(j->source); i++) {
+		struct buffer name = BUFFER_INIT;
+		char size[16];
+
+		if (source_before(j->source, i) == 0)
+			continue;
+		text_isolate(&name, bytes_str(source_path(j->source, i)));
+		line_clear(j);
+		fprintf(stderr, "%s: %s before its first separator are no mail%s\n",
+		    buffer_str(&name), size_text(size, source_before(j->source, i)),
+		    source_before(j->source, i) == source_size(j->source)
+			? "; there is no line `From SENDER DATE` in it. Is it compressed?"
+			: ".");
+		buffer_free(&name);
+	}
+}
+
+static void number_print(const char *what, uint64_t number, const char *more)
+{
+	printf("%-32s%10" PRIu64 "%s\n", what, number, more);
+}
+
+static void report_print(struct job *j, const struct import_report *r, double seconds)
+{
+	char more[80];
+
+	number_print("mails", r->mails, "");
+	number_print(j->dry ? "to be imported" : "imported", r->imported, "");
+	number_print("there already", r->present, "");
+	snprintf(
+	    more, sizeof more, ", %" PRIu64 " of them with other text", r->repeated_other_text);
+	number_print("repeated in the source", r->repeated, r->repeated ? more : "");
+	number_print("refused", r->refused, "");
+	number_print("attachments left out", r->omitted_parts, "");
+	number_print("HTML alternatives left out", r->alternatives, "");
+	number_print("charsets guessed", r->guessed_charsets, "");
+	snprintf(more, sizeof more, ", the largest of %" PRIu64, r->largest_thread);
+	number_print("threads", r->threads, r->threads ? more : "");
+	printf("%-32s%10.1f, %.0f mails a second\n", "seconds", seconds,
+	    seconds > 0 ? (double)r->imported / seconds : 0);
+}
+
+static void report_json(struct job *j, const struct import_report *r, double seconds)
+{
+	const struct {
+		const char *name;
+		uint64_t number;
+	} numbers[] = {
+	    {"mails", r->mails},
+	    {"imported", r->imported},
+	    {"present", r->present},
+	    {"repeated", r->repeated},
+	    {"repeated_other_text", r->repeated_other_text},
+	    {"refused", r->refused},
+	    {"omitted_parts", r->omitted_parts},
+	    {"alternatives", r->alternatives},
+	    {"guessed_charsets", r->guessed_charsets},
+	    {"threads", r->threads},
+	    {"largest_thread", r->largest_thread},
+	};
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		json_put(o, numbers[i].name, json_integer((json_int_t)numbers[i].number));
+	json_put(o, "dry_run", json_boolean(j->dry));
+	json_put(o, "seconds", json_real(seconds));
+	json_put(o, "per_second", json_real(seconds > 0 ? (double)r->imported / seconds : 0));
+	json_put(o, "refusals", json_incref(j->refusals));
+	json_print(o);
+}
+
+/* ---- the command line ---- */
+
+static int date_parse(const char *text, int64_t *out, struct trouble *t)
+{
+	struct tm tm = {.tm_mday = 0};
+	const char *end = strptime(text, "%Y-%m-%d", &tm);
+
+	if (end && *end == ' ')
+		end = strptime(end + 1, "%H:%M", &tm);
+	if (end && *end == '\0') {
+		*out = (int64_t)timegm(&tm) * 1000;
+		return OK;
+	}
+	trouble_set(t, ERR_INVALID, "%.60s is no date", text);
+	trouble_hint(t, "As 2014-03-31, or \"2014-03-31 18:30\", in UTC.");
+	return t->err;
+}
+
+static int options_take(struct job *j, enum source_form form, struct trouble *t)
+{
+	const char *lang = option_value(j->in, "lang"), *patience = option_value(j->in, "patience"),
+		   *date = form == SOURCE_TEXT ? option_value(j->in, "date") : NULL,
+		   *report = option_value(j->in, "report");
+	uint64_t seconds = PATIENCE_S;
+	int err = OK;
+
+	j->dry = option_given(j->in, "dry-run");
+	j->terminal = isatty(STDERR_FILENO);
+	j->terms = (struct reading_terms){.form = form,
+	    .charset = option_value(j->in, "charset"),
+	    .name = option_value(j->in, "source"),
+	    .author = form == SOURCE_TEXT ? option_value(j->in, "author") : NULL,
+	    .date = INT64_MIN,
+	    .limit = LIMIT_DEFAULT};
+	if (!j->dry && !option_given(j->in, "topic")) {
+		trouble_set(t, ERR_INVALID, "--topic says where it goes, and is missing");
+		trouble_hint(t,
+		    "`convene topics` lists them; `convene topic TITLE` opens one. With "
+		    "--dry-run nothing goes anywhere.");
+		return t->err;
+	}
+	if (lang && !lang_valid(bytes_str(lang))) {
+		trouble_set(t, ERR_INVALID, "%.60s is no language tag", lang);
+		trouble_hint(t, "As en, fr-CA, zh-Hant, ar (BCP 47).");
+		return t->err;
+	}
+	if (lang)
+		j->lang = bytes_str(lang);
+	if ((j->terms.name && !text_is_utf8(bytes_str(j->terms.name))) ||
+	    (j->terms.author && !text_is_utf8(bytes_str(j->terms.author))))
+		return trouble_set(t, ERR_TEXT, "--source and --author must be UTF-8");
+	if (patience && decimal_parse(&seconds, patience, strlen(patience), PATIENCE_MAX_S) != OK) {
+		trouble_set(t, ERR_INVALID, "%.60s is no number of seconds", patience);
+		trouble_hint(t, "A week at most: %d.", PATIENCE_MAX_S);
+		return t->err;
+	}
+	j->patience_ms = seconds * 1000;
+	if (date)
+		err = date_parse(date, &j->terms.date, t);
+	if (!err && report && !(j->report = fopen(report, "we")))
+		err = trouble_errno(t, "%.300s can't be written", report);
+	return err;
+}
+
+/* ---- who signs, and where it goes ---- */
+
+static int home_take(struct job *j, struct trouble *t)
+{
+	const char *dir = option_value(j->in, "home");
+	struct home *h = &j->session.home;
+	int err;
+
+	if (dir && setenv("CONVENE_HOME", dir, 1) != 0)
+		return trouble_errno(t, "the home can't be set");
+	h->lock = -1;
+	err = home_open(h, t);
+	if (err) {
+		if (t->hint[0])
+			trouble_hint(t, "An archive is signed by a participant: let one join with "
+					"`convene join`, and name its home with --home.");
+		return err;
+	}
+	if (h->state != HOME_ENROLLED) {
+		trouble_set(
+		    t, ERR_REFUSED, "the participant of %.200s is not enrolled yet", h->path);
+		trouble_hint(t, "`convene whoami` says how far that is.");
+		return t->err;
+	}
+	err = home_lock(h, false, t);
+	if (err == ERR_BUSY)
+		trouble_hint(t, "Try again when it has ended, or sign with another home.");
+	return err ? err : home_key(h, &j->key, t);
+}
+
+static int topic_take(struct job *j, struct trouble *t)
+{
+	struct frames topics = {NULL, 0};
+	const Convene__Topic *topic;
+	int err = client_topics(j->node.client, &topics, t);
+
+	if (!err) {
+		err = find_topic(&topics, option_value(j->in, "topic"), &topic, t);
+		if (err == ERR_NOTFOUND)
+			trouble_hint(t, "`convene topics` lists them; `convene topic TITLE` opens "
+					"one.");
+	}
+	if (!err) {
+		j->topic = (struct ref){.present = true, .index = topic->index};
+		memcpy(j->topic.log, topic->log.data, DIGEST_LEN);
+		memcpy(j->topic.id, topic->id.data, ID_LEN);
+	}
+	frames_free(&topics);
+	return err;
+}
+
+/* What waits in the outbox has lower sequences than all that follows: it goes first, or never. */
+static int outbox_take(struct job *j, struct trouble *t)
+{
+	struct outcomes done = {NULL, 0};
+	uint64_t *list = NULL;
+	size_t count = 0;
+	int err;
+
+	j->session.in = j->in;
+	j->session.client = j->node.client;
+	memcpy(j->session.home.log_name, j->node.binding.log_name, sizeof j->session.home.log_name);
+	err = session_outbox(&j->session, &j->outbox, t);
+	if (!err)
+		err = outbox_list(&j->outbox, BOX_WAITING, &list, &count, t);
+	if (!err && count > 0)
+		err = outbox_flush(&j->session, &j->outbox, 0, &done, t);
+	for (size_t i = 0; !err && i < done.count; i++) {
+		if (done.list[i].status != CONVENE__STATUS__REFUSED || !done.list[i].kept)
+			continue;
+		err = trouble_set(t, ERR_REFUSED,
+		    "a message that waits in the outbox of %.150s can't be sent first: %s",
+		    j->session.home.path, done.list[i].text);
+		trouble_hint(t, "`convene outbox` shows it, and sends it or drops it.");
+	}
+	free(list);
+	outcomes_free(&done);
+	j->session.client = NULL;
+	return err;
+}
+
+/* All that can be wrong before anything is read. */
+static int ends_check(struct job *j, struct trouble *t)
+{
+	uint64_t sequence = 0;
+	int err = home_take(j, t);
+
+	if (err)
+		return err;
+	j->node.home = &j->session.home;
+	if (!option_given(j->in, "remote"))
+		j->node.socket = j->ctl.conf->node.control;
+	err = import_node_open(&j->node, t);
+	if (!err)
+		err = topic_take(j, t);
+	if (!err)
+		err = import_node_sequence(&j->node, j->key.public, &sequence, t);
+	if (!err)
+		err = import_node_limit(&j->node, &j->terms.limit, t);
+	if (!err)
+		err = outbox_take(j, t);
+	if (!err && sequence > j->outbox.sequence)
+		j->outbox.sequence = sequence;
+	/* Reading takes long, and says nothing to the node. */
+	import_node_close(&j->node);
+	return err;
+}
+
+/* A rehearsal takes the forum's limit from a node's own charter, if it is told of one. */
+static void limit_rehearse(struct job *j)
+{
+	struct charter *charter;
+	struct trouble t;
+
+	if (j->configured && ctl_charter(&j->ctl, &charter, &t) == OK) {
+		j->terms.limit = charter->content_limit;
+		charter_free(charter);
+	}
+}
+
+/* ---- the steps ---- */
+
+static int posting_run(struct job *j, struct trouble *t)
+{
+	uint64_t cursor, left = 0;
+	int err = import_node_open(&j->node, t);
+
+	if (!err)
+		err = journal_open(
+		    &j->journal, j->session.home.path, j->key.public, j->node.binding.log_name, t);
+	if (!err)
+		err = submitter_new(&j->submitter, &j->node, j->journal, &j->key,
+		    j->outbox.sequence, j->patience_ms, &import_submit_events, j->import, t);
+	if (!err)
+		err = submit_waiting(j->submitter, &left, t);
+	if (!err)
+		err = journal_topic(j->journal, j->topic.id, &cursor, t);
+	if (!err && cursor == 0)
+		err = import_node_settled(&j->node, j->patience_ms, t);
+	if (!err)
+		err = learn_topic(j->journal, &j->node, j->topic.id, cursor, learning_tell, j, t);
+	if (!err)
+		err = import_order(j->import, j->journal, t);
+	if (!err)
+		err = import_post(j->import, j->submitter, &j->topic, j->lang, t);
+	if (j->submitter && submit_sequence(j->submitter) > j->outbox.sequence) {
+		struct trouble unsaved;
+
+		/* The journal has it as well: a failure here is worth no word. */
+		j->outbox.sequence = submit_sequence(j->submitter);
+		outbox_state_save(&j->outbox, &unsaved);
+	}
+	return err;
+}
+
+static int job_run(struct job *j, enum source_form form, struct trouble *t)
+{
+	int err = source_open(&j->source, form, j->in->operands, j->in->count, t);
+
+	if (!err && !j->dry)
+		err = ends_check(j, t);
+	else if (!err)
+		limit_rehearse(j);
+	if (!err)
+		err = reading_new(&j->reading, &j->terms, t);
+	if (!err)
+		err = import_new(&j->import, j->source, j->reading, &events, j, t);
+	if (!err)
+		err = import_scan(j->import, t);
+	if (err)
+		return err;
+	leftovers_tell(j);
+	if (!j->dry)
+		return posting_run(j, t);
+	err = import_order(j->import, NULL, t);
+	return err ? err : import_post(j->import, NULL, NULL, j->lang, t);
+}
+
+static int job_tell(struct job *j, int err, const struct trouble *t)
+{
+	double seconds = (double)(clock_mono_ms() - j->began) / 1000;
+	struct import_report r = {.mails = 0};
+	int code;
+
+	line_clear(j);
+	if (j->import)
+		import_report(j->import, &r);
+	if (err) {
+		code = ctl_fail(j->in, t);
+		if (r.imported > 0 && !j->in->json)
+			fprintf(stderr, "%" PRIu64 " mails were imported before.\n", r.imported);
+		return code;
+	}
+	if (j->in->json)
+		report_json(j, &r, seconds);
+	else
+		report_print(j, &r, seconds);
+	return r.refused > 0 ? EXIT_INPUT : EXIT_DONE;
+}
+
+static int import_command(const struct invocation *in, enum source_form form)
+{
+	struct job j = {.in = in,
+	    .began = clock_mono_ms(),
+	    .told = clock_mono_ms(),
+	    .session = {.home = {.lock = -1}}};
+	bool wanted = option_given(in, "config") ||
+		      (!option_given(in, "dry-run") && !option_given(in, "remote"));
+	struct trouble t = {.err = OK};
+	int err, code = wanted ? ctl_open(&j.ctl, in) : EXIT_DONE;
+
+	if (code)
+		return code;
+	j.configured = wanted;
+	j.refusals = json_array();
+	err = options_take(&j, form, &t);
+	if (!err)
+		err = job_run(&j, form, &t);
+	code = job_tell(&j, err, &t);
+	if (j.report && fclose(j.report) != 0 && code == EXIT_DONE) {
+		trouble_errno(&t, "the report can't be written");
+		code = ctl_fail(in, &t);
+	}
+	import_free(j.import);
+	reading_free(j.reading);
+	source_free(j.source);
+	submitter_free(j.submitter);
+	journal_close(j.journal);
+	import_node_close(&j.node);
+	home_close(&j.session.home);
+	key_wipe(&j.key);
+	json_decref(j.refusals);
+	return j.configured ? ctl_close(&j.ctl, code) : code;
+}
+
+int ctl_import_mbox(const struct invocation *in)
+{
+	return import_command(in, SOURCE_MBOX);
+}
+
+int ctl_import_mail(const struct invocation *in)
+{
+	return import_command(in, SOURCE_MAIL);
+}
+
+int ctl_import_text(const struct invocation *in)
+{
+	return import_command(in, SOURCE_TEXT);
+}
