@@ -213,7 +213,7 @@ int import_order(struct import *im, struct journal *journal, struct trouble *t)
 
 	im->journal = journal;
 	if (journal)
-		err = order_absent(im->order, absent_ask, &a);
+		err = order_ask(im->order, absent_ask, &a);
 	if (!err && order_link(im->order) != OK)
 		err = no_memory(t);
 	if (err)

@@ -8,6 +8,8 @@
 #include "client/output.h"
 #include "client/show.h"
 
+#define COMMIT_POSTS 8192
+
 /* A post whose first content must be asked for: it is large, or was amended since. */
 struct absentee {
 	struct absentee *next;
@@ -20,7 +22,8 @@ struct learning {
 	struct journal *journal;
 	const uint8_t *forum;
 	struct absentee *first, **last;
-	uint64_t cursor, posts; /* cursor: all up to it is done with, but for what `first` lists */
+	uint64_t posts, committed;
+	uint64_t cursor; /* all up to it is done with, but for what `first` lists */
 	bool
 	    held; /* a text is still to come: what arrived behind it is looked at again next time */
 	void (*tell)(void *ctx, uint64_t posts);
@@ -157,7 +160,7 @@ static int item_learn(struct learning *l, const Convene__Item *item)
 static int frame_learn(void *ctx, const Convene__Items *items)
 {
 	struct learning *l = ctx;
-	int err = journal_begin(l->journal, l->t);
+	int err = OK;
 
 	for (size_t i = 0; i < items->n_items && !err; i++) {
 		const Convene__Item *item = items->items[i];
@@ -166,12 +169,15 @@ static int frame_learn(void *ctx, const Convene__Items *items)
 		if (!l->held && item->arrival > l->cursor)
 			l->cursor = item->arrival;
 	}
-	if (!err && !l->first)
-		err = journal_cursor(l->journal, l->cursor, l->t);
-	if (!err)
-		err = journal_commit(l->journal, l->t);
-	else
-		journal_rollback(l->journal);
+	if (!err && l->posts - l->committed >= COMMIT_POSTS) {
+		l->committed = l->posts;
+		if (!l->first)
+			err = journal_cursor(l->journal, l->cursor, l->t);
+		if (!err)
+			err = journal_commit(l->journal, l->t);
+		if (!err)
+			err = journal_begin(l->journal, l->t);
+	}
 	if (!err && l->tell)
 		l->tell(l->ctx, l->posts);
 	return err;
@@ -216,9 +222,9 @@ int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[st
 	int err;
 
 	l.last = &l.first;
-	err = client_arrivals(n->client, cursor, topic, frame_learn, &l, t);
+	err = journal_begin(j, t);
 	if (!err)
-		err = journal_begin(j, t);
+		err = client_arrivals(n->client, cursor, topic, frame_learn, &l, t);
 	for (struct absentee *a = l.first, *next; a; a = next) {
 		next = a->next;
 		t->code = 0;
@@ -229,5 +235,9 @@ int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[st
 	}
 	if (!err)
 		err = journal_cursor(j, l.cursor, t);
-	return err ? err : journal_commit(j, t);
+	if (!err)
+		err = journal_commit(j, t);
+	else
+		journal_rollback(j);
+	return err;
 }

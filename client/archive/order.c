@@ -11,12 +11,13 @@ struct node {
 	uint8_t key[MAIL_KEY_LEN];
 	uint32_t mail; /* ORDER_NONE: nobody has it */
 	uint32_t set;  /* towards the first node of the same thread */
-	uint8_t place; /* enum order_place, for one that is absent */
+	uint8_t place; /* enum order_place */
 };
 
 struct mail {
 	uint32_t node;
-	uint32_t parent;     /* a node, or ORDER_NONE */
+	uint32_t parent; /* a node, or ORDER_NONE */
+	bool outside;    /* that is in the topic, or has an heir there */
 	uint32_t top;        /* towards the mail at the top of the tree so far */
 	size_t first, count; /* in the list of references */
 };
@@ -171,18 +172,17 @@ uint32_t order_find(const struct order *o, const uint8_t key[static MAIL_KEY_LEN
 	return node == ORDER_NONE ? ORDER_NONE : o->nodes[node].mail;
 }
 
-int order_absent(struct order *o,
+int order_ask(struct order *o,
     int (*fn)(void *ctx, uint32_t number, const uint8_t key[static MAIL_KEY_LEN]), void *ctx)
 {
 	for (size_t i = 0; i < o->node_count; i++) {
 		int place;
 
-		if (o->nodes[i].mail != ORDER_NONE)
-			continue;
 		place = fn(ctx, (uint32_t)i, o->nodes[i].key);
 		if (place < 0)
 			return place;
-		o->nodes[i].place = (uint8_t)place;
+		if (o->nodes[i].mail == ORDER_NONE || place == PLACE_HEIR)
+			o->nodes[i].place = (uint8_t)place;
 	}
 	return OK;
 }
@@ -240,8 +240,10 @@ static void parent_choose(struct order *o, uint32_t mail)
 		const struct node *n = &o->nodes[node];
 
 		if (n->mail == ORDER_NONE) {
-			if (n->place == PLACE_TOPIC)
+			if (n->place == PLACE_TOPIC) {
 				m->parent = node;
+				m->outside = true;
+			}
 		} else {
 			uint32_t top = top_of(o, n->mail);
 
@@ -288,6 +290,8 @@ static uint32_t *heads_find(const struct order *o)
 				    o->nodes[node].place == place)
 					*head = node;
 			}
+			if (*head == ORDER_NONE && o->nodes[m->node].place == place)
+				*head = m->node;
 		}
 	}
 	for (size_t i = 0; i < o->mail_count; i++) {
@@ -297,6 +301,14 @@ static uint32_t *heads_find(const struct order *o)
 			*head = o->mails[i].node;
 	}
 	return heads;
+}
+
+uint32_t order_parent(const struct order *o, uint32_t mail, uint32_t *absent)
+{
+	const struct mail *m = &o->mails[mail];
+
+	*absent = m->outside ? m->parent : ORDER_NONE;
+	return m->outside || m->parent == ORDER_NONE ? ORDER_NONE : o->nodes[m->parent].mail;
 }
 
 /* Each mail when all above it are there. */
@@ -316,11 +328,11 @@ static int sequence_make(struct order *o)
 		size_t depth = 0;
 
 		for (uint32_t m = i; m != ORDER_NONE && !placed[m];) {
-			uint32_t parent = o->mails[m].parent;
+			uint32_t absent;
 
 			placed[m] = true;
 			chain[depth++] = m;
-			m = parent == ORDER_NONE ? ORDER_NONE : o->nodes[parent].mail;
+			m = order_parent(o, m, &absent);
 		}
 		while (depth > 0)
 			o->sequence[at++] = chain[--depth];
@@ -345,23 +357,14 @@ int order_link(struct order *o)
 		struct mail *m = &o->mails[i];
 		uint32_t head = heads[set_of(o, m->node)];
 
-		if (m->parent == ORDER_NONE && head != m->node)
+		if (m->parent != ORDER_NONE)
+			continue;
+		m->outside = o->nodes[head].place != PLACE_NOWHERE;
+		if (m->outside || head != m->node)
 			m->parent = head;
 	}
 	free(heads);
 	return sequence_make(o);
-}
-
-uint32_t order_parent(const struct order *o, uint32_t mail, uint32_t *absent)
-{
-	uint32_t parent = o->mails[mail].parent;
-
-	*absent = ORDER_NONE;
-	if (parent == ORDER_NONE)
-		return ORDER_NONE;
-	if (o->nodes[parent].mail == ORDER_NONE)
-		*absent = parent;
-	return o->nodes[parent].mail;
 }
 
 uint32_t order_at(const struct order *o, uint32_t i)

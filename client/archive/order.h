@@ -41,7 +41,7 @@ enum order_place {
 
 /* Call `fn` for each, once; what it answers counts from order_link() on. `number` names it from
  * then on. A negative answer ends it, and is returned. */
-int order_absent(struct order *o,
+int order_ask(struct order *o,
     int (*fn)(void *ctx, uint32_t number, const uint8_t key[static MAIL_KEY_LEN]), void *ctx);
 
 const uint8_t *order_key(const struct order *o, uint32_t number);
@@ -51,8 +51,8 @@ const uint8_t *order_key(const struct order *o, uint32_t number);
 /* All was added and told. ERR_NOMEM. */
 int order_link(struct order *o);
 
-/* What a mail answers: a mail (then `*absent` is ORDER_NONE), or an absent one by its number, or
- * nothing (both ORDER_NONE). */
+/* What a mail answers: a mail (then `*absent` is ORDER_NONE), or what is in the topic by its
+ * number, or nothing (both ORDER_NONE). */
 uint32_t order_parent(const struct order *o, uint32_t mail, uint32_t *absent);
 /* The mail to be posted as the i-th. */
 uint32_t order_at(const struct order *o, uint32_t i);
