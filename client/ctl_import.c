@@ -401,10 +401,46 @@ static void limit_rehearse(struct job *j)
 
 /* ---- the steps ---- */
 
+/* A node that was there a moment ago may only be starting again. */
+static int node_reach(struct job *j, uint64_t deadline, struct trouble *t)
+{
+	const struct timespec pause = {0, 250000000};
+	int err;
+
+	import_node_close(&j->node);
+	while ((err = import_node_open(&j->node, t)) == ERR_CLOSED && clock_mono_ms() < deadline) {
+		on_progress(j, IMPORT_LEARNING, 0, 0, "the node can't be reached; waiting for it");
+		nanosleep(&pause, NULL);
+	}
+	return err;
+}
+
+/* What the topic has that the journal doesn't know of. */
+static int topic_learn(struct job *j, struct trouble *t)
+{
+	uint64_t deadline = clock_mono_ms() + j->patience_ms, cursor;
+
+	for (;;) {
+		int err = journal_topic(j->journal, j->topic.id, &cursor, t);
+
+		if (!err && cursor == 0)
+			err = import_node_settled(&j->node, j->patience_ms, t);
+		if (!err)
+			err = learn_topic(
+			    j->journal, &j->node, j->topic.id, cursor, learning_tell, j, t);
+		if (err == ERR_CLOSED && clock_mono_ms() < deadline)
+			err = node_reach(j, deadline, t);
+		else
+			return err;
+		if (err)
+			return err;
+	}
+}
+
 static int posting_run(struct job *j, struct trouble *t)
 {
-	uint64_t cursor, left = 0;
-	int err = import_node_open(&j->node, t);
+	uint64_t left = 0;
+	int err = node_reach(j, clock_mono_ms() + j->patience_ms, t);
 
 	if (!err)
 		err = journal_open(
@@ -415,11 +451,7 @@ static int posting_run(struct job *j, struct trouble *t)
 	if (!err)
 		err = submit_waiting(j->submitter, &left, t);
 	if (!err)
-		err = journal_topic(j->journal, j->topic.id, &cursor, t);
-	if (!err && cursor == 0)
-		err = import_node_settled(&j->node, j->patience_ms, t);
-	if (!err)
-		err = learn_topic(j->journal, &j->node, j->topic.id, cursor, learning_tell, j, t);
+		err = topic_learn(j, t);
 	if (!err)
 		err = import_order(j->import, j->journal, t);
 	if (!err)
