@@ -77,11 +77,6 @@ void import_free(struct import *im)
 	free(im);
 }
 
-static int no_memory(struct trouble *t)
-{
-	return trouble_set(t, ERR_NOMEM, "there is not enough memory");
-}
-
 static void refuse(struct import *im, const struct source_place *place, int err, const char *why)
 {
 	const struct import_refusal refusal = {.file = source_path(im->source, place->file),
