@@ -26,4 +26,7 @@ int cmd_drafts_drop(const struct invocation *in);
 int cmd_outbox(const struct invocation *in);
 int cmd_verify(const struct invocation *in);
 
+/* Words for operands and values, from what is kept here: struct program's `offer`. */
+void convene_offer(struct candidates *c, const char *kind);
+
 #endif

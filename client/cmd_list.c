@@ -161,10 +161,9 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 		json_put(o, "threads", list);
 		json_print(o);
 	} else {
-		print_isolate(bytes_of_pb(topic->title));
-		printf("\n");
+		print_labelled(0, "Topic: ", bytes_of_pb(topic->title));
 		if (topic->description.len > 0)
-			print_block(bytes_of_pb(topic->description), 2);
+			print_text(bytes_of_pb(topic->description), 2);
 		printf("\n");
 		table_print(table);
 		if (count == 0)

@@ -135,18 +135,27 @@ static int parts_save(
 
 /* ---- read ---- */
 
+/* Most of a narrow terminal is for the text. */
+static unsigned indent_max(void)
+{
+	unsigned quarter = (unsigned)output_columns() / 4;
+
+	return output_terminal() && quarter < INDENT_MAX ? quarter : INDENT_MAX;
+}
+
 static void thread_print(const struct thread *th, size_t first, size_t end, uint64_t missing)
 {
 	const struct shown *root = &th->list[0];
 	unsigned base = th->list[first].item->depth;
 	struct bytes title = root->has_content ? root->content.subject : bytes_of(NULL, 0);
+	unsigned deepest = indent_max();
 	char id[9];
 
 	if (title.len > 0)
-		print_isolate(title);
+		print_labelled(0, "Thread: ", title);
 	else
-		printf("(the thread's title is not here)");
-	printf("\n%zu message%s", end - first, end - first == 1 ? "" : "s");
+		printf("(the thread's title is not here)\n");
+	printf("%zu message%s", end - first, end - first == 1 ? "" : "s");
 	if (end - first < th->count)
 		printf(" of %zu in thread %s", th->count,
 		    id_short(
@@ -161,7 +170,7 @@ static void thread_print(const struct thread *th, size_t first, size_t end, uint
 
 		printf("\n");
 		shown_print(
-		    &th->list[i], depth * 2 < INDENT_MAX ? (int)depth * 2 : INDENT_MAX, title);
+		    &th->list[i], depth * 2 < deepest ? (int)depth * 2 : (int)deepest, title);
 	}
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/session.h"
 
@@ -22,39 +23,55 @@ static const char *state_text(const struct session *s, const Convene__Signer *si
 	}
 }
 
+static void __attribute__((format(printf, 2, 3))) row_print(const char *name, const char *fmt, ...)
+{
+	char text[1024];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	printf("  %-10s", name);
+	print_sentence(12, "%s", text);
+}
+
 static void people_print(const struct session *s, const struct key *key, const struct outbox *o,
     const Convene__Signer *signer, size_t waiting)
 {
 	const struct home *h = &s->home;
+	struct buffer who = BUFFER_INIT;
 	char id[9], forum[9], device[9];
 
 	if (h->handle[0])
-		print_isolate(bytes_str(h->handle));
+		text_isolate(&who, bytes_str(h->handle));
 	else
-		printf("%s", id_short(id, h->identity));
-	printf("@%s", h->node.organisation);
+		buffer_add_str(&who, id_short(id, h->identity));
+	buffer_printf(&who, "@%s", h->node.organisation);
 	if (signer && signer->name.len > 0) {
-		printf(" (");
-		print_isolate(bytes_of_pb(signer->name));
-		printf(")");
+		buffer_add_str(&who, " (");
+		text_isolate(&who, bytes_of_pb(signer->name));
+		buffer_add_str(&who, ")");
 	}
-	printf("\n\n");
-	printf("  %-10s%s", "state", state_text(s, signer));
-	if (h->state == HOME_REQUESTED)
-		printf(": the operator has not enrolled you yet");
-	else if (h->state == HOME_JOINING)
-		printf(": run `convene join` again with your invite");
-	printf("\n  %-10s%s\n", "identity", id_short(id, h->identity));
-	printf("  %-10s%s%s\n", "device", id_short(device, key->public),
+	print_line(4, "%s", buffer_str(&who));
+	buffer_free(&who);
+	printf("\n");
+	row_print("state", "%s%s", state_text(s, signer),
+	    h->state == HOME_REQUESTED ? ": the operator has not enrolled you yet"
+	    : h->state == HOME_JOINING ? ": run `convene join` again with your invite"
+				       : "");
+	row_print("identity", "%s", id_short(id, h->identity));
+	row_print("device", "%s%s", id_short(device, key->public),
 	    signer && signer->custody ? ", kept by a gateway" : "");
-	printf("  %-10s%s\n", "node", h->node.address);
-	printf("  %-10s%s\n", "log", h->log_name);
-	printf("  %-10s%s\n", "forum", id_short(forum, h->node.forum));
-	printf("  %-10s%s\n", "home", h->path);
-	printf("  %-10s%llu signed", "messages", (unsigned long long)o->sequence);
+	row_print("node", "%s", h->node.address);
+	row_print("log", "%s", h->log_name);
+	row_print("forum", "%s", id_short(forum, h->node.forum));
+	row_print("home", "%s", h->path);
 	if (o->sealed)
-		printf(", sealed up to number %llu", (unsigned long long)o->sealed);
-	printf(", %zu waiting\n", waiting);
+		row_print("messages", "%llu signed, sealed up to number %llu, %zu waiting",
+		    (unsigned long long)o->sequence, (unsigned long long)o->sealed, waiting);
+	else
+		row_print("messages", "%llu signed, %zu waiting",
+		    (unsigned long long)o->sequence, waiting);
 }
 
 static void programs_print(const struct session *s, const struct key *key, const struct outbox *o,

@@ -197,6 +197,7 @@ static const struct program program = {
     .purpose = "take part in a forum that no single party controls",
     .commands = commands,
     .options = everywhere,
+    .offer = convene_offer,
     .footer =
 	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
 	"verified, 5 not found or ambiguous, 6 trouble with files or keys here, 7 text that "

@@ -36,7 +36,7 @@ static const struct option_spec draft_options[] = {
     {"name", 0, "NAME", "the forum's name"},
     {"purpose", 0, "TEXT", "what it is for, in a sentence"},
     {"admit", 0, "K", "how many members admit a new one; default more than half of the founders"},
-    {"topics", 0, "WHO", "participants (default), registrars or roots open topics"},
+    {"topics", 0, "participants|registrars|roots", "who opens topics; default participants"},
     {"anchor", 0, "POLICY",
 	"\"N of all\" or \"N of NAME NAME\": whose cosignatures anchor a message"},
     {"content-limit", 0, "BYTES", "of one message's text and parts together; default 1048576"},
@@ -71,7 +71,7 @@ static const struct option_spec invite_options[] = {
 };
 
 static const struct option_spec revoke_options[] = {
-    {"reason", 0, "REASON", "lost, stolen, replaced or left; shown to everybody"},
+    {"reason", 0, "lost|stolen|replaced|left", "shown to everybody"},
     {NULL, 0, NULL, NULL},
 };
 

@@ -6,6 +6,7 @@
  *     copy_thread.c   threads, made of their posts whenever they are asked for
  *     copy_sync.c     asking the node
  *     copy_search.c   finding words
+ *     copy_recent.c   ids and titles, for completion
  */
 #ifndef CLIENT_COPY_INSIDE_H
 #define CLIENT_COPY_INSIDE_H

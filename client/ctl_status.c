@@ -130,7 +130,7 @@ static void print_troubles(const json_t *peers)
 		buffer_add_str(&text, ": ");
 		text_isolate(&text, text_at(peer, "last_error"));
 		printf("  ");
-		print_sentence(4, "%s", buffer_str(&text));
+		print_line(6, "%s", buffer_str(&text));
 	}
 	buffer_free(&text);
 }
@@ -185,18 +185,23 @@ static void print_status(const json_t *a)
 	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"),
 		     frontier = text_at(a, "frontier");
 	uint64_t inbox = number_at(a, "inbox");
+	struct buffer line = BUFFER_INIT;
 	char up[32];
 
-	print_isolate(text_at(a, "node"));
-	printf(": convened ");
-	print_isolate(text_at(a, "version"));
-	printf(", up %s, %" PRIu64 " client%s\n\n", duration(up, number_at(a, "uptime_s")),
-	    number_at(a, "clients"), number_at(a, "clients") == 1 ? "" : "s");
+	text_isolate(&line, text_at(a, "node"));
+	buffer_add_str(&line, ": convened ");
+	text_isolate(&line, text_at(a, "version"));
+	print_sentence(2, "%s, up %s, %" PRIu64 " client%s", buffer_str(&line),
+	    duration(up, number_at(a, "uptime_s")), number_at(a, "clients"),
+	    number_at(a, "clients") == 1 ? "" : "s");
+	buffer_free(&line);
+	printf("\n");
+	text_isolate(&line, text_at(a, "forum_name"));
+	buffer_add_str(&line, "  (");
+	text_isolate(&line, cut(forum, 16));
 	printf("Forum     ");
-	print_isolate(text_at(a, "forum_name"));
-	printf("  (");
-	print_isolate(cut(forum, 16));
-	printf("…)\n");
+	print_line(10, "%s…)", buffer_str(&line));
+	buffer_free(&line);
 	if (!flag_at(a, "member"))
 		printf("          ");
 	if (!flag_at(a, "member"))
@@ -209,11 +214,17 @@ static void print_status(const json_t *a)
 	if (inbox)
 		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s",
 		    inbox == 1 ? "s" : "");
-	if (flag_at(a, "read_only"))
-		printf("\n          The disk of the data folder is nearly full: posts are refused.");
-	printf("\nFrontier  ");
-	print_isolate(cut(frontier, 16));
-	printf("%s   nodes that show the same one hold the same\n", frontier.len > 16 ? "…" : "");
+	printf("\n");
+	if (flag_at(a, "read_only")) {
+		printf("          ");
+		print_sentence(
+		    10, "The disk of the data folder is nearly full: posts are refused.");
+	}
+	text_isolate(&line, cut(frontier, 16));
+	printf("Frontier  ");
+	print_sentence(10, "%s%s   nodes that show the same one hold the same", buffer_str(&line),
+	    frontier.len > 16 ? "…" : "");
+	buffer_free(&line);
 	print_logs(json_object_get(a, "logs"));
 	print_peers(json_object_get(a, "peers"));
 }

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <string.h>
+
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
@@ -40,9 +42,23 @@ void json_put(json_t *object, const char *key, json_t *value)
 		out_of_memory();
 }
 
+/* Of control bytes jansson leaves DEL as it is. */
+static int escaped_write(const char *p, size_t len, void *to)
+{
+	const char *end = p + len, *del;
+
+	for (; (del = memchr(p, 0x7f, (size_t)(end - p))) != NULL; p = del + 1) {
+		fwrite(p, 1, (size_t)(del - p), to);
+		fputs("\\u007f", to);
+	}
+	fwrite(p, 1, (size_t)(end - p), to);
+	return ferror(to) ? -1 : 0;
+}
+
 static void json_write(json_t *value, size_t flags)
 {
-	if (json_dumpf(value, stdout, flags | JSON_ENSURE_ASCII) != 0 && !ferror(stdout))
+	if (json_dump_callback(value, escaped_write, stdout, flags | JSON_ENSURE_ASCII) != 0 &&
+	    !ferror(stdout))
 		out_of_memory();
 	putchar('\n');
 	json_decref(value);

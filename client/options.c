@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "client/complete.h"
 #include "client/output.h"
 
 #ifndef PACKAGE_VERSION
@@ -15,7 +16,7 @@
 #define SPECS_MAX 40
 #define HELP_COLUMN 24
 
-static const struct option_spec common[] = {
+const struct option_spec options_common[] = {
     {"json", 0, NULL, "answer as JSON, for programs"},
     {"help", 'h', NULL, "say what this command takes"},
     {NULL, 0, NULL, NULL},
@@ -164,7 +165,7 @@ void program_help(const struct program *p, const struct command *command)
 		printf("\n");
 		help_options(command->options, NULL);
 		help_options(p->options, command->options);
-		help_options(common, NULL);
+		help_options(options_common, NULL);
 		return;
 	}
 	printf("%s: %s.\n\n", p->name, p->purpose);
@@ -177,7 +178,7 @@ void program_help(const struct program *p, const struct command *command)
 	}
 	printf("\n");
 	help_options(p->options, NULL);
-	help_options(common, NULL);
+	help_options(options_common, NULL);
 	printf("\n`%s COMMAND --help` says more about each.\n", p->name);
 	if (p->footer)
 		print_block(bytes_str(p->footer), 0);
@@ -185,8 +186,7 @@ void program_help(const struct program *p, const struct command *command)
 
 /* ---- finding the command ---- */
 
-/* The command whose words begin `argv`; the longest wins. `*words` is how many it took. */
-static const struct command *command_find(const struct program *p, char **argv, int *words)
+const struct command *command_find(const struct program *p, char **argv, int *words)
 {
 	const struct command *best = NULL;
 
@@ -239,7 +239,7 @@ static int command_run(struct invocation *in, int argc, char **argv)
 
 	specs_add(&specs, c->options);
 	specs_add(&specs, p->options);
-	specs_add(&specs, common);
+	specs_add(&specs, options_common);
 	code = options_read(in, &specs, argc, argv, true, &rest);
 	if (code)
 		return code;
@@ -258,6 +258,15 @@ static int command_run(struct invocation *in, int argc, char **argv)
 	return c->run(in);
 }
 
+static void complete_print(const struct program *p, int count, char **words)
+{
+	struct buffer lines = BUFFER_INIT;
+
+	complete(&lines, p, count, words);
+	fwrite(buffer_str(&lines), 1, lines.len, stdout);
+	buffer_free(&lines);
+}
+
 int program_run(const struct program *p, int argc, char **argv)
 {
 	static const struct option_spec version[] = {
@@ -267,7 +276,7 @@ int program_run(const struct program *p, int argc, char **argv)
 	int code, rest, words;
 
 	specs_add(&specs, p->options);
-	specs_add(&specs, common);
+	specs_add(&specs, options_common);
 	specs_add(&specs, version);
 	code = options_read(&in, &specs, argc, argv, false, &rest);
 	if (code)
@@ -276,6 +285,10 @@ int program_run(const struct program *p, int argc, char **argv)
 	argc -= rest;
 	if (option_given(&in, "version")) {
 		printf("%s %s\n", p->name, PACKAGE_VERSION);
+		return output_finish(p->name, EXIT_DONE);
+	}
+	if (argc > 1 && strcmp(argv[0], "complete") == 0 && strcmp(argv[1], "--") == 0) {
+		complete_print(p, argc - 2, argv + 2);
 		return output_finish(p->name, EXIT_DONE);
 	}
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {

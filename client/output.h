@@ -56,13 +56,28 @@ void out_of_memory(void) __attribute__((noreturn));
 bool output_terminal(void); /* standard output is one */
 int output_columns(void);   /* its width; 80 if it isn't one */
 
-/* Received text in one line, isolated (text_isolate); or in lines, each indented by `indent` spaces
- * (text_block), and folded to the width of a terminal. */
+/* Nothing received ever begins a line or looks like one of ours: it stands behind words of ours, or
+ * behind a bar. Of control bytes only LF goes out. On a terminal no line is wider than it is: words
+ * that are too long are cut there, so that what follows does not begin at its left edge. */
+
+/* Received text in one line, isolated (text_isolate). */
 void print_isolate(struct bytes text);
+/* Received text in lines, each indented by `indent` spaces, behind "| ", and folded to the width of
+ * a terminal; a quoted line keeps its > when it is folded. */
+void print_text(struct bytes text, int indent);
+/* The same without a bar, for text of our own. */
 void print_block(struct bytes text, int indent);
-/* A line of ours, received text in it isolated before; folded likewise, and what is folded indented.
- * Whole into a file or a pipe. A newline follows. */
+/* Received text in one line behind `label` ("Subject: "), at most LABELLED_MAX columns of it. */
+void print_labelled(int indent, const char *label, struct bytes text);
+#define LABELLED_MAX 600
+/* Append it isolated, and cut to `columns` with an ellipsis. */
+void text_cut(struct buffer *out, struct bytes text, size_t columns);
+/* A line of ours, received text in it isolated before; folded likewise, and what is folded
+ * indented. Whole into a file or a pipe. A newline follows. */
 void print_sentence(int indent, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The same for a line that is mostly received text, as a heading: what is folded stands behind a
+ * bar that ends at `indent`. */
+void print_line(int indent, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* "2026-11-21 18:24" in local time; "-" for 0 and beyond the year 9999. */
 const char *time_local(char out[static 24], uint64_t wall_ms);
@@ -73,7 +88,8 @@ const char *size_text(char out[static 16], uint64_t bytes);
 
 /* ---- tables (table.c) ---- */
 
-/* Columns as wide as they must be; the last may be cut to the terminal's width. `columns` are the
+/* Columns as wide as they must be; the last may be cut to the terminal's width, and those for which
+ * that is too narrow go to lines of their own. `columns` are the
  * headings, one string with tabs between: "ID\tPOSTS>\tTITLE"; a heading that ends in > is set
  * right. Not printed when there is no row. */
 struct table;

@@ -9,7 +9,9 @@
 #include "base/text.h"
 #include "msg/body.h"
 
-#define ARCHIVED_AUTHOR_MAX 160 /* bytes of an author's line that an archive has */
+#define PROFILE_COLUMNS 40       /* of a name or a group in a heading */
+#define ARCHIVED_COLUMNS 80      /* of an author's line that an archive has */
+#define ARCHIVED_AUTHOR_MAX 1000 /* bytes of it that are looked at */
 
 /* ---- checking ---- */
 
@@ -145,9 +147,13 @@ bool shown_good(const struct shown *s)
 void author_text(
     struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation)
 {
-	char id[9];
+	char id[9], prepared[HANDLE_MAX + 1], skeleton[SKELETON_MAX + 1];
 
-	if (handle.len > 0)
+	/* One that is not prepared, or of several scripts, may look like somebody else's, whatever
+	 * the node says. */
+	if (handle.len > 0 && handle_prepare(prepared, handle, NULL) == OK &&
+	    bytes_equal(handle, bytes_str(prepared)) &&
+	    handle_skeleton(skeleton, prepared, NULL) == OK)
 		text_isolate(out, handle);
 	else if (identity.len == IDENTITY_LEN)
 		buffer_add_str(out, id_short(id, identity.data));
@@ -164,9 +170,9 @@ static void who_add(struct buffer *who, const Convene__Item *i)
 	    who, bytes_of_pb(i->handle), bytes_of_pb(i->identity), bytes_of_pb(i->organisation));
 	if (i->name.len > 0 || i->group.len > 0) {
 		buffer_add_str(who, " (");
-		text_isolate(who, bytes_of_pb(i->name));
+		text_cut(who, bytes_of_pb(i->name), PROFILE_COLUMNS);
 		buffer_add_str(who, i->name.len > 0 && i->group.len > 0 ? ", " : "");
-		text_isolate(who, bytes_of_pb(i->group));
+		text_cut(who, bytes_of_pb(i->group), PROFILE_COLUMNS);
 		buffer_add_str(who, ")");
 	}
 }
@@ -176,18 +182,11 @@ static void who_add(struct buffer *who, const Convene__Item *i)
 static void archived_add(struct buffer *who, struct bytes author)
 {
 	struct buffer plain = BUFFER_INIT;
-	bool cut = author.len > ARCHIVED_AUTHOR_MAX;
 
-	if (cut)
-		for (author.len = ARCHIVED_AUTHOR_MAX;
-		     author.len > 0 && (author.data[author.len] & 0xc0) == 0x80;)
-			author.len--;
-	for (size_t i = 0; i < author.len; i++)
+	for (size_t i = 0; i < author.len && i < ARCHIVED_AUTHOR_MAX; i++)
 		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
-	if (cut)
-		buffer_add_str(&plain, "\xe2\x80\xa6");
 	buffer_add_str(who, "\"");
-	text_isolate(who, buffer_bytes(&plain));
+	text_cut(who, buffer_bytes(&plain), ARCHIVED_COLUMNS);
 	buffer_add_str(who, "\", by the archive of ");
 	buffer_free(&plain);
 }
@@ -197,48 +196,54 @@ static bool is_archived(const struct shown *s)
 	return s->has_content && s->content.imported.present && s->content.imported.author.len > 0;
 }
 
-static void when_print(const struct shown *s)
+static void when_add(struct buffer *out, const struct shown *s)
 {
 	const struct shown_change *a = &s->amendment;
 	struct bytes lang = a->good && a->header.lang.len > 0 ? a->header.lang : s->header.lang;
 	char when[24];
 
-	printf("%s", time_local(when, s->header.time));
+	buffer_add_str(out, time_local(when, s->header.time));
 	if (lang.len > 0)
-		printf("  %.*s", (int)lang.len, (const char *)lang.data);
+		buffer_printf(out, "  %.*s", (int)lang.len, (const char *)lang.data);
 	if (s->header.kind == KIND_TOPIC)
-		printf("  opens a topic");
+		buffer_add_str(out, "  opens a topic");
 	if (a->good && !s->erasure.given)
-		printf("  amended %s", time_local(when, a->header.time));
-	putchar('\n');
+		buffer_printf(out, "  amended %s", time_local(when, a->header.time));
 }
 
 static void heading_print(const struct shown *s, int indent)
 {
-	struct buffer who = BUFFER_INIT;
+	struct buffer who = BUFFER_INIT, when = BUFFER_INIT;
 	char id[9];
 
 	if (is_archived(s))
 		archived_add(&who, s->content.imported.author);
 	who_add(&who, s->item);
-	if (who.failed)
+	if (s->parsed)
+		when_add(&when, s);
+	if (who.failed || when.failed)
 		out_of_memory();
-	printf("%*s%s  %s", indent, "", id_short(id, s->id), buffer_str(&who));
-	if (s->parsed) {
-		/* Deep in a thread, on a narrow terminal, the time goes below. */
-		bool fits = !output_terminal() ||
-			    (size_t)indent + 8 + 2 + text_width(buffer_bytes(&who)) + 2 + 16 <=
-				(size_t)output_columns();
-
-		if (fits)
-			printf("  ");
-		else
-			printf("\n%*s", indent + 2, "");
-		when_print(s);
+	printf("%*s%s  ", indent, "", id_short(id, s->id));
+	indent += 8 + 2;
+	/* Deep in a thread, on a narrow terminal, the time goes below. */
+	if (output_terminal() && (size_t)indent + text_width(buffer_bytes(&who)) + 2 + when.len >
+				     (size_t)output_columns()) {
+		print_line(indent, "%s", buffer_str(&who));
+		if (when.len > 0) {
+			printf("%*s", indent, "");
+			print_sentence(indent, "%s", buffer_str(&when));
+		}
 	} else {
-		putchar('\n');
+		printf("%s%s%s\n", buffer_str(&who), when.len > 0 ? "  " : "", buffer_str(&when));
 	}
 	buffer_free(&who);
+	buffer_free(&when);
+}
+
+static void mark_print(int indent, const char *text)
+{
+	printf("%*s", indent, "");
+	print_sentence(indent + 3, "%s", text);
 }
 
 /* "alice@isoc.example amended 1a2b3c4d, 2026-11-21 18:24:" */
@@ -251,7 +256,8 @@ static void change_print(const struct shown *s, int indent)
 	who_add(&who, s->item);
 	if (who.failed)
 		out_of_memory();
-	printf("%*s%s %s %s, %s%s\n", indent, "", buffer_str(&who), amends ? "amended" : "erased",
+	printf("%*s", indent, "");
+	print_line(indent + 10, "%s %s %s, %s%s", buffer_str(&who), amends ? "amended" : "erased",
 	    s->target.present ? id_short(id, s->target.id) : "a message",
 	    time_local(when, s->header.time), amends && s->has_content ? ":" : "");
 	buffer_free(&who);
@@ -263,78 +269,86 @@ static void erasure_print(const struct shown *s, int indent)
 {
 	const struct shown_change *e = &s->erasure;
 	bool author = e->good && memcmp(e->header.signer, s->header.signer, KEY_LEN) == 0;
-	char when[24];
+	char when[24], line[200];
 
 	if (!e->good) {
-		printf("%*s!! The node calls this erased, and what it shows for that does NOT "
-		       "verify.\n",
-		    indent, "");
+		mark_print(indent,
+		    "!! The node calls this erased, and what it shows for that does NOT verify.");
 		return;
 	}
-	printf("%*s(erased by %s%s, %s)\n", indent, "",
+	snprintf(line, sizeof line, "(erased by %s%s, %s)",
 	    author ? "its author" : "the registrar, or by another key of its author",
 	    e->reason == 2   ? ", because of a law"
 	    : e->reason == 3 ? ", as an error"
 			     : "",
 	    time_local(when, e->header.time));
+	mark_print(indent, line);
 }
 
 static void marks_print(const struct shown *s, int indent)
 {
 	if (!s->parsed)
-		printf("%*s!! This is no message that can be read; nothing of it is shown.\n",
-		    indent, "");
+		mark_print(
+		    indent, "!! This is no message that can be read; nothing of it is shown.");
 	else if (!s->signature)
-		printf("%*s!! The author's signature does NOT verify: this is not what they "
-		       "signed. It is not shown.\n",
-		    indent, "");
+		mark_print(indent,
+		    "!! The author's signature does NOT verify: this is not what they signed. It "
+		    "is not shown.");
 	else if (s->erasure.given)
 		erasure_print(s, indent);
 	else if (s->amendment.given && !s->amendment.good)
-		printf("%*s!! The node shows another text than the first, and its signature does "
-		       "NOT verify. It is not shown.\n",
-		    indent, "");
+		mark_print(indent,
+		    "!! The node shows another text than the first, and its signature does NOT "
+		    "verify. It is not shown.");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && !s->committed)
-		printf("%*s!! The text is NOT the one that its author signed. It is not shown.\n",
-		    indent, "");
+		mark_print(
+		    indent, "!! The text is NOT the one that its author signed. It is not shown.");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT && !s->has_content)
-		printf("%*s(the content is of a form that this program can't show)\n", indent, "");
+		mark_print(indent, "(the content is of a form that this program can't show)");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_MISSING)
-		printf("%*s(the text is not here yet)\n", indent, "");
+		mark_print(indent, "(the text is not here yet)");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_ERASED)
-		printf("%*s(the text was erased)\n", indent, "");
+		mark_print(indent, "(the text was erased)");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_LARGE)
-		printf("%*s(the text is large; `convene read` fetches it)\n", indent, "");
+		mark_print(indent, "(the text is large; `convene read` fetches it)");
 	if (s->item->parent_missing)
-		printf("%*s(answers a message that is not here yet)\n", indent, "");
+		mark_print(indent, "(answers a message that is not here yet)");
 }
 
+/* What the archive says of where this comes from: nobody but the archivist has signed that. */
 static void imported_print(const struct content_imported *m, int indent)
 {
+	struct buffer line = BUFFER_INIT;
 	char when[24];
 
-	printf("%*sfrom an archive", indent, "");
+	buffer_add_str(&line, "from an archive");
 	if (m->source.len > 0) {
-		printf(", ");
-		print_isolate(m->source);
+		buffer_add_str(&line, ", ");
+		text_cut(&line, m->source, PROFILE_COLUMNS);
 	}
 	if (m->date > 0)
-		printf(", dated %s", time_local(when, (uint64_t)m->date));
+		buffer_printf(&line, ", dated %s", time_local(when, (uint64_t)m->date));
 	else
-		printf(", without a date");
-	putchar('\n');
+		buffer_add_str(&line, ", without a date");
+	printf("%*s", indent, "");
+	print_line(indent + 4, "%s", buffer_str(&line));
+	buffer_free(&line);
 }
 
 static void part_print(const struct content_part *p, size_t number, int indent)
 {
+	struct buffer line = BUFFER_INIT;
 	char size[16];
 
-	printf("%*s[%zu] ", indent, "", number);
-	print_isolate(p->name);
-	printf(", ");
-	print_isolate(p->media_type);
-	printf(", %s%s\n", size_text(size, p->omitted ? p->omitted : p->data.len),
+	buffer_printf(&line, "[%zu] ", number);
+	text_cut(&line, p->name, 2 * PROFILE_COLUMNS);
+	buffer_add_str(&line, ", ");
+	text_cut(&line, p->media_type, PROFILE_COLUMNS);
+	buffer_printf(&line, ", %s%s", size_text(size, p->omitted ? p->omitted : p->data.len),
 	    p->omitted ? ", left out when it was imported" : "");
+	printf("%*s", indent, "");
+	print_line(indent + 4, "%s", buffer_str(&line));
+	buffer_free(&line);
 }
 
 void shown_print(const struct shown *s, int indent, struct bytes title)
@@ -350,15 +364,11 @@ void shown_print(const struct shown *s, int indent, struct bytes title)
 	if (s->content.imported.present)
 		imported_print(&s->content.imported, indent);
 	if (s->content.subject.len > 0 && !bytes_equal(s->content.subject, title)) {
-		printf("%*sSubject: ", indent, "");
-		print_isolate(s->content.subject);
-		putchar('\n');
+		print_labelled(indent, "Subject: ", s->content.subject);
 	}
 	if (s->content.text.len > 0)
-		print_block(s->content.text, indent);
+		print_text(s->content.text, indent);
 	for (size_t i = 0; i < s->content.part_count; i++) {
-		if (i == 0 && s->content.text.len > 0)
-			putchar('\n');
 		part_print(&s->content.parts[i], i + 1, indent);
 	}
 }

@@ -47,7 +47,7 @@ bool shown_good(const struct shown *s);
 void shown_print(const struct shown *s, int indent, struct bytes title);
 json_t *shown_json(const struct shown *s);
 
-/* "alice@isoc.example", or the identity's first digits where there is no handle, or the
+/* "alice@isoc.example", or the identity's first digits where there is no prepared handle, or the
  * organisation alone. */
 void author_text(
     struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);

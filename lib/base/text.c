@@ -17,10 +17,19 @@
 #define PDF "\xe2\x80\xac"         /* U+202C, closes an embedding or override */
 #define PDI "\xe2\x81\xa9"         /* U+2069, closes an isolate */
 #define FSI "\xe2\x81\xa8"         /* U+2068 */
+#define LRI "\xe2\x81\xa6"         /* U+2066 */
+#define RLI "\xe2\x81\xa7"         /* U+2067 */
+#define BYTE_ORDER_MARK 0xfeff
+#define SOFT_HYPHEN 0xad
+#define EMOJI_SELECTOR 0xfe0f
 
 /* UAX #9 allows 125 levels, and an opening mark takes at most two. So 60 marks, and the one that
  * text_isolate() puts around them, never reach the overflow rules, where renderers disagree. */
 enum { DEPTH_MAX = 60 };
+
+/* Marks and other characters without width that one visible character may carry: no writing needs
+ * more than six. */
+enum { WIDTHLESS_MAX = 8 };
 
 /* ICU counts in int32_t, and a byte becomes at most one UTF-16 unit, whose NFC is at most three. */
 enum { NFC_MAX = INT32_MAX / 8 };
@@ -139,7 +148,7 @@ static enum effect format_effect(UChar32 c)
 	 * be shown, and the deprecated controls change how digits and joining look. Joiners, soft
 	 * hyphens and implicit marks (LRM, RLM, ALM) are part of how languages are written. */
 	UBlockCode block = ublock_getCode(c);
-	if (block == UBLOCK_TAGS || block == UBLOCK_SPECIALS ||
+	if (block == UBLOCK_TAGS || block == UBLOCK_SPECIALS || c == BYTE_ORDER_MARK ||
 	    u_hasBinaryProperty(c, UCHAR_DEPRECATED))
 		return EFFECT_HIDDEN;
 	return EFFECT_NONE;
@@ -218,13 +227,62 @@ static void add_mark(
 	}
 }
 
+/* Whether a harmless character takes no column of its own. */
+static bool is_widthless(UChar32 c)
+{
+	switch (u_charType(c)) {
+	case U_NON_SPACING_MARK:
+	case U_ENCLOSING_MARK:
+		return true;
+	case U_FORMAT_CHAR: /* terminals show the soft hyphen */
+		return c != SOFT_HYPHEN &&
+		       u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
+	default:
+		break;
+	}
+	/* Vowels and final consonants of Hangul join the syllable before them. */
+	switch (u_getIntPropertyValue(c, UCHAR_HANGUL_SYLLABLE_TYPE)) {
+	case U_HST_VOWEL_JAMO:
+	case U_HST_TRAILING_JAMO:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* What stands on the last visible character. */
+struct heap {
+	unsigned count;
+	bool selector, over; /* the last was a variation selector; the rest is dropped */
+};
+
+enum heaped { HEAPED_SHOWN, HEAPED_REPLACED, HEAPED_DROPPED };
+
+static enum heaped heap_add(struct heap *h, UChar32 c)
+{
+	bool selector;
+
+	if (!is_widthless(c)) {
+		*h = (struct heap){0};
+		return HEAPED_SHOWN;
+	}
+	if (h->over)
+		return HEAPED_DROPPED;
+	selector = u_hasBinaryProperty(c, UCHAR_VARIATION_SELECTOR);
+	h->over = ++h->count > WIDTHLESS_MAX || (selector && h->selector);
+	h->selector = selector;
+	return h->over ? HEAPED_REPLACED : HEAPED_SHOWN;
+}
+
 /* Both forms: in a line nothing breaks, in a block LF, U+2028 and U+2029 end a paragraph. */
 static void add_shown(struct buffer *out, struct bytes in, bool line)
 {
 	struct open_marks open = {0};
+	struct heap heap = {0};
 	size_t start = 0, i = 0; /* bytes from `start` on are fine and not yet copied */
 	while (i < in.len) {
 		if (in.data[i] >= 0x20 && in.data[i] < 0x7f) {
+			heap = (struct heap){0};
 			i++;
 			continue;
 		}
@@ -232,8 +290,14 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 		UChar32 c;
 		U8_NEXT(in.data, i, in.len, c);
 		enum effect effect = effect_of(c);
+		enum heaped heaped = HEAPED_SHOWN;
 		bool breaks = !line && (c == '\n' || effect == EFFECT_BREAK);
-		if (effect == EFFECT_NONE || (!line && c == '\t') || (breaks && open.depth == 0))
+		if (effect == EFFECT_NONE)
+			heaped = heap_add(&heap, c);
+		else if (effect < EFFECT_EMBED)
+			heap = (struct heap){0};
+		if ((effect == EFFECT_NONE && heaped == HEAPED_SHOWN) || (!line && c == '\t') ||
+		    (breaks && open.depth == 0))
 			continue;
 
 		buffer_add(out, in.data + start, at - start);
@@ -243,6 +307,8 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 			start = at;
 		} else if (effect >= EFFECT_EMBED) {
 			add_mark(out, &open, effect, bytes_of(in.data + at, i - at));
+		} else if (heaped == HEAPED_DROPPED || (c == BYTE_ORDER_MARK && at == 0)) {
+			continue;
 		} else if (line || c != '\r' || i == in.len || in.data[i] != '\n') {
 			/* A CR before LF is only how some systems end lines: it goes. */
 			buffer_add_str(out, REPLACEMENT);
@@ -282,18 +348,77 @@ static bool has_direction(struct bytes in)
 	return false;
 }
 
-void text_isolate(struct buffer *out, struct bytes in)
+/* Append as text_line() does, between `open` and PDI if it `must` be, or can reorder others. */
+static void add_isolated(struct buffer *out, struct bytes in, const char *open, bool must)
 {
-	size_t start = out->len, mark = strlen(FSI);
+	size_t start = out->len, mark = strlen(open);
 	text_line(out, in);
-	if (out->failed || out->len == start || !has_direction(bytes_of(out->data + start, out->len - start)))
+	if (out->failed || out->len == start ||
+	    !(must || has_direction(bytes_of(out->data + start, out->len - start))))
 		return;
 	if (buffer_reserve(out, 2 * mark) == NULL)
 		return;
 	memmove(out->data + start + mark, out->data + start, out->len - start);
-	memcpy(out->data + start, FSI, mark);
+	memcpy(out->data + start, open, mark);
 	out->len += mark;
 	buffer_add_str(out, PDI);
+}
+
+void text_isolate(struct buffer *out, struct bytes in)
+{
+	add_isolated(out, in, FSI, false);
+}
+
+void text_isolate_as(struct buffer *out, struct bytes in, bool rtl)
+{
+	add_isolated(out, in, rtl ? RLI : LRI, rtl);
+}
+
+bool text_is_rtl(struct bytes in)
+{
+	size_t depth = 0;
+	for (size_t i = 0; i < in.len;) {
+		UChar32 c;
+		U8_NEXT(in.data, i, in.len, c);
+		if (c < 0)
+			continue;
+		switch (u_charDirection(c)) {
+		case U_LEFT_TO_RIGHT_ISOLATE:
+		case U_RIGHT_TO_LEFT_ISOLATE:
+		case U_FIRST_STRONG_ISOLATE:
+			depth++;
+			break;
+		case U_POP_DIRECTIONAL_ISOLATE:
+			depth -= depth > 0;
+			break;
+		case U_LEFT_TO_RIGHT:
+			if (depth == 0)
+				return false;
+			break;
+		case U_RIGHT_TO_LEFT:
+		case U_RIGHT_TO_LEFT_ARABIC:
+			if (depth == 0)
+				return true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+void text_plain(struct buffer *out, struct bytes in)
+{
+	struct buffer line = BUFFER_INIT;
+	text_line(&line, in);
+	for (size_t i = 0, at = 0; i < line.len; at = i) {
+		UChar32 c;
+		U8_NEXT(line.data, i, line.len, c);
+		if (u_charType(c) != U_FORMAT_CHAR)
+			buffer_add(out, line.data + at, i - at);
+	}
+	out->failed |= line.failed;
+	buffer_free(&line);
 }
 
 static size_t char_width(UChar32 c)
@@ -303,46 +428,99 @@ static size_t char_width(UChar32 c)
 		return 1; /* as U+FFFD */
 	if (effect != EFFECT_NONE)
 		return 0;
-	switch (u_charType(c)) {
-	case U_NON_SPACING_MARK:
-	case U_ENCLOSING_MARK:
+	if (is_widthless(c))
 		return 0;
-	case U_FORMAT_CHAR:
-		return !u_hasBinaryProperty(c, UCHAR_DEFAULT_IGNORABLE_CODE_POINT);
-	default:
-		break;
-	}
-	/* Vowels and final consonants of Hangul join the syllable before them. */
-	switch (u_getIntPropertyValue(c, UCHAR_HANGUL_SYLLABLE_TYPE)) {
-	case U_HST_VOWEL_JAMO:
-	case U_HST_TRAILING_JAMO:
-		return 0;
-	default:
-		break;
-	}
 	switch (u_getIntPropertyValue(c, UCHAR_EAST_ASIAN_WIDTH)) {
 	case U_EA_WIDE:
 	case U_EA_FULLWIDTH:
 		return 2;
 	default:
+		/* Hexagrams and numbers in black circles, which terminals give two. */
+		return (c >= 0x4dc0 && c <= 0x4dff) || (c >= 0x3248 && c <= 0x324f) ? 2 : 1;
+	}
+}
+
+/* Columns of the next character, and `*i` behind it. */
+static size_t next_width(struct bytes in, size_t *i, struct heap *heap, UChar32 *before)
+{
+	size_t at = *i;
+	UChar32 c = in.data[at];
+	if (c >= 0x20 && c < 0x7f) {
+		*heap = (struct heap){0};
+		*before = c;
+		++*i;
 		return 1;
 	}
+	U8_NEXT(in.data, *i, in.len, c);
+	size_t width = char_width(c);
+	enum effect effect = effect_of(c);
+	enum heaped heaped = HEAPED_SHOWN;
+	if (effect == EFFECT_NONE)
+		heaped = heap_add(heap, c);
+	else if (effect < EFFECT_EMBED)
+		*heap = (struct heap){0};
+	if (heaped == HEAPED_REPLACED)
+		width = 1;
+	else if (c == BYTE_ORDER_MARK && at == 0)
+		width = 0;
+	else if (c == EMOJI_SELECTOR && heap->count == 1 && char_width(*before) == 1 &&
+		 u_hasBinaryProperty(*before, UCHAR_EMOJI))
+		width = 1; /* makes a narrow sign a wide picture */
+	if (effect < EFFECT_EMBED)
+		*before = c;
+	return width;
 }
 
 size_t text_width(struct bytes in)
 {
+	struct heap heap = {0};
+	UChar32 before = 0;
 	size_t width = 0;
-	for (size_t i = 0; i < in.len;) {
-		if (in.data[i] >= 0x20 && in.data[i] < 0x7f) {
-			i++;
-			width++;
-			continue;
-		}
-		UChar32 c;
-		U8_NEXT(in.data, i, in.len, c);
-		width += char_width(c);
-	}
+	for (size_t i = 0; i < in.len;)
+		width += next_width(in, &i, &heap, &before);
 	return width;
+}
+
+/* The last end of a whole character, as people see it, at or before `cut`; 0: there is none. */
+static size_t cluster_end(struct bytes in, size_t cut)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UText text = UTEXT_INITIALIZER;
+	UBreakIterator *characters;
+	/* A little more, to see whether the character goes on. */
+	size_t len = in.len - cut > 64 ? cut + 64 : in.len;
+	int32_t at = (int32_t)cut;
+	utext_openUTF8(&text, (const char *)in.data, (int64_t)len, &status);
+	characters = ubrk_open(UBRK_CHARACTER, "", NULL, 0, &status);
+	ubrk_setUText(characters, &text, &status);
+	if (U_SUCCESS(status) && !ubrk_isBoundary(characters, at))
+		at = ubrk_preceding(characters, at);
+	ubrk_close(characters);
+	utext_close(&text);
+	return U_SUCCESS(status) && at > 0 ? (size_t)at : 0;
+}
+
+size_t text_fit(struct bytes in, size_t columns)
+{
+	struct heap heap = {0};
+	UChar32 before = 0;
+	size_t width = 0, i = 0, cut = 0;
+	bool ascii = true;
+	while (i < in.len && i < INT32_MAX / 2) {
+		width += next_width(in, &i, &heap, &before);
+		if (width > columns)
+			break;
+		cut = i;
+		ascii = ascii && before < 0x80;
+	}
+	if (cut == in.len)
+		return cut;
+	if (cut > 0 && (!ascii || before >= 0x80)) {
+		size_t end = cluster_end(in, cut);
+		if (end > 0)
+			cut = end;
+	}
+	return cut;
 }
 
 static bool spaceless(UChar32 c)

@@ -23,7 +23,10 @@ int text_nfc(struct buffer *out, struct bytes in);
  *
  * U+FFFD stands for: each maximal piece that is not UTF-8; C0, C1 and DEL except LF and TAB
  * (text_block) or without exception (text_line: also U+2028, U+2029); non-characters, unassigned
- * default-ignorables, tags, interlinear annotation and deprecated controls, which could hide text.
+ * default-ignorables, tags, interlinear annotation, byte order marks (dropped at the start) and
+ * deprecated controls, which could hide text; and, once, for all that takes no room on the screen
+ * behind the eighth such character on a visible one, or behind a second variation selector in a
+ * row: marks heaped up grow into other lines, and invisible ones may hide a message of their own.
  * text_block() drops a CR before LF.
  *
  * Every direction mark (LRE RLE LRO RLO PDF LRI RLI FSI PDI) is paired within its paragraph, which
@@ -36,6 +39,16 @@ void text_line(struct buffer *out, struct bytes in);
 /* text_line() with the whole put between U+2068 FSI and U+2069 PDI when it holds a right-to-left
  * character or a direction mark, so that it can't reorder what stands beside it. */
 void text_isolate(struct buffer *out, struct bytes in);
+
+/* Whether a line runs from right to left: its first strong character outside isolates does. */
+bool text_is_rtl(struct bytes in);
+/* A line of a paragraph that was folded: as text_isolate(), but between U+2067 RLI or U+2066 LRI,
+ * as the whole paragraph runs; one that runs from right to left always. */
+void text_isolate_as(struct buffer *out, struct bytes in, bool rtl);
+
+/* text_line() without marks that nobody sees (direction, joiners, zero-width spaces): for lists
+ * that other programs lay out. */
+void text_plain(struct buffer *out, struct bytes in);
 
 /* Prepare a handle: PRECIS UsernameCaseMapped (RFC 8265 section 3.3: width mapping, case mapping,
  * NFC, the bidi rule, IdentifierClass), 1 to HANDLE_MAX bytes; of ASCII letters, digits, '-', '_'
@@ -57,6 +70,11 @@ int handle_skeleton(char out[static SKELETON_MAX + 1], const char *handle, const
 /* Terminal columns that `in` takes after text_line() (East Asian wide = 2, combining = 0); for
  * tables. */
 size_t text_width(struct bytes in);
+
+/* How many bytes of `in`, after text_line(), fit into so many columns, cut between two characters
+ * as people see them; where the first of these alone is wider, between two code points. Takes time
+ * by `columns`, not by `in`. */
+size_t text_fit(struct bytes in, size_t columns);
 
 /* Where a line may be broken: append one byte for each byte of `in`, 1 where a new line may begin.
  * That is behind spaces, and, where UAX #14 says so, beside the wide characters and South-East

@@ -368,7 +368,7 @@ static void test_changes_themselves(void **state)
 	open_it(&cs);
 	assert_true(shown_good(&cs) && cs.has_content);
 	prints(&cs, "alice@isoc.example amended 1a1a1a1a, 1970-01-0", true);
-	prints(&cs, "\n  what is meant\n", true);
+	prints(&cs, "\n  | what is meant\n", true);
 	o = shown_json(&cs);
 	assert_string_equal(json_string_value(json_object_get(o, "kind")), "amend");
 	assert_non_null(json_object_get(json_object_get(o, "target"), "id"));

@@ -199,12 +199,104 @@ static void test_hiding_characters(void **state)
 	}
 	/* What languages and emoji are written with stays: joiners, implicit marks, selectors. */
 	static const char *const kept[] = {"\u200c", "\u200d", "\u200e", "\u200f", "\u061c",
-	    "\u00ad", "\u2060", "\ufe0f", "\U000e0100", "\ufeff", "\u0600", "\ue000", "\ufffc", R,
-	    "\u0378"};
+	    "\u00ad", "\u2060", "\ufe0f", "\U000e0100", "\u0600", "\ue000", "\ufffc", R, "\u0378"};
 	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
 		assert_string_equal(line(kept[i]), kept[i]);
 		assert_string_equal(block(kept[i]), kept[i]);
 	}
+}
+
+static void test_byte_order_marks(void **state)
+{
+	(void)state;
+	assert_string_equal(line("\ufeff"), "");
+	assert_string_equal(block("\ufeffone\n\ufefftwo"), "one\n" R "two");
+	assert_string_equal(line("\ufeff\ufeffa"), R "a");
+}
+
+/* What stands on one character, or between two, is little. */
+static void test_heaps(void **state)
+{
+	struct buffer in = BUFFER_INIT, out = BUFFER_INIT;
+	(void)state;
+	buffer_add_str(&in, "a");
+	buffer_add_str(&out, "a");
+	for (int i = 0; i < 1000; i++) {
+		buffer_add_str(&in, i % 2 ? "\u0301" : "\u0338");
+		if (i < 8)
+			buffer_add_str(&out, i % 2 ? "\u0301" : "\u0338");
+	}
+	buffer_add_str(&in, "b\u0301");
+	buffer_add_str(&out, R "b\u0301");
+	assert_string_equal(line(buffer_str(&in)), buffer_str(&out));
+	assert_string_equal(block(buffer_str(&in)), buffer_str(&out));
+	assert_int_equal(text_width(buffer_bytes(&in)), 3);
+	buffer_free(&in);
+	buffer_free(&out);
+	/* Bytes hidden in selectors; invisible ones in a row, direction marks between them or not.
+	 */
+	assert_string_equal(line("a\ufe0f\U000e0101\U000e0102\ufe00b"), "a\ufe0f" R "b");
+	assert_string_equal(line("a\u200b\u200c\u200d\u2060\u200b\u200c\u200d\u2060\u200b\u200c"
+				 "b"),
+	    "a\u200b\u200c\u200d\u2060\u200b\u200c\u200d\u2060" R "b");
+	assert_string_equal(
+	    line("a\u200b\u200b\u200b\u200b" LRI "\u200b\u200b\u200b\u200b" PDI "\u200b\u200b"),
+	    "a\u200b\u200b\u200b\u200b" LRI "\u200b\u200b\u200b\u200b" PDI R);
+	/* Hangul syllables can be spelled; a family of emoji is joined. */
+	assert_string_equal(line("\u1112\u1161\u11ab"), "\u1112\u1161\u11ab");
+	assert_string_equal(
+	    line("👩\u200d👩\u200d👧\u200d👦 ❤\ufe0f"), "👩\u200d👩\u200d👧\u200d👦 ❤\ufe0f");
+}
+
+static void test_plain(void **state)
+{
+	struct buffer out = BUFFER_INIT;
+	(void)state;
+	text_plain(&out, bytes_str("a" RLO "b" PDF "\u200f\u200dc\n\x1b[31m\u00ad"));
+	assert_string_equal(buffer_str(&out), "abc" R R "[31m");
+	buffer_free(&out);
+}
+
+static size_t fit(const char *s, size_t columns)
+{
+	return text_fit(bytes_str(s), columns);
+}
+
+static void test_fit(void **state)
+{
+	(void)state;
+	assert_int_equal(fit("", 5), 0);
+	assert_int_equal(fit("hello", 5), 5);
+	assert_int_equal(fit("hello", 4), 4);
+	assert_int_equal(fit("hello", 0), 0);
+	assert_int_equal(fit("日本語", 6), 9);
+	assert_int_equal(fit("日本語", 5), 6);
+	assert_int_equal(fit("日本語", 1), 0);
+	/* Marks stay with what they stand on, joined emoji together, if they can. */
+	assert_int_equal(fit("ae\u0301b", 2), 4);
+	assert_int_equal(fit("a👩\u200d👧b", 3), 1);
+	assert_int_equal(fit("👩\u200d👧b", 3), 7);
+	assert_int_equal(fit("aहिन्दी", 2), 1);
+	assert_int_equal(fit("❤\ufe0f❤\ufe0f", 3), 6);
+}
+
+static void test_lines_of_a_paragraph(void **state)
+{
+	struct buffer out = BUFFER_INIT;
+	(void)state;
+	assert_false(text_is_rtl(bytes_str("")));
+	assert_false(text_is_rtl(bytes_str("12: IETF שלום")));
+	assert_true(text_is_rtl(bytes_str("12: שלום IETF")));
+	assert_true(text_is_rtl(bytes_str(FSI "IETF" PDI " ع")));
+	text_isolate_as(&out, bytes_str("IETF 2024."), true);
+	assert_string_equal(buffer_str(&out), RLI "IETF 2024." PDI);
+	buffer_reset(&out);
+	text_isolate_as(&out, bytes_str("ע" LRE "b"), false);
+	assert_string_equal(buffer_str(&out), LRI "ע" LRE "b" PDF PDI);
+	buffer_reset(&out);
+	text_isolate_as(&out, bytes_str("plain"), false);
+	assert_string_equal(buffer_str(&out), "plain");
+	buffer_free(&out);
 }
 
 static const char *const openers[] = {LRE, RLE, LRO, RLO, LRI, RLI, FSI};
@@ -366,7 +458,8 @@ static void draw_text(struct buffer *out)
 	    "\r", "\t", "\u2028", "\u2029", "\xc2\x85", "\x1c", "\x1b[", "a", "b1", " ", "אב", "ع",
 	    "\u0661", "+", "\u200f", "\u200e", "\u061c", "e\u0301", "\ufb2c", "語", "\U0001f3f4",
 	    "\U000e0067", "\xe2", "\x80", "\xaa", "\xf0\x9f", "\xed\xa0\x80", "\xc0", "\ufffe",
-	    "\ufeff", "\u200d"};
+	    "\ufeff", "\u200d", "\u0301", "\u0338", "\u200b", "\ufe0f", "\ufe00", "❤",
+	    "\u0301\u0301\u0301\u0301\u0301\u0301\u0301", "\u1161"};
 	for (uint32_t n = draw(40); n > 0; n--) {
 		if (draw(8) == 0)
 			buffer_add_u8(out, (uint8_t)draw(256));
@@ -428,7 +521,12 @@ static void test_properties(void **state)
 			assert_true(bytes_equal(buffer_bytes(&once), buffer_bytes(&twice)));
 			assert_true(once.len <= 3 * in.len);
 		}
-		assert_int_equal(text_width(buffer_bytes(&in)), text_width(buffer_bytes(&once)));
+		size_t wide = text_width(buffer_bytes(&once)), room = draw(20);
+		size_t part = text_fit(buffer_bytes(&once), room);
+		assert_int_equal(text_width(buffer_bytes(&in)), wide);
+		assert_true(part <= once.len && (part == once.len) == (wide <= room));
+		assert_true(text_is_utf8(bytes_of(once.data, part)));
+		assert_true(text_width(bytes_of(once.data, part)) <= room);
 		buffer_reset(&once);
 		text_isolate(&once, buffer_bytes(&in));
 		check_shown(buffer_bytes(&once), true);
@@ -510,6 +608,11 @@ int main(void)
 	    cmocka_unit_test(test_control_bytes),
 	    cmocka_unit_test(test_line_ends),
 	    cmocka_unit_test(test_hiding_characters),
+	    cmocka_unit_test(test_byte_order_marks),
+	    cmocka_unit_test(test_heaps),
+	    cmocka_unit_test(test_plain),
+	    cmocka_unit_test(test_fit),
+	    cmocka_unit_test(test_lines_of_a_paragraph),
 	    cmocka_unit_test(test_marks_alone_and_paired),
 	    cmocka_unit_test(test_marks_nested),
 	    cmocka_unit_test(test_marks_by_paragraph),
