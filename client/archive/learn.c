@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/archive/message_id.h"
 #include "client/output.h"
 #include "client/show.h"
 
@@ -22,6 +23,7 @@ struct learning {
 	struct journal *journal;
 	const uint8_t *forum;
 	struct absentee *first, **last;
+	bool late; /* one of those is still to come */
 	uint64_t posts, committed;
 	uint64_t cursor; /* all up to it is done with, but for what `first` lists */
 	bool
@@ -48,46 +50,71 @@ static int references_learn(
 	return err;
 }
 
-/* The keys that a content can be found by again, the first being the one that its answers name. */
-static int keys_of(const struct content *c, uint8_t keys[2][MAIL_KEY_LEN], int *count)
-{
-	int err;
+/* By what a post can be found again; the first is the one that answers to it name. */
+struct keys {
+	uint8_t list[3][MAIL_KEY_LEN];
+	int count;
+};
 
-	*count = 0;
-	if (!c->imported.present)
-		return OK;
-	if (c->imported.message_id.len > 0) {
-		mail_key_of_id(keys[(*count)++], c->imported.message_id);
-		return OK;
+static int keys_of(
+    struct keys *k, const struct content *c, const struct ref *post, const struct binding *b)
+{
+	const struct content_imported *m = &c->imported;
+	struct buffer name = BUFFER_INIT;
+	uint8_t digest[DIGEST_LEN];
+	struct bytes organisation;
+	uint64_t number;
+	int err = OK;
+
+	k->count = 0;
+	if (m->present && m->message_id.len > 0) {
+		mail_key_of_id(k->list[k->count++], m->message_id);
+		if (message_id_usable(m->message_id))
+			return OK;
 	}
-	err = mail_key_of_content(keys[(*count)++], c);
-	if (c->imported.reference_count == 0 && c->part_count == 0)
-		mail_key_of_text(keys[(*count)++], c->text);
+	/* What was exported and comes back. */
+	if (log_name_parse(bytes_str(b->log_name), &organisation, digest, &number) == OK) {
+		message_id_add(&name, post->id, organisation, bytes_of(NULL, 0));
+		err = name.failed ? ERR_NOMEM : OK;
+		mail_key_of_id(k->list[k->count++], buffer_bytes(&name));
+		buffer_free(&name);
+	}
+	if (m->present && m->message_id.len == 0) {
+		if (!err)
+			err = mail_key_of_content(k->list[k->count++], c);
+		if (m->reference_count == 0 && c->part_count == 0) /* it may have been a text */
+			mail_key_of_text(k->list[k->count++], c->text);
+	}
 	return err;
 }
 
-static int content_learn(struct learning *l, const struct content *c, const struct ref *post)
+static int content_learn(
+    struct learning *l, const struct content *c, const struct ref *post, const struct binding *b)
 {
-	uint8_t keys[2][MAIL_KEY_LEN];
-	int count, err = keys_of(c, keys, &count);
+	struct keys keys;
+	int err = keys_of(&keys, c, post, b);
 
 	if (err)
 		return err == ERR_NOMEM ? trouble_set(l->t, err, "there is not enough memory") : OK;
-	for (int i = 0; i < count && !err; i++)
-		err = journal_learn(l->journal, keys[i], post, l->t);
-	return err || count == 0 ? err : references_learn(l, &c->imported, keys[0]);
+	for (int i = 0; i < keys.count && !err; i++)
+		err = journal_learn(l->journal, keys.list[i], post, l->t);
+	return err || keys.count == 0 ? err : references_learn(l, &c->imported, keys.list[0]);
 }
 
 /* One of ours needs no checking again: the journal has it from the hand that signed it. */
-static bool known(struct learning *l, const struct content *c, const uint8_t id[static ID_LEN])
+static bool known(
+    struct learning *l, const struct content *c, const struct ref *post, const struct binding *b)
 {
-	uint8_t keys[2][MAIL_KEY_LEN];
-	struct ref post;
-	int count;
+	struct ref found;
+	struct keys keys;
 
-	return keys_of(c, keys, &count) == OK && count > 0 &&
-	       journal_find(l->journal, keys[0], &post, l->t) == OK &&
-	       memcmp(post.id, id, ID_LEN) == 0;
+	if (keys_of(&keys, c, post, b) != OK)
+		return false;
+	for (int i = 0; i < keys.count; i++)
+		if (journal_find(l->journal, keys.list[i], &found, l->t) == OK &&
+		    memcmp(found.id, post->id, ID_LEN) == 0)
+			return true;
+	return false;
 }
 
 static int absentee_add(struct learning *l, const Convene__Item *item, const struct binding *b)
@@ -141,16 +168,12 @@ static int item_learn(struct learning *l, const Convene__Item *item)
 	post = ref_of(&b, id, item->index);
 	if (content_parse(bytes_of_pb(item->content), &content) != OK)
 		return OK;
-	if (!content.imported.present) {
-		content_clear(&content);
-		return OK;
-	}
-	if (known(l, &content, id)) {
-		err = content_learn(l, &content, &post);
+	if (known(l, &content, &post, &b)) {
+		err = content_learn(l, &content, &post, &b);
 	} else {
 		shown_open(&s, item, l->forum, NULL);
 		if (s.has_content)
-			err = content_learn(l, &s.content, &post);
+			err = content_learn(l, &s.content, &post, &b);
 		shown_clear(&s);
 	}
 	content_clear(&content);
@@ -194,16 +217,18 @@ static int absentee_learn(struct learning *l, struct import_node *n, const struc
 
 	message_id(id, buffer_bytes(&a->message), &a->binding);
 	err = client_content(n->client, id, salt, &encoded, l->t);
-	if (err == ERR_NOTFOUND || l->t->code) {
+	if (err == ERR_NOTFOUND || err == ERR_REFUSED || l->t->code) {
+		/* Not here yet, or erased. */
+		l->late |= err == ERR_NOTFOUND;
 		buffer_free(&encoded);
-		return OK; /* erased */
+		return OK;
 	}
 	if (!err && message_parse(buffer_bytes(&a->message), &h) == OK &&
 	    message_verify(buffer_bytes(&a->message), &a->binding, h.signer) == OK &&
 	    content_check(&h, &a->binding, salt, buffer_bytes(&encoded)) == OK &&
 	    content_parse(buffer_bytes(&encoded), &content) == OK) {
 		post = ref_of(&a->binding, id, a->index);
-		err = content_learn(l, &content, &post);
+		err = content_learn(l, &content, &post, &a->binding);
 		content_clear(&content);
 	}
 	buffer_free(&encoded);
@@ -233,7 +258,7 @@ int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[st
 		buffer_free(&a->message);
 		free(a);
 	}
-	if (!err)
+	if (!err && !l.late)
 		err = journal_cursor(j, l.cursor, t);
 	if (!err)
 		err = journal_commit(j, t);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What of a topic came from archives, as the node has it: so that a journal which knows nothing of
- * it (another machine's, a lost one) learns what was imported, by whomever. Main thread. */
+/* What a topic holds, as the node has it: so that a journal which knows nothing of it (another
+ * machine's, a lost one) learns what was imported, by whomever. Main thread. */
 #ifndef CLIENT_ARCHIVE_LEARN_H
 #define CLIENT_ARCHIVE_LEARN_H
 
 #include "client/archive/journal.h"
 #include "client/archive/node.h"
 
-/* Ask for all that has arrived in the topic after `cursor`, and put posts with an archive's mark
- * into the journal, by the keys of key.h; only those whose signature and content are good. Also:
- * what they refer to and is nowhere. Durable as it goes on. `tell` (NULL: nobody) hears how many
- * posts were looked at. */
+/* Ask for all that has arrived in the topic after `cursor`, and put its posts into the journal, by
+ * the keys of key.h, and those that were written here by the Message-ID that exports give them;
+ * only those whose signature and content are good. Also: what they refer to and is nowhere. Durable
+ * as it goes on. `tell` (NULL: nobody) hears how many posts were looked at. */
 int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[static ID_LEN],
     uint64_t cursor, void (*tell)(void *ctx, uint64_t posts), void *ctx, struct trouble *t);
 

@@ -187,6 +187,27 @@ def folders(tap, archivist, folder, name):
               "the same texts with another date add none")
 
 
+def exported(tap, archivist, folder, name):
+    """What was written here, exported, is known when it comes back, and so are answers to it."""
+    topic = archivist.person.topic(name)
+    first = archivist.person.post(topic, "First", "Written here.")
+    archivist.person.reply(first, "An answer, written here.")
+    path = folder / "exported.mbox"
+    archivist.node.wait_sealing()
+    poll("the posts are not folded", 10, lambda: len(archivist.person.read(first, whole=True)) == 2)
+    path.write_text(mail(40, "outside", ["%s@%s" % (first, archivist.node.name)]))
+    archivist.node.ctl("export", "mbox", "--topic", topic, "--output", folder / "out.mbox")
+    text = (folder / "out.mbox").read_text()
+    posts = [m for m in text.split("\nFrom ") if "X-Convene-Kind: topic" not in m]
+    path.write_text(path.read_text() + "".join(
+        (m if m.startswith("From ") else "From " + m).rstrip("\n") + "\n\n" for m in posts))
+    code, report = archivist.run("mbox", path, name)
+    tap.equal((code, [report.get(k) for k in REPORT]), (0, [3, 1, 2, 0, 0, 0]),
+              "an export's own posts are known")
+    got = [i for i in everything(archivist.person, topic, 3) if "imported" in i["content"]]
+    tap.equal([i["parent"]["id"] for i in got], [first], "and one from outside answers one of them")
+
+
 def rehearsal(tap, archivist, path):
     out = run([CONVENECTL, "import", "mbox", "--dry-run", "--json", path], env={
         "CONVENE_HOME": "/nonexistent"})
@@ -482,6 +503,7 @@ def main(tap, args):
         topic, path = threads(tap, archivist, forum.folder, "Threads")
         again(tap, archivist, topic, path, "Threads")
         folders(tap, archivist, forum.folder, "Folders")
+        exported(tap, archivist, forum.folder, "Exported")
         rehearsal(tap, archivist, path)
         sentences(tap, forum, archivist, path, "Threads")
         code, report = archivist.run("mbox", path, "Threads", "--remote")
