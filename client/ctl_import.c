@@ -154,7 +154,7 @@ static void leftovers_tell(struct job *j)
 		line_clear(j);
 		fprintf(stderr, "%s: %s before its first separator are no mail%s\n",
 		    buffer_str(&name), size_text(size, source_before(j->source, i)),
-		    source_before(j->source, i) == source_size(j->source)
+		    source_before(j->source, i) == source_file_size(j->source, i)
 			? "; there is no line `From SENDER DATE` in it. Is it compressed?"
 			: ".");
 		buffer_free(&name);
@@ -508,7 +508,9 @@ static int job_tell(struct job *j, int err, const struct trouble *t)
 		report_json(j, &r, seconds);
 	else
 		report_print(j, &r, seconds);
-	return r.refused > 0 ? EXIT_INPUT : EXIT_DONE;
+	if (r.mails == 0)
+		fprintf(stderr, CTL_NAME ": there is no mail in what was given.\n");
+	return r.refused > 0 || r.mails == 0 ? EXIT_INPUT : EXIT_DONE;
 }
 
 static int import_command(const struct invocation *in, enum source_form form)

@@ -16,8 +16,8 @@ struct node {
 
 struct mail {
 	uint32_t node;
-	uint32_t parent; /* a node, or ORDER_NONE */
-	bool outside;    /* that is in the topic, or has an heir there */
+	uint32_t parent;     /* a node, or ORDER_NONE */
+	bool outside;        /* that is in the topic, or has an heir there */
 	uint32_t top;        /* towards the mail at the top of the tree so far */
 	size_t first, count; /* in the list of references */
 };

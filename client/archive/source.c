@@ -368,3 +368,8 @@ uint64_t source_before(const struct source *s, uint32_t file)
 {
 	return s->files[file].before;
 }
+
+uint64_t source_file_size(const struct source *s, uint32_t file)
+{
+	return s->files[file].size;
+}
