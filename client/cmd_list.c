@@ -9,6 +9,8 @@
 #include "client/session.h"
 #include "client/show.h"
 
+#define ARCHIVED_COLUMNS 24
+
 static void author_cell(
     struct table *table, ProtobufCBinaryData handle, ProtobufCBinaryData organisation)
 {
@@ -16,6 +18,39 @@ static void author_cell(
 
 	author_text(&text, bytes_of_pb(handle), bytes_of(NULL, 0), bytes_of_pb(organisation));
 	table_cell(table, "%s", buffer_str(&text));
+	buffer_free(&text);
+}
+
+/* The name in an author's line of an archive: `Name <address>` or `address (Name)`; else all of it.
+ */
+static struct bytes archived_name(struct bytes line)
+{
+	const uint8_t *open = memchr(line.data, '<', line.len);
+	struct bytes name = line;
+
+	if (open && open > line.data) {
+		name.len = (size_t)(open - line.data);
+	} else if ((open = memchr(line.data, '(', line.len)) && line.data[line.len - 1] == ')') {
+		name = bytes_of(open + 1, (size_t)(line.data + line.len - open) - 2);
+	}
+	while (name.len > 0 && (name.data[name.len - 1] == ' ' || name.data[name.len - 1] == '"'))
+		name.len--;
+	while (name.len > 0 && (name.data[0] == ' ' || name.data[0] == '"'))
+		name = bytes_of(name.data + 1, name.len - 1);
+	return name.len > 0 ? name : line;
+}
+
+/* In quotation marks of ours: what an archive claims never looks like a participant. */
+static void archived_cell(struct table *table, ProtobufCBinaryData author)
+{
+	struct bytes name = archived_name(bytes_of_pb(author));
+	struct buffer plain = BUFFER_INIT, text = BUFFER_INIT;
+
+	for (size_t i = 0; i < name.len; i++)
+		buffer_add_u8(&plain, name.data[i] == '"' ? '\'' : name.data[i]);
+	text_cut(&text, buffer_bytes(&plain), ARCHIVED_COLUMNS);
+	table_cell(table, "\"%s\"", buffer_str(&text));
+	buffer_free(&plain);
 	buffer_free(&text);
 }
 
@@ -118,6 +153,8 @@ static json_t *thread_json(const Convene__Thread *t)
 	json_put(o, "latest", json_integer((json_int_t)t->latest));
 	json_put(o, "organisation", json_bytes(bytes_of_pb(t->organisation)));
 	json_put(o, "handle", json_bytes(bytes_of_pb(t->handle)));
+	if (t->archived_author.len > 0)
+		json_put(o, "archived_author", json_bytes(bytes_of_pb(t->archived_author)));
 	json_put(o, "root_missing", json_boolean(t->root_missing));
 	return o;
 }
@@ -150,7 +187,10 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 				table_cell(table, "-");
 				table_cell(table, "(the first message is not here yet)");
 			} else {
-				author_cell(table, t->handle, t->organisation);
+				if (t->archived_author.len > 0)
+					archived_cell(table, t->archived_author);
+				else
+					author_cell(table, t->handle, t->organisation);
 				title_cell(table, t->subject);
 			}
 		}

@@ -15,6 +15,7 @@
 #define THREADS_DEFAULT 50 /* as a node has them */
 #define THREADS_MAX 1000
 #define SUBJECT_MAX 1024
+#define ARCHIVED_MAX 256
 
 void forest_free(struct forest *f)
 {
@@ -353,8 +354,18 @@ static uint32_t rows_make(const struct forest *f, int64_t topic, struct row *row
 	return count;
 }
 
-int copy_subject(
-    struct copy *c, const uint8_t id[static ID_LEN], struct buffer *out, struct trouble *t)
+/* Append at most `max` bytes of a text, without cutting a character. */
+static void head_add(struct buffer *out, struct bytes text, size_t max)
+{
+	if (text.len > max)
+		for (text.len = max; text.len > 0 && (text.data[text.len] & 0xc0) == 0x80;)
+			text.len--;
+	buffer_add(out, text.data, text.len);
+}
+
+/* What a listing tells of a message: its subject and, where it was imported, its author. */
+static int copy_title(struct copy *c, const uint8_t id[static ID_LEN], struct buffer *subject,
+    struct buffer *author, struct trouble *t)
 {
 	struct content content = {0};
 	struct item_text text;
@@ -362,24 +373,29 @@ int copy_subject(
 
 	if (!err && text.state == CONVENE__CONTENT_STATE__CONTENT_PRESENT &&
 	    content_parse(text.content, &content) == OK) {
-		struct bytes subject = content.subject;
-
-		if (subject.len > SUBJECT_MAX)
-			for (subject.len = SUBJECT_MAX;
-			     subject.len > 0 && (subject.data[subject.len] & 0xc0) == 0x80;)
-				subject.len--;
-		buffer_add(out, subject.data, subject.len);
+		head_add(subject, content.subject, SUBJECT_MAX);
+		head_add(author, content.imported.author, ARCHIVED_MAX);
 	}
 	content_clear(&content);
 	text_end(&text);
-	return !err && out->failed ? no_memory(t) : err;
+	return !err && (subject->failed || author->failed) ? no_memory(t) : err;
+}
+
+int copy_subject(
+    struct copy *c, const uint8_t id[static ID_LEN], struct buffer *out, struct trouble *t)
+{
+	struct buffer author = BUFFER_INIT;
+	int err = copy_title(c, id, out, &author, t);
+
+	buffer_free(&author);
+	return err;
 }
 
 /* What is told of the root of a thread. */
 static int root_out(
     struct copy *c, const struct post *root, Convene__Thread *out, struct trouble *t)
 {
-	struct buffer subject = BUFFER_INIT;
+	struct buffer subject = BUFFER_INIT, author = BUFFER_INIT;
 	struct bytes organisation;
 	uint8_t digest[DIGEST_LEN];
 	uint64_t number;
@@ -402,9 +418,11 @@ static int root_out(
 		err = OK;
 	}
 	if (!err)
-		err = copy_subject(c, root->id, &subject, t);
+		err = copy_title(c, root->id, &subject, &author, t);
 	out->subject = pb_copy(buffer_bytes(&subject));
+	out->archived_author = pb_copy(buffer_bytes(&author));
 	buffer_free(&subject);
+	buffer_free(&author);
 	return err;
 }
 

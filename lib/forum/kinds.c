@@ -77,13 +77,13 @@ static int own_content(struct forum *f, int64_t no, const struct header *h, stru
 int title_set(struct forum *f, int64_t no, bool topic, struct bytes content)
 {
 	struct content c = {0};
-	struct bytes none = {0};
 	int err = content.len == 0 ? ERR_MALFORMED : content_parse(content, &c);
 
 	if (err == OK)
 		err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no,
 		    text_head(c.subject, SUBJECT_MAX),
-		    topic ? text_head(c.text, DESCRIPTION_MAX) : none);
+		    topic ? text_head(c.text, DESCRIPTION_MAX)
+			  : text_head(c.imported.author, ARCHIVED_MAX));
 	else if (err != ERR_NOMEM) /* what does not parse is not shown (section 7) */
 		err = view_run(f->s, VIEW_TITLE_DROP, NULL, "i", no);
 	content_clear(&c);

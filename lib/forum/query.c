@@ -116,6 +116,7 @@ static int threads_each(
 			row.lang = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 3);
 			row.time = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 4);
 			row.subject = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 7);
+			row.archived_author = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 8);
 			author_read(&v, 0, &row.author);
 			memcpy(row.log, row.author.log, DIGEST_LEN);
 		}

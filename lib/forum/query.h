@@ -34,6 +34,7 @@ struct thread_row {
 	uint8_t log[DIGEST_LEN]; /* zeros while the root is missing */
 	bool root_missing;
 	struct bytes subject, lang;
+	struct bytes archived_author; /* of an imported root, as the archive has it */
 	uint64_t time;
 	uint64_t posts, latest; /* of the posts that stand in this topic */
 	struct author author;   /* of the root; empty when missing */

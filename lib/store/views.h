@@ -81,7 +81,7 @@ enum view_id {
 	VIEW_TOPICS,          /* -> AUTHOR, id, at, subject, text, threads, posts, latest */
 	VIEW_TOPIC_FIND,      /* id -> no */
 	VIEW_THREADS,         /* topic, limit, offset -> AUTHOR, id, at, shown, lang, time, posts,
-	                       * latest, subject */
+	                       * latest, subject, archived author */
 	VIEW_THREAD_FIND,     /* id -> no, thread, topic */
 	VIEW_THREAD_MESSAGES, /* thread -> no, parent, at, kind, signer, time, arrival, topic's id
 	                       * (NULL: not shown), id, CHANGES */

@@ -152,7 +152,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	/* Page first, then look up what the page needs. */
 	[VIEW_THREADS] =
 	    "SELECT " AUTHOR
-	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, s.subject FROM"
+	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, s.subject, s.text FROM"
 	    " (SELECT thread, latest, newest FROM place WHERE topic = ?1"
 	    " ORDER BY latest DESC, newest DESC LIMIT ?2 OFFSET ?3) c"
 	    " CROSS JOIN place n ON n.thread = c.thread AND n.topic = ?1"

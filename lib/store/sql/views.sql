@@ -28,7 +28,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS message_arrival ON message (arrival) WHERE arr
 CREATE TABLE IF NOT EXISTS title (
 	message INTEGER PRIMARY KEY,
 	subject BLOB NOT NULL,
-	text BLOB NOT NULL              -- of a topic: its description
+	text BLOB NOT NULL              -- of a topic: its description; of a post that was imported: its
+	                                -- author, as the archive has it
 );
 
 -- AMEND and ERASE messages that have an effect, and what they are about in the end: a TOPIC, a POST,
