@@ -165,7 +165,7 @@ int cmd_follow(const struct invocation *in)
 	}
 	/* Where the node stands: a connection that is lost before anything comes must not cost what
 	 * comes meanwhile. */
-	if (!err && !since)
+	if (!err && (!since || f.after == UINT64_MAX))
 		err = client_arrivals(f.s.client, UINT64_MAX, f.topic ? f.topic->id.data : NULL,
 		    number_take, &f.after, &t);
 	if (!err && !in->json && output_terminal())

@@ -218,6 +218,7 @@ static void counts_print(const struct invocation *in, const struct copy_progress
 		json_put(o, "amended", json_integer((json_int_t)p->amended));
 		json_put(o, "erased", json_integer((json_int_t)p->erased));
 		json_put(o, "bad", json_integer((json_int_t)p->bad));
+		json_put(o, "gone", json_integer((json_int_t)p->gone));
 		json_put(o, "bytes", json_integer((json_int_t)bytes));
 		json_print(o);
 		return;
@@ -229,6 +230,10 @@ static void counts_print(const struct invocation *in, const struct copy_progress
 	if (p->erased > 0)
 		printf(", %llu erased", (unsigned long long)p->erased);
 	printf("; %s received.\n", size_text(size, bytes));
+	if (p->gone > 0)
+		print_sentence(0,
+		    "%llu of the topics kept here %s at the node no more; what is here stays.",
+		    (unsigned long long)p->gone, p->gone == 1 ? "is" : "are");
 	if (p->bad > 0)
 		print_sentence(0,
 		    "!! %llu message%s left out: what the node sent is not what was signed.",

@@ -42,7 +42,8 @@ int copy_remove(const struct home *home, struct trouble *t);
 
 struct copy_progress {
 	uint64_t topics, posts, amended, erased,
-	    bad; /* bad: not kept, since a signature is wrong */
+	    bad;       /* bad: not kept, since a signature is wrong */
+	uint64_t gone; /* topics that the node has no more: what is here stays */
 	uint64_t bytes;
 };
 /* Bring the list of topics, and every kept topic, up to date; each answer is durable before the

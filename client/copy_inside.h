@@ -37,6 +37,14 @@ void *pb_room(void *list, size_t count);
 
 /* ---- copy_item.c ---- */
 
+/* Take items in; `watched`: as copy_take() does, else those of an answer to THREAD_GET that stand
+ * in this topic, which say nothing of what else there is. */
+int items_take(struct copy *c, const uint8_t topic[static ID_LEN], const Convene__Items *items,
+    bool watched, struct copy_progress *p, struct trouble *t);
+/* Forget what stands in a topic since before a round: the item with this id, or (NULL) all. Within
+ * a transaction. */
+int items_drop(struct copy *c, int64_t topic, const uint8_t *id, int64_t round, struct trouble *t);
+
 /* The content of one that was MISSING or LARGE has come: check it and keep it. ERR_COMMITMENT. */
 int item_content(
     struct copy *c, int64_t no, const uint8_t *salt, struct bytes content, struct trouble *t);
@@ -82,6 +90,8 @@ int forest_open(struct forest *f, struct copy *c, struct trouble *t);
 void forest_free(struct forest *f);
 /* NONE: not here. */
 uint32_t forest_find(const struct forest *f, const uint8_t id[static ID_LEN]);
+/* In which topic's thread a post stands here. */
+int64_t forest_topic(const struct forest *f, uint32_t at);
 /* Set thread, depth and parent_missing; the topic is the root's. */
 int forest_place(
     const struct forest *f, uint32_t at, struct copy *c, Convene__Item *item, struct trouble *t);

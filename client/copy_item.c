@@ -459,46 +459,73 @@ static int item_take(struct copy *c, int64_t topic, int64_t round, const Convene
 	return err;
 }
 
-int copy_take(struct copy *c, const uint8_t topic[static ID_LEN], const Convene__Items *items,
-    struct copy_progress *p, struct trouble *t)
+int items_drop(struct copy *c, int64_t topic, const uint8_t *id, int64_t round, struct trouble *t)
 {
-	int64_t no = 0, round = 0, now = (int64_t)clock_wall_ms();
+	struct bytes one = bytes_of(id, id ? ID_LEN : 0);
+	int err = database_run(c->d,
+	    "DELETE FROM body WHERE item IN (SELECT no FROM item WHERE topic = ?1 AND round < ?2"
+	    " AND (?3 IS NULL OR id = ?3))",
+	    NULL, t, "iiB", topic, round, one);
+
+	if (!err)
+		err = database_run(c->d,
+		    "DELETE FROM folded WHERE item IN (SELECT no FROM item WHERE topic = ?1"
+		    " AND round < ?2 AND (?3 IS NULL OR id = ?3))",
+		    NULL, t, "iiB", topic, round, one);
+	return err ? err
+		   : database_run(c->d,
+			 "DELETE FROM item WHERE topic = ?1 AND round < ?2 AND (?3 IS NULL OR id = "
+			 "?3)",
+			 NULL, t, "iiB", topic, round, one);
+}
+
+/* How far an answer to WATCH tells. */
+static int cursor_move(
+    struct copy *c, int64_t no, int64_t round, const Convene__Items *items, struct trouble *t)
+{
+	int64_t now = (int64_t)clock_wall_ms();
 	uint64_t upto = items->last ? items->arrival : 0;
+	int err;
+
+	for (size_t i = 0; i < items->n_items; i++)
+		if (items->items[i]->arrival > upto)
+			upto = items->items[i]->arrival;
+	err = database_run(c->d,
+	    "UPDATE topic SET cursor = max(cursor, ?2), synced = max(synced, ?3)"
+	    " WHERE no = ?1",
+	    NULL, t, "iii", no, (int64_t)(upto < INT64_MAX ? upto : 0), items->last ? now : 0);
+	/* What this round has not brought stands elsewhere now. */
+	return err || !items->last ? err : items_drop(c, no, NULL, round, t);
+}
+
+int items_take(struct copy *c, const uint8_t topic[static ID_LEN], const Convene__Items *items,
+    bool watched, struct copy_progress *p, struct trouble *t)
+{
+	int64_t no = 0, round = 0;
 	int err = database_begin(c->d, t);
 
 	if (err)
 		return err;
 	err = topic_number(c, topic, &no, &round, t);
 	for (size_t i = 0; i < items->n_items && !err; i++) {
-		err = item_take(c, no, round, items->items[i], p, t);
-		if (items->items[i]->arrival > upto)
-			upto = items->items[i]->arrival;
+		const Convene__Item *item = items->items[i];
+
+		/* Posts of a thread without its root may stand in several topics. */
+		if (watched || bytes_equal(bytes_of_pb(item->topic), bytes_of(topic, ID_LEN)))
+			err = item_take(c, no, round, item, p, t);
 	}
-	if (!err)
-		err = database_run(c->d,
-		    "UPDATE topic SET cursor = max(cursor, ?2), synced = max(synced, ?3)"
-		    " WHERE no = ?1",
-		    NULL, t, "iii", no, (int64_t)(upto < INT64_MAX ? upto : 0),
-		    items->last ? now : 0);
-	if (!err && items->last) {
-		/* What this round has not brought stands elsewhere now. */
-		err = database_run(c->d,
-		    "DELETE FROM body WHERE item IN (SELECT no FROM item WHERE topic = ?1 AND round"
-		    " < ?2)",
-		    NULL, t, "ii", no, round);
-		if (!err)
-			err = database_run(c->d,
-			    "DELETE FROM folded WHERE item IN (SELECT no FROM item WHERE topic = ?1"
-			    " AND round < ?2)",
-			    NULL, t, "ii", no, round);
-		if (!err)
-			err = database_run(c->d, "DELETE FROM item WHERE topic = ?1 AND round < ?2",
-			    NULL, t, "ii", no, round);
-	}
+	if (!err && watched)
+		err = cursor_move(c, no, round, items, t);
 	if (!err)
 		return database_commit(c->d, t);
 	database_rollback(c->d);
 	return err;
+}
+
+int copy_take(struct copy *c, const uint8_t topic[static ID_LEN], const Convene__Items *items,
+    struct copy_progress *p, struct trouble *t)
+{
+	return items_take(c, topic, items, true, p, t);
 }
 
 int item_content(

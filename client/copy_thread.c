@@ -218,6 +218,13 @@ static int topic_id(struct copy *c, int64_t no, ProtobufCBinaryData *out, struct
 	return err;
 }
 
+int64_t forest_topic(const struct forest *f, uint32_t at)
+{
+	const struct post *p = &f->posts[at], *root = p->root == NONE ? p : &f->posts[p->root];
+
+	return root->no ? root->topic : p->topic;
+}
+
 int forest_place(
     const struct forest *f, uint32_t at, struct copy *c, Convene__Item *item, struct trouble *t)
 {
@@ -226,7 +233,7 @@ int forest_place(
 	item->thread = pb_copy(bytes_of(root->id, ID_LEN));
 	item->depth = p->depth;
 	item->parent_missing = p->up != NONE && f->posts[p->up].no == 0;
-	return topic_id(c, root->no ? root->topic : p->topic, &item->topic, t);
+	return topic_id(c, forest_topic(f, at), &item->topic, t);
 }
 
 /* ---- ids ---- */
@@ -333,10 +340,9 @@ static uint32_t rows_make(const struct forest *f, int64_t topic, struct row *row
 	uint32_t count = 0, root = NONE;
 
 	for (uint32_t i = 0; i < f->walked; i++) {
-		const struct post *p = &f->posts[f->walk[i]], *top = &f->posts[p->root];
-		int64_t stands = top->no ? top->topic : p->topic;
+		const struct post *p = &f->posts[f->walk[i]];
 
-		if (p->no == 0 || p->kind != KIND_POST || stands != topic)
+		if (p->no == 0 || p->kind != KIND_POST || forest_topic(f, f->walk[i]) != topic)
 			continue;
 		if (p->root != root) {
 			root = p->root;

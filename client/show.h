@@ -9,7 +9,8 @@
 #include "msg/content.h"
 
 /* The AMEND or ERASE that comes with an item. `good`: signed by its signer, about this item (or
- * what it amends), in its log or one that may follow it. Whether that signer might is the node's word, as for authors. */
+ * what it amends), in its log or one that may follow it. Whether that signer might is the node's
+ * word, as for authors. */
 struct shown_change {
 	bool given, good;
 	struct header header;
