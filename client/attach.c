@@ -93,7 +93,7 @@ int attachment_add(struct attachments *a, const char *spec, struct trouble *t)
 		a->list = list;
 	data = list ? realloc(a->data, (a->count + 1) * sizeof *data) : NULL;
 	if (!data)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	a->data = data;
 	a->data[a->count] = (struct buffer)BUFFER_INIT;
 	/* Name, type and bytes in one buffer, in this order. */

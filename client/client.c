@@ -308,7 +308,7 @@ static struct client *client_new(struct trouble *t)
 		return c;
 	}
 	free(c);
-	trouble_set(t, ERR_NOMEM, "there is not enough memory");
+	no_memory(t);
 	return NULL;
 }
 
@@ -472,7 +472,7 @@ int client_push(struct client *c, uint64_t timeout_ms, struct trouble *t)
 	int err = OK;
 
 	if (!timer || evtimer_add(timer, &tv) != 0)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	while (!err && c->ch && channel_backlog(c->ch) > 0) {
 		if (clock_mono_ms() >= deadline)
 			err = trouble_set(t, ERR_TIMEOUT, "the node at %s reads nothing any more",
@@ -557,7 +557,7 @@ static int chunk_take(const Convene__ContentChunk *chunk, bool first, uint8_t sa
 		return trouble_set(
 		    t, ERR_MALFORMED, "the node sent the chunks of a content in disorder");
 	buffer_add(out, chunk->data.data, chunk->data.len);
-	return out->failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory") : OK;
+	return out->failed ? no_memory(t) : OK;
 }
 
 int client_content_next(struct client *c, uint32_t stream, uint8_t salt[static SALT_LEN],

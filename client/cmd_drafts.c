@@ -301,7 +301,7 @@ static int attachments_load(struct posting *p, struct trouble *t)
 		char *spec = strndup((const char *)line.data, line.len);
 
 		if (!spec)
-			return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+			return no_memory(t);
 		err = attachment_add(&p->attachments, spec, t);
 		free(spec);
 	}

@@ -278,7 +278,8 @@ static void welcome(const struct joining *j)
 	}
 	text_isolate(&handle, bytes_str(j->home.handle));
 	print_sentence(0,
-	    "Welcome, %s@%s. Your key is in %s: whoever has it speaks for you, so keep it, and keep a "
+	    "Welcome, %s@%s. Your key is in %s: whoever has it speaks for you, so keep it, and "
+	    "keep a "
 	    "copy of it.",
 	    buffer_str(&handle), j->home.node.organisation, j->home.path);
 	buffer_free(&handle);
@@ -301,7 +302,7 @@ static int request_print(struct joining *j, struct trouble *t)
 	if (!room || !text) {
 		free(text);
 		buffer_free(&packed);
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	}
 	base64url_encode(text, packed.data, packed.len);
 	buffer_printf(&line, "convene-enrol:%s", text);

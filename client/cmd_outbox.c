@@ -253,7 +253,7 @@ static int sign_new(struct session *s, struct outbox *o, const struct kept *k, s
 		err = body_renew(s, o, &k->header, &body, t);
 	d.body = buffer_bytes(&body);
 	if (!err && body.failed)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	if (!err)
 		err = home_key(&s->home, &key, t);
 	if (!err) {

@@ -34,7 +34,7 @@ static int thread_open(
 	th->count = 0;
 	th->list = calloc(total + 1, sizeof *th->list);
 	if (!th->list)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	for (size_t i = 0; i < frames->count; i++) {
 		const Convene__Items *m = (const Convene__Items *)frames->list[i];
 

@@ -318,11 +318,12 @@ static int receipt_write(const struct verifying *v, const char *path, struct tro
 		trouble_set(t, ERR_PROOF,
 		    "there is no receipt yet: too few organisations have cosigned, by what the "
 		    "charter asks for");
-		trouble_hint(t, "Nodes of version 0.1 do not cosign yet; the proof itself holds: `convene verify` without --receipt.");
+		trouble_hint(t, "Nodes of version 0.1 do not cosign yet; the proof itself holds: "
+				"`convene verify` without --receipt.");
 		return ERR_PROOF;
 	}
 	if (!entry)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	hex_encode(forum, v->binding.forum, HASH_LEN);
 	base64_encode(entry, v->proof->message.data, v->proof->message.len);
 	buffer_printf(

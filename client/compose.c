@@ -97,7 +97,7 @@ static int stdin_read(struct buffer *out, struct trouble *t)
 		ssize_t n = room ? read(STDIN_FILENO, room, 65536) : -1;
 
 		if (!room)
-			return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+			return no_memory(t);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)

@@ -97,7 +97,7 @@ static int reply_take(const struct frame *frame, struct buffer *json, struct tro
 		    ((const Convene__ControlReply *)m)->json.len);
 	}
 	if (json->failed) {
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	} else if (code) {
 		if (said.len == 0)
 			said = bytes_str(refusal_text(code));
@@ -119,7 +119,7 @@ int control_call(const char *socket_path, int argc, const char *const *argv, str
 	int fd = -1, err;
 
 	if (!args)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	for (int i = 0; i < argc; i++)
 		args[i] = pb_of(bytes_str(argv[i]));
 	request.n_args = (size_t)argc;

@@ -54,7 +54,7 @@ int ctl_block(const struct invocation *in)
 	if (!err) {
 		block_add(&text, &block);
 		if (text.failed)
-			err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+			err = no_memory(&t);
 	}
 	if (!err && in->json) {
 		json_t *o = json_object();
@@ -300,7 +300,7 @@ int ctl_address(const struct invocation *in)
 		node_line_format(&line, &node, credential.binding.log_name);
 		credential_clear(&credential);
 		if (line.failed)
-			err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+			err = no_memory(&t);
 	}
 	if (!err && in->json) {
 		json_t *o = json_object();

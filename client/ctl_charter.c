@@ -102,7 +102,7 @@ static int note_join(struct buffer *out, const struct signed_draft *drafts, char
 		}
 	}
 	if (!err && out->failed)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	return err;
 }
 
@@ -233,7 +233,8 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 		printf("\n");
 	if (missing > 0 && !c->in->json)
 		print_sentence(0,
-		    "The signed draft is in %s. It wants %zu more signature%s: send it to who has not "
+		    "The signed draft is in %s. It wants %zu more signature%s: send it to who has "
+		    "not "
 		    "signed.",
 		    path, missing, missing == 1 ? "" : "s");
 	if (missing == 0) {
@@ -332,7 +333,7 @@ int ctl_charter_merge(const struct invocation *in)
 		return code;
 	}
 	if (!drafts || !paths)
-		err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(&t);
 	if (!err)
 		err = draft_path(&c, path, &t);
 	/* Into our own draft if we have one, else into the first file given. */

@@ -105,8 +105,7 @@ int credential_ensure(const struct ctl *c, const struct charter *charter, struct
 	key_wipe(&root);
 	if (!err) {
 		text_of(&text, out);
-		err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
-				  : file_create(path, buffer_bytes(&text), 0644, t);
+		err = text.failed ? no_memory(t) : file_create(path, buffer_bytes(&text), 0644, t);
 		if (err)
 			credential_clear(out);
 	}
@@ -180,14 +179,14 @@ static int submit(const struct ctl *c, struct bytes message, json_t **answer, st
 	m.message = pb_of(message);
 	buffer_reserve(&input, protobuf_c_message_get_packed_size(&m.base));
 	if (input.failed)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	input.len = protobuf_c_message_pack(&m.base, input.data);
 	err = daemon_call(c, 1, argv, buffer_bytes(&input), answer, t);
 	buffer_free(&input);
 	if (err && t->code == CONVENE__CODE__SEQUENCE)
-		trouble_hint(t,
-		    "root.sequence beside the root key is older than the log. Give --sequence with a number"
-		    " above all that the root key has used.");
+		trouble_hint(t, "root.sequence beside the root key is older than the log. Give "
+				"--sequence with a number"
+				" above all that the root key has used.");
 	return err;
 }
 
@@ -376,13 +375,15 @@ static int admit(const struct ctl *c, const struct charter *charter, const struc
 		    block->root.name, out);
 	else if (!c->in->json && charter->admit == 1)
 		print_sentence(0,
-		    "%s is admitted by %s (root key %02x%02x%02x%02x). By the charter one admission "
+		    "%s is admitted by %s (root key %02x%02x%02x%02x). By the charter one "
+		    "admission "
 		    "suffices: it is a member now.",
 		    block->root.name, c->conf->node.name, block->root.id[0], block->root.id[1],
 		    block->root.id[2], block->root.id[3]);
 	else if (!c->in->json)
 		print_sentence(0,
-		    "%s is admitted by %s (root key %02x%02x%02x%02x). It is a member once %u members, "
+		    "%s is admitted by %s (root key %02x%02x%02x%02x). It is a member once %u "
+		    "members, "
 		    "as the charter wants, have done so.",
 		    block->root.name, c->conf->node.name, block->root.id[0], block->root.id[1],
 		    block->root.id[2], block->root.id[3], charter->admit);

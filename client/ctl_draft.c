@@ -35,7 +35,7 @@ static int anchor_read(struct charter *ch, const char *text, struct trouble *t)
 		return OK;
 	ch->anchor_names = calloc(strlen(text) / 2 + 1, sizeof *ch->anchor_names);
 	if (!ch->anchor_names)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	while (*(text += strspn(text, " "))) {
 		size_t len = strcspn(text, " ");
 
@@ -115,8 +115,7 @@ static int field_wrong(const struct charter *ch, const char *field, struct troub
 
 	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
 		if (strcmp(field, wants[i].field) == 0)
-			return trouble_set(
-			    t, ERR_INVALID, "--%s wants %s", field, wants[i].wants);
+			return trouble_set(t, ERR_INVALID, "--%s wants %s", field, wants[i].wants);
 	if (strcmp(field, "admit") == 0)
 		return trouble_set(t, ERR_INVALID,
 		    "--admit wants a number from 1 to %zu, for so many founders there are",
@@ -137,11 +136,13 @@ static void anchor_note(const struct charter *ch)
 {
 	for (size_t i = 0; i < ch->anchor_name_count; i++)
 		if (!is_founder(ch, ch->anchor_names[i]))
-			print_sentence(0, "Note: %s, which --anchor names, is not among the founders.",
+			print_sentence(0,
+			    "Note: %s, which --anchor names, is not among the founders.",
 			    ch->anchor_names[i]);
 	if (!ch->anchor_names && ch->anchor >= ch->member_count && ch->anchor > 0)
 		print_sentence(0,
-		    "Note: %u others must cosign a message to anchor it, so nothing is anchored until "
+		    "Note: %u others must cosign a message to anchor it, so nothing is anchored "
+		    "until "
 		    "the forum has %u members.",
 		    ch->anchor, ch->anchor + 1);
 }
@@ -153,7 +154,7 @@ static int founders_read(const struct ctl *c, struct charter *ch, struct trouble
 
 	ch->members = calloc((size_t)c->in->count + 1, sizeof *ch->members);
 	if (!ch->members)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	err = root_public(c, &ch->members[ch->member_count++], t);
 	for (int i = 0; i < c->in->count && !err; i++) {
 		struct block block;
@@ -188,7 +189,7 @@ int ctl_charter_draft(const struct invocation *in)
 		return code;
 	}
 	if (!ch)
-		err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(&t);
 	if (!err && file_is_there(c.conf->node.charter) && !out) {
 		err = trouble_set(&t, ERR_EXISTS, "this node has a charter already (%.300s)",
 		    c.conf->node.charter);
@@ -228,7 +229,8 @@ int ctl_charter_draft(const struct invocation *in)
 		else
 			print_sentence(0,
 			    "Next: `convenectl charter sign`, and send the file to the other "
-			    "founders, who do the same with it; `convenectl charter merge` puts their "
+			    "founders, who do the same with it; `convenectl charter merge` puts "
+			    "their "
 			    "copies together.");
 	}
 	buffer_free(&text);

@@ -308,7 +308,7 @@ static int posts_write(
 		if (x->mbox)
 			export_mail(out, p);
 		if (out->failed || (!x->mbox && export_line(out, p) != OK))
-			err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+			err = no_memory(t);
 		else if (out->len > OUT_MAX)
 			err = flush(x, out, t);
 	}
@@ -384,8 +384,7 @@ static int frontier_store(const struct exporting *x, struct trouble *t)
 
 	if (path) {
 		frontier_format(&text, &x->frontier);
-		err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
-				  : file_replace(path, buffer_bytes(&text), t);
+		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
 		buffer_free(&text);
 	}
 	return err;
@@ -435,7 +434,7 @@ static int export_as(const struct invocation *in, bool mbox)
 		return code;
 	err = export_run(&x, &t);
 	if (!err && frontier_hash(&x.frontier, hash) != OK)
-		err = trouble_set(&t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(&t);
 	if (err) {
 		code = ctl_fail(in, &t);
 	} else {

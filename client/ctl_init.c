@@ -360,7 +360,7 @@ int ctl_init(const struct invocation *in)
 		err = passphrase_new(in, &p.passphrase, &t);
 	if (!err) {
 		config_add(&text, &p);
-		err = text.failed ? trouble_set(&t, ERR_NOMEM, "there is not enough memory")
+		err = text.failed ? no_memory(&t)
 				  : make(&p, buffer_bytes(&text), &conf, &block.root, &t);
 	}
 	if (!err) {

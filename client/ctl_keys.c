@@ -103,7 +103,7 @@ int passphrase_new(const struct invocation *in, char **out, struct trouble *t)
 		return OK;
 	*out = calloc(1, PASSPHRASE_MAX);
 	if (!*out)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	if (path) {
 		err = passphrase_file(path, *out, t);
 	} else {

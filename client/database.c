@@ -43,7 +43,7 @@ static int failed(struct database *d, int code, struct trouble *t)
 
 	switch (code & 0xff) {
 	case SQLITE_NOMEM:
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	case SQLITE_FULL:
 		trouble_set(t, ERR_NOSPACE, "%.400s can't be written: the disk is full", d->path);
 		trouble_hint(t, "Make room, and run the same command again: nothing is lost.");
@@ -110,7 +110,7 @@ int database_open(struct database **out, const char *folder, const char *name, b
 
 	*out = NULL;
 	if (!d)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	err = path_join(d->path, folder, name, t);
 	if (err) {
 		free(d);
@@ -289,7 +289,7 @@ int query_start(struct query **out, struct database *d, const char *sql, struct 
 
 	*out = NULL;
 	if (!q)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	q->d = d;
 	err = statement(d, sql, &q->st, &q->kept, t);
 	if (err) {

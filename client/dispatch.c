@@ -48,9 +48,7 @@ int posting_check(struct posting *p, bool *same, struct trouble *t)
 		    (text_blank(typed) && p->w.number == 0 && something_else(p))) {
 			*same = !something_else(p);
 			buffer_add(&p->ready, old.data, old.len);
-			return p->ready.failed
-				   ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
-				   : OK;
+			return p->ready.failed ? no_memory(t) : OK;
 		}
 	}
 	if (text_blank(typed) && p->w.act != ACT_TOPIC &&
@@ -110,7 +108,7 @@ static int content_amend(struct posting *p, struct trouble *t)
 
 	body.target.index = 0; /* no hint in a body */
 	if (!parts)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	if (kept > 0)
 		memcpy(parts, c.parts, kept * sizeof *parts);
 	if (fresh->count > 0)

@@ -140,7 +140,7 @@ int writing_save(struct writing *w, struct trouble *t)
 		return trouble_set(t, ERR_INVALID, "a draft's headers are one line each");
 	writing_format(&file, w);
 	if (file.failed)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	if (!err && fresh)
 		err = number_take(w, t);
 	if (!err) {
@@ -314,7 +314,7 @@ int drafts_list(const char *home, uint64_t **list, size_t *count, struct trouble
 			    *list, (cap = cap ? 2 * cap : 32) * sizeof *larger);
 
 			if (!larger)
-				err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+				err = no_memory(t);
 			else
 				*list = larger;
 		}

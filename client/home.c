@@ -179,7 +179,7 @@ int home_save(const struct home *h, struct trouble *t)
 
 	home_format(&text, h);
 	if (!err && text.failed)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	if (!err)
 		err = file_write(h->path, "node", buffer_bytes(&text), t);
 	buffer_free(&text);

@@ -90,7 +90,7 @@ int outbox_state_save(struct outbox *o, struct trouble *t)
 	int err;
 
 	outbox_state_format(&text, o);
-	err = text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
+	err = text.failed ? no_memory(t)
 			  : file_write(o->folder[BOX_WAITING], STATE, buffer_bytes(&text), t);
 	buffer_free(&text);
 	if (!err)
@@ -159,7 +159,7 @@ int outbox_put(
 		    t, ERR_INVALID, "the sequence %llu is used", (unsigned long long)sequence);
 	room = buffer_reserve(&data, len);
 	if (!room)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	data.len = protobuf_c_message_pack(&submit->base, room);
 	name_of(name, sequence);
 	err = file_write(o->folder[BOX_WAITING], name, buffer_bytes(&data), t);

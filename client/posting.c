@@ -211,8 +211,7 @@ static int by_editor(struct posting *p, const struct buffer *front, struct troub
 
 	text_set(p, front, NULL);
 	session_disconnect(&p->s);
-	err = p->w.text.failed ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
-			       : writing_save(&p->w, t);
+	err = p->w.text.failed ? no_memory(t) : writing_save(&p->w, t);
 	if (err)
 		return err;
 	err = writing_edit(&p->w, t);
@@ -259,7 +258,7 @@ int posting_write(struct posting *p, struct trouble *t)
 			buffer_reset(&front);
 		text_set(p, &front, &typed);
 		if (p->w.text.failed)
-			err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+			err = no_memory(t);
 	}
 	if (err && p->w.number > 0)
 		p->fleeting = true;

@@ -104,7 +104,7 @@ int outbox_again_note(struct outbox *o, const uint8_t old[static ID_LEN],
 		hex_encode(hex, now, ID_LEN);
 		buffer_printf(&text, "%s\n", hex);
 		err = text.failed
-			  ? trouble_set(t, ERR_NOMEM, "there is not enough memory")
+			  ? no_memory(t)
 			  : file_write(o->folder[BOX_WAITING], AGAIN, buffer_bytes(&text), t);
 	}
 	buffer_free(&text);
@@ -145,7 +145,7 @@ int outbox_gone(const struct outbox *o, const uint8_t forum[static HASH_LEN], st
 		if (hex_decode(id, ID_LEN, (const char *)text.data + at, 2 * ID_LEN) == OK)
 			buffer_add(ids, id, ID_LEN);
 	if (!err && ids->failed)
-		err = trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		err = no_memory(t);
 	buffer_free(&text);
 	return err;
 }

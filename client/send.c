@@ -117,7 +117,7 @@ static int refuse(struct outbox *o, struct batch *b, struct outcome *d, struct t
 {
 	buffer_add(&b->gone, d->id, ID_LEN);
 	if (b->gone.failed)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	return outbox_refuse(o, d->sequence, d->code, d->text, t);
 }
 
@@ -308,7 +308,7 @@ int outbox_flush(
 	out->list = calloc(count + 1, sizeof *out->list);
 	if (!out->list) {
 		free(list);
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	}
 	out->count = count;
 	err = outbox_gone(o, s->home.node.forum, &batch.gone, t);

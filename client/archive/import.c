@@ -56,7 +56,7 @@ int import_new(struct import **out, struct source *source, struct reading *readi
 		im->order = order_new();
 	if (!im || !im->order) {
 		import_free(im);
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	}
 	im->source = source;
 	im->reading = reading;

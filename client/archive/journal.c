@@ -82,7 +82,7 @@ int journal_open(struct journal **out, const char *home, const uint8_t signer[st
 
 	*out = NULL;
 	if (!j)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	err = database_open(&j->db, home, NAME, true, schema, JOURNAL_VERSION, t);
 	if (!err)
 		err = owner_set(j, signer, bytes_str(log_name), t);

@@ -94,7 +94,7 @@ static int file_add(struct source *s, const char *path, const struct stat *st, s
 		struct file *larger = realloc(s->files, room * sizeof *larger);
 
 		if (!larger)
-			return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+			return no_memory(t);
 		s->files = larger;
 		s->room = room;
 	}
@@ -103,7 +103,7 @@ static int file_add(struct source *s, const char *path, const struct stat *st, s
 	    .size = (uint64_t)st->st_size,
 	    .changed = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000};
 	if (!f->path)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	s->count++;
 	s->size += f->size;
 	return OK;
@@ -240,7 +240,7 @@ int source_open(
 
 	*out = NULL;
 	if (!s)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	s->form = form;
 	for (int i = 0; i < count && !err; i++)
 		err = form == SOURCE_MBOX ? mbox_add(s, operands[i], t)

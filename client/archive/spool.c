@@ -61,7 +61,7 @@ int spool_add(struct spool *s, struct bytes data, uint64_t *at, struct trouble *
 	*at = s->written + s->tail.len;
 	buffer_add(&s->tail, data.data, data.len);
 	if (s->tail.failed)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	return s->tail.len < TAIL_MAX ? OK : flush(s, t);
 }
 
@@ -71,7 +71,7 @@ int spool_read(struct spool *s, uint64_t at, size_t len, struct buffer *out, str
 	int err = at + len > s->written ? flush(s, t) : OK;
 
 	if (!to && len > 0)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	for (size_t got = 0; !err && got < len;) {
 		ssize_t n = pread(s->fd, to + got, len - got, (off_t)(at + got));
 

@@ -84,7 +84,7 @@ int submitter_new(struct submitter **out, struct import_node *node, struct journ
 	}
 	if (!s || !s->building || !s->flying) {
 		submitter_free(s);
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	}
 	s->node = node;
 	s->journal = journal;
@@ -360,7 +360,7 @@ static int post_keep(struct submitter *s, const struct batch *b, const struct si
 	buffer_reset(scratch);
 	room = buffer_reserve(scratch, protobuf_c_message_get_packed_size(&m.base));
 	if (!room)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	scratch->len = protobuf_c_message_pack(&m.base, room);
 	err = journal_sign(s->journal, p->key, &p->post, p->sequence, buffer_bytes(scratch), t);
 	for (size_t i = 0; i < p->absent_count && !err; i++)
@@ -457,7 +457,7 @@ int submit_add(struct submitter *s, const struct submit_post *post, uint8_t id[s
 	buffer_add(&b->arena, post->content.data, post->content.len);
 	buffer_add(&b->absent, post->absent, post->absent_count * MAIL_KEY_LEN);
 	if (b->arena.failed || b->absent.failed)
-		return trouble_set(t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(t);
 	s->sequence++;
 	b->count++;
 	return OK;
