@@ -11,6 +11,7 @@
 #include "client/cmd.h"
 #include "client/complete.h"
 #include "client/copy.h"
+#include "client/drafts.h"
 #include "client/output.h"
 #include "client/session.h"
 #include "msg/content.h"
@@ -69,6 +70,29 @@ static void offer_own(
 	free(list);
 }
 
+/* What each belongs to, or how it begins. */
+static void offer_drafts(struct candidates *c, const struct home *home)
+{
+	uint64_t *list = NULL;
+	size_t count = 0;
+	struct trouble t;
+
+	if (drafts_list(home->path, &list, &count, &t) != OK)
+		return;
+	for (size_t i = 0; i < count && i < OWN_MAX; i++) {
+		struct writing w;
+		char word[24];
+
+		writing_init(&w, ACT_POST, home->path);
+		if (writing_load(&w, home->path, list[count - 1 - i], false, &t) == OK) {
+			snprintf(word, sizeof word, "%" PRIu64, list[count - 1 - i]);
+			candidate_add(c, word, buffer_bytes(w.subject.len ? &w.subject : &w.about));
+		}
+		writing_free(&w);
+	}
+	free(list);
+}
+
 /* ---- what `convene sync` keeps ---- */
 
 static int topic_add(void *ctx, const struct copy_topic *topic)
@@ -112,6 +136,8 @@ void convene_offer(struct candidates *c, const char *kind)
 		return;
 	if (strcmp(kind, "NUMBER") == 0)
 		offer_own(c, &home, BOX_REFUSED, true, 0);
+	else if (strcmp(kind, "DRAFT") == 0)
+		offer_drafts(c, &home);
 	offer_kept(c, &home, kind);
 	if (strcmp(kind, "POST") == 0)
 		offer_own(c, &home, BOX_SENT, false, KIND_POST);

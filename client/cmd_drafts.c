@@ -133,11 +133,11 @@ int cmd_drafts(const struct invocation *in)
 
 static void header_print(const char *name, const struct buffer *value)
 {
-	if (value->len == 0)
-		return;
-	printf("%s: ", name);
-	print_isolate(buffer_bytes(value));
-	putchar('\n');
+	char label[32];
+
+	snprintf(label, sizeof label, "%s: ", name);
+	if (value->len > 0)
+		print_labelled(0, label, buffer_bytes(value));
 }
 
 static void writing_print(const struct writing *w)
@@ -149,13 +149,9 @@ static void writing_print(const struct writing *w)
 	header_print("About", &w->about);
 	header_print(w->act == ACT_TOPIC ? "Title" : "Subject", &w->subject);
 	header_print("Language", &w->lang);
-	while (attach.len > 0) {
-		printf("Attached: ");
-		print_isolate(line_of(&attach));
-		putchar('\n');
-	}
-	putchar('\n');
-	print_block(buffer_bytes(&w->text), 0);
+	while (attach.len > 0)
+		print_labelled(0, "Attached: ", line_of(&attach));
+	print_text(buffer_bytes(&w->text), 0);
 }
 
 int cmd_drafts_show(const struct invocation *in)

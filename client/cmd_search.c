@@ -12,6 +12,7 @@
 #include "client/session.h"
 #include "client/show.h"
 
+#define SUBJECT_COLUMNS 100
 #define LIMIT 20
 #define LIMIT_MAX 10000
 #define AROUND 60 /* bytes of a line before and after what was found, at least */
@@ -133,14 +134,14 @@ static void found_print(const struct shown *s, struct bytes subject, struct byte
 
 	author_text(&who, bytes_of_pb(s->item->handle), bytes_of_pb(s->item->identity),
 	    bytes_of_pb(s->item->organisation));
-	printf("%s  %s  %s  ", id_short(id, s->id), time_local(when, s->header.time),
-	    buffer_str(&who));
+	buffer_add_str(&who, "  ");
 	if (subject.len > 0)
-		print_isolate(subject);
+		text_cut(&who, subject, SUBJECT_COLUMNS);
 	else
-		printf("(the title is not here yet)");
-	putchar('\n');
-	print_block(line, 4);
+		buffer_add_str(&who, "(the title is not here yet)");
+	printf("%s  ", id_short(id, s->id));
+	print_line(10, "%s  %s", time_local(when, s->header.time), buffer_str(&who));
+	print_text(line, 2);
 	buffer_free(&who);
 }
 

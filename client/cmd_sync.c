@@ -95,7 +95,7 @@ static int topic_drop(
 		struct buffer title = BUFFER_INIT;
 
 		text_isolate(&title, bytes_of_pb(topic->title));
-		print_sentence(0, "%s is no longer kept, and what was here of it is erased.",
+		print_sentence(0, "The topic %s is no longer kept, and what was here of it is erased.",
 		    title.len > 0 ? buffer_str(&title) : name);
 		buffer_free(&title);
 	}

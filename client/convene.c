@@ -107,13 +107,13 @@ static const struct option_spec amend_options[] = {
 };
 
 static const struct option_spec erase_options[] = {
-    {"reason", 'r', "REASON", "why: wish (yours), law, or error; published"},
+    {"reason", 'r', "wish|law|error", "why: your wish, a law, an error; published"},
     {"yes", 'y', NULL, "don't ask"},
     END,
 };
 
 static const struct option_spec outbox_options[] = {
-    {"again", 0, "NUMBER", "sign a refused message anew, and send it; all: each of them"},
+    {"again", 0, "NUMBER|all", "sign a refused message anew, and send it; all: each of them"},
     {"drop", 0, "NUMBER", "throw a refused message away"},
     END,
 };
@@ -175,11 +175,11 @@ static const struct command commands[] = {
     {"amend", "POST", 1, 1, "change what you wrote", amend_details, amend_options, cmd_amend},
     {"erase", "POST", 1, 1, "erase what you wrote", erase_details, erase_options, cmd_erase},
     {"drafts", "", 0, 0, "list what was written and not sent", NULL, NULL, cmd_drafts},
-    {"drafts show", "NUMBER", 1, 1, "show a draft", NULL, NULL, cmd_drafts_show},
-    {"drafts edit", "NUMBER", 1, 1, "go on writing a draft in the editor", NULL, NULL,
+    {"drafts show", "DRAFT", 1, 1, "show a draft", NULL, NULL, cmd_drafts_show},
+    {"drafts edit", "DRAFT", 1, 1, "go on writing a draft in the editor", NULL, NULL,
 	cmd_drafts_edit},
-    {"drafts send", "NUMBER", 1, 1, "sign a draft, and send it", NULL, NULL, cmd_drafts_send},
-    {"drafts drop", "NUMBER", 1, 1, "throw a draft away", NULL, NULL, cmd_drafts_drop},
+    {"drafts send", "DRAFT", 1, 1, "sign a draft, and send it", NULL, NULL, cmd_drafts_send},
+    {"drafts drop", "DRAFT", 1, 1, "throw a draft away", NULL, NULL, cmd_drafts_drop},
     {"outbox", "", 0, 0, "send and list what waits, and list what was refused", NULL,
 	outbox_options, cmd_outbox},
     {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",

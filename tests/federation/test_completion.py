@@ -234,6 +234,7 @@ def main(tap):
         kept = alice.reply(elsewhere, "A line of it\nand another.")[:8]
         answer = bob.reply(post, "First line.\nSecond.")[:8]
         bob.convene("sync", *topics[1:])
+        bob.convene("post", topics[0], "--draft", "--subject", "Not yet", "--file", "-", stdin=b"Text.")
         folder = forum.folder / "work"
         folder.mkdir()
         at = Completion(tap, alice, folder)
@@ -254,6 +255,7 @@ def main(tap):
         tap.equal(at.ask("reply", ""), [(kept, "A line of it"), (elsewhere, "Kept"), (answer, "First line.")],
                   "sync: posts, and one's own")
         tap.equal(at.ask("reply", kept[:5]), [(kept, "A line of it")], "sync: by the first digits")
+        tap.equal(at.ask("drafts", "send", ""), [("1", "Not yet")], "drafts, by their numbers")
         tap.equal(at.ask("reply", "xyz"), [], "sync: what is no id finds nothing")
         times = []
         for _ in range(20):

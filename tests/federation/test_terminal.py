@@ -454,10 +454,21 @@ class Terminals:
                 mallory.post(self.node.forum_topic, text, text)
             except harness.CommandFailure:
                 pass
+        for _, text in HOSTILE:
+            people[1].convene("post", self.node.forum_topic, "--draft", "--file", "-", "--subject",
+                              re.sub("[\0\r\n]", "", text), stdin=text.encode())
+        self.alice.convene("sync", *[topic["id"] for topic in self.alice.topics()])
         for columns in (80, 40):
             self.clean("topics", self.argv(self.alice, "topics"), columns)
             said = self.clean("outbox", self.argv(mallory, "outbox"), columns)
-            tap.ok("refused" in said and "owned" in said, "with what was refused", said)
+            tap.ok(said.count("refused ") >= 5, "with what was refused", said)
+            self.clean("drafts", self.argv(people[1], "drafts"), columns)
+            self.clean("a draft", self.argv(people[1], "drafts", "show", "1"), columns)
+            self.clean("search", self.argv(self.alice, "search", "end"), columns)
+            self.clean("sync", self.argv(self.alice, "sync", "--list"), columns)
+            said = self.clean("read what sync keeps", self.argv(
+                self.alice, "--offline", "read", self.fake), columns)
+            tap.equal(self.items_named(said), [self.fake[:8]], "with one heading")
             for command in ("people", "peers", "status"):
                 said = self.clean("convenectl " + command, ctl + [command], columns)
             tap.ok("rogue.example" in said, "status names the peer", said)
