@@ -45,8 +45,8 @@ static bool extends_ascii(const char *name)
 /* Names that archives have and ICU doesn't: Mailman writes Python's. */
 static const char *usual_name(const char *name)
 {
-	static const char *const names[][2] = {
-	    {"eucgb2312_cn", "gb2312"}, {"big5_tw", "big5"}, {"euc_jisx0213", "euc-jp"}};
+	static const char *const names[][2] = {{"eucgb2312_cn", "gb2312"}, {"x-gbk", "gbk"},
+	    {"big5_tw", "big5"}, {"euc_jisx0213", "euc-jp"}};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (strcasecmp(name, names[i][0]) == 0)
 			return names[i][1];
@@ -92,6 +92,16 @@ static bool fills_holes(const char *name, const UConverter *cnv)
 	return ucnv_getType(cnv) == UCNV_SBCS && strncasecmp(name, "iso", 3) != 0;
 }
 
+/* As UCNV_TO_U_CALLBACK_STOP, but not where escape sequences of ISO 2022 have nothing between them:
+ * so do the bytes of encoded words that follow each other, since each ends in ASCII (RFC 1468). */
+static void stop_but_at_seams(const void *ctx, UConverterToUnicodeArgs *args, const char *bytes,
+    int32_t len, UConverterCallbackReason reason, UErrorCode *status)
+{
+	(void)ctx, (void)args, (void)bytes, (void)len;
+	if (reason == UCNV_IRREGULAR)
+		*status = U_ZERO_ERROR;
+}
+
 /* Append `in` in the charset of that name. `strict`: false, and `out` as it was, when a byte has no
  * meaning in it; otherwise U+FFFD stands for that. */
 static bool convert(struct buffer *out, struct bytes in, const char *declared, bool strict)
@@ -103,8 +113,8 @@ static bool convert(struct buffer *out, struct bytes in, const char *declared, b
 	UConverter *cnv = ucnv_open(name, &status);
 	if (U_FAILURE(status))
 		return false;
-	ucnv_setToUCallBack(cnv, strict ? UCNV_TO_U_CALLBACK_STOP : UCNV_TO_U_CALLBACK_SUBSTITUTE,
-	    NULL, NULL, NULL, &status);
+	ucnv_setToUCallBack(cnv, strict ? stop_but_at_seams : UCNV_TO_U_CALLBACK_SUBSTITUTE, NULL,
+	    NULL, NULL, &status);
 	bool holes = fills_holes(ucnv_getName(cnv, &status), cnv), done = false;
 	int32_t room = (int32_t)(2 * in.len + 16), len, bytes_len = 0;
 	UChar *units = malloc((size_t)room * sizeof(*units));

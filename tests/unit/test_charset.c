@@ -64,6 +64,8 @@ static const struct {
 	"A\xa5@\xac\xc9",
 	"你好，世界"},
     {"iso-2022-jp", "\x1b$B$3$s$K$A$O!\x22@$3&\x1b(B", "こんにちは、世界"},
+    {"iso-2022-jp", "\x1b$B$3$s\x1b(B\x1b$B$K$A$O\x1b(B", "こんにちは"}, /* two encoded words */
+    {"x-gbk", "\xc4\xe3\xba\xc3", "你好"},
     {"shift_jis", "\x93\xfa\x96{\x8c\xea", "日本語"},
     {"euc-jp", "\xc6\xfc\xcb\xdc\xb8\xec", "日本語"},
     {"euc-kr", "\xbe\xc8\xb3\xe7\xc7\xcf\xbc\xbc\xbf\xe4", "안녕하세요"},
