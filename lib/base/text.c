@@ -309,6 +309,8 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 			add_mark(out, &open, effect, bytes_of(in.data + at, i - at));
 		} else if (heaped == HEAPED_DROPPED || (c == BYTE_ORDER_MARK && at == 0)) {
 			continue;
+		} else if (c == '\t') {
+			buffer_add_u8(out, ' ');
 		} else if (line || c != '\r' || i == in.len || in.data[i] != '\n') {
 			/* A CR before LF is only how some systems end lines: it goes. */
 			buffer_add_str(out, REPLACEMENT);

@@ -21,13 +21,14 @@ int text_nfc(struct buffer *out, struct bytes in);
 /* Append `in` made fit for a terminal or a log. Never fails but for memory (buffer's `failed`).
  * Idempotent. `out` grows by at most three times the input.
  *
- * U+FFFD stands for: each maximal piece that is not UTF-8; C0, C1 and DEL except LF and TAB
- * (text_block) or without exception (text_line: also U+2028, U+2029); non-characters, unassigned
+ * U+FFFD stands for: each maximal piece that is not UTF-8; C0, C1 and DEL except TAB and, in
+ * text_block(), LF (in text_line() also for U+2028 and U+2029); non-characters, unassigned
  * default-ignorables, tags, interlinear annotation, byte order marks (dropped at the start) and
  * deprecated controls, which could hide text; and, once, for all that takes no room on the screen
  * behind the eighth such character on a visible one, or behind a second variation selector in a
  * row: marks heaped up grow into other lines, and invisible ones may hide a message of their own.
- * text_block() drops a CR before LF.
+ * text_block() drops a CR before LF; in text_line() a TAB becomes a space, since unfolded subjects
+ * of old mail have them.
  *
  * Every direction mark (LRE RLE LRO RLO PDF LRI RLI FSI PDI) is paired within its paragraph, which
  * LF, U+2028 and U+2029 end: a closing mark without its opening is dropped, an opening one left

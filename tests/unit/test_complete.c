@@ -169,7 +169,7 @@ static void test_offers(void **state)
 	gives("read ", "12ab34cd\ta \"title\" with $(things)\n");
 	given_meaning = "\x1b]0;x\x07two\nlines\tand \xe2\x80\xae"
 			"turned\xff";
-	gives("write ", "12ab34cd\t\xef\xbf\xbd]0;x\xef\xbf\xbdtwo\xef\xbf\xbdlines\xef\xbf\xbd"
+	gives("write ", "12ab34cd\t\xef\xbf\xbd]0;x\xef\xbf\xbdtwo\xef\xbf\xbdlines "
 			"and turned\xef\xbf\xbd\n");
 	given_meaning =
 	    "日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語日本語";
