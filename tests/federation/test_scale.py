@@ -64,7 +64,7 @@ def main(tap, mails):
         archivist = Archivist(home)
         topic = archivist.topic("A large archive")
         report = archivist.bring("mbox", plain, topic, timeout=1800)
-        tap.say("imported in %.1f s: %d mails per second, the importer's memory at most %s" % (
+        tap.say("imported in %.1f s: %d mails per second, the importer's own memory at most %s, beside the mapped archive" % (
             report["took"], report["mails"] / report["took"], mib(report["rss"] << 10)))
         tell_memory(tap, home)
         tap.equal((report["mails"], archives.counted(report)), (count, count),
