@@ -6,7 +6,7 @@
  *	to: 46ef9549…
  *	about: A first draft
  *	lang: fr
- *	attach: /home/alice/plan.pdf:application/pdf
+ *	attach: /srv/plan.pdf:application/pdf
  *
  *	I agree.
  *

@@ -32,7 +32,7 @@ static void fill(struct writing *w)
 	set(&w->lang, "zh-Hant");
 	w->raw = true;
 	w->parts = PARTS_KEEP;
-	set(&w->attach, "/home/alice/a b.pdf:application/pdf\n/tmp/x: y\n");
+	set(&w->attach, "/srv/a b.pdf:application/pdf\n/tmp/x: y\n");
 	set(&w->text, "kind: amend\n\n> quoted\n\nI agree.\n\xff");
 	w->sequence = SEQUENCE_MAX;
 	memset(w->id, 0xa5, ID_LEN);
