@@ -211,15 +211,45 @@ const struct command *command_find(const struct program *p, char **argv, int *wo
 	return best;
 }
 
+static bool begins_with_word(const struct command *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(c->name, word, len) == 0 && c->name[len] == ' ';
+}
+
+/* "charter --help": the commands that begin so. False: none does. */
+static bool group_help(const struct program *p, const char *word)
+{
+	bool found = false;
+
+	for (const struct command *c = p->commands; c->name; c++) {
+		char left[96];
+
+		if (!begins_with_word(c, word))
+			continue;
+		found = true;
+		snprintf(left, sizeof left, "%s %s", c->name, c->operands);
+		help_row(left, c->summary);
+	}
+	if (found)
+		printf("\n`%s %s … --help` says more about each.\n", p->name, word);
+	return found;
+}
+
+static bool help_asked(char **argv)
+{
+	return argv[1] && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+}
+
 /* "charter" alone: say which commands begin so. */
 static int command_missing(const struct program *p, const char *word)
 {
 	struct buffer list = BUFFER_INIT;
-	size_t len = strlen(word);
 	int code;
 
 	for (const struct command *c = p->commands; c->name; c++)
-		if (strncmp(c->name, word, len) == 0 && c->name[len] == ' ')
+		if (begins_with_word(c, word))
 			buffer_printf(&list, "%s`%s %s`", list.len ? ", " : "", p->name, c->name);
 	if (list.len)
 		code = complain_usage(
@@ -299,11 +329,14 @@ int program_run(const struct program *p, int argc, char **argv)
 	if (strcmp(argv[0], "help") == 0) {
 		in.command = command_find(p, argv + 1, &words);
 		if (!in.command)
-			return command_missing(p, argv[1]);
+			return group_help(p, argv[1]) ? output_finish(p->name, EXIT_DONE)
+						      : command_missing(p, argv[1]);
 		program_help(p, in.command);
 		return output_finish(p->name, EXIT_DONE);
 	}
 	in.command = command_find(p, argv, &words);
+	if (!in.command && help_asked(argv) && group_help(p, argv[0]))
+		return output_finish(p->name, EXIT_DONE);
 	if (!in.command)
 		return command_missing(p, argv[0]);
 	/* getopt takes the word before the operands for the program's name. */
