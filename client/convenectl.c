@@ -81,10 +81,10 @@ static const struct option_spec dump_options[] = {
 };
 
 static const struct option_spec export_options[] = {
-    {"topic", 0, "TOPIC", "only that topic: its id, or its whole title"},
+    {"topic", 't', "TOPIC", "only that topic: its id, or its whole title"},
     {"at", 0, "FILE", "at the frontier in FILE, as --frontier wrote it; default: now"},
     {"frontier", 0, "FILE", "write the frontier of this export to FILE"},
-    {"output", 0, "FILE", "where it goes; default, and for -: standard output"},
+    {"output", 'o', "FILE", "where it goes; default, and for -: standard output"},
     {"partial", 0, NULL, "export also when contents are missing, without them"},
     {NULL, 0, NULL, NULL},
 };

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,6 +36,7 @@ struct exporting {
 	struct frontier frontier;
 	bool has_topic;
 	uint8_t topic[ID_LEN];
+	uint64_t waiting; /* for a place in the node's log, when the frontier was taken */
 	struct extract *extract;
 	/* Where it goes: standard output, or a file that gets its name in the end. */
 	FILE *to;
@@ -109,12 +111,27 @@ static const Convene__LogInfo *lagging(const struct frontier *f, const struct fr
 	return NULL;
 }
 
+/* What a node has taken and not sealed stands in no frontier. Whoever has just posted would miss it
+ * without a word. */
+static int waiting_ask(struct exporting *x, struct trouble *t)
+{
+	static const char *const argv[] = {"status"};
+	json_t *status;
+	int err = daemon_call(&x->ctl, 1, argv, bytes_of(NULL, 0), &status, t);
+
+	if (err)
+		return err;
+	x->waiting = number_at(status, "inbox");
+	json_decref(status);
+	return OK;
+}
+
 static int frontier_find_out(struct exporting *x, struct trouble *t)
 {
 	const char *at = option_value(x->in, "at");
 	uint64_t deadline = clock_mono_ms() + LAG_WAIT_MS;
 	const struct timespec pause = {0, LAG_PAUSE_MS * 1000000};
-	int err = at ? frontier_load(x, at, t) : OK;
+	int err = at ? frontier_load(x, at, t) : waiting_ask(x, t);
 	bool known = at != NULL, again = true;
 
 	while (!err && again) {
@@ -191,6 +208,16 @@ static int folder_of(char out[static PATH_LEN], const char *path, struct trouble
 	return OK;
 }
 
+/* Say it here: at the end of the program its reason isn't known any more. */
+static int stdout_lost(struct trouble *t)
+{
+	int err = trouble_errno(t, "the export can't be written to standard output");
+
+	__fpurge(stdout);
+	clearerr(stdout);
+	return err;
+}
+
 /* Give the file its name, when all of it is on the disk. */
 static int output_close(struct exporting *x, struct trouble *t)
 {
@@ -199,9 +226,7 @@ static int output_close(struct exporting *x, struct trouble *t)
 	int fd;
 
 	if (!x->temporary[0])
-		return fflush(stdout) == 0 && !ferror(stdout)
-			   ? OK
-			   : trouble_errno(t, "standard output can't be written");
+		return fflush(stdout) == 0 ? OK : stdout_lost(t);
 	good = fflush(x->to) == 0 && fsync(fileno(x->to)) == 0;
 	good &= fclose(x->to) == 0;
 	x->to = NULL;
@@ -245,7 +270,7 @@ static int topic_find(struct exporting *x, struct trouble *t)
 static void progress(void *ctx, uint64_t done, uint64_t all)
 {
 	(void)ctx;
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " contents%s", done, all,
+	fprintf(stderr, "\rreading: %" PRIu64 " of %" PRIu64 " posts%s", done, all,
 	    done == all ? "\r\033[K" : "");
 	fflush(stderr);
 }
@@ -266,6 +291,16 @@ static int gather(struct exporting *x, struct trouble *t)
 		err = extract_topic(x->extract, x->topic, t);
 	if (!err)
 		err = extract_contents(x->extract, tell ? progress : NULL, NULL, t);
+	if (err == ERR_IO && !t->hint[0] && output)
+		trouble_hint(t,
+		    "All that is exported is kept in %.200s meanwhile, without a name: beside "
+		    "the file itself it needs as much room again there.",
+		    folder);
+	else if (err == ERR_IO && !t->hint[0])
+		trouble_hint(t,
+		    "All that is exported is kept in %.200s meanwhile, without a name; the "
+		    "environment's TMPDIR may name another folder.",
+		    folder);
 	if (err)
 		return err;
 	extract_counts(x->extract, &n);
@@ -283,7 +318,9 @@ static int gather(struct exporting *x, struct trouble *t)
 static int flush(struct exporting *x, struct buffer *out, struct trouble *t)
 {
 	size_t n = fwrite(out->data, 1, out->len, x->to);
-	int err = n == out->len ? OK : trouble_errno(t, "the output can't be written");
+	int err = n == out->len     ? OK
+		  : x->to == stdout ? stdout_lost(t)
+				    : trouble_errno(t, "%.300s can't be written", x->path);
 
 	buffer_reset(out);
 	return err;
@@ -359,11 +396,15 @@ static void say(const struct exporting *x, const struct extract_counts *n, const
 		json_put(o, "unreadable", json_integer((json_int_t)n->unreadable));
 		json_put(o, "erased_since", json_integer((json_int_t)n->erased_since));
 		json_put(o, "invalid", json_integer((json_int_t)n->invalid));
+		json_put(o, "waiting", json_integer((json_int_t)x->waiting));
 		json_print(o);
 		return;
 	}
 	fprintf(stderr, "%" PRIu64 " post%s and %" PRIu64 " topic%s, at the frontier %.16s.\n",
 	    n->posts, n->posts == 1 ? "" : "s", n->topics, n->topics == 1 ? "" : "s", hash);
+	count_say(x->waiting,
+	    "message that this node has taken was not in its log yet, and is left out",
+	    "messages that this node has taken were not in its log yet, and are left out");
 	count_say(n->erased_since, "was erased since, and is exported as erased",
 	    "were erased since, and are exported as erased");
 	count_say(n->missing, "content is not at this node yet, and missing in the export",

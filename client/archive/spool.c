@@ -23,9 +23,7 @@ int spool_open(struct spool *s, const char *folder, struct trouble *t)
 		return err;
 	s->fd = mkostemp(path, O_CLOEXEC);
 	if (s->fd < 0) {
-		err = trouble_errno(t, "no temporary file can be made in %.300s", folder);
-		trouble_hint(t, "The environment's TMPDIR may name another folder.");
-		return err;
+		return trouble_errno(t, "no temporary file can be made in %.300s", folder);
 	}
 	unlink(path);
 	return OK;
@@ -48,7 +46,7 @@ static int flush(struct spool *s, struct trouble *t)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return trouble_errno(t, "the temporary file can't be written");
+			return trouble_errno(t, "a temporary file can't be written");
 		at += (size_t)n;
 	}
 	s->written += s->tail.len;
@@ -80,7 +78,7 @@ int spool_read(struct spool *s, uint64_t at, size_t len, struct buffer *out, str
 		if (n == 0)
 			errno = EIO;
 		if (n <= 0)
-			err = trouble_errno(t, "the temporary file can't be read");
+			err = trouble_errno(t, "a temporary file can't be read");
 		else
 			got += (size_t)n;
 	}
