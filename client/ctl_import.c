@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* convenectl import: an archive into a topic, signed by a participant of the node. What is done is
  * client/archive's; here stand the command line, the order of the steps, and what is told. */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -15,22 +15,23 @@
 #include "client/archive/import.h"
 #include "client/archive/learn.h"
 #include "client/ctl.h"
+#include "client/ctl_import_tell.h"
 #include "client/session.h"
 
 #define PATIENCE_S 60
 #define PATIENCE_MAX_S 604800
 #define LIMIT_DEFAULT 1048576 /* of a charter that says nothing else (SPEC.md 3.1) */
-#define TERMINAL_MS 200
-#define LINES_MS 10000
+#define SEALED_MS 5000        /* to wait in the end for what was posted to be shown */
 
 struct job {
 	const struct invocation *in;
 	struct ctl ctl;
-	bool configured, terminal, line_open, dry;
+	bool configured, dry;
 	struct reading_terms terms;
 	struct bytes lang;
 	uint64_t patience_ms;
 	FILE *report;
+	struct import_teller teller;
 
 	struct session session; /* home, lock; the client is the node's */
 	struct import_node node;
@@ -43,177 +44,8 @@ struct job {
 	struct source *source;
 	struct reading *reading;
 	struct import *import;
-	json_t *refusals;
-	uint64_t began, posting, told;
-	uint64_t at_start; /* of `posting`: what was done by then */
+	uint64_t began, ended;
 };
-
-/* ---- what is told ---- */
-
-static void line_clear(struct job *j)
-{
-	if (j->line_open)
-		fputs("\r\033[K", stderr);
-	j->line_open = false;
-}
-
-static void progress_text(
-    struct job *j, char *out, size_t room, enum import_phase phase, uint64_t done, uint64_t total)
-{
-	uint64_t ms = clock_mono_ms() - j->posting, rate;
-	char size[16], whole[16];
-	int n;
-
-	switch (phase) {
-	case IMPORT_READING:
-		snprintf(
-		    out, room, "reading: %s of %s", size_text(size, done), size_text(whole, total));
-		return;
-	case IMPORT_LEARNING:
-		snprintf(out, room, "asking the node what it has: %" PRIu64 " posts", done);
-		return;
-	case IMPORT_POSTING:
-		rate = ms ? (done - j->at_start) * 1000 / ms : 0;
-		n = snprintf(out, room, "%" PRIu64 " of %" PRIu64 " mails", done, total);
-		if (rate > 0 && n > 0 && (size_t)n < room)
-			snprintf(out + n, room - (size_t)n,
-			    ", %" PRIu64 " a second, %" PRIu64 " s left", rate,
-			    (total - done + rate - 1) / rate);
-		return;
-	}
-}
-
-static void on_progress(
-    void *ctx, enum import_phase phase, uint64_t done, uint64_t total, const char *why)
-{
-	struct job *j = ctx;
-	uint64_t now = clock_mono_ms();
-	char text[200];
-
-	if (phase == IMPORT_POSTING && j->posting == 0) {
-		j->posting = now;
-		j->at_start = done;
-	}
-	if (now < j->told + (j->terminal ? TERMINAL_MS : LINES_MS))
-		return;
-	j->told = now;
-	progress_text(j, text, sizeof text, phase, done, total);
-	line_clear(j);
-	if (j->terminal) {
-		fprintf(stderr, "%.*s", output_columns() - 1, why ? why : text);
-		j->line_open = true;
-	} else if (!j->in->json) {
-		fprintf(stderr, CTL_NAME ": %s%s%s.\n", text, why ? "; " : "", why ? why : "");
-	}
-	fflush(stderr);
-}
-
-static void learning_tell(void *ctx, uint64_t posts)
-{
-	on_progress(ctx, IMPORT_LEARNING, posts, 0, NULL);
-}
-
-static void on_refused(void *ctx, const struct import_refusal *r)
-{
-	struct job *j = ctx;
-	struct buffer line = BUFFER_INIT;
-	json_t *o = json_object();
-
-	text_isolate(&line, bytes_str(r->file));
-	buffer_printf(&line, ": mail %" PRIu32 " (line %" PRIu64 "): %s", r->mail, r->line, r->why);
-	if (line.failed)
-		out_of_memory();
-	line_clear(j);
-	if (!j->in->json)
-		fprintf(stderr, "%s\n", buffer_str(&line));
-	if (j->report)
-		fprintf(j->report, "%s\n", buffer_str(&line));
-	json_put(o, "file", json_bytes(bytes_str(r->file)));
-	json_put(o, "mail", json_integer((json_int_t)r->mail));
-	json_put(o, "line", json_integer((json_int_t)r->line));
-	json_put(o, "reason", json_bytes(bytes_str(r->why)));
-	if (j->in->json)
-		json_array_append_new(j->refusals, o);
-	else
-		json_decref(o);
-	buffer_free(&line);
-}
-
-static const struct import_events events = {.progress = on_progress, .refused = on_refused};
-
-/* What no mail is made of, so that nobody takes a file for read that wasn't. */
-static void leftovers_tell(struct job *j)
-{
-	for (uint32_t i = 0; i < source_files(j->source); i++) {
-		struct buffer name = BUFFER_INIT;
-		char size[16];
-
-		if (source_before(j->source, i) == 0)
-			continue;
-		text_isolate(&name, bytes_str(source_path(j->source, i)));
-		line_clear(j);
-		fprintf(stderr, "%s: %s before its first separator are no mail%s\n",
-		    buffer_str(&name), size_text(size, source_before(j->source, i)),
-		    source_before(j->source, i) == source_file_size(j->source, i)
-			? "; there is no line `From SENDER DATE` in it. Is it compressed?"
-			: ".");
-		buffer_free(&name);
-	}
-}
-
-static void number_print(const char *what, uint64_t number, const char *more)
-{
-	printf("%-32s%10" PRIu64 "%s\n", what, number, more);
-}
-
-static void report_print(struct job *j, const struct import_report *r, double seconds)
-{
-	char more[80];
-
-	number_print("mails", r->mails, "");
-	number_print(j->dry ? "to be imported" : "imported", r->imported, "");
-	number_print("there already", r->present, "");
-	snprintf(
-	    more, sizeof more, ", %" PRIu64 " of them with other text", r->repeated_other_text);
-	number_print("repeated in the source", r->repeated, r->repeated ? more : "");
-	number_print("refused", r->refused, "");
-	number_print("attachments left out", r->omitted_parts, "");
-	number_print("HTML alternatives left out", r->alternatives, "");
-	number_print("charsets guessed", r->guessed_charsets, "");
-	snprintf(more, sizeof more, ", the largest of %" PRIu64, r->largest_thread);
-	number_print("threads", r->threads, r->threads ? more : "");
-	printf("%-32s%10.1f, %.0f mails a second\n", "seconds", seconds,
-	    seconds > 0 ? (double)r->imported / seconds : 0);
-}
-
-static void report_json(struct job *j, const struct import_report *r, double seconds)
-{
-	const struct {
-		const char *name;
-		uint64_t number;
-	} numbers[] = {
-	    {"mails", r->mails},
-	    {"imported", r->imported},
-	    {"present", r->present},
-	    {"repeated", r->repeated},
-	    {"repeated_other_text", r->repeated_other_text},
-	    {"refused", r->refused},
-	    {"omitted_parts", r->omitted_parts},
-	    {"alternatives", r->alternatives},
-	    {"guessed_charsets", r->guessed_charsets},
-	    {"threads", r->threads},
-	    {"largest_thread", r->largest_thread},
-	};
-	json_t *o = json_object();
-
-	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-		json_put(o, numbers[i].name, json_integer((json_int_t)numbers[i].number));
-	json_put(o, "dry_run", json_boolean(j->dry));
-	json_put(o, "seconds", json_real(seconds));
-	json_put(o, "per_second", json_real(seconds > 0 ? (double)r->imported / seconds : 0));
-	json_put(o, "refusals", json_incref(j->refusals));
-	json_print(o);
-}
 
 /* ---- the command line ---- */
 
@@ -242,7 +74,6 @@ static int options_take(struct job *j, enum source_form form, struct trouble *t)
 	int err = OK;
 
 	j->dry = option_given(j->in, "dry-run");
-	j->terminal = isatty(STDERR_FILENO);
 	j->terms = (struct reading_terms){.form = form,
 	    .charset = option_value(j->in, "charset"),
 	    .name = option_value(j->in, "source"),
@@ -274,6 +105,10 @@ static int options_take(struct job *j, enum source_form form, struct trouble *t)
 	j->patience_ms = seconds * 1000;
 	if (date)
 		err = date_parse(date, &j->terms.date, t);
+	if (!err && date && j->terms.date > (int64_t)clock_wall_ms()) {
+		err = trouble_set(t, ERR_INVALID, "%.60s lies in the future", date);
+		trouble_hint(t, "A text is dated when it was written.");
+	}
 	if (!err && report && !(j->report = fopen(report, "we")))
 		err = trouble_errno(t, "%.300s can't be written", report);
 	return err;
@@ -409,7 +244,7 @@ static int node_reach(struct job *j, uint64_t deadline, struct trouble *t)
 
 	import_node_close(&j->node);
 	while ((err = import_node_open(&j->node, t)) == ERR_CLOSED && clock_mono_ms() < deadline) {
-		on_progress(j, IMPORT_LEARNING, 0, 0, "the node can't be reached; waiting for it");
+		import_tell_waiting(&j->teller, "the node can't be reached; waiting for it");
 		nanosleep(&pause, NULL);
 	}
 	return err;
@@ -426,8 +261,8 @@ static int topic_learn(struct job *j, struct trouble *t)
 		if (!err && cursor == 0)
 			err = import_node_settled(&j->node, j->patience_ms, t);
 		if (!err)
-			err = learn_topic(
-			    j->journal, &j->node, j->topic.id, cursor, learning_tell, j, t);
+			err = learn_topic(j->journal, &j->node, j->topic.id, cursor,
+			    import_tell_learning, &j->teller, t);
 		if (err == ERR_CLOSED && clock_mono_ms() < deadline)
 			err = node_reach(j, deadline, t);
 		else
@@ -435,6 +270,23 @@ static int topic_learn(struct job *j, struct trouble *t)
 		if (err)
 			return err;
 	}
+}
+
+/* Whoever looks next shall find the posts, and export them: what the node has taken it seals within
+ * a second. It has them safe by now, so if it can't be asked, or is slow, that is no failure. */
+static void sealed_wait(struct job *j)
+{
+	struct import_report r;
+	struct trouble t;
+
+	j->ended = clock_mono_ms();
+	import_report(j->import, &r);
+	if (!j->node.socket || r.imported == 0 ||
+	    import_node_settled(&j->node, SEALED_MS, &t) != ERR_TIMEOUT || j->in->json)
+		return;
+	import_tell_clear(&j->teller);
+	fprintf(stderr, CTL_NAME ": the node has all of it, but is still busy putting it into its "
+				 "log; `convenectl status` says how far it is.\n");
 }
 
 static int posting_run(struct job *j, struct trouble *t)
@@ -463,6 +315,8 @@ static int posting_run(struct job *j, struct trouble *t)
 		j->outbox.sequence = submit_sequence(j->submitter);
 		outbox_state_save(&j->outbox, &unsaved);
 	}
+	if (!err)
+		sealed_wait(j);
 	return err;
 }
 
@@ -477,12 +331,13 @@ static int job_run(struct job *j, enum source_form form, struct trouble *t)
 	if (!err)
 		err = reading_new(&j->reading, &j->terms, t);
 	if (!err)
-		err = import_new(&j->import, j->source, j->reading, &events, j, t);
+		err = import_new(
+		    &j->import, j->source, j->reading, &import_teller_events, &j->teller, t);
 	if (!err)
 		err = import_scan(j->import, t);
 	if (err)
 		return err;
-	leftovers_tell(j);
+	import_tell_leftovers(&j->teller, j->source);
 	if (!j->dry)
 		return posting_run(j, t);
 	err = import_order(j->import, NULL, t);
@@ -491,34 +346,28 @@ static int job_run(struct job *j, enum source_form form, struct trouble *t)
 
 static int job_tell(struct job *j, int err, const struct trouble *t)
 {
-	double seconds = (double)(clock_mono_ms() - j->began) / 1000;
+	uint64_t ended = j->ended ? j->ended : clock_mono_ms();
 	struct import_report r = {.mails = 0};
 	int code;
 
-	line_clear(j);
+	import_tell_clear(&j->teller);
 	if (j->import)
 		import_report(j->import, &r);
 	if (err) {
 		code = ctl_fail(j->in, t);
 		if (r.imported > 0 && !j->in->json)
-			fprintf(stderr, "%" PRIu64 " mails were imported before.\n", r.imported);
+			fprintf(stderr,
+			    "Before that %" PRIu64 " of %" PRIu64 " mails were imported.\n",
+			    r.imported, r.mails);
 		return code;
 	}
-	if (j->in->json)
-		report_json(j, &r, seconds);
-	else
-		report_print(j, &r, seconds);
-	if (r.mails == 0)
-		fprintf(stderr, CTL_NAME ": there is no mail in what was given.\n");
+	import_tell_report(&j->teller, &r, (double)(ended - j->began) / 1000);
 	return r.refused > 0 || r.mails == 0 ? EXIT_INPUT : EXIT_DONE;
 }
 
 static int import_command(const struct invocation *in, enum source_form form)
 {
-	struct job j = {.in = in,
-	    .began = clock_mono_ms(),
-	    .told = clock_mono_ms(),
-	    .session = {.home = {.lock = -1}}};
+	struct job j = {.in = in, .began = clock_mono_ms(), .session = {.home = {.lock = -1}}};
 	bool wanted = option_given(in, "config") ||
 		      (!option_given(in, "dry-run") && !option_given(in, "remote"));
 	struct trouble t = {.err = OK};
@@ -527,14 +376,24 @@ static int import_command(const struct invocation *in, enum source_form form)
 	if (code)
 		return code;
 	j.configured = wanted;
-	j.refusals = json_array();
 	err = options_take(&j, form, &t);
+	j.teller = (struct import_teller){
+	    .json = in->json, .dry = j.dry, .form = form, .file = j.report};
+	import_teller_begin(&j.teller);
+	import_tell_signals(&j.teller);
 	if (!err)
 		err = job_run(&j, form, &t);
 	code = job_tell(&j, err, &t);
-	if (j.report && fclose(j.report) != 0 && code == EXIT_DONE) {
-		trouble_errno(&t, "the report can't be written");
-		code = ctl_fail(in, &t);
+	if (j.report) {
+		bool lost = ferror(j.report) != 0;
+
+		errno = 0;
+		lost |= fclose(j.report) != 0;
+		if (lost)
+			fprintf(stderr, CTL_NAME ": the file of --report can't be written%s%s.\n",
+			    errno ? ": " : "", errno ? strerror(errno) : "");
+		if (lost && (code == EXIT_DONE || code == EXIT_INPUT))
+			code = EXIT_LOCAL;
 	}
 	import_free(j.import);
 	reading_free(j.reading);
@@ -544,7 +403,7 @@ static int import_command(const struct invocation *in, enum source_form form)
 	import_node_close(&j.node);
 	home_close(&j.session.home);
 	key_wipe(&j.key);
-	json_decref(j.refusals);
+	import_teller_end(&j.teller);
 	return j.configured ? ctl_close(&j.ctl, code) : code;
 }
 

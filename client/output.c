@@ -297,6 +297,11 @@ int output_columns(void)
 	return columns_of(STDOUT_FILENO);
 }
 
+int output_columns_of(FILE *to)
+{
+	return columns_of(fileno(to));
+}
+
 void out_of_memory(void)
 {
 	fprintf(stderr, "Out of memory.\n");

@@ -55,6 +55,7 @@ void out_of_memory(void) __attribute__((noreturn));
 
 bool output_terminal(void); /* standard output is one */
 int output_columns(void);   /* its width; 80 if it isn't one */
+int output_columns_of(FILE *to);
 
 /* Nothing received ever begins a line or looks like one of ours: it stands behind words of ours, or
  * behind a bar. Of control bytes only LF goes out. On a terminal no line is wider than it is: words

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "client/archive/import.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,6 +89,32 @@ static void refuse(struct import *im, const struct source_place *place, int err,
 	im->events->refused(im->ctx, &refusal);
 }
 
+static void repeat_tell(
+    struct import *im, const struct source_place *place, const struct source_place *first)
+{
+	const char *path = source_path(im->source, first->file), *slash = strrchr(path, '/');
+	char why[512];
+	const struct import_refusal repeat = {.file = source_path(im->source, place->file),
+	    .mail = place->number,
+	    .line = place->line,
+	    .why = why};
+
+	im->report.repeated_other_text++;
+	if (!im->events->repeated)
+		return;
+	if (first->file != place->file)
+		snprintf(why, sizeof why,
+		    "it is left out for mail %" PRIu32 " (line %" PRIu64
+		    ") of %.300s, which has its Message-ID and differs from it",
+		    first->number, first->line, slash ? slash + 1 : path);
+	else
+		snprintf(why, sizeof why,
+		    "it is left out for mail %" PRIu32 " (line %" PRIu64
+		    "), which has its Message-ID and differs from it",
+		    first->number, first->line);
+	im->events->repeated(im->ctx, &repeat);
+}
+
 /* ---- first time through ---- */
 
 /* Whether a mail that comes twice is the same; the empty lines at its end belong to the file. */
@@ -116,7 +143,8 @@ static int entry_add(struct import *im, const struct source_place *place, struct
 
 	if (err == ERR_EXISTS) {
 		im->report.repeated++;
-		im->report.repeated_other_text += im->entries[mail].text != text;
+		if (im->entries[mail].text != text)
+			repeat_tell(im, place, &im->entries[mail].place);
 		return OK;
 	}
 	if (err == ERR_RANGE)

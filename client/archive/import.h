@@ -25,6 +25,8 @@ struct import_events {
 	void (*progress)(
 	    void *ctx, enum import_phase phase, uint64_t done, uint64_t total, const char *why);
 	void (*refused)(void *ctx, const struct import_refusal *refusal);
+	/* Left out for an earlier one of the same id, from which it differs; may be NULL. */
+	void (*repeated)(void *ctx, const struct import_refusal *mail);
 };
 
 struct import_report {

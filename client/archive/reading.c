@@ -69,8 +69,14 @@ static int text_take(struct reading *r, struct bytes raw, bool *guessed, char wh
 		buffer_drain(&r->text, 3);
 	while (i < r->text.len && strchr(" \t\r\n\f", r->text.data[i]))
 		i++;
-	if (i < r->text.len)
-		return OK;
+	if (i < r->text.len) {
+		if (!memchr(raw.data, '\0', raw.len) ||
+		    !memmem(r->text.data, r->text.len, "\xef\xbf\xbd", 3))
+			return OK;
+		snprintf(why, 128,
+		    "it has NUL bytes: it is no text, or one in UTF-16, which iconv makes UTF-8");
+		return ERR_MALFORMED;
+	}
 	snprintf(why, 128, "it is empty");
 	return ERR_MALFORMED;
 }

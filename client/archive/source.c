@@ -186,6 +186,9 @@ static int mbox_add(struct source *s, const char *path, struct trouble *t)
 		err = trouble_errno(t, "%.300s can't be read", path);
 		if (errno == ENOENT)
 			t->err = err = ERR_NOTFOUND;
+		if (errno == ENOENT && strcmp(path, "-") == 0)
+			trouble_hint(t, "An archive is read twice, and so can't come by a pipe: "
+					"put it into a file.");
 		return err;
 	}
 	if (!S_ISREG(st.st_mode)) {
@@ -372,4 +375,25 @@ uint64_t source_before(const struct source *s, uint32_t file)
 uint64_t source_file_size(const struct source *s, uint32_t file)
 {
 	return s->files[file].size;
+}
+
+const char *source_unpacker(const struct source *s, uint32_t file)
+{
+	static const struct {
+		const char *begin, *command;
+	} known[] = {{"\x1f\x8b", "gunzip"}, {"\x28\xb5\x2f\xfd", "zstd -d --long=31"},
+	    {"BZh", "bunzip2"},
+	    {"\xfd"
+	     "7zXZ",
+		"unxz"},
+	    {"PK\x03\x04", "unzip"}};
+	struct bytes map = s->files[file].map;
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+		size_t len = strlen(known[i].begin);
+
+		if (map.len >= len && memcmp(map.data, known[i].begin, len) == 0)
+			return known[i].command;
+	}
+	return NULL;
 }

@@ -47,5 +47,7 @@ uint32_t source_files(const struct source *s);
 /* Of an mbox file: how much stands before its first separator. Known when its first mail is. */
 uint64_t source_before(const struct source *s, uint32_t file);
 uint64_t source_file_size(const struct source *s, uint32_t file);
+/* Of an mbox file that is compressed: the command that unpacks it; else NULL. */
+const char *source_unpacker(const struct source *s, uint32_t file);
 
 #endif
