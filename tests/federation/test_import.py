@@ -12,6 +12,7 @@ written in between with the same device.
 """
 import argparse
 import collections
+import gzip
 import json
 import os
 import random
@@ -125,6 +126,9 @@ def threads(tap, archivist, folder, name):
     tap.equal((refusal["file"], refusal["mail"], path.read_text().splitlines()[
         refusal["line"] - 1][:5]), (str(path), 17, "From "), "the refused mail is named")
     tap.ok("limit" in refusal["reason"], "and why", refusal["reason"])
+    tap.equal([r["mail"] for r in report["repeats"]], [15, 16],
+              "mails that differ from an earlier one of their id are named")
+    tap.ok("mail 2 (line" in report["repeats"][0]["reason"], "with that", report["repeats"][0])
     items = everything(archivist.person, topic, 15)
     tap.equal(tree(items), wanted, "what answers what")
     tap.equal(report["threads"], len({i["thread"] for i in items}), "as many threads")
@@ -174,9 +178,10 @@ def folders(tap, archivist, folder, name):
     (texts / "one.txt").write_bytes(b"\n  A caf\xe9 \nand more\n")
     (texts / "deep/two.md").write_text("x" * 300 + "\n")
     (texts / "empty.txt").write_text("\n")
+    (texts / "wide.txt").write_text("In UTF-16", "utf-16-le")
     (texts / "other.bin").write_text("no\n")
     code, report = archivist.run("text", texts, name, "--author", "Ann", "--date", "2014-03-31")
-    tap.equal((code, [report[k] for k in REPORT]), (7, [3, 2, 0, 0, 0, 1]), "a folder of texts")
+    tap.equal((code, [report[k] for k in REPORT]), (7, [4, 2, 0, 0, 0, 2]), "a folder of texts")
     items = everything(archivist.person, topic, 4)
     one = next(i for i in items if i["content"]["imported"]["source"] == "one.txt")
     tap.equal((one["content"]["subject"], one["content"]["imported"]["author"], one["time"]),
@@ -233,6 +238,15 @@ def sentences(tap, forum, archivist, path, name):
     fails(6, "joined", "a home that isn't one", "mbox", path, "--topic", name, home="/nonexistent")
     fails(4, forum[1].name, "another node's participant", "mbox", path, "--topic", name,
           home=forum.stranger.home)
+    packed = path.with_name("packed.mbox.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    fails(7, "gunzip", "a compressed file", "mbox", packed, "--topic", name)
+    fails(5, "pipe", "standard input", "mbox", "-", "--topic", name)
+    fails(1, "future", "a date to come", "text", path.parent, "--topic", name, "--date", "2999-01-01")
+    fails(1, "import mail", "half a command")
+    helped = run([CONVENECTL, "import", "--help"])
+    tap.ok(all("import " + form in helped for form in ("mbox", "mail", "text")),
+           "help with half a command names the whole ones", helped)
     forum[1].stop()
     fails(3, "no daemon", "a node that is down", "mbox", path, "--topic", name, node=forum[1],
           home=forum.stranger.home)
@@ -434,12 +448,34 @@ class Killing:
         return self.begin()
 
 
+def interrupted(tap, archivist, path, name):
+    """Whoever stops an import is told what that leaves, and the shell that it was a signal."""
+    with open(path.with_name("said"), "w+", encoding="utf-8") as said:
+        importer = subprocess.Popen(archivist.words("mbox", [path], name), stderr=said,
+                                    stdout=subprocess.DEVNULL)
+        poll("nothing was imported", 20, lambda: importer.poll() is not None or sum(
+            t["posts"] for t in archivist.person.topics() if t["title"] == name))
+        importer.send_signal(signal.SIGINT)
+        tap.equal(importer.wait(30), -signal.SIGINT, "an interrupted import ends by the signal")
+        said.seek(0)
+        text = said.read()
+    tap.ok("interrupted" in text and "same command" in text, "and says how to go on", text)
+    # What is told as done is in an export without waiting.
+    code, report = archivist.run("mbox", path, name)
+    whole = json.loads(archivist.node.ctl("--json", "export", "ndjson", "-t", name, "-o",
+                                          path.with_name("whole")))
+    tap.equal((code, whole["posts"], whole["waiting"]), (0, report["mails"], 0),
+              "what is imported is in the log when the command ends")
+
+
 def killed(tap, archivist, folder, kills, rng):
     mails = answers(rng, KILLED_MAILS)
     path, name = folder / "killed.mbox", "Killed"
     path.write_text("".join(
         mail(100 + n, identifier, references, text="Some text %d. " % n * rng.randrange(1, 200))
         for n, (identifier, references) in enumerate(mails.items())))
+    archivist.person.topic("Interrupted")
+    interrupted(tap, archivist, path, "Interrupted")
     topic = archivist.person.topic(name)
     importer = archivist.start("mbox", path, name, patience=1)
     poll("nothing was imported", 20, lambda: importer.poll() is not None or sum(
