@@ -127,4 +127,7 @@ int html_words(struct buffer *out, struct bytes html);
 /* The charset that a document names in a meta element near its start, or "". */
 void html_charset(char out[static 64], struct bytes html);
 
+/* "440,000,000" */
+const char *grouped(char out[static 32], uint64_t n);
+
 #endif

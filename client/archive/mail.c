@@ -97,7 +97,7 @@ static uint64_t header_size(const struct content *c)
 }
 
 /* A number as people read it: 1,204,224. */
-static const char *grouped(char out[static 32], uint64_t n)
+const char *grouped(char out[static 32], uint64_t n)
 {
 	char digits[24];
 	int len = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n), to = 0;

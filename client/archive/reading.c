@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/archive/inside.h"
 #include "client/output.h"
 
 #define SUBJECT_MAX 200 /* characters of a text's first line */
@@ -124,7 +125,10 @@ static int text_content(struct reading *r, const struct source_place *place, str
 		c.imported.author = bytes_str(r->terms.author);
 	err = content_encode(&r->content, &c);
 	if (!err && r->content.len > r->terms.limit) {
-		snprintf(why, 128, "its text of %zu bytes is over the forum's limit", c.text.len);
+		char bytes[32];
+
+		snprintf(why, 128, "its text of %s bytes is over the forum's limit",
+		    grouped(bytes, c.text.len));
 		err = ERR_TOO_LARGE;
 	}
 	return err;
