@@ -56,7 +56,8 @@ int file_load(struct buffer *out, const char *path, size_t max, struct trouble *
 /* Write a new file, whole and durable or not at all. ERR_EXISTS. */
 int file_create(const char *path, struct bytes content, mode_t mode, struct trouble *t);
 /* Write a file in the place of one that may be there, whose mode and owner it keeps; durable.
- * Follows symbolic links. A new one gets mode 0644. */
+ * Follows symbolic links. A new one gets mode 0644. ERR_INVALID in the place of a device or folder.
+ */
 int file_replace(const char *path, struct bytes content, struct trouble *t);
 bool file_is_there(const char *path);
 /* Keep other runs of this program from changing the file at the same time. Waits. Returns what to

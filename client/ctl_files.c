@@ -130,6 +130,9 @@ int file_replace(const char *path, struct bytes content, struct trouble *t)
 	bool there = realpath(path, real) && stat(real, &st) == 0;
 	int err;
 
+	/* A device would be gone, with a file in its place. */
+	if (there && !S_ISREG(st.st_mode))
+		return trouble_set(t, ERR_INVALID, "%.300s is there and is no file", path);
 	if (!there && snprintf(real, sizeof real, "%s", path) >= (int)sizeof real)
 		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
 	if (snprintf(temporary, sizeof temporary, "%s.XXXXXX", real) >= (int)sizeof temporary)

@@ -13,6 +13,7 @@ import email.utils
 import hashlib
 import json
 import mailbox
+import os
 import pathlib
 import re
 import sys
@@ -384,6 +385,10 @@ def main(tap):
         tap.ok(export(a, "mbox", "--at", forged, code=7) is None, "and what is none")
         tap.ok(export(a, "mbox", "--topic", "No such topic", code=5) is None,
                "a topic that isn't there is not found")
+        pipe = forum.folder / "pipe"
+        os.mkfifo(pipe)
+        export(a, "mbox", "--frontier", pipe, code=1)
+        tap.ok(pipe.is_fifo(), "a device or pipe is not replaced by a frontier's file")
 
 
 if __name__ == "__main__":
