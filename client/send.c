@@ -17,6 +17,7 @@
 #define BATCH_MESSAGES 64
 #define BATCH_BYTES CONTENT_MAX
 #define SEAL_POLL_MS 100
+#define FUTURE_MS 600000 /* a message may be dated this far ahead (SPEC.md section 6.4) */
 #define CODE(name) CONVENE__CODE__##name
 
 bool code_passes(uint32_t code)
@@ -187,6 +188,19 @@ static int erasure_finish(struct session *s, struct outbox *o, uint64_t sequence
 	return err;
 }
 
+/* Whether a refused message keeps its place, to be sent again as it is. One that is dated ahead by
+ * our own clock too was signed before that was put right: it would hold up all behind it until its
+ * time comes, in years perhaps. */
+static bool passes_later(uint32_t code, struct bytes message)
+{
+	struct header h;
+
+	if (code == CODE(IN_THE_FUTURE) && message_parse(message, &h) == OK &&
+	    h.time > clock_wall_ms() + FUTURE_MS)
+		return false;
+	return code_passes(code);
+}
+
 /* A message is under a signed head: it leaves the outbox, and its place is remembered. */
 static int settle(struct session *s, struct outbox *o, const struct outcome *d, struct trouble *t)
 {
@@ -234,7 +248,7 @@ static int batch_send(struct session *s, struct outbox *o, struct batch *b, stru
 		d->index = r->index;
 		d->code = r->code;
 		if (r->status == CONVENE__STATUS__REFUSED) {
-			d->kept = code_passes(r->code);
+			d->kept = passes_later(r->code, bytes_of_pb(b->list[i]->message));
 			snprintf(d->text, sizeof d->text, "%.*s",
 			    (int)(said.len < 190 ? said.len : 190), (const char *)said.data);
 			/* Ours is an older copy of this folder: the next message must be above. */
