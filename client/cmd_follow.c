@@ -36,17 +36,37 @@ static void interrupts_hold(bool hold)
 	sigprocmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
+/* What an item belongs to: nobody sees that from where it stands, as in a thread. */
+static const char *place_of(char out[static 64], const struct follow *f, const struct shown *s)
+{
+	const Convene__Item *item = s->item;
+	const struct ref *parent = &s->header.parent;
+	char id[9], thread[9];
+
+	if (!s->parsed || s->header.kind != KIND_POST)
+		return NULL;
+	if (parent->present && item->thread.len == ID_LEN &&
+	    memcmp(parent->id, item->thread.data, ID_LEN) != 0)
+		snprintf(out, 64, "answers %s in thread %s", id_short(id, parent->id),
+		    id_short(thread, item->thread.data));
+	else if (parent->present)
+		snprintf(out, 64, "answers %s", id_short(id, parent->id));
+	else if (!f->topic && s->header.topic.present)
+		snprintf(out, 64, "begins a thread in topic %s", id_short(id, s->header.topic.id));
+	else
+		return NULL;
+	return out;
+}
+
 static void item_print(const struct follow *f, const struct shown *shown)
 {
-	char id[9];
+	char place[64];
 
 	if (f->s.in->json) {
 		json_print_line(shown_json(shown));
 		return;
 	}
-	shown_print(shown, 0, bytes_of(NULL, 0));
-	if (shown->parsed && shown->header.parent.present && shown->header.kind == KIND_POST)
-		printf("  answers %s\n", id_short(id, shown->header.parent.id));
+	shown_print(shown, 0, bytes_of(NULL, 0), place_of(place, f, shown));
 	printf("\n");
 }
 

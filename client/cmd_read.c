@@ -154,7 +154,8 @@ static void thread_print(const struct thread *th, size_t first, size_t end, uint
 	if (title.len > 0)
 		print_labelled(0, "Thread: ", title);
 	else
-		printf("(the thread's title is not here)\n");
+		printf("(%s)\n", root->has_content ? "a thread without a title"
+						   : "the thread's title is not here");
 	printf("%zu message%s", end - first, end - first == 1 ? "" : "s");
 	if (end - first < th->count)
 		printf(" of %zu in thread %s", th->count,
@@ -170,7 +171,7 @@ static void thread_print(const struct thread *th, size_t first, size_t end, uint
 
 		printf("\n");
 		shown_print(
-		    &th->list[i], depth * 2 < deepest ? (int)depth * 2 : (int)deepest, title);
+		    &th->list[i], depth * 2 < deepest ? (int)depth * 2 : (int)deepest, title, NULL);
 	}
 }
 

@@ -12,7 +12,6 @@
 #include "client/session.h"
 #include "client/show.h"
 
-#define SUBJECT_COLUMNS 100
 #define LIMIT 20
 #define LIMIT_MAX 10000
 #define AROUND 60 /* bytes of a line before and after what was found, at least */
@@ -134,13 +133,10 @@ static void found_print(const struct shown *s, struct bytes subject, struct byte
 
 	author_text(&who, bytes_of_pb(s->item->handle), bytes_of_pb(s->item->identity),
 	    bytes_of_pb(s->item->organisation));
-	buffer_add_str(&who, "  ");
-	if (subject.len > 0)
-		text_cut(&who, subject, SUBJECT_COLUMNS);
-	else
-		buffer_add_str(&who, "(the title is not here yet)");
 	printf("%s  ", id_short(id, s->id));
 	print_line(10, "%s  %s", time_local(when, s->header.time), buffer_str(&who));
+	if (subject.len > 0)
+		print_labelled(2, "Thread: ", subject);
 	print_text(line, 2);
 	buffer_free(&who);
 }

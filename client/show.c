@@ -351,13 +351,15 @@ static void part_print(const struct content_part *p, size_t number, int indent)
 	buffer_free(&line);
 }
 
-void shown_print(const struct shown *s, int indent, struct bytes title)
+void shown_print(const struct shown *s, int indent, struct bytes title, const char *place)
 {
 	if (s->signature && (s->header.kind == KIND_AMEND || s->header.kind == KIND_ERASE))
 		change_print(s, indent);
 	else
 		heading_print(s, indent);
 	indent += 2;
+	if (place)
+		mark_print(indent, place);
 	marks_print(s, indent);
 	if (!s->has_content)
 		return;

@@ -44,8 +44,9 @@ void shown_clear(struct shown *s);
 bool shown_good(const struct shown *s);
 
 /* Heading, marks, text and attachments, indented. `title`: don't repeat this subject; may be empty.
- * An AMEND or ERASE is told in a sentence. */
-void shown_print(const struct shown *s, int indent, struct bytes title);
+ * `place`: said below the heading, as "answers 1a2b3c4d"; NULL: nothing. An AMEND or ERASE is told
+ * in a sentence. */
+void shown_print(const struct shown *s, int indent, struct bytes title, const char *place);
 json_t *shown_json(const struct shown *s);
 
 /* "alice@isoc.example", or the identity's first digits where there is no prepared handle, or the

@@ -203,7 +203,7 @@ static char *printed(const struct shown *s)
 
 	stdout = open_memstream(&text, &len);
 	assert_non_null(stdout);
-	shown_print(s, 0, bytes_of(NULL, 0));
+	shown_print(s, 0, bytes_of(NULL, 0), NULL);
 	fclose(stdout);
 	stdout = out;
 	return text;
