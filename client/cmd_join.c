@@ -56,18 +56,25 @@ static int handle_take(struct joining *j, struct trouble *t)
 {
 	const char *given = option_value(j->in, "handle"), *why = NULL;
 	struct buffer typed = BUFFER_INIT;
-	int err = given ? typed_add(&typed, bytes_str(given), "the handle", false, t)
-			: handle_ask(&typed, t);
+	bool again;
+	int err;
 
-	if (!err) {
+	do {
+		buffer_reset(&typed);
+		err = given ? typed_add(&typed, bytes_str(given), "the handle", false, t)
+			    : handle_ask(&typed, t);
+		if (err)
+			break;
 		err = handle_prepare(j->handle, buffer_bytes(&typed), &why);
 		if (err) {
 			trouble_set(
 			    t, err, "this can't be a handle: %s", why ? why : error_text(err));
-			trouble_hint(t,
-			    "1 to 64 bytes of letters, digits, '-', '_' and '.', without spaces.");
+			trouble_hint(t, "At most 64 bytes, as in: alice");
 		}
-	}
+		again = err && !given && typed.len > 0;
+		if (again)
+			complain(j->in->program->name, t);
+	} while (again);
 	buffer_free(&typed);
 	return err;
 }
@@ -315,9 +322,9 @@ static int request_print(struct joining *j, struct trouble *t)
 		json_print(o);
 	} else {
 		printf("%s\n", buffer_str(&line));
-		fprintf(stderr,
-		    "Give this line to the operator of %s, who enrols you with it. `convene "
-		    "whoami` tells when that is done.\n",
+		remark(j->in->program->name,
+		    "give this line to the operator of %s, who enrols you with it. `convene "
+		    "whoami` tells when that is done",
 		    j->home.node.organisation);
 	}
 	free(text);
