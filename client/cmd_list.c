@@ -60,7 +60,7 @@ static void title_cell(struct table *table, ProtobufCBinaryData title)
 	if (title.len > 0)
 		table_text(table, bytes_of_pb(title));
 	else
-		table_cell(table, "(the title is not here yet)");
+		table_cell(table, "(no title here)");
 }
 
 static json_t *topic_json(const Convene__Topic *t)

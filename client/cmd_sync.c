@@ -44,7 +44,7 @@ static int topic_row(void *ctx, const struct copy_topic *topic)
 		if (topic->title.len > 0)
 			table_text(l->table, topic->title);
 		else
-			table_cell(l->table, "(the title is not here yet)");
+			table_cell(l->table, "(no title here)");
 		l->bytes += topic->bytes;
 		l->kept++;
 	}
@@ -95,7 +95,8 @@ static int topic_drop(
 		struct buffer title = BUFFER_INIT;
 
 		text_isolate(&title, bytes_of_pb(topic->title));
-		print_sentence(0, "The topic %s is no longer kept, and what was here of it is erased.",
+		print_sentence(0,
+		    "The topic %s is no longer kept, and what was here of it is erased.",
 		    title.len > 0 ? buffer_str(&title) : name);
 		buffer_free(&title);
 	}
@@ -206,6 +207,23 @@ static int topics_keep(struct session *s, const struct buffer *before, struct tr
 	return err;
 }
 
+static int not_kept(void *ctx, const struct copy_topic *topic)
+{
+	*(size_t *)ctx += !topic->kept;
+	return OK;
+}
+
+/* Topics that were opened since are kept by nobody's wish: so that is said. */
+static void others_tell(struct copy *c)
+{
+	size_t others = 0;
+	struct trouble t;
+
+	if (copy_each(c, not_kept, &others, &t) == OK && others > 0)
+		print_sentence(0, "%zu other topic%s not kept; `convene sync TOPIC` keeps one.",
+		    others, others == 1 ? " is" : "s are");
+}
+
 static void counts_print(const struct invocation *in, const struct copy_progress *p, uint64_t bytes)
 {
 	char size[16];
@@ -288,6 +306,8 @@ int cmd_sync(const struct invocation *in)
 		code = session_complain(in, &t);
 	} else {
 		counts_print(in, &p, client_received(s.client));
+		if (in->count == 0 && !in->json)
+			others_tell(s.copy);
 		code = p.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
 	}
 	buffer_free(&before);
