@@ -323,9 +323,12 @@ int find_topic(
 			if (!topic_is(m->topics[j], text, is_id ? hex : NULL))
 				continue;
 			if (*topic) {
-				trouble_set(t, ERR_EXISTS, "several topics are called %.80s", text);
-				trouble_hint(t,
-				    "Give more of the id: `convene topics --json` has it whole.");
+				trouble_set(
+				    t, ERR_EXISTS, "several topics are called \"%.80s\"", text);
+				trouble_hint(t, "%s",
+				    is_id ? "Give more of the id: `convene topics --json` has "
+					    "it whole."
+					  : "Give the id: `convene topics` shows it.");
 				return ERR_EXISTS;
 			}
 			*topic = m->topics[j];
@@ -333,7 +336,8 @@ int find_topic(
 	}
 	if (*topic)
 		return OK;
-	trouble_set(t, ERR_NOTFOUND, "there is no topic %.80s at this node", text);
-	trouble_hint(t, "`convene topics` lists them; give an id, or the whole title.");
+	trouble_set(t, ERR_NOTFOUND, "there is no topic \"%.80s\" here", text);
+	trouble_hint(t, "`convene topics` lists them; give the id, its first 8 digits at least, or "
+			"the whole title.");
 	return ERR_NOTFOUND;
 }

@@ -54,7 +54,8 @@ static int trouble_refused(struct trouble *t, const Convene__Error *e)
 
 	if (said.len == 0)
 		said = bytes_str(refusal_text(e->code));
-	trouble_set(t, refusal_error(e->code), "the node refused: %.*s",
+	trouble_set(t, refusal_error(e->code), "the node %s: %.*s",
+	    e->code == CODE(NOT_FOUND) || e->code == CODE(AMBIGUOUS) ? "answers" : "refused",
 	    (int)(said.len < 400 ? said.len : 400), (const char *)said.data);
 	if (t->err == OK)
 		t->err = ERR_REFUSED;

@@ -318,10 +318,10 @@ static int draft_send(struct posting *p, uint64_t number, int *code, struct trou
 		id_short(id, p->w.id);
 		err = writing_drop(&p->w, t);
 		if (!err)
-			fprintf(stderr,
-			    "%s: draft %llu was signed before, as message %s, and is not signed "
-			    "again: `convene outbox` and `convene read` show it.\n",
-			    p->in->program->name, (unsigned long long)number, id);
+			remark(p->in->program->name,
+			    "draft %llu was signed before, as message %s, and is not signed "
+			    "again: `convene outbox` and `convene read` show it",
+			    (unsigned long long)number, id);
 		if (!err && p->in->json)
 			told(p->in, number, "signed before");
 		return err;

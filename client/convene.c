@@ -123,10 +123,11 @@ static const struct option_spec verify_options[] = {
     END,
 };
 
-#define WRITING                                                                                   \
-	"The text comes from --file, else from standard input, else from your editor ($VISUAL, "  \
-	"$EDITOR). It must be UTF-8. While the node is away it is signed and kept all the same, " \
-	"and sent when it can be. A text that can't be sent stays as a draft."
+#define WRITING                                                                                    \
+	"The text comes from --file, else from standard input, else from your editor ($VISUAL, "   \
+	"$EDITOR). It must be UTF-8. While the node is away it is signed and kept all the same, "  \
+	"and sent when it can be. A text that can't be sent stays as a draft; an empty one sends " \
+	"nothing."
 
 static const char reply_details[] =
     "POST is an id, also of a post that waits in the outbox. The editor begins with the post, "

@@ -140,11 +140,11 @@ static const struct outcome *outcome_of(const struct posting *p, const struct ou
 	for (size_t i = 0; i < all->count; i++) {
 		if (memcmp(all->list[i].id, p->id, ID_LEN) == 0)
 			mine = &all->list[i];
-		else if (all->list[i].status == CONVENE__STATUS__REFUSED)
-			fprintf(stderr,
-			    "%s: an earlier message, %llu in the outbox, was refused: `convene "
-			    "outbox` says why.\n",
-			    p->in->program->name, (unsigned long long)all->list[i].sequence);
+		else if (all->list[i].status == CONVENE__STATUS__REFUSED && !all->list[i].kept)
+			remark(p->in->program->name,
+			    "an earlier message, %llu in the outbox, was refused: `convene outbox` "
+			    "says why",
+			    (unsigned long long)all->list[i].sequence);
 	}
 	return mine;
 }
@@ -187,16 +187,18 @@ static int report(const struct posting *p, const struct outcomes *all)
 		    mine->kept ? "It is kept, and sent again with the next command."
 			       : "It is kept among the refused ones: `convene outbox` shows them.");
 	} else if (meant) {
-		fprintf(stderr,
-		    "%s: your message %s is signed and kept; it is sent when the node can be "
-		    "reached.\n",
-		    p->in->program->name, id);
+		remark(p->in->program->name,
+		    "your message %s is signed and kept; it is sent when the node can be reached",
+		    id);
 	} else if (status == CONVENE__STATUS__STATUS_NONE) {
 		trouble_set(&t, ERR_CLOSED,
 		    "your message %s is signed and kept, and not sent yet: %.300s", id,
 		    p->s.unreachable.err ? p->s.unreachable.text : "one before it was refused");
-		trouble_hint(&t, "It is sent when the node can be reached: by the next command, or "
-				 "`convene outbox`.");
+		trouble_hint(&t, "%s",
+		    p->s.unreachable.err
+			? "It is sent when the node can be reached: by the next "
+			  "command, or `convene outbox`."
+			: "It is sent behind that one; `convene outbox` shows both.");
 	}
 	if (p->in->json) {
 		json_t *o = t.err ? json_trouble(&t) : json_object();

@@ -77,8 +77,10 @@ int file_read(const char *path, size_t max, struct buffer *out, struct trouble *
 			break;
 		out->len += (size_t)n;
 		if (out->len - begin > max) {
-			err = trouble_set(
-			    t, ERR_TOO_LARGE, "%.300s is larger than %zu bytes", path, max);
+			char size[16];
+
+			err = trouble_set(t, ERR_TOO_LARGE, "%.300s is larger than %s", path,
+			    size_text(size, max));
 			break;
 		}
 	}

@@ -163,7 +163,7 @@ int home_open(struct home *h, struct trouble *t)
 	if (err == ERR_NOTFOUND) {
 		trouble_set(t, ERR_IO, "nobody has joined a forum from here (%.300s)", h->path);
 		trouble_hint(t,
-		    "Ask an organisation for an invite, then: convene join INVITE --handle NAME");
+		    "Ask an organisation of the forum for an invite, then: `convene join INVITE`.");
 		err = ERR_IO;
 	}
 	if (!err && (err = home_parse(h, buffer_bytes(&text), &line)) != OK)

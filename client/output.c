@@ -251,7 +251,8 @@ int complain(const char *program, const struct trouble *t)
 		line.len--;
 	if (line.len == 0)
 		buffer_add_str(&line, error_text(t->err));
-	buffer_add_str(&line, ".");
+	if (line.data[line.len - 1] != '?')
+		buffer_add_str(&line, ".");
 	fprintf(stderr, "%s: ", program);
 	print_folded(stderr, line.data, line.len, false, indent, "");
 	if (t->hint[0]) {
@@ -261,6 +262,17 @@ int complain(const char *program, const struct trouble *t)
 	}
 	buffer_free(&line);
 	return exit_of(t);
+}
+
+void remark(const char *program, const char *fmt, ...)
+{
+	struct trouble t = {.err = OK};
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(t.text, sizeof t.text, fmt, ap);
+	va_end(ap);
+	complain(program, &t);
 }
 
 int complain_usage(const char *program, const char *command, const char *fmt, ...)

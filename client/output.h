@@ -42,6 +42,8 @@ int no_memory(struct trouble *t);
  * code. */
 int complain(const char *program, const struct trouble *t);
 /* A wrong command line: "PROGRAM: text." and where help is. Returns EXIT_USAGE. */
+/* The same of what is no trouble: a sentence without its full stop. */
+void remark(const char *program, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 int complain_usage(const char *program, const char *command, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 

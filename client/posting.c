@@ -241,8 +241,8 @@ int posting_write(struct posting *p, struct trouble *t)
 	else if (editor ? !option_given(p->in, "no-quote") : option_given(p->in, "quote"))
 		posting_quotation(p, &front);
 	if (option_given(p->in, "quote") && front.len == 0)
-		fprintf(stderr, "%s: there is no text here to quote; the answer goes without.\n",
-		    p->in->program->name);
+		remark(p->in->program->name,
+		    "there is no text here to quote; the answer goes without");
 	if (p->w.act == ACT_TOPIC && !file)
 		;
 	else if (editor)
