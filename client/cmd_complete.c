@@ -13,19 +13,17 @@
 #include "client/copy.h"
 #include "client/drafts.h"
 #include "client/output.h"
+#include "client/quote.h"
 #include "client/session.h"
 #include "msg/content.h"
 
 #define OWN_MAX 100
 #define KEPT_MAX 100
 
-/* The first line of what was said. */
+/* The subject, or the first line of what was said. */
 static struct bytes title_of(const struct content *c)
 {
-	struct bytes text = c->subject.len > 0 ? c->subject : c->text;
-	const uint8_t *nl = text.len > 0 ? memchr(text.data, '\n', text.len) : NULL;
-
-	return bytes_of(text.data, nl ? (size_t)(nl - text.data) : text.len);
+	return c->subject.len > 0 ? c->subject : quote_own_line(c->text);
 }
 
 /* ---- one's own ---- */
@@ -119,9 +117,11 @@ static void offer_kept(struct candidates *c, const struct home *home, const char
 		return;
 	if (strcmp(kind, "TOPIC") == 0)
 		(void)copy_each(copy, topic_add, c, &t);
-	else if (strcmp(kind, "THREAD") == 0 || strcmp(kind, "POST") == 0)
-		(void)copy_recent(
-		    copy, kind[0] == 'T', candidate_typed(c), KEPT_MAX, post_add, c, &t);
+	else if (strcmp(kind, "THREAD") == 0 || strcmp(kind, "POST") == 0 ||
+		 strcmp(kind, "OWN-POST") == 0)
+		(void)copy_recent(copy, kind[0] == 'T',
+		    kind[0] == 'O' ? bytes_of(home->identity, IDENTITY_LEN) : bytes_of(NULL, 0),
+		    candidate_typed(c), KEPT_MAX, post_add, c, &t);
 	copy_close(copy);
 }
 
@@ -139,7 +139,7 @@ void convene_offer(struct candidates *c, const char *kind)
 	else if (strcmp(kind, "DRAFT") == 0)
 		offer_drafts(c, &home);
 	offer_kept(c, &home, kind);
-	if (strcmp(kind, "POST") == 0)
+	if (strcmp(kind, "POST") == 0 || strcmp(kind, "OWN-POST") == 0)
 		offer_own(c, &home, BOX_SENT, false, KIND_POST);
 	else if (strcmp(kind, "TOPIC") == 0)
 		offer_own(c, &home, BOX_SENT, false, KIND_TOPIC);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "client/cmd.h"
 #include "client/posting.h"
+#include "client/quote.h"
 
 static int number_take(const struct invocation *in, uint64_t *out, struct trouble *t)
 {
@@ -30,19 +31,6 @@ static struct bytes line_of(struct bytes *rest)
 	rest->data += line.len + (nl != NULL);
 	rest->len -= line.len + (nl != NULL);
 	return line;
-}
-
-/* The first line of the writer's own: neither quoted, nor what stands before a quotation. */
-static struct bytes first_line(struct bytes text)
-{
-	while (text.len > 0) {
-		struct bytes line = line_of(&text);
-
-		if (!text_blank(line) && line.data[0] != '>' &&
-		    (text.len == 0 || text.data[0] != '>'))
-			return line;
-	}
-	return bytes_of(NULL, 0);
 }
 
 static json_t *writing_json(const struct writing *w)
@@ -82,8 +70,8 @@ static void row_add(struct table *table, const struct writing *w)
 	buffer_add(&what, w->subject.data, w->subject.len);
 	if (w->subject.len > 0)
 		buffer_add_str(&what, ": ");
-	buffer_add(
-	    &what, first_line(buffer_bytes(&w->text)).data, first_line(buffer_bytes(&w->text)).len);
+	buffer_add(&what, quote_own_line(buffer_bytes(&w->text)).data,
+	    quote_own_line(buffer_bytes(&w->text)).len);
 	table_text(table, buffer_bytes(&what));
 	buffer_free(&what);
 }

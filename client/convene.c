@@ -134,11 +134,11 @@ static const char reply_details[] =
     "quoted.\n" WRITING;
 
 static const char amend_details[] =
-    "POST is one of your own, or a topic. Attachments stay, unless others are given or "
+    "OWN-POST is one of your own, or a topic. Attachments stay, unless others are given or "
     "--no-attachments is.\n" WRITING;
 
 static const char erase_details[] =
-    "POST is one of your own posts, topics or amendments; erasing an amendment brings back the "
+    "OWN-POST is one of your own posts, topics or amendments; erasing an amendment brings back the "
     "text before it. Every node drops the text. Copies that people made, nodes that are away, "
     "backups and exports are out of reach.";
 
@@ -173,8 +173,8 @@ static const struct command commands[] = {
 	cmd_topic},
     {"post", "TOPIC", 1, 1, "begin a thread", WRITING, post_options, cmd_post},
     {"reply", "POST", 1, 1, "answer a post", reply_details, reply_options, cmd_reply},
-    {"amend", "POST", 1, 1, "change what you wrote", amend_details, amend_options, cmd_amend},
-    {"erase", "POST", 1, 1, "erase what you wrote", erase_details, erase_options, cmd_erase},
+    {"amend", "OWN-POST", 1, 1, "change what you wrote", amend_details, amend_options, cmd_amend},
+    {"erase", "OWN-POST", 1, 1, "erase what you wrote", erase_details, erase_options, cmd_erase},
     {"drafts", "", 0, 0, "list what was written and not sent", NULL, NULL, cmd_drafts},
     {"drafts show", "DRAFT", 1, 1, "show a draft", NULL, NULL, cmd_drafts_show},
     {"drafts edit", "DRAFT", 1, 1, "go on writing a draft in the editor", NULL, NULL,

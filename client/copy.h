@@ -69,9 +69,10 @@ int copy_thread(struct copy *c, const uint8_t *id, size_t len, struct frames *ou
 /* The subject of a post, as it stands; empty when it isn't here. */
 int copy_subject(
     struct copy *c, const uint8_t id[static ID_LEN], struct buffer *out, struct trouble *t);
-/* The newest posts (`threads`: of those that begin one) whose ids begin with these digits, newest
- * first, each with its subject or its first line, which may be empty: for completion. */
-int copy_recent(struct copy *c, bool threads, const char *hex, size_t limit,
+/* The newest posts (`threads`: of those that begin one; `author`: an identity, of that one's alone,
+ * and not the erased; or empty) whose ids begin with these digits, newest first, each with its
+ * subject or its first line, which may be empty: for completion. */
+int copy_recent(struct copy *c, bool threads, struct bytes author, const char *hex, size_t limit,
     void (*fn)(void *ctx, const uint8_t *id, struct bytes title), void *ctx, struct trouble *t);
 /* The moment up to which the oldest of the kept topics is known; 0: none is. */
 uint64_t copy_synced(struct copy *c);

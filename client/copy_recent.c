@@ -6,6 +6,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "client/copy_inside.h"
+#include "client/quote.h"
 #include "msg/content.h"
 
 /* The first and the last id that begin so. */
@@ -34,16 +35,16 @@ static void title_give(struct copy *c, const uint8_t id[static ID_LEN], struct b
 	if (text_start(&text, c, id, &t) != OK)
 		return;
 	if (text.content.len > 0 && content_parse(text.content, &content) == OK) {
-		struct bytes first = content.subject.len > 0 ? content.subject : content.text;
-		const uint8_t *nl = first.len > 0 ? memchr(first.data, '\n', first.len) : NULL;
+		struct bytes first = content.subject.len > 0 ? content.subject
+							     : quote_own_line(content.text);
 
-		buffer_add(out, first.data, nl ? (size_t)(nl - first.data) : first.len);
+		buffer_add(out, first.data, first.len);
 	}
 	content_clear(&content);
 	text_end(&text);
 }
 
-int copy_recent(struct copy *c, bool threads, const char *hex, size_t limit,
+int copy_recent(struct copy *c, bool threads, struct bytes author, const char *hex, size_t limit,
     void (*fn)(void *ctx, const uint8_t *id, struct bytes title), void *ctx, struct trouble *t)
 {
 	uint8_t low[ID_LEN], high[ID_LEN], (*ids)[ID_LEN];
@@ -59,8 +60,10 @@ int copy_recent(struct copy *c, bool threads, const char *hex, size_t limit,
 		return no_memory(t);
 	err = query_start(&q, c->d,
 	    "SELECT id FROM item WHERE kind = ?1 AND id BETWEEN ?2 AND ?3"
-	    " AND (parent IS NULL OR NOT ?4) ORDER BY time DESC, id DESC LIMIT ?5",
-	    t, "ikkii", (int64_t)KIND_POST, low, high, (int64_t)threads, (int64_t)limit);
+	    " AND (parent IS NULL OR NOT ?4) AND (NOT ?6 OR (state != ?7 AND person IN"
+	    " (SELECT no FROM person WHERE identity = ?8))) ORDER BY time DESC, id DESC LIMIT ?5",
+	    t, "ikkiiiib", (int64_t)KIND_POST, low, high, (int64_t)threads, (int64_t)limit,
+	    (int64_t)(author.len > 0), (int64_t)CONVENE__CONTENT_STATE__CONTENT_ERASED, author);
 	while (!err && n < limit && (err = query_next(&q, t)) == 1) {
 		struct bytes id = query_bytes(q, 0);
 

@@ -202,3 +202,15 @@ bool quote_untouched(struct bytes quotation, struct bytes written)
 	}
 	return true;
 }
+
+struct bytes quote_own_line(struct bytes text)
+{
+	while (text.len > 0) {
+		struct bytes line = line_next(&text);
+
+		if (without_end_space(line).len > 0 && line.data[0] != '>' &&
+		    (text.len == 0 || text.data[0] != '>'))
+			return line;
+	}
+	return bytes_of(NULL, 0);
+}

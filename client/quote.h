@@ -23,4 +23,8 @@ bool quote_add(struct buffer *out, struct bytes author, uint64_t time, struct by
  * fewer of them, and no word of its own. */
 bool quote_untouched(struct bytes quotation, struct bytes written);
 
+/* The first line of the writer's own: neither quoted, nor what stands before a quotation. Empty
+ * when there is none. */
+struct bytes quote_own_line(struct bytes text);
+
 #endif
