@@ -131,8 +131,7 @@ static void found_print(const struct shown *s, struct bytes subject, struct byte
 	struct buffer who = BUFFER_INIT;
 	char id[9], when[24];
 
-	author_text(&who, bytes_of_pb(s->item->handle), bytes_of_pb(s->item->identity),
-	    bytes_of_pb(s->item->organisation));
+	shown_author(&who, s);
 	printf("%s  ", id_short(id, s->id));
 	print_line(10, "%s  %s", time_local(when, s->header.time), buffer_str(&who));
 	if (subject.len > 0)

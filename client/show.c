@@ -196,6 +196,14 @@ static bool is_archived(const struct shown *s)
 	return s->has_content && s->content.imported.present && s->content.imported.author.len > 0;
 }
 
+void shown_author(struct buffer *out, const struct shown *s)
+{
+	if (is_archived(s))
+		archived_add(out, s->content.imported.author);
+	author_text(out, bytes_of_pb(s->item->handle), bytes_of_pb(s->item->identity),
+	    bytes_of_pb(s->item->organisation));
+}
+
 static void when_add(struct buffer *out, const struct shown *s)
 {
 	const struct shown_change *a = &s->amendment;

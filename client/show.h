@@ -43,6 +43,9 @@ void shown_clear(struct shown *s);
 /* Whether everything here that can be checked is right. */
 bool shown_good(const struct shown *s);
 
+/* Append who wrote it: of an archived message who the archive says, and whose archive that is. */
+void shown_author(struct buffer *out, const struct shown *s);
+
 /* Heading, marks, text and attachments, indented. `title`: don't repeat this subject; may be empty.
  * `place`: said below the heading, as "answers 1a2b3c4d"; NULL: nothing. An AMEND or ERASE is told
  * in a sentence. */
