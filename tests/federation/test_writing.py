@@ -16,6 +16,7 @@ import threading
 sys.dont_write_bytecode = True
 
 from harness import CONVENE, Forum, in_parallel, pair, poll, tap_run  # noqa: E402
+from rogue import Key, pb, spec  # noqa: E402
 
 USAGE, REFUSED, UNREACHABLE, NOT_FOUND, LOCAL, INPUT = 1, 2, 3, 5, 6, 7
 LIMIT = 65536
@@ -338,6 +339,28 @@ def check_refused(tap, forum, alice, topic):
     tap.equal(alice.outbox(), [], "both can be thrown away")
 
 
+def check_clock(tap, alice, topic):
+    """Dated by a clock that has been put right since: nothing else waits until that time comes."""
+    call(alice, "--offline", "post", topic, "-s", "From tomorrow", "--json", stdin=b"Early.\n")
+    path = max((alice.home / "outbox").glob("*.message"))
+    submit = pb.Submit.FromString(path.read_bytes())
+    header = pb.Header.FromString(submit.submissions[0].message[:-64])
+    header.time += 86400000
+    data = header.SerializeToString(deterministic=True)
+    bound = spec.binding(b"convene/v1/message", submit.forum, submit.log)
+    submit.submissions[0].message = data + Key.load(alice.home / "device.key").sign(bound + data)
+    path.write_bytes(submit.SerializeToString())
+    after = call(alice, "post", topic, "-s", "From today", "--json", stdin=b"In time.\n")
+    tap.ok(after.code == 0 and "is the clock right?" in after.err,
+           "what is written behind a message from tomorrow is sent", after)
+    waiting = call(alice, "outbox", "--json").json()["messages"]
+    tap.equal([(m["state"], m["subject"]) for m in waiting], [("refused", "From tomorrow")],
+              "that one is among the refused")
+    call(alice, "outbox", "--again", "all")
+    tap.equal(alice.outbox(), [], "and goes out signed anew")
+    tap.equal(sum(t["subject"] == "From tomorrow" for t in alice.threads(topic)), 1, "once")
+
+
 def check_at_once(tap, node, alice, topic):
     """Several programs on one home: each message gets a number of its own."""
     for flags in ([], ["--offline"]):
@@ -369,6 +392,7 @@ def main(tap):
         check_erase(tap, alice, bob, topic, post, first, editor)
         check_offline(tap, node, alice, topic, editor)
         check_refused(tap, forum, alice, topic)
+        check_clock(tap, alice, topic)
         check_at_once(tap, node, alice, topic)
         forum.settle()
         tap.equal(len({n.dump_hash() for n in forum}), 1, "the same shown at both nodes")

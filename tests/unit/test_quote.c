@@ -224,6 +224,25 @@ static void test_untouched(void **state)
 	assert_false(untouched("", "word"));
 }
 
+static void own_line(const char *text, const char *expected)
+{
+	struct bytes line = quote_own_line(bytes_str(text));
+
+	assert_int_equal(line.len, strlen(expected));
+	if (line.len > 0)
+		assert_memory_equal(line.data, expected, line.len);
+}
+
+static void test_own_line(void **state)
+{
+	(void)state;
+	own_line("", "");
+	own_line(" \n\nFirst.\nSecond.\n", "First.");
+	own_line(HEAD "> one\n> two\n\nI agree.\n", "I agree.");
+	own_line("Before.\n" HEAD "> one\n", "Before.");
+	own_line(HEAD "> one\n", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -233,6 +252,7 @@ int main(void)
 	    cmocka_unit_test(test_folding),
 	    cmocka_unit_test(test_hostile),
 	    cmocka_unit_test(test_untouched),
+	    cmocka_unit_test(test_own_line),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
