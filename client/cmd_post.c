@@ -71,14 +71,29 @@ static int write_and_send(struct posting *p, bool draft, int *code, struct troub
 	return err;
 }
 
+/* Ask for a thread's title on the terminal; NULL: there is none, or nothing was typed. */
+static const char *subject_ask(const struct invocation *in, char line[static 1024])
+{
+	if (in->json || isatty(STDIN_FILENO) != 1 || isatty(STDERR_FILENO) != 1)
+		return NULL;
+	fprintf(stderr, "Subject of the new thread: ");
+	if (!fgets(line, 1024, stdin))
+		line[0] = '\0';
+	line[strcspn(line, "\r\n")] = '\0';
+	return line[0] ? line : NULL;
+}
+
 static int posting_run(const struct invocation *in, enum act act)
 {
 	struct posting p = {.in = in};
 	const char *subject = act == ACT_TOPIC ? in->operands[0] : option_value(in, "subject");
 	bool draft = option_given(in, "draft"), opened;
+	char typed[1024];
 	struct trouble t = {.err = OK};
 	int code = EXIT_DONE, err;
 
+	if (act == ACT_POST && !subject)
+		subject = subject_ask(in, typed);
 	if (act == ACT_POST && !subject)
 		return complain_usage(in->program->name, in->command->name,
 		    "a post that begins a thread wants a --subject");

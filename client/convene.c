@@ -82,7 +82,7 @@ static const struct option_spec topic_options[] = {
 };
 
 static const struct option_spec post_options[] = {
-    {"subject", 's', "SUBJECT", "the thread's title"},
+    {"subject", 's', "SUBJECT", "the thread's title; it is asked for on a terminal"},
     ATTACH_OPTION,
     TEXT_OPTIONS,
     END,
@@ -162,8 +162,9 @@ static const struct command commands[] = {
 	"After an interruption it goes on where it was. Ctrl-C ends it.", follow_options,
 	cmd_follow},
     {"sync", "[TOPIC...]", 0, -1, "keep topics here, to be read and searched without a connection",
-	"Without TOPIC, what is kept is brought up to date; if nothing is kept yet, all topics are "
-	"from now on.",
+	"Without TOPIC, what is kept is brought up to date; if nothing is kept yet, all topics "
+	"that "
+	"there are now will be.",
 	sync_options, cmd_sync},
     {"search", "WORD...", 1, -1, "find posts in what sync keeps",
 	"Every WORD must occur, in the subject, text, author or names of attachments; case and "

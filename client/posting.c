@@ -234,6 +234,7 @@ int posting_write(struct posting *p, struct trouble *t)
 	const char *file = option_value(p->in, "file");
 	bool editor = compose_by_editor(file);
 	struct buffer front = BUFFER_INIT, typed = BUFFER_INIT;
+	char id[9];
 	int err = OK;
 
 	if (p->w.act == ACT_AMEND)
@@ -243,6 +244,10 @@ int posting_write(struct posting *p, struct trouble *t)
 	if (option_given(p->in, "quote") && front.len == 0)
 		remark(p->in->program->name,
 		    "there is no text here to quote; the answer goes without");
+	if (p->w.act == ACT_REPLY && p->placed && p->at.erased)
+		remark(p->in->program->name,
+		    "%s was erased; your answer stands below it all the same",
+		    id_short(id, p->at.at.id));
 	if (p->w.act == ACT_TOPIC && !file)
 		;
 	else if (editor)
