@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/complete.h"
 #include "client/copy.h"
@@ -22,10 +23,7 @@
 /* The first line of what was said. */
 static struct bytes title_of(const struct content *c)
 {
-	struct bytes text = c->subject.len > 0 ? c->subject : c->text;
-	const uint8_t *nl = text.len > 0 ? memchr(text.data, '\n', text.len) : NULL;
-
-	return bytes_of(text.data, nl ? (size_t)(nl - text.data) : text.len);
+	return text_first_line(c->subject.len > 0 ? c->subject : c->text);
 }
 
 /* ---- one's own ---- */

@@ -6,6 +6,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/session.h"
 #include "msg/body.h"
@@ -58,8 +59,7 @@ static json_t *row_json(const struct kept *k, const char *state, const struct co
 static void row_print(struct listing *l, const struct kept *k, const char *state,
     const struct content *c, const char *reason)
 {
-	struct bytes first = c->subject.len > 0 ? c->subject : c->text;
-	const uint8_t *nl = first.len ? memchr(first.data, '\n', first.len) : NULL;
+	struct bytes first = text_first_line(c->subject.len > 0 ? c->subject : c->text);
 	struct buffer what = BUFFER_INIT;
 	struct target_body body;
 	char id[9], when[24];
@@ -69,7 +69,7 @@ static void row_print(struct listing *l, const struct kept *k, const char *state
 	if (target_of(&k->header, &body))
 		buffer_printf(&what, "%s %s%s", k->header.kind == KIND_AMEND ? "amends" : "erases",
 		    id_short(id, body.target.id), first.len > 0 ? ": " : "");
-	buffer_add(&what, first.data, nl ? (size_t)(nl - first.data) : first.len);
+	buffer_add(&what, first.data, first.len);
 	table_cell(l->table, "%llu", (unsigned long long)k->sequence);
 	table_cell(l->table, "%s", id_short(id, k->id));
 	table_cell(l->table, "%s", time_local(when, k->header.time));

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "client/copy_inside.h"
 #include "msg/content.h"
 
@@ -34,10 +35,10 @@ static void title_give(struct copy *c, const uint8_t id[static ID_LEN], struct b
 	if (text_start(&text, c, id, &t) != OK)
 		return;
 	if (text.content.len > 0 && content_parse(text.content, &content) == OK) {
-		struct bytes first = content.subject.len > 0 ? content.subject : content.text;
-		const uint8_t *nl = first.len > 0 ? memchr(first.data, '\n', first.len) : NULL;
+		struct bytes first = text_first_line(
+		    content.subject.len > 0 ? content.subject : content.text);
 
-		buffer_add(out, first.data, nl ? (size_t)(nl - first.data) : first.len);
+		buffer_add(out, first.data, first.len);
 	}
 	content_clear(&content);
 	text_end(&text);

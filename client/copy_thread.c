@@ -10,6 +10,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "msg/content.h"
 
 #define THREADS_DEFAULT 50 /* as a node has them */
@@ -360,12 +361,9 @@ static uint32_t rows_make(const struct forest *f, int64_t topic, struct row *row
 	return count;
 }
 
-/* Append at most `max` bytes of a text, without cutting a character. */
 static void head_add(struct buffer *out, struct bytes text, size_t max)
 {
-	if (text.len > max)
-		for (text.len = max; text.len > 0 && (text.data[text.len] & 0xc0) == 0x80;)
-			text.len--;
+	text = text_head(text, max);
 	buffer_add(out, text.data, text.len);
 }
 

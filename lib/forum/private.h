@@ -116,7 +116,4 @@ int person_find(struct forum *f, const struct origin *o,
 int profile_set(struct forum *f, int64_t person, struct bytes content);
 int skeletons_refresh(struct forum *f);
 
-/* Of a text, what fits `max` bytes without cutting a character. */
-struct bytes text_head(struct bytes text, size_t max);
-
 #endif

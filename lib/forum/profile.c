@@ -13,15 +13,6 @@
 #define GROUP_MAX_SHOWN 128
 #define REGION_MAX_SHOWN 128
 
-struct bytes text_head(struct bytes text, size_t max)
-{
-	if (text.len <= max)
-		return text;
-	while (max > 0 && (text.data[max] & 0xc0) == 0x80)
-		max--;
-	return bytes_of(text.data, max);
-}
-
 /* A name: what stands before a NUL, if there is one. */
 static struct bytes name_head(struct bytes text, size_t max)
 {
