@@ -239,7 +239,7 @@ int cmd_threads(const struct invocation *in)
 	struct session s;
 	struct trouble t;
 	uint32_t limit, skip;
-	int err, code = number_option(in, "limit", 50, 1000, &limit);
+	int err, code = number_option(in, "limit", THREADS_DEFAULT, THREADS_MAX, &limit);
 
 	if (!code)
 		code = number_option(in, "skip", 0, UINT32_MAX, &skip);

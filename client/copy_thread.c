@@ -11,12 +11,8 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "forum/query.h"
 #include "msg/content.h"
-
-#define THREADS_DEFAULT 50 /* as a node has them */
-#define THREADS_MAX 1000
-#define SUBJECT_MAX 1024
-#define ARCHIVED_MAX 256
 
 void forest_free(struct forest *f)
 {
@@ -377,8 +373,8 @@ static int copy_title(struct copy *c, const uint8_t id[static ID_LEN], struct bu
 
 	if (!err && text.state == CONVENE__CONTENT_STATE__CONTENT_PRESENT &&
 	    content_parse(text.content, &content) == OK) {
-		head_add(subject, content.subject, SUBJECT_MAX);
-		head_add(author, content.imported.author, ARCHIVED_MAX);
+		head_add(subject, content.subject, SUBJECT_SHOWN);
+		head_add(author, content.imported.author, ARCHIVED_SHOWN);
 	}
 	content_clear(&content);
 	text_end(&text);

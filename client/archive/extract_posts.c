@@ -57,7 +57,7 @@ static void profile_take(struct person *p, const struct content_profile *from)
 {
 	struct bytes texts[2] = {from->name, from->group};
 	char *to[2] = {p->name, p->group};
-	size_t room[2] = {NAME_MAX_SHOWN, GROUP_MAX_SHOWN};
+	size_t room[2] = {NAME_SHOWN, GROUP_SHOWN};
 
 	p->known = true;
 	if (handle_prepare(p->handle, from->handle, NULL) != OK ||

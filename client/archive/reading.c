@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "client/output.h"
 
-#define SUBJECT_MAX 200 /* characters of a text's first line */
+#define SUBJECT_CHARACTERS 200 /* characters of a text's first line */
 
 struct reading {
 	struct reading_terms terms;
@@ -86,7 +86,7 @@ static void subject_take(struct reading *r)
 	nl = memchr(p, '\n', (size_t)(end - p));
 	end = nl ? nl : end;
 	for (stop = p; stop < end; stop++) {
-		if ((*stop & 0xc0) != 0x80 && ++characters > SUBJECT_MAX)
+		if ((*stop & 0xc0) != 0x80 && ++characters > SUBJECT_CHARACTERS)
 			break;
 	}
 	buffer_reset(&r->subject);

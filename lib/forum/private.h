@@ -7,10 +7,6 @@
 #include "member/keyindex.h"
 #include "store/views.h"
 
-#define SUBJECT_MAX 1024     /* bytes of a subject that a view keeps */
-#define DESCRIPTION_MAX 4096 /* and of a topic's description */
-#define ARCHIVED_MAX 256     /* and of an archive's author */
-
 /* A key of a roster, as the signer table numbers it. */
 struct known {
 	uint8_t key[KEY_LEN];
