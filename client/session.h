@@ -101,6 +101,8 @@ struct outcomes {
 };
 void outcomes_free(struct outcomes *o);
 
+#define SEAL_WAIT_MS 2000 /* for what a person has just sent to be sealed */
+
 /* Send what waits, unchanged and in order; move what is sealed, and what is refused for good. Waits
  * up to `seal_ms` for what was accepted to be sealed. `*out` is valid also after an error, which is
  * about the connection or the files. */

@@ -30,13 +30,6 @@ static bool log_follows(const struct binding *item, const struct binding *change
 	       bytes_equal(a_name, b_name) && second > first;
 }
 
-static int target_parse(const struct header *h, struct target_body *out)
-{
-	return h->kind == KIND_AMEND   ? amend_body_parse(h->body, out)
-	       : h->kind == KIND_ERASE ? erase_body_parse(h->body, out)
-				       : ERR_INVALID;
-}
-
 /* What may be amended or erased; `about`: whose id a change of it names, beside its own. */
 static bool is_changeable(const struct shown *s, uint32_t kind, const uint8_t **about)
 {
@@ -64,7 +57,7 @@ static void change_open(struct shown_change *c, const struct shown *s, uint32_t 
 		return;
 	if (message_parse(message, &c->header) != OK || c->header.kind != kind ||
 	    message_verify(message, binding, c->header.signer) != OK ||
-	    target_parse(&c->header, &body) != OK)
+	    change_body_parse(&c->header, &body) != OK)
 		return;
 	message_id(c->id, message, binding);
 	c->reason = body.reason;
@@ -117,7 +110,7 @@ void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[
 	s->signature = s->parsed && message_verify(message, &s->binding, s->header.signer) == OK;
 	if (!s->signature)
 		return;
-	if (target_parse(&s->header, &body) == OK)
+	if (change_body_parse(&s->header, &body) == OK)
 		s->target = body.target;
 	change_open(&s->amendment, s, KIND_AMEND, bytes_of_pb(item->amendment),
 	    bytes_of_pb(item->amendment_log), &amendment);

@@ -74,7 +74,7 @@ uint32_t amend_check(struct relay *r, const struct header *h, const struct verdi
 	bool amend = h->kind == KIND_AMEND;
 	struct target_body b;
 	struct target t;
-	int err = amend ? amend_body_parse(h->body, &b) : erase_body_parse(h->body, &b);
+	int err = change_body_parse(h, &b);
 
 	if (r->own->folded < r->recall) {
 		*text = "this node is still reading what it holds; try again later";

@@ -370,3 +370,10 @@ int erase_body_encode(struct buffer *out, const struct target_body *b)
 {
 	return target_encode(out, b, 2);
 }
+
+int change_body_parse(const struct header *h, struct target_body *out)
+{
+	return h->kind == KIND_AMEND   ? amend_body_parse(h->body, out)
+	       : h->kind == KIND_ERASE ? erase_body_parse(h->body, out)
+				       : ERR_UNKNOWN_KIND;
+}
