@@ -155,6 +155,19 @@ void author_text(
 	text_isolate(out, organisation);
 }
 
+void archived_text(struct buffer *out, struct bytes author, size_t columns)
+{
+	struct buffer plain = BUFFER_INIT;
+
+	author = text_head(author, ARCHIVED_AUTHOR_MAX);
+	for (size_t i = 0; i < author.len; i++)
+		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
+	buffer_add_str(out, "\"");
+	text_cut(out, buffer_bytes(&plain), columns);
+	buffer_add_str(out, "\"");
+	buffer_free(&plain);
+}
+
 /* ---- for people ---- */
 
 static void who_add(struct buffer *who, const Convene__Item *i)
@@ -168,20 +181,6 @@ static void who_add(struct buffer *who, const Convene__Item *i)
 		text_cut(who, bytes_of_pb(i->group), PROFILE_COLUMNS);
 		buffer_add_str(who, ")");
 	}
-}
-
-/* What the archive says of the author, in quotation marks of ours alone, so that it can't go on as
- * if it were our words, and never looks like a participant. */
-static void archived_add(struct buffer *who, struct bytes author)
-{
-	struct buffer plain = BUFFER_INIT;
-
-	for (size_t i = 0; i < author.len && i < ARCHIVED_AUTHOR_MAX; i++)
-		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
-	buffer_add_str(who, "\"");
-	text_cut(who, buffer_bytes(&plain), ARCHIVED_COLUMNS);
-	buffer_add_str(who, "\", by the archive of ");
-	buffer_free(&plain);
 }
 
 static bool is_archived(const struct shown *s)
@@ -209,8 +208,10 @@ static void heading_print(const struct shown *s, int indent)
 	struct buffer who = BUFFER_INIT, when = BUFFER_INIT;
 	char id[9];
 
-	if (is_archived(s))
-		archived_add(&who, s->content.imported.author);
+	if (is_archived(s)) {
+		archived_text(&who, s->content.imported.author, ARCHIVED_COLUMNS);
+		buffer_add_str(&who, ", by the archive of ");
+	}
 	who_add(&who, s->item);
 	if (s->parsed)
 		when_add(&when, s);
