@@ -4,7 +4,8 @@
  *     copy.c          the file, what is kept, the list of topics
  *     copy_item.c     items in, as they come
  *     copy_text.c     what is shown of them, and items out, as the node would give them
- *     copy_thread.c   threads, made of their posts whenever they are asked for
+ *     copy_forest.c   threads, made of their posts whenever they are asked for
+ *     copy_thread.c   answers about them
  *     copy_sync.c     asking the node
  *     copy_search.c   finding words
  *     copy_recent.c   ids and titles, for completion
@@ -76,7 +77,7 @@ int text_refresh(struct copy *c, const uint8_t id[static ID_LEN], struct trouble
 /* The item as the node would give it; what hangs on its thread is the caller's. */
 int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t);
 
-/* ---- copy_thread.c ---- */
+/* ---- copy_forest.c ---- */
 
 #define NONE UINT32_MAX
 
