@@ -13,6 +13,7 @@
 #include "client/session.h"
 #include "log/checkpoint.h"
 #include "msg/body.h"
+#include "msg/content.h"
 
 #define BATCH_MESSAGES 64
 #define BATCH_BYTES CONTENT_MAX

@@ -59,8 +59,6 @@ int find_topic(
 
 /* ---- signing (sign.c) and sending (send.c) ---- */
 
-#define CONTENT_MAX (2 * 1024 * 1024) /* the highest limit that a charter may set (3.1) */
-
 /* What is to be signed; the rest is the signer's and the log's. */
 struct draft {
 	uint32_t kind;

@@ -34,7 +34,7 @@ int reading_new(struct reading **out, const struct reading_terms *terms, struct 
 	if (err) {
 		reading_free(r);
 		if (err == ERR_NOMEM)
-			return trouble_set(t, err, "there is not enough memory");
+			return no_memory(t);
 		trouble_set(t, err, "%.60s is no charset that is known here", terms->charset);
 		trouble_hint(t, "As windows-1252, iso-8859-15, koi8-r, gb18030, shift_jis.");
 		return err;

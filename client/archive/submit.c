@@ -518,7 +518,7 @@ static int waiting_take(void *ctx, uint64_t sequence, struct bytes submission)
 	buffer_add(&b->arena, from->content.data, from->content.len);
 	message_free(m);
 	if (b->arena.failed)
-		return trouble_set(w->t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(w->t);
 	b->count++;
 	w->after = sequence;
 	return OK;
