@@ -78,13 +78,9 @@ uint64_t copy_synced(struct copy *c);
 
 /* ---- searching ---- */
 
-/* Text as it is compared, appended: NFKC, case folded; without the marks that are put on letters
- * (accents, Arabic and Hebrew points; the vowels of Indic and South-East Asian scripts stay);
- * runs of space become one, and none where a line ends between Chinese or Japanese characters.
- * What isn't UTF-8 is taken as U+FFFD. ERR_NOMEM, ERR_TOO_LARGE. */
-int search_fold(struct buffer *out, struct bytes text);
 /* Posts whose subject, text, names of parts or author have every word, newest first. `words` are
- * folded here; `topic` NULL: all that are kept. Items in frames, as in an answer to WATCH. */
+ * folded here (search_fold.h); `topic` NULL: all that are kept. Items in frames, as in an answer to
+ * WATCH. */
 int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
     struct frames *out, struct trouble *t);
 

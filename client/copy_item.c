@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/search_fold.h"
 #include "client/show.h"
 
 /* A message that comes. */
