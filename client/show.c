@@ -272,9 +272,9 @@ static void erasure_print(const struct shown *s, int indent)
 	}
 	snprintf(line, sizeof line, "(erased by %s%s, %s)",
 	    author ? "its author" : "the registrar, or by another key of its author",
-	    e->reason == 2   ? ", because of a law"
-	    : e->reason == 3 ? ", as an error"
-			     : "",
+	    e->reason == ERASE_LAW     ? ", because of a law"
+	    : e->reason == ERASE_ERROR ? ", as an error"
+				       : "",
 	    time_local(when, e->header.time));
 	mark_print(indent, line);
 }

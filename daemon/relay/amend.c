@@ -45,7 +45,8 @@ static bool is_erased(struct relay *r, const struct target *t)
 	return t->erasure != 0;
 }
 
-/* The handle that comes back when its author erases a profile's amendment. */
+/* The handle that comes back when its author erases a profile's amendment: somebody else may have
+ * it by now. A registrar isn't asked: that what must go can go comes first. */
 static const char *restored_check(
     struct relay *r, const struct target *t, const uint8_t identity[static IDENTITY_LEN])
 {

@@ -15,7 +15,6 @@
 #include "msg/wire.h"
 
 #define REVOKE_REASON_MAX 4
-#define ERASE_REASON_MAX 3
 #define COSIGNER_SUFFIX "/cosigner"
 
 struct slot {
@@ -326,7 +325,7 @@ static int target_parse(struct bytes in, struct target_body *out, size_t slots)
 {
 	struct slot s[] = {
 	    {.is_bytes = true, .limit = REF_LEN, .required = true},
-	    {.limit = ERASE_REASON_MAX},
+	    {.limit = ERASE_ERROR},
 	};
 	memset(out, 0, sizeof(*out));
 	int err = slots_read(in, s, slots);

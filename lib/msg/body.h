@@ -44,9 +44,11 @@ struct revoke_body {
 	uint8_t reason;
 };
 
-struct target_body { /* AMEND (reason 0), ERASE */
+enum erase_reason { ERASE_UNSTATED, ERASE_WISH, ERASE_LAW, ERASE_ERROR };
+
+struct target_body { /* AMEND, ERASE */
 	struct ref target;
-	uint8_t reason;
+	uint8_t reason; /* of an ERASE: enum erase_reason; else 0 */
 };
 
 int node_body_encode(struct buffer *out, const struct node_body *b);
