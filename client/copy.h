@@ -61,6 +61,8 @@ int copy_list(struct copy *c, const struct frames *topics, struct trouble *t);
 
 /* ---- reading: answers as the node would give them ---- */
 
+/* As client_topics() and the like: `out` for frames_free(). ERR_NOTFOUND (not kept here),
+ * ERR_EXISTS (several begin so), ERR_INVALID (an id has 4 to 32 bytes). */
 int copy_topics(struct copy *c, struct frames *out, struct trouble *t);
 int copy_threads(struct copy *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
     struct frames *out, struct trouble *t);
