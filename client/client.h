@@ -75,7 +75,7 @@ int client_content(struct client *c, const uint8_t id[static ID_LEN], uint8_t sa
 int client_content_next(struct client *c, uint32_t stream, uint8_t salt[static SALT_LEN],
     struct buffer *out, struct trouble *t);
 
-/* ---- answers of several frames (ask.c) ---- */
+/* ---- answers of several frames (frames.c) ---- */
 
 /* Gathered: frames_free() frees each with message_free(), then the list. */
 struct frames {

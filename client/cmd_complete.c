@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/complete.h"
 #include "client/copy.h"

@@ -14,7 +14,7 @@ static int number_take(const struct invocation *in, uint64_t *out, struct troubl
 {
 	const char *text = in->operands[0];
 
-	if (decimal_parse(out, text, strlen(text), 999999999) == OK && *out > 0)
+	if (decimal_parse(out, text, strlen(text), DRAFT_NUMBER_MAX) == OK && *out > 0)
 		return OK;
 	trouble_set(t, ERR_INVALID, "%.60s is not the number of a draft", text);
 	trouble_hint(t, "`convene drafts` lists them.");

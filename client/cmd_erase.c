@@ -9,18 +9,18 @@
 #include "client/posting.h"
 #include "msg/body.h"
 
-/* In the order of their numbers (EraseBody). */
-static const char *const reasons[] = {"", "wish", "law", "error"};
+static const char *const reasons[] = {
+    [ERASE_UNSTATED] = "", [ERASE_WISH] = "wish", [ERASE_LAW] = "law", [ERASE_ERROR] = "error"};
 
 static int reason_take(const struct invocation *in, uint8_t *out, struct trouble *t)
 {
 	const char *text = option_value(in, "reason");
 
-	*out = 0;
-	for (uint8_t i = 1; text && i < sizeof reasons / sizeof reasons[0]; i++)
+	*out = ERASE_UNSTATED;
+	for (uint8_t i = ERASE_WISH; text && i < sizeof reasons / sizeof reasons[0]; i++)
 		if (strcmp(text, reasons[i]) == 0)
 			*out = i;
-	if (text && *out == 0)
+	if (text && *out == ERASE_UNSTATED)
 		return trouble_set(
 		    t, ERR_INVALID, "--reason is wish, law or error, not %.60s", text);
 	return OK;

@@ -40,17 +40,12 @@ static struct bytes archived_name(struct bytes line)
 	return name.len > 0 ? name : line;
 }
 
-/* In quotation marks of ours: what an archive claims never looks like a participant. */
 static void archived_cell(struct table *table, ProtobufCBinaryData author)
 {
-	struct bytes name = archived_name(bytes_of_pb(author));
-	struct buffer plain = BUFFER_INIT, text = BUFFER_INIT;
+	struct buffer text = BUFFER_INIT;
 
-	for (size_t i = 0; i < name.len; i++)
-		buffer_add_u8(&plain, name.data[i] == '"' ? '\'' : name.data[i]);
-	text_cut(&text, buffer_bytes(&plain), ARCHIVED_COLUMNS);
-	table_cell(table, "\"%s\"", buffer_str(&text));
-	buffer_free(&plain);
+	archived_text(&text, archived_name(bytes_of_pb(author)), ARCHIVED_COLUMNS);
+	table_cell(table, "%s", buffer_str(&text));
 	buffer_free(&text);
 }
 
@@ -239,7 +234,7 @@ int cmd_threads(const struct invocation *in)
 	struct session s;
 	struct trouble t;
 	uint32_t limit, skip;
-	int err, code = number_option(in, "limit", 50, 1000, &limit);
+	int err, code = number_option(in, "limit", THREADS_DEFAULT, THREADS_MAX, &limit);
 
 	if (!code)
 		code = number_option(in, "skip", 0, UINT32_MAX, &skip);

@@ -6,13 +6,12 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "client/cmd.h"
 #include "client/quote.h"
 #include "client/session.h"
 #include "msg/body.h"
 #include "msg/content.h"
-
-#define SEAL_WAIT_MS 2000
 
 struct listing {
 	struct session *s;
@@ -23,12 +22,6 @@ struct listing {
 	enum outbox_box box;
 	size_t waiting, refused;
 };
-
-static bool target_of(const struct header *h, struct target_body *out)
-{
-	return (h->kind == KIND_AMEND && amend_body_parse(h->body, out) == OK) ||
-	       (h->kind == KIND_ERASE && erase_body_parse(h->body, out) == OK);
-}
 
 static json_t *row_json(const struct kept *k, const char *state, const struct content *c,
     const char *reason, uint32_t code)
@@ -45,7 +38,7 @@ static json_t *row_json(const struct kept *k, const char *state, const struct co
 	json_put(o, "log", json_bytes(bytes_of_pb(k->submit->log)));
 	if (k->header.parent.present)
 		json_put(o, "parent", json_hex(k->header.parent.id, ID_LEN));
-	if (target_of(&k->header, &body))
+	if (change_body_parse(&k->header, &body) == OK)
 		json_put(o, "target", json_hex(body.target.id, ID_LEN));
 	json_put(o, "subject", json_bytes(c->subject));
 	json_put(o, "text", json_bytes(c->text));
@@ -66,7 +59,7 @@ static void row_print(struct listing *l, const struct kept *k, const char *state
 
 	if (reason)
 		buffer_printf(&what, "(%s) ", reason);
-	if (target_of(&k->header, &body))
+	if (change_body_parse(&k->header, &body) == OK)
 		buffer_printf(&what, "%s %s%s", k->header.kind == KIND_AMEND ? "amends" : "erases",
 		    id_short(id, body.target.id), first.len > 0 ? ": " : "");
 	buffer_add(&what, first.data, first.len);
@@ -221,7 +214,7 @@ static int body_renew(struct session *s, struct outbox *o, const struct header *
 	struct target_body body;
 	int err;
 
-	if (!target_of(h, &body)) {
+	if (change_body_parse(h, &body) != OK) {
 		buffer_add(out, h->body.data, h->body.len);
 		return OK;
 	}

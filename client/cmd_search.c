@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "client/cmd.h"
 #include "client/copy.h"
+#include "client/search_fold.h"
 #include "client/session.h"
 #include "client/show.h"
 
@@ -106,7 +107,6 @@ static bool snippet_of(struct buffer *out, struct bytes text, const struct buffe
 static void snippet(
     struct buffer *out, const struct content *c, const struct buffer *words, int count)
 {
-	const uint8_t *line;
 	struct bytes head = c->text;
 
 	if (snippet_of(out, c->text, words, count))
@@ -116,11 +116,7 @@ static void snippet(
 			return;
 	while (head.len > 0 && (head.data[0] == '\n' || head.data[0] == ' '))
 		head = bytes_of(head.data + 1, head.len - 1);
-	line = head.len > 0 ? memchr(head.data, '\n', head.len) : NULL;
-	if (line)
-		head.len = (size_t)(line - head.data);
-	if (head.len > 3 * AROUND)
-		head.len = boundary(head, 3 * AROUND, false);
+	head = text_head(text_first_line(head), 3 * AROUND);
 	buffer_add(out, head.data, head.len);
 }
 

@@ -61,6 +61,8 @@ int copy_list(struct copy *c, const struct frames *topics, struct trouble *t);
 
 /* ---- reading: answers as the node would give them ---- */
 
+/* As client_topics() and the like: `out` for frames_free(). ERR_NOTFOUND (not kept here),
+ * ERR_EXISTS (several begin so), ERR_INVALID (an id has 4 to 32 bytes). */
 int copy_topics(struct copy *c, struct frames *out, struct trouble *t);
 int copy_threads(struct copy *c, const uint8_t *topic, size_t len, uint32_t limit, uint32_t offset,
     struct frames *out, struct trouble *t);
@@ -79,13 +81,9 @@ uint64_t copy_synced(struct copy *c);
 
 /* ---- searching ---- */
 
-/* Text as it is compared, appended: NFKC, case folded; without the marks that are put on letters
- * (accents, Arabic and Hebrew points; the vowels of Indic and South-East Asian scripts stay);
- * runs of space become one, and none where a line ends between Chinese or Japanese characters.
- * What isn't UTF-8 is taken as U+FFFD. ERR_NOMEM, ERR_TOO_LARGE. */
-int search_fold(struct buffer *out, struct bytes text);
 /* Posts whose subject, text, names of parts or author have every word, newest first. `words` are
- * folded here; `topic` NULL: all that are kept. Items in frames, as in an answer to WATCH. */
+ * folded here (search_fold.h); `topic` NULL: all that are kept. Items in frames, as in an answer to
+ * WATCH. */
 int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
     struct frames *out, struct trouble *t);
 

@@ -2,8 +2,10 @@
 /* What the files of the copy share. Private to them.
  *
  *     copy.c          the file, what is kept, the list of topics
- *     copy_item.c     items in, as they come; and out, as the node would give them
- *     copy_thread.c   threads, made of their posts whenever they are asked for
+ *     copy_item.c     items in, as they come
+ *     copy_text.c     what is shown of them, and items out, as the node would give them
+ *     copy_forest.c   threads, made of their posts whenever they are asked for
+ *     copy_thread.c   answers about them
  *     copy_sync.c     asking the node
  *     copy_search.c   finding words
  *     copy_recent.c   ids and titles, for completion
@@ -15,8 +17,13 @@
 #include "client/database.h"
 #include "client/output.h"
 
-/* Beside enum Convene__ContentState: the node gave the amendment's text alone, and this is wanted
- * only if that is erased. */
+/* An item's state is enum Convene__ContentState, or that the node gave the amendment's text alone,
+ * and this is wanted only if that is erased. In SQL these stand as numbers, as kinds do:
+ *
+ *     state   0 PRESENT  1 MISSING  2 ERASED  3 LARGE  4 NONE_NEEDED  100 unasked
+ *     kind    5 TOPIC    6 POST     7 AMEND   8 ERASE
+ */
+#define STATE(name) CONVENE__CONTENT_STATE__CONTENT_##name
 #define STATE_UNASKED 100
 
 struct copy {
@@ -49,6 +56,8 @@ int items_drop(struct copy *c, int64_t topic, const uint8_t *id, int64_t round, 
 int item_content(
     struct copy *c, int64_t no, const uint8_t *salt, struct bytes content, struct trouble *t);
 
+/* ---- copy_text.c ---- */
+
 /* What is shown of an item now: that of its last amendment, or nothing. Valid until text_end(). */
 struct item_text {
 	struct query *q;
@@ -61,11 +70,14 @@ struct item_text {
 int text_start(
     struct item_text *out, struct copy *c, const uint8_t id[static ID_LEN], struct trouble *t);
 void text_end(struct item_text *text);
+/* Fold anew what a search finds of the post that this is, or is about, also through an amendment of
+ * it. */
+int text_refresh(struct copy *c, const uint8_t id[static ID_LEN], struct trouble *t);
 
 /* The item as the node would give it; what hangs on its thread is the caller's. */
 int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t);
 
-/* ---- copy_thread.c ---- */
+/* ---- copy_forest.c ---- */
 
 #define NONE UINT32_MAX
 

@@ -5,6 +5,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "client/copy_inside.h"
 #include "client/quote.h"
 #include "msg/content.h"

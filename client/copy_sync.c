@@ -216,8 +216,6 @@ static int list_sync(struct sync *s)
 
 /* ---- posts that changed topics ---- */
 
-#define PAGE 1000
-
 /* Threads of a topic by id, as the node counts them. */
 struct thread_count {
 	uint8_t id[ID_LEN];
@@ -266,14 +264,14 @@ static size_t page_take(struct thread_list *l, const struct frames *page)
 
 static int threads_list(struct sync *s, const struct kept *k, struct thread_list *l)
 {
-	size_t rows = PAGE;
+	size_t rows = THREADS_MAX;
 	int err = OK;
 
-	for (uint32_t offset = 0; rows == PAGE && !err && offset < UINT32_MAX - PAGE;
-	     offset += PAGE) {
+	for (uint32_t offset = 0; rows == THREADS_MAX && !err && offset < UINT32_MAX - THREADS_MAX;
+	     offset += THREADS_MAX) {
 		struct frames page = {NULL, 0};
 
-		err = client_threads(s->client, k->id, ID_LEN, PAGE, offset, &page, s->t);
+		err = client_threads(s->client, k->id, ID_LEN, THREADS_MAX, offset, &page, s->t);
 		rows = err ? 0 : page_take(l, &page);
 		frames_free(&page);
 		told(s);

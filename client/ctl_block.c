@@ -91,7 +91,8 @@ static int peer_check(const struct ctl *c, const struct block *block, struct tro
 			continue;
 		if (!verifier_equal(&p->root, &block->root)) {
 			trouble_set(t, ERR_EXISTS,
-			    "%s is a peer already, with another key: %02x%02x%02x%02x in %.200s, and"
+			    "%s is a peer already, with another key: %02x%02x%02x%02x in %.200s, "
+			    "and"
 			    " %02x%02x%02x%02x in the block",
 			    p->name, p->root.id[0], p->root.id[1], p->root.id[2], p->root.id[3],
 			    c->config, block->root.id[0], block->root.id[1], block->root.id[2],
@@ -132,7 +133,7 @@ int block_append(const struct ctl *c, const struct block *block, struct trouble 
 		err = text.failed ? ERR_NOMEM
 				  : conf_parse(&checked, c->config, buffer_bytes(&text), &errors);
 		if (err == ERR_NOMEM)
-			trouble_set(t, err, "there is not enough memory");
+			no_memory(t);
 		else if (err)
 			trouble_set(t, err, "the block does not go into %.200s: %s", c->config,
 			    errors.count ? errors.list[0].message : error_text(err));
@@ -222,7 +223,8 @@ static void founders_print(const struct charter *charter, const char *self)
 	}
 	if (!member)
 		print_sentence(0,
-		    "To be a member, %s must be admitted by %u member%s of the forum: send them your "
+		    "To be a member, %s must be admitted by %u member%s of the forum: send them "
+		    "your "
 		    "block (`convenectl block`).",
 		    self, charter->admit, charter->admit == 1 ? "" : "s");
 }

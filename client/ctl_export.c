@@ -54,7 +54,7 @@ static int frontier_load(struct exporting *x, const char *path, struct trouble *
 	if (!err) {
 		err = frontier_parse(&x->frontier, buffer_bytes(&text), &line);
 		if (err == ERR_NOMEM)
-			trouble_set(t, err, "there is not enough memory");
+			no_memory(t);
 		else if (err) {
 			trouble_set(t, ERR_TEXT, "%.300s is not a frontier (line %u)", path, line);
 			trouble_hint(t, "`convenectl export mbox --frontier FILE` writes one.");
@@ -360,7 +360,7 @@ static int write_out(struct exporting *x, struct trouble *t)
 				&out, x->charter, &x->frontier, x->has_topic ? x->topic : NULL);
 
 	if (err)
-		trouble_set(t, err, "there is not enough memory");
+		no_memory(t);
 	if (!err && x->mbox) {
 		err = posts_write(x, EXTRACT_ALL, &out, t);
 	} else if (!err) {

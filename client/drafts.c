@@ -16,7 +16,6 @@
 #include "client/compose.h"
 #include "client/output.h"
 
-#define NUMBER_MAX 999999999
 #define HEADERS_MAX (1024 * 1024) /* bytes */
 #define NAME_LEN 32
 
@@ -112,7 +111,7 @@ static int number_take(struct writing *w, struct trouble *t)
 	/* Another program may be at the same number: it is whose lock is first. */
 	do {
 		unlock(w);
-		if (++w->number > NUMBER_MAX)
+		if (++w->number > DRAFT_NUMBER_MAX)
 			return trouble_set(t, ERR_IO, "there are too many drafts");
 		err = lock_take(w, t);
 		if (!err)
@@ -305,8 +304,8 @@ int drafts_list(const char *home, uint64_t **list, size_t *count, struct trouble
 	while (!err && (errno = 0, entry = readdir(dir))) {
 		uint64_t number;
 
-		if (decimal_parse(&number, entry->d_name, strlen(entry->d_name), NUMBER_MAX) !=
-			OK ||
+		if (decimal_parse(
+			&number, entry->d_name, strlen(entry->d_name), DRAFT_NUMBER_MAX) != OK ||
 		    number == 0)
 			continue;
 		if (*count == cap) {

@@ -61,6 +61,8 @@ void writing_free(struct writing *w); /* lets the lock go */
 void writing_format(struct buffer *out, const struct writing *w);
 int writing_parse(struct writing *w, struct bytes text, unsigned *line);
 
+#define DRAFT_NUMBER_MAX 999999999
+
 /* Write it down, durably, under its number, or under a new one, which is then locked. A header that
  * isn't one line is ERR_INVALID. */
 int writing_save(struct writing *w, struct trouble *t);

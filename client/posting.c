@@ -128,19 +128,13 @@ static int suits(const struct posting *p, struct trouble *t)
 
 static void about_set(struct posting *p)
 {
-	struct bytes b = p->at.content.subject.len > 0 ? p->at.content.subject : p->at.content.text;
-	const uint8_t *nl = b.len > 0 ? memchr(b.data, '\n', b.len) : NULL;
+	const struct content *c = &p->at.content;
 
 	buffer_reset(&p->w.about);
-	if (nl)
-		b.len = (size_t)(nl - b.data);
-	if (b.len > ABOUT_MAX) {
-		b.len = ABOUT_MAX;
-		while (b.len > 0 && (b.data[b.len] & 0xc0) == 0x80)
-			b.len--;
-	}
 	if (p->at.has_content)
-		text_line(&p->w.about, b);
+		text_line(&p->w.about,
+		    text_head(
+			text_first_line(c->subject.len > 0 ? c->subject : c->text), ABOUT_MAX));
 }
 
 int posting_place(struct posting *p, bool leave, struct trouble *t)

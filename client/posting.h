@@ -13,8 +13,6 @@
 #include "client/place.h"
 #include "client/session.h"
 
-#define SEAL_WAIT_MS 2000
-
 struct posting {
 	const struct invocation *in;
 	struct session s;

@@ -145,17 +145,12 @@ static void attribution_add(struct buffer *out, struct bytes author, uint64_t ti
 	clock_format(when, time);
 	if (time > 0 && strlen(when) >= 16) /* "2026-11-21 18:24 UTC" */
 		buffer_printf(out, "On %.10s at %s, ", when, when + 11);
-	if (author.len > AUTHOR_MAX) {
-		/* Not within a character. */
-		for (author.len = AUTHOR_MAX; (author.data[author.len] & 0xc0) == 0x80;)
-			author.len--;
-		text_line(out, author);
-		buffer_add_str(out, "…");
-	} else if (author.len > 0) {
-		text_line(out, author);
-	} else {
+	if (author.len > 0)
+		text_line(out, text_head(author, AUTHOR_MAX));
+	else
 		buffer_add_str(out, "somebody");
-	}
+	if (author.len > AUTHOR_MAX)
+		buffer_add_str(out, "…");
 	buffer_add_str(out, " wrote:\n");
 }
 
@@ -165,11 +160,7 @@ bool quote_add(struct buffer *out, struct bytes author, uint64_t time, struct by
 	bool cut = text.len > QUOTE_MAX;
 	struct bytes rest;
 
-	if (cut)
-		text.len = QUOTE_MAX;
-	while (cut && text.len > 0 && (text.data[text.len] & 0xc0) == 0x80)
-		text.len--;
-	text_block(&plain, text);
+	text_block(&plain, text_head(text, QUOTE_MAX));
 	out->failed |= plain.failed;
 	rest = substance(buffer_bytes(&plain));
 	if (rest.len == 0) {

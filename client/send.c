@@ -13,6 +13,7 @@
 #include "client/session.h"
 #include "log/checkpoint.h"
 #include "msg/body.h"
+#include "msg/content.h"
 
 #define BATCH_MESSAGES 64
 #define BATCH_BYTES CONTENT_MAX
@@ -109,9 +110,7 @@ static bool is_orphan(const struct batch *b, struct bytes message)
 		return false;
 	if (is_gone(b, &h.topic) || is_gone(b, &h.parent))
 		return true;
-	return ((h.kind == KIND_AMEND && amend_body_parse(h.body, &body) == OK) ||
-		   (h.kind == KIND_ERASE && erase_body_parse(h.body, &body) == OK)) &&
-	       is_gone(b, &body.target);
+	return change_body_parse(&h, &body) == OK && is_gone(b, &body.target);
 }
 
 static int refuse(struct outbox *o, struct batch *b, struct outcome *d, struct trouble *t)

@@ -9,7 +9,7 @@
 #include "client/copy.h"
 
 #define CONNECT_MS 15000
-#define SEAL_WAIT_MS 1000
+#define PASSING_WAIT_MS 1000 /* for what is sent in passing to be sealed */
 
 int session_complain(const struct invocation *in, const struct trouble *t)
 {
@@ -96,7 +96,7 @@ static void waiting_send(struct session *s)
 		err = outbox_list(&o, BOX_WAITING, &list, &count, &t);
 	free(list);
 	if (!err && count > 0)
-		err = outbox_flush(s, &o, SEAL_WAIT_MS, &done, &t);
+		err = outbox_flush(s, &o, PASSING_WAIT_MS, &done, &t);
 	home_close(&s->home);
 	for (size_t i = 0; i < done.count; i++) {
 		const struct outcome *d = &done.list[i];

@@ -59,8 +59,6 @@ int find_topic(
 
 /* ---- signing (sign.c) and sending (send.c) ---- */
 
-#define CONTENT_MAX (2 * 1024 * 1024) /* the highest limit that a charter may set (3.1) */
-
 /* What is to be signed; the rest is the signer's and the log's. */
 struct draft {
 	uint32_t kind;
@@ -100,6 +98,8 @@ struct outcomes {
 	size_t count;
 };
 void outcomes_free(struct outcomes *o);
+
+#define SEAL_WAIT_MS 2000 /* for what a person has just sent to be sealed */
 
 /* Send what waits, unchanged and in order; move what is sealed, and what is refused for good. Waits
  * up to `seal_ms` for what was accepted to be sealed. `*out` is valid also after an error, which is

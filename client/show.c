@@ -30,13 +30,6 @@ static bool log_follows(const struct binding *item, const struct binding *change
 	       bytes_equal(a_name, b_name) && second > first;
 }
 
-static int target_parse(const struct header *h, struct target_body *out)
-{
-	return h->kind == KIND_AMEND   ? amend_body_parse(h->body, out)
-	       : h->kind == KIND_ERASE ? erase_body_parse(h->body, out)
-				       : ERR_INVALID;
-}
-
 /* What may be amended or erased; `about`: whose id a change of it names, beside its own. */
 static bool is_changeable(const struct shown *s, uint32_t kind, const uint8_t **about)
 {
@@ -64,7 +57,7 @@ static void change_open(struct shown_change *c, const struct shown *s, uint32_t 
 		return;
 	if (message_parse(message, &c->header) != OK || c->header.kind != kind ||
 	    message_verify(message, binding, c->header.signer) != OK ||
-	    target_parse(&c->header, &body) != OK)
+	    change_body_parse(&c->header, &body) != OK)
 		return;
 	message_id(c->id, message, binding);
 	c->reason = body.reason;
@@ -117,7 +110,7 @@ void shown_open(struct shown *s, const Convene__Item *item, const uint8_t forum[
 	s->signature = s->parsed && message_verify(message, &s->binding, s->header.signer) == OK;
 	if (!s->signature)
 		return;
-	if (target_parse(&s->header, &body) == OK)
+	if (change_body_parse(&s->header, &body) == OK)
 		s->target = body.target;
 	change_open(&s->amendment, s, KIND_AMEND, bytes_of_pb(item->amendment),
 	    bytes_of_pb(item->amendment_log), &amendment);
@@ -162,6 +155,19 @@ void author_text(
 	text_isolate(out, organisation);
 }
 
+void archived_text(struct buffer *out, struct bytes author, size_t columns)
+{
+	struct buffer plain = BUFFER_INIT;
+
+	author = text_head(author, ARCHIVED_AUTHOR_MAX);
+	for (size_t i = 0; i < author.len; i++)
+		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
+	buffer_add_str(out, "\"");
+	text_cut(out, buffer_bytes(&plain), columns);
+	buffer_add_str(out, "\"");
+	buffer_free(&plain);
+}
+
 /* ---- for people ---- */
 
 static void who_add(struct buffer *who, const Convene__Item *i)
@@ -175,20 +181,6 @@ static void who_add(struct buffer *who, const Convene__Item *i)
 		text_cut(who, bytes_of_pb(i->group), PROFILE_COLUMNS);
 		buffer_add_str(who, ")");
 	}
-}
-
-/* What the archive says of the author, in quotation marks of ours alone, so that it can't go on as
- * if it were our words, and never looks like a participant. */
-static void archived_add(struct buffer *who, struct bytes author)
-{
-	struct buffer plain = BUFFER_INIT;
-
-	for (size_t i = 0; i < author.len && i < ARCHIVED_AUTHOR_MAX; i++)
-		buffer_add_u8(&plain, author.data[i] == '"' ? '\'' : author.data[i]);
-	buffer_add_str(who, "\"");
-	text_cut(who, buffer_bytes(&plain), ARCHIVED_COLUMNS);
-	buffer_add_str(who, "\", by the archive of ");
-	buffer_free(&plain);
 }
 
 static bool is_archived(const struct shown *s)
@@ -224,8 +216,10 @@ static void heading_print(const struct shown *s, int indent)
 	struct buffer who = BUFFER_INIT, when = BUFFER_INIT;
 	char id[9];
 
-	if (is_archived(s))
-		archived_add(&who, s->content.imported.author);
+	if (is_archived(s)) {
+		archived_text(&who, s->content.imported.author, ARCHIVED_COLUMNS);
+		buffer_add_str(&who, ", by the archive of ");
+	}
 	who_add(&who, s->item);
 	if (s->parsed)
 		when_add(&when, s);
@@ -286,9 +280,9 @@ static void erasure_print(const struct shown *s, int indent)
 	}
 	snprintf(line, sizeof line, "(erased by %s%s, %s)",
 	    author ? "its author" : "the registrar, or by another key of its author",
-	    e->reason == 2   ? ", because of a law"
-	    : e->reason == 3 ? ", as an error"
-			     : "",
+	    e->reason == ERASE_LAW     ? ", because of a law"
+	    : e->reason == ERASE_ERROR ? ", as an error"
+				       : "",
 	    time_local(when, e->header.time));
 	mark_print(indent, line);
 }

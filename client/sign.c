@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "client/archive/journal.h"
 #include "client/session.h"
+#include "msg/content.h"
 
 #define CODE(name) CONVENE__CODE__##name
 

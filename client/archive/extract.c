@@ -92,13 +92,13 @@ static int person_new(struct extract *e, const struct extract_log *l,
 
 /* The earlier message of this log, or of one before it, that an AMEND or ERASE names; NONE if it
  * may not be changed so by that person. */
-static uint32_t target_of(const struct extract *e, const struct extract_log *l, uint32_t kind,
-    struct bytes body, const struct verdict *v, uint32_t person)
+static uint32_t target_of(const struct extract *e, const struct extract_log *l,
+    const struct header *h, const struct verdict *v, uint32_t person)
 {
 	struct target_body b;
 	uint32_t no, at = (uint32_t)(l - e->logs);
 	const struct row *r;
-	int err = kind == KIND_AMEND ? amend_body_parse(body, &b) : erase_body_parse(body, &b);
+	int err = change_body_parse(h, &b);
 
 	if (err || !key_index_find(&e->by_id, e->rows, b.target.id, &no))
 		return NONE;
@@ -107,9 +107,9 @@ static uint32_t target_of(const struct extract *e, const struct extract_log *l, 
 		return NONE;
 	while (at != NONE && at != r->log)
 		at = e->logs[at].previous;
-	if (at == NONE || r->kind == KIND_ERASE || (kind == KIND_AMEND && r->kind == KIND_AMEND))
+	if (at == NONE || r->kind == KIND_ERASE || (h->kind == KIND_AMEND && r->kind == KIND_AMEND))
 		return NONE;
-	if (kind == KIND_ERASE && v->class == SIGNER_REGISTRAR)
+	if (h->kind == KIND_ERASE && v->class == SIGNER_REGISTRAR)
 		return no;
 	return person != NONE && r->person == person ? no : NONE;
 }
@@ -134,7 +134,7 @@ static int effect_take(struct extract *e, struct extract_log *l, const struct he
 		return *keep ? person_new(e, l, enrol.identity, &r->person) : OK;
 	case KIND_AMEND:
 	case KIND_ERASE:
-		r->about = target_of(e, l, h->kind, h->body, v, r->person);
+		r->about = target_of(e, l, h, v, r->person);
 		*keep = r->about != NONE;
 		return OK;
 	default:

@@ -7,13 +7,12 @@
 #include "client/archive/extract.h"
 #include "client/archive/spool.h"
 #include "client/output.h"
+#include "forum/query.h"
 #include "log/tree.h"
 #include "member/keyindex.h"
 #include "member/roster.h"
 
 #define NONE UINT32_MAX
-#define NAME_MAX_SHOWN 256 /* bytes; as the views cut them */
-#define GROUP_MAX_SHOWN 128
 
 enum row_content {
 	CONTENT_UNASKED,
@@ -55,7 +54,7 @@ struct person {
 	uint8_t key[IDENTITY_LEN + DIGEST_LEN]; /* identity, and its organisation's first log */
 	uint32_t enrol, amendment, erasure;     /* rows */
 	bool wanted, known;
-	char handle[HANDLE_MAX + 1], name[NAME_MAX_SHOWN + 1], group[GROUP_MAX_SHOWN + 1];
+	char handle[HANDLE_MAX + 1], name[NAME_SHOWN + 1], group[GROUP_SHOWN + 1];
 };
 
 struct extract_log {

@@ -57,7 +57,7 @@ static void profile_take(struct person *p, const struct content_profile *from)
 {
 	struct bytes texts[2] = {from->name, from->group};
 	char *to[2] = {p->name, p->group};
-	size_t room[2] = {NAME_MAX_SHOWN, GROUP_MAX_SHOWN};
+	size_t room[2] = {NAME_SHOWN, GROUP_SHOWN};
 
 	p->known = true;
 	if (handle_prepare(p->handle, from->handle, NULL) != OK ||
@@ -65,13 +65,11 @@ static void profile_take(struct person *p, const struct content_profile *from)
 		p->handle[0] = '\0';
 	for (int i = 0; i < 2; i++) {
 		size_t len = texts[i].len ? strnlen((const char *)texts[i].data, texts[i].len) : 0;
+		struct bytes head = text_head(bytes_of(texts[i].data, len), room[i]);
 
-		if (len > room[i])
-			for (len = room[i]; len > 0 && (texts[i].data[len] & 0xc0) == 0x80;)
-				len--;
-		if (len > 0)
-			memcpy(to[i], texts[i].data, len);
-		to[i][len] = '\0';
+		if (head.len > 0)
+			memcpy(to[i], head.data, head.len);
+		to[i][head.len] = '\0';
 	}
 }
 

@@ -23,7 +23,7 @@ struct list {
 static void list_add(struct list *l, size_t at)
 {
 	size_t len = l->text->len - at;
-	if (l->text->failed || len == 0 || len > ID_MAX) {
+	if (l->text->failed || len == 0 || len > MESSAGE_ID_MAX) {
 		l->text->len = at;
 		return;
 	}
@@ -85,12 +85,12 @@ static struct bytes list_get(const struct list *l, size_t i)
  * not looked at. */
 static void add_id(struct buffer *out, struct bytes in, const char *fallback)
 {
-	uint8_t id[ID_MAX + 1];
+	uint8_t id[MESSAGE_ID_MAX + 1];
 	size_t len = 0;
 	for (size_t i = 0; i < in.len && len < sizeof(id); i++)
 		if (in.data[i] > ' ' && in.data[i] != 0x7f)
 			id[len++] = in.data[i];
-	if (len <= ID_MAX)
+	if (len <= MESSAGE_ID_MAX)
 		charset_decode(out, bytes_of(id, len), NULL, fallback);
 }
 

@@ -1,8 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An archive becomes threads of a topic. First all of it is read for ids and references, and put in
- * order (order.h); then each mail is read whole, signed and sent (submit.h). What the journal has
- * is not touched again, so an import that was interrupted, or is done twice, adds what is missing.
- * About 200 bytes of memory for each mail. Main thread. */
+ * order; then each mail is read whole, signed and sent. About 200 bytes of memory for each mail.
+ * Main thread.
+ *
+ * A mail is posted once. Its key (key.h) is looked up in the journal, which before that has heard
+ * of all that arrived in the topic since it last asked (learn.h): so what another archivist,
+ * another machine or a lost journal has brought in counts as well. Whoever may post in the topic
+ * can claim to have imported a mail, and then it isn't imported again: the claim stands there under
+ * their name.
+ *
+ * What it answers, order.h says. For mails that nobody has the journal keeps who referred to them
+ * first, so that archives that come one after the other give the same threads as if they had come
+ * together. A mail that is refused is passed over: what answers it answers what it answers, and
+ * when that is nothing, the first of them stands in its place.
+ *
+ * A crash costs nothing, because of the order of four steps. (1) A batch is signed, and committed
+ * to the journal with the mapping. (2) It is sent. (3) The node says that it has it durably. (4)
+ * Its bytes leave the journal, with the next commit. A run begins by sending what is between (1)
+ * and (4) again, unchanged; the node knows an id that it has. submit.h says why only one batch is
+ * on its way at a time. What the node refuses for good is forgotten, with all behind it, and that
+ * is made anew. So is what waits when `convene post` has signed with a higher sequence in between;
+ * it asks the journal, and never uses one twice. */
 #ifndef CLIENT_ARCHIVE_IMPORT_H
 #define CLIENT_ARCHIVE_IMPORT_H
 

@@ -4,9 +4,9 @@
 #define CLIENT_ARCHIVE_INSIDE_H
 
 #include "client/archive/mail.h"
+#include "client/archive/message_id.h"
 
 enum {
-	ID_MAX = 998,          /* bytes of a Message-ID: a line's, by RFC 5322 */
 	REFERENCES_MAX = 4096, /* SPEC.md section 7 */
 	PARTS_MAX = 256,
 	DEPTH_MAX = 32,

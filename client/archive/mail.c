@@ -9,6 +9,9 @@
 #include "base/error.h"
 #include "client/archive/inside.h"
 
+#define SOURCE_ROOM 64 /* bytes of the archive's name, which isn't there yet (mail.h) */
+#define DATE_SIZE 11   /* encoded: a tag, and the longest number */
+
 struct mail_reader {
 	char *fallback; /* NULL: the usual one */
 	uint64_t limit;
@@ -88,9 +91,8 @@ static uint64_t part_size(const struct content_part *p)
 static uint64_t header_size(const struct content *c)
 {
 	const struct content_imported *im = &c->imported;
-	/* The archive's name isn't there yet. */
 	uint64_t inner = field_size(im->author.len, false) + field_size(im->message_id.len, false) +
-			 11 + field_size(64, true);
+			 DATE_SIZE + field_size(SOURCE_ROOM, true);
 	for (size_t i = 0; i < im->reference_count; i++)
 		inner += field_size(im->references[i].len, true);
 	return field_size(inner, true) + field_size(c->subject.len, false);

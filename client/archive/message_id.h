@@ -12,7 +12,7 @@
 #include "base/buffer.h"
 #include "msg/message.h"
 
-#define MESSAGE_ID_MAX 998 /* bytes; what an import keeps at most */
+#define MESSAGE_ID_MAX 998 /* bytes: a line's, by RFC 5322; what is longer, an import drops */
 
 /* Whether this can stand between the angle brackets of a Message-ID: 1 to MESSAGE_ID_MAX bytes of
  * UTF-8 without spaces, control characters and angle brackets. */

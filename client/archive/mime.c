@@ -13,6 +13,7 @@
 #include <gmime/gmime.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "client/archive/inside.h"
 
 void mime_start(void)
@@ -164,13 +165,8 @@ static void name_take(struct leaf *leaf, const char *given, const char *fallback
 	if (given == NULL || given[0] == '\0')
 		return;
 	leaf->guessed = header_text(&name, bytes_str(given), fallback);
-	if (name.len > NAME_MAX_BYTES) {
-		size_t len = NAME_MAX_BYTES;
-		while (len > 0 && (name.data[len] & 0xc0) == 0x80)
-			len--;
-		name.len = len;
-	}
-	leaf->name = buffer_bytes(&name); /* from now on leaves_free()'s */
+	/* From now on leaves_free()'s. */
+	leaf->name = text_head(buffer_bytes(&name), NAME_MAX_BYTES);
 }
 
 static void text_take(char *out, size_t room, const char *s)

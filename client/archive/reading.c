@@ -9,7 +9,7 @@
 #include "client/archive/inside.h"
 #include "client/output.h"
 
-#define SUBJECT_MAX 200 /* characters of a text's first line */
+#define SUBJECT_CHARACTERS 200 /* characters of a text's first line */
 
 struct reading {
 	struct reading_terms terms;
@@ -35,7 +35,7 @@ int reading_new(struct reading **out, const struct reading_terms *terms, struct 
 	if (err) {
 		reading_free(r);
 		if (err == ERR_NOMEM)
-			return trouble_set(t, err, "there is not enough memory");
+			return no_memory(t);
 		trouble_set(t, err, "%.60s is no charset that is known here", terms->charset);
 		trouble_hint(t, "As windows-1252, iso-8859-15, koi8-r, gb18030, shift_jis.");
 		return err;
@@ -93,7 +93,7 @@ static void subject_take(struct reading *r)
 	nl = memchr(p, '\n', (size_t)(end - p));
 	end = nl ? nl : end;
 	for (stop = p; stop < end; stop++) {
-		if ((*stop & 0xc0) != 0x80 && ++characters > SUBJECT_MAX)
+		if ((*stop & 0xc0) != 0x80 && ++characters > SUBJECT_CHARACTERS)
 			break;
 	}
 	buffer_reset(&r->subject);

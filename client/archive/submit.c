@@ -463,20 +463,24 @@ int submit_add(struct submitter *s, const struct submit_post *post, uint8_t id[s
 	return OK;
 }
 
+/* Let what the node has leave the journal, when there is no batch to do that with. */
+static int settled_keep(struct submitter *s, struct trouble *t)
+{
+	int err = s->settled > 0 ? journal_begin(s->journal, t) : OK;
+
+	if (err || s->settled == 0)
+		return err;
+	err = journal_settle(s->journal, s->settled, t);
+	return err ? err : journal_commit(s->journal, t);
+}
+
 int submit_finish(struct submitter *s, struct trouble *t)
 {
 	int err = building_push(s, t);
 
 	if (!err)
 		err = building_push(s, t); /* what the first one sent */
-	if (!err && s->settled > 0) {
-		err = journal_begin(s->journal, t);
-		if (!err)
-			err = journal_settle(s->journal, s->settled, t);
-		if (!err)
-			err = journal_commit(s->journal, t);
-	}
-	return err;
+	return err ? err : settled_keep(s, t);
 }
 
 /* ---- what an earlier run left ---- */
@@ -518,7 +522,7 @@ static int waiting_take(void *ctx, uint64_t sequence, struct bytes submission)
 	buffer_add(&b->arena, from->content.data, from->content.len);
 	message_free(m);
 	if (b->arena.failed)
-		return trouble_set(w->t, ERR_NOMEM, "there is not enough memory");
+		return no_memory(w->t);
 	b->count++;
 	w->after = sequence;
 	return OK;
@@ -543,15 +547,7 @@ int submit_waiting(struct submitter *s, uint64_t *count, struct trouble *t)
 		s->sent = false;
 		err = flying_land(s, t);
 	}
-	if (err == SUBMIT_AGAIN) {
-		/* The rest was dropped, and will be read again. */
-		err = OK;
-	} else if (!err && s->settled > 0) {
-		err = journal_begin(s->journal, t);
-		if (!err)
-			err = journal_settle(s->journal, s->settled, t);
-		if (!err)
-			err = journal_commit(s->journal, t);
-	}
-	return err;
+	if (err == SUBMIT_AGAIN)
+		return OK; /* the rest was dropped, and will be read again */
+	return err ? err : settled_keep(s, t);
 }

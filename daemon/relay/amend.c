@@ -45,7 +45,8 @@ static bool is_erased(struct relay *r, const struct target *t)
 	return t->erasure != 0;
 }
 
-/* The handle that comes back when its author erases a profile's amendment. */
+/* The handle that comes back when its author erases a profile's amendment: somebody else may have
+ * it by now. A registrar isn't asked: that what must go can go comes first. */
 static const char *restored_check(
     struct relay *r, const struct target *t, const uint8_t identity[static IDENTITY_LEN])
 {
@@ -74,7 +75,7 @@ uint32_t amend_check(struct relay *r, const struct header *h, const struct verdi
 	bool amend = h->kind == KIND_AMEND;
 	struct target_body b;
 	struct target t;
-	int err = amend ? amend_body_parse(h->body, &b) : erase_body_parse(h->body, &b);
+	int err = change_body_parse(h, &b);
 
 	if (r->own->folded < r->recall) {
 		*text = "this node is still reading what it holds; try again later";

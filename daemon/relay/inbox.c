@@ -14,18 +14,11 @@ static void waiting_read(struct relay *r, struct waiting *w, struct bytes conten
 {
 	struct target_body b;
 	struct header h;
-	int err = message_parse(buffer_bytes(&w->message), &h);
 
-	if (err)
+	if (message_parse(buffer_bytes(&w->message), &h) != OK)
 		return;
 	w->kind = h.kind;
-	if (h.kind == KIND_AMEND)
-		err = amend_body_parse(h.body, &b);
-	else if (h.kind == KIND_ERASE)
-		err = erase_body_parse(h.body, &b);
-	else
-		err = ERR_UNKNOWN_KIND;
-	if (!err)
+	if (change_body_parse(&h, &b) == OK)
 		memcpy(w->target, b.target.id, ID_LEN);
 	handle_claim(r, w, &h, content);
 }

@@ -5,9 +5,6 @@
 #include "base/error.h"
 #include "daemon/relay/answer.h"
 
-#define THREADS_DEFAULT 50
-#define THREADS_MAX 1000
-
 static void topics_flush(struct answer *a, bool last)
 {
 	Convene__Topics m = CONVENE__TOPICS__INIT;

@@ -60,6 +60,22 @@ bool text_is_utf8(struct bytes in)
 	return true;
 }
 
+struct bytes text_head(struct bytes in, size_t max)
+{
+	if (in.len <= max)
+		return in;
+	while (max > 0 && U8_IS_TRAIL(in.data[max]))
+		max--;
+	return bytes_of(in.data, max);
+}
+
+struct bytes text_first_line(struct bytes in)
+{
+	const uint8_t *end = in.len > 0 ? memchr(in.data, '\n', in.len) : NULL;
+
+	return end ? bytes_of(in.data, (size_t)(end - in.data)) : in;
+}
+
 /* The slow half of text_nfc(). `from` has room for `len` units, which is enough for UTF-16. */
 static int add_nfc(struct buffer *out, struct bytes in, UChar *from)
 {

@@ -14,6 +14,11 @@
 
 bool text_is_utf8(struct bytes in);
 
+/* What of a text fits `max` bytes without cutting a character. Points into `in`. */
+struct bytes text_head(struct bytes in, size_t max);
+/* What stands before its first LF, or all of it. Points into `in`. */
+struct bytes text_first_line(struct bytes in);
+
 /* Append `in` in Normalization Form C. ERR_TEXT if it is not UTF-8; ERR_NOMEM; ERR_TOO_LARGE from
  * 256 MiB. */
 int text_nfc(struct buffer *out, struct bytes in);

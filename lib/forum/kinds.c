@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "forum/query.h"
 #include "msg/content.h"
 
 static int node_effect(struct forum *f, struct arriving *a)
@@ -81,9 +82,9 @@ int title_set(struct forum *f, int64_t no, bool topic, struct bytes content)
 
 	if (err == OK)
 		err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no,
-		    text_head(c.subject, SUBJECT_MAX),
-		    topic ? text_head(c.text, DESCRIPTION_MAX)
-			  : text_head(c.imported.author, ARCHIVED_MAX));
+		    text_head(c.subject, SUBJECT_SHOWN),
+		    topic ? text_head(c.text, DESCRIPTION_SHOWN)
+			  : text_head(c.imported.author, ARCHIVED_SHOWN));
 	else if (err != ERR_NOMEM) /* what does not parse is not shown (section 7) */
 		err = view_run(f->s, VIEW_TITLE_DROP, NULL, "i", no);
 	content_clear(&c);

@@ -7,10 +7,6 @@
 #include "member/keyindex.h"
 #include "store/views.h"
 
-#define SUBJECT_MAX 1024     /* bytes of a subject that a view keeps */
-#define DESCRIPTION_MAX 4096 /* and of a topic's description */
-#define ARCHIVED_MAX 256     /* and of an archive's author */
-
 /* A key of a roster, as the signer table numbers it. */
 struct known {
 	uint8_t key[KEY_LEN];
@@ -115,8 +111,5 @@ int person_find(struct forum *f, const struct origin *o,
 /* profile.c. Of a content without a profile nothing is shown. */
 int profile_set(struct forum *f, int64_t person, struct bytes content);
 int skeletons_refresh(struct forum *f);
-
-/* Of a text, what fits `max` bytes without cutting a character. */
-struct bytes text_head(struct bytes text, size_t max);
 
 #endif

@@ -7,20 +7,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "forum/query.h"
 #include "msg/content.h"
-
-#define NAME_MAX_SHOWN 256 /* bytes; struct author */
-#define GROUP_MAX_SHOWN 128
-#define REGION_MAX_SHOWN 128
-
-struct bytes text_head(struct bytes text, size_t max)
-{
-	if (text.len <= max)
-		return text;
-	while (max > 0 && (text.data[max] & 0xc0) == 0x80)
-		max--;
-	return bytes_of(text.data, max);
-}
 
 /* A name: what stands before a NUL, if there is one. */
 static struct bytes name_head(struct bytes text, size_t max)
@@ -75,8 +63,8 @@ int profile_set(struct forum *f, int64_t person, struct bytes content)
 		err = languages_join(&languages, p);
 	if (err == OK)
 		err = view_run(f->s, VIEW_PROFILE_SET, NULL, "ibbbbbb", person, bytes_str(handle),
-		    bytes_str(skeleton), name_head(p->name, NAME_MAX_SHOWN),
-		    name_head(p->group, GROUP_MAX_SHOWN), name_head(p->region, REGION_MAX_SHOWN),
+		    bytes_str(skeleton), name_head(p->name, NAME_SHOWN),
+		    name_head(p->group, GROUP_SHOWN), name_head(p->region, REGION_SHOWN),
 		    buffer_bytes(&languages));
 	buffer_free(&languages);
 	content_clear(&c);

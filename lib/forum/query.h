@@ -5,18 +5,29 @@
 #ifndef FORUM_QUERY_H
 #define FORUM_QUERY_H
 
-#include "msg/content.h"
+#include "base/text.h"
 #include "member/roster.h"
+#include "msg/content.h"
 #include "store/store.h"
+
+/* How many bytes of a text are shown in rows; the rest is cut off in front of a character. */
+enum {
+	SUBJECT_SHOWN = 1024,
+	DESCRIPTION_SHOWN = 4096, /* of a topic */
+	ARCHIVED_SHOWN = 256,     /* of an author, as an archive has it */
+	NAME_SHOWN = 256,         /* of a person; behind a NUL nothing is shown */
+	GROUP_SHOWN = 128,
+	REGION_SHOWN = 128,
+};
 
 /* Who wrote something, as far as is known. */
 struct author {
-	char organisation[101];
+	char organisation[ORG_NAME_MAX + 1];
 	uint8_t log[DIGEST_LEN];
 	bool device; /* else the registrar or the root */
 	uint8_t identity[IDENTITY_LEN];
-	char handle[65]; /* "" when there is none that may be shown */
-	char name[257], group[129];
+	char handle[HANDLE_MAX + 1]; /* "" when there is none that may be shown */
+	char name[NAME_SHOWN + 1], group[GROUP_SHOWN + 1];
 	bool recovery; /* this device was enrolled by recovery */
 };
 
@@ -100,7 +111,7 @@ int query_signer(struct store *s, uint32_t log, const uint8_t key[static KEY_LEN
 /* Whether a handle with this skeleton (base/text.h) exists in the log: OK with its identity and
  * handle, or ERR_NOTFOUND. */
 int query_skeleton(struct store *s, uint32_t log, const char *skeleton,
-    uint8_t identity[static IDENTITY_LEN], char handle[static 65]);
+    uint8_t identity[static IDENTITY_LEN], char handle[static HANDLE_MAX + 1]);
 /* People of a log: every device that was ever enrolled, a person's together, by handle. */
 int query_people(struct store *s, uint32_t log,
     int (*fn)(void *ctx, const struct author *a, const struct signer *device), void *ctx);

@@ -11,13 +11,13 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "msg/content.h"
 
 #define FIRST_LINE "convene charter v"
 #define NAME_MAX_LEN 200
 #define PURPOSE_MAX_LEN 1000
 #define ANCHOR_MAX 1000
 #define CONTENT_LIMIT_MIN 65536
-#define CONTENT_LIMIT_MAX 2097152
 
 /* The shortest that a name and a member line can be: they bound what is allocated for a text. */
 #define ORG_NAME_MIN 3
@@ -256,7 +256,7 @@ static int charter_read(struct reader *r, struct charter *c)
 		err = anchor_field(r, c);
 	if (err == OK)
 		err = number_field(
-		    r, LINE_CONTENT_LIMIT, CONTENT_LIMIT_MIN, CONTENT_LIMIT_MAX, &c->content_limit);
+		    r, LINE_CONTENT_LIMIT, CONTENT_LIMIT_MIN, CONTENT_MAX, &c->content_limit);
 	if (err == OK)
 		err = members_read(r, c);
 	return err;

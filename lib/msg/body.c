@@ -15,7 +15,6 @@
 #include "msg/wire.h"
 
 #define REVOKE_REASON_MAX 4
-#define ERASE_REASON_MAX 3
 #define COSIGNER_SUFFIX "/cosigner"
 
 struct slot {
@@ -326,7 +325,7 @@ static int target_parse(struct bytes in, struct target_body *out, size_t slots)
 {
 	struct slot s[] = {
 	    {.is_bytes = true, .limit = REF_LEN, .required = true},
-	    {.limit = ERASE_REASON_MAX},
+	    {.limit = ERASE_ERROR},
 	};
 	memset(out, 0, sizeof(*out));
 	int err = slots_read(in, s, slots);
@@ -369,4 +368,11 @@ int erase_body_parse(struct bytes in, struct target_body *out)
 int erase_body_encode(struct buffer *out, const struct target_body *b)
 {
 	return target_encode(out, b, 2);
+}
+
+int change_body_parse(const struct header *h, struct target_body *out)
+{
+	return h->kind == KIND_AMEND   ? amend_body_parse(h->body, out)
+	       : h->kind == KIND_ERASE ? erase_body_parse(h->body, out)
+				       : ERR_UNKNOWN_KIND;
 }

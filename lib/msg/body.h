@@ -44,9 +44,11 @@ struct revoke_body {
 	uint8_t reason;
 };
 
-struct target_body { /* AMEND (reason 0), ERASE */
+enum erase_reason { ERASE_UNSTATED, ERASE_WISH, ERASE_LAW, ERASE_ERROR };
+
+struct target_body { /* AMEND, ERASE */
 	struct ref target;
-	uint8_t reason;
+	uint8_t reason; /* of an ERASE: enum erase_reason; else 0 */
 };
 
 int node_body_encode(struct buffer *out, const struct node_body *b);
@@ -61,6 +63,8 @@ int amend_body_encode(struct buffer *out, const struct target_body *b);
 int amend_body_parse(struct bytes in, struct target_body *out);
 int erase_body_encode(struct buffer *out, const struct target_body *b);
 int erase_body_parse(struct bytes in, struct target_body *out);
+/* Of a message that is one of these two; ERR_UNKNOWN_KIND: it is another. */
+int change_body_parse(const struct header *h, struct target_body *out);
 
 /* The device's own signature and a further device's endorsement (6.3). `domain` is DEVICE_DOMAIN or
  * ENDORSE_DOMAIN. */

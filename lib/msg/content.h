@@ -10,6 +10,8 @@
 #include "base/buffer.h"
 #include "msg/message.h"
 
+#define CONTENT_MAX 2097152 /* bytes: no charter allows more (SPEC.md 3.1) */
+
 struct content_part {
 	struct bytes name, media_type, data;
 	uint64_t omitted; /* size of what an import left out; then there is no data */

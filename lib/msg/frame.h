@@ -13,6 +13,8 @@
 #define FRAME_MAX 2162688
 #define FRAME_HELLO_MAX 8192
 #define CHUNK_LEN 65536
+#define THREADS_DEFAULT 50 /* of THREADS_GET: a limit that isn't given, and the highest */
+#define THREADS_MAX 1000
 #define PROTOCOL_VERSION_MIN 1
 #define PROTOCOL_VERSION_MAX 1
 

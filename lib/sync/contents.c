@@ -13,13 +13,13 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "msg/content.h"
 #include "sync/state.h"
 
 #define RETRY_MS 500  /* nobody had them: look again */
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 #define COMMITTING_MAX \
-	(32 * 1024 * 1024)  /* bytes with the store; more is not asked for while so many are */
-#define CONTENT_MAX 2097152 /* no charter allows more (SPEC.md 3.1) */
+	(32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
 
 /* ---- our wants ---- */
 

@@ -344,6 +344,14 @@ static void test_targets(void **state)
 			assert_true(again.target.present && again.reason == reason);
 			assert_int_equal(amend_body_parse(buffer_bytes(&out), &again),
 			    reason == 0 ? OK : ERR_MALFORMED);
+			struct header h = {.kind = KIND_ERASE, .body = buffer_bytes(&out)};
+			assert_int_equal(change_body_parse(&h, &again), OK);
+			assert_int_equal(again.reason, reason);
+			h.kind = KIND_AMEND;
+			assert_int_equal(
+			    change_body_parse(&h, &again), reason == 0 ? OK : ERR_MALFORMED);
+			h.kind = KIND_POST;
+			assert_int_equal(change_body_parse(&h, &again), ERR_UNKNOWN_KIND);
 		}
 		buffer_reset(&out);
 		assert_int_equal(amend_body_encode(&out, &b), reason == 0 ? OK : ERR_INVALID);

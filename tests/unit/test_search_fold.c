@@ -10,8 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "client/copy.h"
-#include "client/output.h"
+#include "client/search_fold.h"
 
 static const struct {
 	const char *text, *folded;

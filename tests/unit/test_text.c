@@ -599,11 +599,29 @@ static void test_breaks(void **state)
 	check_breaks("\xff\xe4\xbc", "\xff\xe4\xbc");
 }
 
+static void test_heads(void **state)
+{
+	struct bytes trailing = bytes_str("\x80\x80\x80"), none = bytes_of(NULL, 0);
+
+	(void)state;
+	assert_int_equal(text_head(bytes_str("where"), 5).len, 5);
+	assert_int_equal(text_head(bytes_str("where"), 4).len, 4);
+	assert_int_equal(text_head(bytes_str("où"), 2).len, 1);
+	assert_int_equal(text_head(bytes_str("会"), 2).len, 0);
+	assert_int_equal(text_head(trailing, 2).len, 0);
+	assert_int_equal(text_head(none, 0).len, 0);
+	assert_true(bytes_equal(text_first_line(bytes_str("a b\nc")), bytes_str("a b")));
+	assert_int_equal(text_first_line(bytes_str("\nc")).len, 0);
+	assert_int_equal(text_first_line(bytes_str("c")).len, 1);
+	assert_int_equal(text_first_line(none).len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_broken_utf8),
 	    cmocka_unit_test(test_good_utf8),
+	    cmocka_unit_test(test_heads),
 	    cmocka_unit_test(test_nfc),
 	    cmocka_unit_test(test_control_bytes),
 	    cmocka_unit_test(test_line_ends),

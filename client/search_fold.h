@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Text as a search compares it, with ICU. Pure; any thread. */
+#ifndef CLIENT_SEARCH_FOLD_H
+#define CLIENT_SEARCH_FOLD_H
+
+#include "base/buffer.h"
+
+/* Append a text folded: NFKC, case folded; without the marks that are put on letters (accents,
+ * Arabic and Hebrew points; the vowels of Indic and South-East Asian scripts stay); runs of space
+ * become one, and none where a line ends between Chinese or Japanese characters. What isn't UTF-8
+ * is taken as U+FFFD. ERR_NOMEM; ERR_TOO_LARGE beyond 64 MiB. */
+int search_fold(struct buffer *out, struct bytes text);
+
+#endif
