@@ -188,10 +188,18 @@ static bool is_archived(const struct shown *s)
 	return s->has_content && s->content.imported.present && s->content.imported.author.len > 0;
 }
 
+/* Of an archived message first whom the archive names. */
+static void archive_add(struct buffer *out, const struct shown *s)
+{
+	if (!is_archived(s))
+		return;
+	archived_text(out, s->content.imported.author, ARCHIVED_COLUMNS);
+	buffer_add_str(out, ", by the archive of ");
+}
+
 void shown_author(struct buffer *out, const struct shown *s)
 {
-	if (is_archived(s))
-		archived_add(out, s->content.imported.author);
+	archive_add(out, s);
 	author_text(out, bytes_of_pb(s->item->handle), bytes_of_pb(s->item->identity),
 	    bytes_of_pb(s->item->organisation));
 }
@@ -216,10 +224,7 @@ static void heading_print(const struct shown *s, int indent)
 	struct buffer who = BUFFER_INIT, when = BUFFER_INIT;
 	char id[9];
 
-	if (is_archived(s)) {
-		archived_text(&who, s->content.imported.author, ARCHIVED_COLUMNS);
-		buffer_add_str(&who, ", by the archive of ");
-	}
+	archive_add(&who, s);
 	who_add(&who, s->item);
 	if (s->parsed)
 		when_add(&when, s);
