@@ -426,8 +426,8 @@ static int topic_learn(struct job *j, struct trouble *t)
 		if (!err && cursor == 0)
 			err = import_node_settled(&j->node, j->patience_ms, t);
 		if (!err)
-			err = learn_topic(
-			    j->journal, &j->node, j->topic.id, cursor, learning_tell, j, t);
+			err = learn_topic(j->journal, &j->node, j->key.public, j->topic.id, cursor,
+			    learning_tell, j, t);
 		if (err == ERR_CLOSED && clock_mono_ms() < deadline)
 			err = node_reach(j, deadline, t);
 		else
