@@ -106,10 +106,9 @@ static bool date_good(int64_t date, int64_t now)
 	return date > 0 && date <= now;
 }
 
-static int entry_add(struct import *im, const struct source_place *place, struct bytes raw,
+static int entry_add(struct import *im, const struct source_place *place, uint64_t text,
     const struct reading_ids *ids, int64_t now, struct trouble *t)
 {
-	uint64_t text = text_digest(raw);
 	struct entry *e;
 	uint32_t mail;
 	int err = order_add(im->order, ids->key, ids->references, ids->count, &mail);
@@ -153,17 +152,20 @@ int import_scan(struct import *im, struct trouble *t)
 	int more;
 
 	while ((more = source_next(im->source, &place, &raw, why)) == 1) {
+		uint64_t text = text_digest(raw);
 		struct reading_ids ids;
 		int err = OK;
 
 		im->report.mails++;
 		if (why[0] == '\0')
 			err = reading_ids(im->reading, &place, raw, &ids, why);
+		if (source_shrank(im->source))
+			snprintf(why, sizeof why, "its file became shorter while it was read");
 		if (err == ERR_NOMEM)
 			return no_memory(t);
 		if (err || why[0])
 			refuse(im, &place, err, why);
-		else if ((err = entry_add(im, &place, raw, &ids, now, t)) != OK)
+		else if ((err = entry_add(im, &place, text, &ids, now, t)) != OK)
 			return err;
 		if (im->report.mails % SCAN_TELL == 0)
 			im->events->progress(im->ctx, IMPORT_READING, source_done(im->source),
@@ -399,6 +401,11 @@ static int entry_post(struct import *im, uint32_t place, struct submitter *submi
 		    source_path(im->source, e->place.file), raw, &post->content, &losses, why);
 	if (err == ERR_NOMEM)
 		return no_memory(t);
+	/* Behind the reading, so that it holds for all that was read. */
+	if ((!err || raw.len > 0) && text_digest(raw) != e->text) {
+		snprintf(why, sizeof why, "its file was changed while this import ran");
+		err = ERR_INVALID;
+	}
 	if (err) {
 		refuse(im, &e->place, err, why);
 		e->state = ENTRY_REFUSED;
