@@ -28,6 +28,8 @@ static void waiting_read(struct relay *r, struct waiting *w, struct bytes conten
 	if (!err)
 		memcpy(w->target, b.target.id, ID_LEN);
 	handle_claim(r, w, &h, content);
+	if (h.kind == KIND_ERASE && !err)
+		amend_claim(r, w, &h);
 }
 
 void waiting_free(struct waiting *w)
