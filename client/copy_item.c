@@ -151,9 +151,9 @@ static int row_put(struct copy *c, const struct coming *m, int64_t *no, uint32_t
 		parent.len = 0;
 	if (!err)
 		err = query_start(&q, c->d,
-		    "INSERT INTO item (id, kind, topic, log, position, person, time, parent, "
-		    "target,"
-		    " arrival, round, state, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		    "INSERT INTO item (id, kind, topic, log, number, position, person, time,"
+		    " parent, target, arrival, round, state, size) VALUES (?1, ?2, ?3, ?4,"
+		    " (SELECT number FROM log WHERE no = ?4), ?5, ?6, ?7, ?8, ?9, ?10,"
 		    " ?11, 100, ?12) ON CONFLICT (id) DO UPDATE SET topic = ?3,"
 		    " person = coalesce(?6, person), arrival = max(arrival, ?10), round = ?11"
 		    " RETURNING no, state",
@@ -214,13 +214,13 @@ static int erase_apply(struct copy *c, const uint8_t id[static ID_LEN], struct t
 {
 	int err = database_run(c->d,
 	    "UPDATE body SET salt = NULL, content = NULL WHERE item IN (SELECT no FROM item WHERE"
-	    " id = ?1 OR (target = ?1 AND kind = 7))",
+	    " id = ?1 OR (target = ?1 AND kind = 7 AND state <> 2))",
 	    NULL, t, "k", id);
 
 	if (!err)
 		err = database_run(c->d,
 		    "UPDATE item SET state = 2, size = (SELECT length(message) FROM body WHERE"
-		    " item = no) WHERE id = ?1 OR (target = ?1 AND kind = 7)",
+		    " item = no) WHERE id = ?1 OR (target = ?1 AND kind = 7 AND state <> 2)",
 		    NULL, t, "k", id);
 	/* Of an amendment: what stood before it is wanted again. */
 	return err ? err
@@ -239,13 +239,11 @@ int text_start(
 	memset(out, 0, sizeof *out);
 	out->state = STATE(MISSING);
 	int err = query_start(&out->q, c->d,
-	    "SELECT i.state, b.salt, b.content, i.position, l.name, b.message, i.kind = 7 FROM "
-	    "item i"
+	    "SELECT i.state, b.salt, b.content, i.position, l.name, b.message, i.kind = 7"
+	    " FROM item t JOIN item i ON i.no = coalesce((SELECT no FROM item WHERE target = ?1"
+	    "  AND kind = 7 AND state <> 2 ORDER BY number DESC, position DESC LIMIT 1), t.no)"
 	    " JOIN log l ON l.no = i.log JOIN body b ON b.item = i.no"
-	    " WHERE (i.id = ?1 AND NOT EXISTS (SELECT 1 FROM item WHERE target = ?1 AND kind = 7"
-	    " AND state <> 2)) OR (i.target = ?1 AND i.kind = 7 AND i.state <> 2 AND EXISTS"
-	    " (SELECT 1 FROM item WHERE id = ?1 AND state <> 2))"
-	    " ORDER BY l.number DESC, i.position DESC LIMIT 1",
+	    " WHERE t.id = ?1 AND (i.no = t.no OR t.state <> 2)",
 	    t, "k", id);
 
 	if (!err)
@@ -618,8 +616,8 @@ int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t)
 		return err;
 	err = query_start(&q, c->d,
 	    "SELECT b.message, i.position, l.name FROM item i JOIN log l ON l.no = i.log"
-	    " JOIN body b ON b.item = i.no WHERE i.target = ?1 AND i.kind = 8"
-	    " ORDER BY l.number, i.position LIMIT 1",
+	    " JOIN body b ON b.item = i.no WHERE i.no = (SELECT no FROM item WHERE target = ?1"
+	    "  AND kind = 8 ORDER BY number, position LIMIT 1)",
 	    t, "k", id);
 	if (!err && (err = query_next(&q, t)) == 1) {
 		out->erasure = pb_copy(query_bytes(q, 0));
