@@ -24,9 +24,12 @@
 #define CALL_TIMEOUT_MS 60000
 #define CODE(name) CONVENE__CODE__##name
 
+#define HELD_MAX (128 * 1024 * 1024) /* bytes of answers that wait: contents asked for together */
+
 /* An answer that has come and waits to be taken. */
 struct answer {
 	struct answer *next;
+	size_t size;
 	uint32_t stream;
 	uint8_t type;
 	ProtobufCMessage *message; /* NULL: the type has none */
@@ -42,6 +45,7 @@ struct client {
 	uint32_t stream;      /* the last that was used */
 	uint32_t awaited;     /* the first whose answer somebody waits for; 0: none */
 	struct answer *first, **last;
+	size_t held;
 	uint64_t timeout_ms, received;
 };
 
@@ -177,8 +181,15 @@ static void answer_take(struct client *c, const struct frame *frame)
 	}
 	a->type = frame->type;
 	a->stream = frame->stream;
+	a->size = sizeof *a + frame->payload.len;
 	*c->last = a;
 	c->last = &a->next;
+	c->held += a->size;
+	if (c->held > HELD_MAX) {
+		trouble_set(&c->ended, ERR_MALFORMED,
+		    "the node at %s goes on answering what was answered", c->where.address);
+		channel_fail(c->ch, ERR_MALFORMED, "these are more answers than were asked for");
+	}
 }
 
 static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
@@ -395,6 +406,7 @@ static void answers_drop(struct client *c)
 		free(a);
 	}
 	c->last = &c->first;
+	c->held = 0;
 }
 
 void client_close(struct client *c)
@@ -511,6 +523,7 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 	*at = a->next;
 	if (!*at)
 		c->last = at;
+	c->held -= a->size;
 	if (a->type == FRAME_ERROR) {
 		err = trouble_refused(t, (const Convene__Error *)a->message);
 	} else if (a->type == FRAME_CONTENT_NONE && expect == FRAME_CONTENT) {

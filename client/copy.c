@@ -10,10 +10,12 @@
 #include "base/error.h"
 
 #define COPY_NAME "copy.db"
-#define COPY_VERSION 1
+#define COPY_VERSION 2
 
 /* Messages, contents and folded text stand apart from `item`, which is read as a whole to make
- * threads. What a topic's next round doesn't bring again is no more in that topic. */
+ * threads. How often a post was amended or erased is a stranger's choice: no statement goes through
+ * all of that, but for the one that erases what isn't erased yet. What a topic's next round doesn't
+ * bring again is no more in that topic. */
 static const char schema[] =
     "CREATE TABLE owner (root_key BLOB NOT NULL, log BLOB NOT NULL,"
     " listed INTEGER NOT NULL DEFAULT 0);" /* the node's last arrival at the last list of topics */
@@ -27,12 +29,14 @@ static const char schema[] =
     " organisation BLOB NOT NULL, handle BLOB NOT NULL, name BLOB NOT NULL,"
     " section BLOB NOT NULL, folded BLOB NOT NULL, UNIQUE (log, identity));"
     "CREATE TABLE item (no INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, kind INTEGER NOT NULL,"
-    " topic INTEGER NOT NULL, log INTEGER NOT NULL, position INTEGER NOT NULL,"
+    " topic INTEGER NOT NULL, log INTEGER NOT NULL, number INTEGER NOT NULL," /* the log's N */
+    " position INTEGER NOT NULL,"
     " person INTEGER, time INTEGER NOT NULL, parent BLOB, target BLOB,"
     " arrival INTEGER NOT NULL, round INTEGER NOT NULL, state INTEGER NOT NULL,"
     " size INTEGER NOT NULL);"
     "CREATE INDEX item_topic ON item (topic, kind, round, size);"
-    "CREATE INDEX item_target ON item (target) WHERE target IS NOT NULL;"
+    "CREATE INDEX item_amend ON item (target, number, position) WHERE kind = 7 AND state <> 2;"
+    "CREATE INDEX item_erase ON item (target, number, position) WHERE kind = 8;"
     "CREATE INDEX item_time ON item (time);"
     "CREATE INDEX item_wanted ON item (no) WHERE state IN (1, 3);"
     "CREATE TABLE body (item INTEGER PRIMARY KEY, message BLOB NOT NULL, salt BLOB, content BLOB);"

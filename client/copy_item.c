@@ -150,9 +150,9 @@ static int row_put(struct copy *c, const struct coming *m, int64_t *no, uint32_t
 		parent.len = 0;
 	if (!err)
 		err = query_start(&q, c->d,
-		    "INSERT INTO item (id, kind, topic, log, position, person, time, parent, "
-		    "target,"
-		    " arrival, round, state, size) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10,"
+		    "INSERT INTO item (id, kind, topic, log, number, position, person, time,"
+		    " parent, target, arrival, round, state, size) VALUES (?1, ?2, ?3, ?4,"
+		    " (SELECT number FROM log WHERE no = ?4), ?5, ?6, ?7, ?8, ?9, ?10,"
 		    " ?11, 100, ?12) ON CONFLICT (id) DO UPDATE SET topic = ?3,"
 		    " person = coalesce(?6, person), arrival = max(arrival, ?10), round = ?11"
 		    " RETURNING no, state",
@@ -213,13 +213,13 @@ static int erase_apply(struct copy *c, const uint8_t id[static ID_LEN], struct t
 {
 	int err = database_run(c->d,
 	    "UPDATE body SET salt = NULL, content = NULL WHERE item IN (SELECT no FROM item WHERE"
-	    " id = ?1 OR (target = ?1 AND kind = 7))",
+	    " id = ?1 OR (target = ?1 AND kind = 7 AND state <> 2))",
 	    NULL, t, "k", id);
 
 	if (!err)
 		err = database_run(c->d,
 		    "UPDATE item SET state = 2, size = (SELECT length(message) FROM body WHERE"
-		    " item = no) WHERE id = ?1 OR (target = ?1 AND kind = 7)",
+		    " item = no) WHERE id = ?1 OR (target = ?1 AND kind = 7 AND state <> 2)",
 		    NULL, t, "k", id);
 	/* Of an amendment: what stood before it is wanted again. */
 	return err ? err

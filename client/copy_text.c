@@ -15,13 +15,11 @@ int text_start(
 	memset(out, 0, sizeof *out);
 	out->state = STATE(MISSING);
 	int err = query_start(&out->q, c->d,
-	    "SELECT i.state, b.salt, b.content, i.position, l.name, b.message, i.kind = 7 FROM "
-	    "item i"
+	    "SELECT i.state, b.salt, b.content, i.position, l.name, b.message, i.kind = 7"
+	    " FROM item t JOIN item i ON i.no = coalesce((SELECT no FROM item WHERE target = ?1"
+	    "  AND kind = 7 AND state <> 2 ORDER BY number DESC, position DESC LIMIT 1), t.no)"
 	    " JOIN log l ON l.no = i.log JOIN body b ON b.item = i.no"
-	    " WHERE (i.id = ?1 AND NOT EXISTS (SELECT 1 FROM item WHERE target = ?1 AND kind = 7"
-	    " AND state <> 2)) OR (i.target = ?1 AND i.kind = 7 AND i.state <> 2 AND EXISTS"
-	    " (SELECT 1 FROM item WHERE id = ?1 AND state <> 2))"
-	    " ORDER BY l.number DESC, i.position DESC LIMIT 1",
+	    " WHERE t.id = ?1 AND (i.no = t.no OR t.state <> 2)",
 	    t, "k", id);
 
 	if (!err)
@@ -154,8 +152,8 @@ int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t)
 		return err;
 	err = query_start(&q, c->d,
 	    "SELECT b.message, i.position, l.name FROM item i JOIN log l ON l.no = i.log"
-	    " JOIN body b ON b.item = i.no WHERE i.target = ?1 AND i.kind = 8"
-	    " ORDER BY l.number, i.position LIMIT 1",
+	    " JOIN body b ON b.item = i.no WHERE i.no = (SELECT no FROM item WHERE target = ?1"
+	    "  AND kind = 8 ORDER BY number, position LIMIT 1)",
 	    t, "k", id);
 	if (!err && (err = query_next(&q, t)) == 1) {
 		out->erasure = pb_copy(query_bytes(q, 0));

@@ -261,7 +261,7 @@ static int topic_learn(struct job *j, struct trouble *t)
 		if (!err && cursor == 0)
 			err = import_node_settled(&j->node, j->patience_ms, t);
 		if (!err)
-			err = learn_topic(j->journal, &j->node, j->topic.id, cursor,
+			err = learn_topic(j->journal, &j->node, j->key.public, j->topic.id, cursor,
 			    import_tell_learning, &j->teller, t);
 		if (err == ERR_CLOSED && clock_mono_ms() < deadline)
 			err = node_reach(j, deadline, t);

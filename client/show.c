@@ -320,6 +320,11 @@ static void marks_print(const struct shown *s, int indent)
 		mark_print(indent, "(the text is large; `convene read` fetches it)");
 	if (s->item->parent_missing)
 		mark_print(indent, "(answers a message that is not here yet)");
+	/* Of one key, both are of one person, whatever the node says. */
+	if (s->amendment.good && !s->erasure.given &&
+	    memcmp(s->amendment.header.signer, s->header.signer, KEY_LEN) != 0)
+		mark_print(indent, "(amended with another key than the first text: that it is its "
+				   "author's too is the node's word)");
 }
 
 /* What the archive says of where this comes from: nobody but the archivist has signed that. */

@@ -133,10 +133,9 @@ static bool date_good(int64_t date, int64_t now)
 	return date > 0 && date <= now;
 }
 
-static int entry_add(struct import *im, const struct source_place *place, struct bytes raw,
+static int entry_add(struct import *im, const struct source_place *place, uint64_t text,
     const struct reading_ids *ids, int64_t now, struct trouble *t)
 {
-	uint64_t text = text_digest(raw);
 	struct entry *e;
 	uint32_t mail;
 	int err = order_add(im->order, ids->key, ids->references, ids->count, &mail);
@@ -181,17 +180,20 @@ int import_scan(struct import *im, struct trouble *t)
 	int more;
 
 	while ((more = source_next(im->source, &place, &raw, why)) == 1) {
+		uint64_t text = text_digest(raw);
 		struct reading_ids ids;
 		int err = OK;
 
 		im->report.mails++;
 		if (why[0] == '\0')
 			err = reading_ids(im->reading, &place, raw, &ids, why);
+		if (source_shrank(im->source))
+			snprintf(why, sizeof why, "its file became shorter while it was read");
 		if (err == ERR_NOMEM)
 			return no_memory(t);
 		if (err || why[0])
 			refuse(im, &place, err, why);
-		else if ((err = entry_add(im, &place, raw, &ids, now, t)) != OK)
+		else if ((err = entry_add(im, &place, text, &ids, now, t)) != OK)
 			return err;
 		if (im->report.mails % SCAN_TELL == 0)
 			im->events->progress(im->ctx, IMPORT_READING, source_done(im->source),
@@ -206,6 +208,46 @@ struct asking {
 	struct import *im;
 	struct trouble *t;
 };
+
+/* A post of somebody else's that calls itself so. */
+static int claimed_find(
+    struct journal *j, const uint8_t key[static MAIL_KEY_LEN], struct ref *out, struct trouble *t)
+{
+	uint8_t claimed[MAIL_KEY_LEN];
+
+	mail_key_claimed(claimed, key);
+	return journal_find(j, claimed, out, t);
+}
+
+/* Whether the post of a mail is somebody else's, who imported the same. */
+static int same_find(struct import *im, struct entry *e, struct ref *out, struct trouble *t)
+{
+	uint8_t same[MAIL_KEY_LEN], content_key[MAIL_KEY_LEN];
+	struct mail_losses losses;
+	struct bytes raw, encoded;
+	struct content content;
+	char why[128] = "";
+	int err = claimed_find(im->journal, e->key, out, t);
+
+	if (err)
+		return err;
+	err = source_read(im->source, &e->place, &raw, why);
+	if (!err)
+		err = reading_content(im->reading, &e->place,
+		    source_path(im->source, e->place.file), raw, &encoded, &losses, why);
+	if (!err)
+		err = content_parse(encoded, &content);
+	if (!err) {
+		err = mail_key_of_content(content_key, &content);
+		content_clear(&content);
+	}
+	if (err)
+		/* What is no good is refused when its turn comes. */
+		return err == ERR_NOMEM ? no_memory(t) : ERR_NOTFOUND;
+	mail_key_same(same, e->key, content_key);
+	err = journal_find(im->journal, same, out, t);
+	return err ? err : journal_learn(im->journal, e->key, out, t);
+}
 
 static int absent_ask(void *ctx, uint32_t number, const uint8_t key[static MAIL_KEY_LEN])
 {
@@ -225,13 +267,36 @@ static int absent_ask(void *ctx, uint32_t number, const uint8_t key[static MAIL_
 		err = ERR_NOTFOUND;
 	if (err != ERR_NOTFOUND)
 		return err ? err : PLACE_HEIR;
-	return PLACE_NOWHERE;
+	err = claimed_find(a->im->journal, key, &post, a->t);
+	return err == ERR_NOTFOUND ? PLACE_NOWHERE : err ? err : PLACE_TOPIC;
+}
+
+/* Which of the mails are there. */
+static int present_find(struct import *im, struct trouble *t)
+{
+	for (uint32_t i = 0; i < order_count(im->order); i++) {
+		uint32_t *first = &im->first_present[order_thread(im->order, i)];
+		struct entry *e = &im->entries[i];
+		struct ref post;
+		int err = journal_find(im->journal, e->key, &post, t);
+
+		if (err == ERR_NOTFOUND)
+			err = same_find(im, e, &post, t);
+		if (err == ERR_NOTFOUND)
+			continue;
+		if (err)
+			return err;
+		e->state = ENTRY_PRESENT;
+		im->report.present++;
+		if (*first == ORDER_NONE)
+			*first = i;
+	}
+	return OK;
 }
 
 int import_order(struct import *im, struct journal *journal, struct trouble *t)
 {
 	struct asking a = {im, t};
-	uint32_t count = order_count(im->order);
 	int err = OK;
 
 	im->journal = journal;
@@ -245,22 +310,17 @@ int import_order(struct import *im, struct journal *journal, struct trouble *t)
 	if (!im->first_present)
 		return no_memory(t);
 	memset(im->first_present, 0xff, (order_nodes(im->order) + (size_t)1) * sizeof(uint32_t));
-	for (uint32_t i = 0; i < count; i++) {
-		uint32_t *first = &im->first_present[order_thread(im->order, i)];
-		struct ref post;
-
-		err = journal ? journal_find(journal, im->entries[i].key, &post, t) : ERR_NOTFOUND;
-		if (err && err != ERR_NOTFOUND)
-			return err;
-		if (err == OK) {
-			im->entries[i].state = ENTRY_PRESENT;
-			im->report.present++;
-			if (*first == ORDER_NONE)
-				*first = i;
-		}
+	if (journal)
+		err = journal_begin(journal, t);
+	if (journal && !err) {
+		err = present_find(im, t);
+		if (err)
+			journal_rollback(journal);
+		else
+			err = journal_commit(journal, t);
 	}
-	im->to_post = count - im->report.present;
-	return OK;
+	im->to_post = order_count(im->order) - im->report.present;
+	return err;
 }
 
 /* ---- what a mail answers ---- */
@@ -298,6 +358,8 @@ static int ref_of_absent(struct import *im, uint32_t number, struct ref *out, st
 		return err;
 	if (!err)
 		err = journal_find(im->journal, heir, out, t);
+	if (err == ERR_NOTFOUND)
+		err = claimed_find(im->journal, key, out, t);
 	return err == ERR_NOTFOUND ? trouble_set(t, ERR_STORE, "the journal of imports has changed")
 				   : err;
 }
@@ -367,6 +429,11 @@ static int entry_post(struct import *im, uint32_t place, struct submitter *submi
 		    source_path(im->source, e->place.file), raw, &post->content, &losses, why);
 	if (err == ERR_NOMEM)
 		return no_memory(t);
+	/* Behind the reading, so that it holds for all that was read. */
+	if ((!err || raw.len > 0) && text_digest(raw) != e->text) {
+		snprintf(why, sizeof why, "its file was changed while this import ran");
+		err = ERR_INVALID;
+	}
 	if (err) {
 		refuse(im, &e->place, err, why);
 		e->state = ENTRY_REFUSED;

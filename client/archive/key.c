@@ -38,3 +38,18 @@ void mail_key_of_text(uint8_t key[static MAIL_KEY_LEN], struct bytes text)
 {
 	digest(key, "import/text", text);
 }
+
+void mail_key_claimed(uint8_t out[static MAIL_KEY_LEN], const uint8_t key[static MAIL_KEY_LEN])
+{
+	digest(out, "import/claimed", bytes_of(key, MAIL_KEY_LEN));
+}
+
+void mail_key_same(uint8_t out[static MAIL_KEY_LEN], const uint8_t key[static MAIL_KEY_LEN],
+    const uint8_t content[static MAIL_KEY_LEN])
+{
+	uint8_t both[2 * MAIL_KEY_LEN];
+
+	memcpy(both, key, MAIL_KEY_LEN);
+	memcpy(both + MAIL_KEY_LEN, content, MAIL_KEY_LEN);
+	digest(out, "import/same", bytes_of(both, sizeof both));
+}

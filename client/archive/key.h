@@ -16,4 +16,11 @@ int mail_key_of_content(uint8_t key[static MAIL_KEY_LEN], const struct content *
 /* Of a text that `import text` takes: what else is there (date, file name) changes with a copy. */
 void mail_key_of_text(uint8_t key[static MAIL_KEY_LEN], struct bytes text);
 
+/* Whoever writes a post may put any Message-ID into it. What somebody else's calls itself is kept
+ * apart: under a key that says only that there is such a one, and under one that holds for its
+ * content alone. `key` is that of the Message-ID. */
+void mail_key_claimed(uint8_t out[static MAIL_KEY_LEN], const uint8_t key[static MAIL_KEY_LEN]);
+void mail_key_same(uint8_t out[static MAIL_KEY_LEN], const uint8_t key[static MAIL_KEY_LEN],
+    const uint8_t content[static MAIL_KEY_LEN]);
+
 #endif

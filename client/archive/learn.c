@@ -15,13 +15,15 @@
 struct absentee {
 	struct absentee *next;
 	uint64_t index;
+	bool own;
 	struct binding binding;
 	struct buffer message;
 };
 
 struct learning {
 	struct journal *journal;
-	const uint8_t *forum;
+	const struct import_node *node;
+	const uint8_t *device;
 	struct absentee *first, **last;
 	bool late; /* one of those is still to come */
 	uint64_t posts, committed;
@@ -50,14 +52,28 @@ static int references_learn(
 	return err;
 }
 
-/* By what a post can be found again; the first is the one that answers to it name. */
+/* By what a post can be found again; of our own the first is the one that answers to its name. */
 struct keys {
 	uint8_t list[3][MAIL_KEY_LEN];
 	int count;
 };
 
-static int keys_of(
-    struct keys *k, const struct content *c, const struct ref *post, const struct binding *b)
+/* By a Message-ID that may be made up: whoever squats on one must not keep the mail itself out. */
+static int keys_of_claim(struct keys *k, const struct content *c)
+{
+	uint8_t key[MAIL_KEY_LEN], content[MAIL_KEY_LEN];
+	int err = mail_key_of_content(content, c);
+
+	if (err)
+		return err;
+	mail_key_of_id(key, c->imported.message_id);
+	mail_key_same(k->list[k->count++], key, content);
+	mail_key_claimed(k->list[k->count++], key);
+	return OK;
+}
+
+static int keys_of(struct keys *k, const struct content *c, const struct ref *post,
+    const struct binding *b, bool own)
 {
 	const struct content_imported *m = &c->imported;
 	struct buffer name = BUFFER_INIT;
@@ -68,9 +84,12 @@ static int keys_of(
 
 	k->count = 0;
 	if (m->present && m->message_id.len > 0) {
-		mail_key_of_id(k->list[k->count++], m->message_id);
-		if (message_id_usable(m->message_id))
-			return OK;
+		if (own)
+			mail_key_of_id(k->list[k->count++], m->message_id);
+		else
+			err = keys_of_claim(k, c);
+		if (err || message_id_usable(m->message_id))
+			return err;
 	}
 	/* What was exported and comes back. */
 	if (log_name_parse(bytes_str(b->log_name), &organisation, digest, &number) == OK) {
@@ -88,27 +107,28 @@ static int keys_of(
 	return err;
 }
 
-static int content_learn(
-    struct learning *l, const struct content *c, const struct ref *post, const struct binding *b)
+static int content_learn(struct learning *l, const struct content *c, const struct ref *post,
+    const struct binding *b, bool own)
 {
 	struct keys keys;
-	int err = keys_of(&keys, c, post, b);
+	int err = keys_of(&keys, c, post, b, own);
 
 	if (err)
 		return err == ERR_NOMEM ? trouble_set(l->t, err, "there is not enough memory") : OK;
 	for (int i = 0; i < keys.count && !err; i++)
 		err = journal_learn(l->journal, keys.list[i], post, l->t);
-	return err || keys.count == 0 ? err : references_learn(l, &c->imported, keys.list[0]);
+	return err || !own || keys.count == 0 ? err
+					      : references_learn(l, &c->imported, keys.list[0]);
 }
 
 /* One of ours needs no checking again: the journal has it from the hand that signed it. */
-static bool known(
-    struct learning *l, const struct content *c, const struct ref *post, const struct binding *b)
+static bool known(struct learning *l, const struct content *c, const struct ref *post,
+    const struct binding *b, bool own)
 {
 	struct ref found;
 	struct keys keys;
 
-	if (keys_of(&keys, c, post, b) != OK)
+	if (keys_of(&keys, c, post, b, own) != OK)
 		return false;
 	for (int i = 0; i < keys.count; i++)
 		if (journal_find(l->journal, keys.list[i], &found, l->t) == OK &&
@@ -117,7 +137,18 @@ static bool known(
 	return false;
 }
 
-static int absentee_add(struct learning *l, const Convene__Item *item, const struct binding *b)
+/* Whether the participant who imports wrote it. Identities are unique in a log alone. */
+static bool is_own(const struct learning *l, const Convene__Item *item, const struct header *h,
+    const struct binding *b)
+{
+	return memcmp(h->signer, l->device, KEY_LEN) == 0 ||
+	       (strcmp(b->log_name, l->node->binding.log_name) == 0 &&
+		   bytes_equal(bytes_of_pb(item->identity),
+		       bytes_of(l->node->home->identity, IDENTITY_LEN)));
+}
+
+static int absentee_add(
+    struct learning *l, const Convene__Item *item, const struct binding *b, bool own)
 {
 	struct absentee *a = calloc(1, sizeof *a);
 
@@ -128,6 +159,7 @@ static int absentee_add(struct learning *l, const Convene__Item *item, const str
 		return trouble_set(l->t, ERR_NOMEM, "there is not enough memory");
 	}
 	a->binding = *b;
+	a->own = own;
 	a->index = item->index;
 	*l->last = a;
 	l->last = &a->next;
@@ -152,28 +184,30 @@ static int item_learn(struct learning *l, const Convene__Item *item)
 	struct shown s;
 	struct ref post;
 	uint8_t id[ID_LEN];
+	bool own;
 	int err = OK;
 
-	if (binding_make(&b, l->forum, bytes_of_pb(item->log)) != OK ||
+	if (binding_make(&b, l->node->binding.forum, bytes_of_pb(item->log)) != OK ||
 	    message_parse(message, &h) != OK || h.kind != KIND_POST)
 		return OK;
 	l->posts++;
+	own = is_own(l, item, &h, &b);
 	if (item->content_state == CONVENE__CONTENT_STATE__CONTENT_MISSING)
 		l->held = true;
 	if (item->content_state == CONVENE__CONTENT_STATE__CONTENT_LARGE || item->amendment.len > 0)
-		return absentee_add(l, item, &b);
+		return absentee_add(l, item, &b, own);
 	if (item->content_state != CONVENE__CONTENT_STATE__CONTENT_PRESENT)
 		return OK;
 	message_id(id, message, &b);
 	post = ref_of(&b, id, item->index);
 	if (content_parse(bytes_of_pb(item->content), &content) != OK)
 		return OK;
-	if (known(l, &content, &post, &b)) {
-		err = content_learn(l, &content, &post, &b);
+	if (known(l, &content, &post, &b, own)) {
+		err = content_learn(l, &content, &post, &b, own);
 	} else {
-		shown_open(&s, item, l->forum, NULL);
+		shown_open(&s, item, l->node->binding.forum, NULL);
 		if (s.has_content)
-			err = content_learn(l, &s.content, &post, &b);
+			err = content_learn(l, &s.content, &post, &b, own);
 		shown_clear(&s);
 	}
 	content_clear(&content);
@@ -228,18 +262,20 @@ static int absentee_learn(struct learning *l, struct import_node *n, const struc
 	    content_check(&h, &a->binding, salt, buffer_bytes(&encoded)) == OK &&
 	    content_parse(buffer_bytes(&encoded), &content) == OK) {
 		post = ref_of(&a->binding, id, a->index);
-		err = content_learn(l, &content, &post, &a->binding);
+		err = content_learn(l, &content, &post, &a->binding, a->own);
 		content_clear(&content);
 	}
 	buffer_free(&encoded);
 	return err;
 }
 
-int learn_topic(struct journal *j, struct import_node *n, const uint8_t topic[static ID_LEN],
-    uint64_t cursor, void (*tell)(void *ctx, uint64_t posts), void *ctx, struct trouble *t)
+int learn_topic(struct journal *j, struct import_node *n, const uint8_t device[static KEY_LEN],
+    const uint8_t topic[static ID_LEN], uint64_t cursor, void (*tell)(void *ctx, uint64_t posts),
+    void *ctx, struct trouble *t)
 {
 	struct learning l = {.journal = j,
-	    .forum = n->binding.forum,
+	    .node = n,
+	    .device = device,
 	    .cursor = cursor,
 	    .tell = tell,
 	    .ctx = ctx,

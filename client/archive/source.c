@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +36,68 @@ struct source {
 	struct mbox mbox; /* of file at - 1 */
 	struct bytes map; /* of a folder's file, until the next */
 	uint64_t touched; /* bytes read since forget() */
+	volatile sig_atomic_t shrank;
 };
+
+/* ---- files that become shorter ---- */
+
+/* Reading behind the new end of a mapped file is a signal. Its pages are replaced by zeros, so that
+ * the mail in hand is refused and not the whole run lost. */
+static struct source *watched;
+static uintptr_t page_size;
+static struct sigaction before_us;
+
+static bool maps(const struct bytes *map, const void *at)
+{
+	uintptr_t begin = (uintptr_t)map->data, addr = (uintptr_t)at;
+
+	return map->len > 0 && addr >= begin && addr - begin < map->len;
+}
+
+static void on_bus(int number, siginfo_t *info, void *context)
+{
+	uintptr_t page = (uintptr_t)info->si_addr & ~(page_size - 1);
+	int saved = errno;
+	bool ours = watched && maps(&watched->map, info->si_addr);
+
+	(void)context;
+	for (size_t i = 0; watched && !ours && i < watched->count; i++)
+		ours = maps(&watched->files[i].map, info->si_addr);
+	if (ours && mmap((void *)page, page_size, PROT_READ,
+			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED)
+		watched->shrank = 1;
+	else
+		sigaction(number, &before_us, NULL); /* and here it comes again */
+	errno = saved;
+}
+
+static void watch(struct source *s)
+{
+	struct sigaction ours = {.sa_sigaction = on_bus, .sa_flags = SA_SIGINFO};
+
+	sigemptyset(&ours.sa_mask);
+	page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+	if (!watched && sigaction(SIGBUS, &ours, &before_us) == 0)
+		watched = s;
+}
+
+static void unwatch(const struct source *s)
+{
+	if (watched != s)
+		return;
+	sigaction(SIGBUS, &before_us, NULL);
+	watched = NULL;
+}
+
+bool source_shrank(struct source *s)
+{
+	bool shrank = s->shrank != 0;
+
+	s->shrank = 0;
+	return shrank;
+}
+
+/* ---- files ---- */
 
 /* `flags`: O_NOFOLLOW for what was found, 0 for what was named. */
 static int map_file(const char *path, int flags, struct bytes *out)
@@ -76,6 +138,7 @@ void source_free(struct source *s)
 {
 	if (!s)
 		return;
+	unwatch(s);
 	unmap(&s->map);
 	for (size_t i = 0; i < s->count; i++) {
 		unmap(&s->files[i].map);
@@ -245,6 +308,7 @@ int source_open(
 	if (!s)
 		return no_memory(t);
 	s->form = form;
+	watch(s);
 	for (int i = 0; i < count && !err; i++)
 		err = form == SOURCE_MBOX ? mbox_add(s, operands[i], t)
 					  : folder_add(s, operands[i], t);

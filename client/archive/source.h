@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where an import reads from: mbox files, or folders with a mail or a text in each file. Nothing is
- * ever written there. The files must not be cut shorter meanwhile. One owner, one thread. */
+ * ever written there. Of a file that is cut shorter meanwhile zeros are read, and source_shrank()
+ * tells: for that a source has the process's SIGBUS, and only one source at a time. One owner, one
+ * thread. */
 #ifndef CLIENT_ARCHIVE_SOURCE_H
 #define CLIENT_ARCHIVE_SOURCE_H
 
@@ -37,6 +39,10 @@ int source_next(
 /* Read one again. ERR_IO and `why`. */
 int source_read(
     struct source *s, const struct source_place *place, struct bytes *raw, char why[static 128]);
+
+/* Whether a file turned out to be shorter than it was, since this was asked last: what was read
+ * meanwhile isn't what the file held. */
+bool source_shrank(struct source *s);
 
 /* A file's path as it was given, or found. */
 const char *source_path(const struct source *s, uint32_t file);

@@ -45,27 +45,70 @@ static bool is_erased(struct relay *r, const struct target *t)
 	return t->erasure != 0;
 }
 
+/* The profile that is shown when this AMEND is erased. ERR_NOTFOUND: nothing changes, or there is
+ * none. */
+static int profile_before(struct relay *r, const uint8_t id[static ID_LEN], struct buffer *content)
+{
+	struct target before;
+	int err = target_restored(r->reader, id, &before);
+
+	if (!err && before.kind != KIND_ENROL)
+		err = ERR_NOTFOUND;
+	if (!err)
+		err = r->reader->ops->content_get(
+		    r->reader, before.log_no, before.index, before.id, NULL, content);
+	return !err && content->failed ? ERR_NOMEM : err;
+}
+
+void amend_claim(struct relay *r, struct waiting *w, const struct header *h)
+{
+	struct buffer content = BUFFER_INIT;
+	struct target_body b;
+	struct target t;
+
+	if (erase_body_parse(h->body, &b) != OK ||
+	    target_find(r->reader, r->own->no, &b.target, &t) != OK || t.about_kind != KIND_ENROL)
+		return;
+	w->restores = true;
+	if (profile_before(r, t.id, &content) == OK)
+		handle_claim(r, w, h, buffer_bytes(&content));
+	buffer_free(&content);
+}
+
+/* Whether an ERASE that changes which of somebody's profiles comes back isn't in the views yet:
+ * until then there is no telling what another one brings back. */
+static bool is_restoring(struct relay *r, const uint8_t identity[static IDENTITY_LEN])
+{
+	for (const struct waiting *w = r->inbox; w; w = w->next) {
+		if (w->restores && (!w->sealed || w->index >= r->own->folded) &&
+		    memcmp(w->identity, identity, IDENTITY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The handle that comes back when its author erases a profile's amendment: somebody else may have
  * it by now. A registrar isn't asked: that what must go can go comes first. */
-static const char *restored_check(
-    struct relay *r, const struct target *t, const uint8_t identity[static IDENTITY_LEN])
+static uint32_t restored_check(struct relay *r, const struct target *t,
+    const uint8_t identity[static IDENTITY_LEN], const char **text)
 {
-	static char text[300];
+	static char line[300];
 	char handle[HANDLE_MAX + 1] = "", skeleton[SKELETON_MAX + 1] = "";
 	struct buffer content = BUFFER_INIT;
-	struct target before;
 	const char *why = NULL;
 
-	if (target_restored(r->reader, t->id, &before) == OK && before.kind == KIND_ENROL &&
-	    r->reader->ops->content_get(
-		r->reader, before.log_no, before.index, before.id, NULL, &content) == OK &&
-	    !content.failed)
+	if (t->about_kind == KIND_ENROL && is_restoring(r, identity)) {
+		*text = "another erasure of a profile is still on its way; try again in a moment";
+		return CONVENE__CODE__BUSY;
+	}
+	if (profile_before(r, t->id, &content) == OK)
 		why = handle_check(r, buffer_bytes(&content), identity, handle, skeleton);
 	buffer_free(&content);
 	if (!why)
-		return NULL;
-	snprintf(text, sizeof text, "the profile before it can't come back: %s", why);
-	return text;
+		return CONVENE__CODE__CODE_NONE;
+	snprintf(line, sizeof line, "the profile before it can't come back: %s", why);
+	*text = line;
+	return CONVENE__CODE__HANDLE;
 }
 
 uint32_t amend_check(struct relay *r, const struct header *h, const struct verdict *v,
@@ -111,11 +154,10 @@ uint32_t amend_check(struct relay *r, const struct header *h, const struct verdi
 		*text = amend ? "the message to amend was erased" : "the message was erased before";
 		return CONVENE__CODE__NOT_FOUND;
 	}
-	if (amend && t.kind == KIND_ENROL)
-		*text = handle_check(r, content, v->identity, handle, skeleton);
-	else if (!amend && t.kind == KIND_AMEND && v->class == SIGNER_DEVICE)
-		*text = restored_check(r, &t, v->identity);
-	else
-		*text = NULL;
+	if (!amend && t.kind == KIND_AMEND && v->class == SIGNER_DEVICE)
+		return restored_check(r, &t, v->identity, text);
+	*text = amend && t.kind == KIND_ENROL
+		    ? handle_check(r, content, v->identity, handle, skeleton)
+		    : NULL;
 	return *text ? CONVENE__CODE__HANDLE : CONVENE__CODE__CODE_NONE;
 }

@@ -20,7 +20,9 @@ static bool profile_owner(struct relay *r, const struct header *h, uint8_t out[s
 		memcpy(out, b.identity, IDENTITY_LEN);
 		return true;
 	}
-	signer = h->kind == KIND_AMEND ? roster_signer(r->roster, h->signer) : NULL;
+	signer = h->kind == KIND_AMEND || h->kind == KIND_ERASE
+		     ? roster_signer(r->roster, h->signer)
+		     : NULL;
 	if (!signer || signer->class != SIGNER_DEVICE)
 		return false;
 	memcpy(out, signer->identity, IDENTITY_LEN);

@@ -18,9 +18,13 @@ static void waiting_read(struct relay *r, struct waiting *w, struct bytes conten
 	if (message_parse(buffer_bytes(&w->message), &h) != OK)
 		return;
 	w->kind = h.kind;
-	if (change_body_parse(&h, &b) == OK)
+	bool changes = change_body_parse(&h, &b) == OK;
+
+	if (changes)
 		memcpy(w->target, b.target.id, ID_LEN);
 	handle_claim(r, w, &h, content);
+	if (changes && h.kind == KIND_ERASE)
+		amend_claim(r, w, &h);
 }
 
 void waiting_free(struct waiting *w)

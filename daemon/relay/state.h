@@ -109,6 +109,7 @@ struct waiting {
 	uint8_t target[ID_LEN];         /* of an AMEND or ERASE */
 	char *skeleton;                 /* of the handle in its profile; NULL: none */
 	uint8_t identity[IDENTITY_LEN]; /*   and whose that is */
+	bool restores;                  /* an ERASE that brings an earlier profile back */
 	bool
 	    sealed; /* kept until the views know it, so that the same message again is recognised */
 	uint64_t index;
@@ -270,6 +271,9 @@ void handle_claim(struct relay *r, struct waiting *w, const struct header *h, st
 /* amend.c: what an AMEND or ERASE is about, for our own log. OK, or a code with a sentence. */
 uint32_t amend_check(struct relay *r, const struct header *h, const struct verdict *v,
     struct bytes content, const char **text);
+
+/* Remember the handle that an ERASE waiting here brings back. */
+void amend_claim(struct relay *r, struct waiting *w, const struct header *h);
 
 /* control.c */
 int control_start(struct relay *r, int fd);

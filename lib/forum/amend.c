@@ -70,7 +70,8 @@ int target_find(struct store *s, uint32_t log, const struct ref *ref, struct tar
 	    .erasure = view_int(&v, 5),
 	    .about = view_int(&v, 6),
 	    .has_identity = !view_null(&v, 7),
-	    .first = view_int(&v, 8) != 0};
+	    .first = view_int(&v, 8) != 0,
+	    .about_kind = (uint32_t)view_int(&v, 9)};
 	memcpy(out->id, ref->id, ID_LEN);
 	view_fixed(&v, 4, digest, DIGEST_LEN);
 	view_fixed(&v, 7, out->identity, IDENTITY_LEN);

@@ -20,9 +20,10 @@ struct target {
 	uint8_t identity[IDENTITY_LEN];
 	bool first; /* an ENROL: it began its identity */
 	int64_t no;
-	int64_t topic;   /* of a TOPIC or POST */
-	int64_t about;   /* of an AMEND or ERASE: its target's target, down to what is none */
-	int64_t erasure; /* the ERASE that erased its content; 0: none */
+	int64_t topic;       /* of a TOPIC or POST */
+	int64_t about;       /* of an AMEND or ERASE: its target's target, down to what is none */
+	uint32_t about_kind; /*   and the kind of that */
+	int64_t erasure;     /* the ERASE that erased its content; 0: none */
 };
 
 /* ERR_NOTFOUND: no message of this log or its predecessors, not in the views yet, or without

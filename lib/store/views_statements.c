@@ -65,7 +65,8 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT m.no, m.at, m.kind, m.topic, l.digest, e.message, c.target, CASE"
 	    " WHEN m.kind = ?2 THEN (SELECT identity FROM signer WHERE enrol_id = m.id LIMIT 1)"
 	    " WHEN g.class = ?3 THEN g.identity END,"
-	    " EXISTS (SELECT 1 FROM person WHERE no = m.no)"
+	    " EXISTS (SELECT 1 FROM person WHERE no = m.no),"
+	    " (SELECT kind FROM message WHERE no = c.target)"
 	    " FROM message m JOIN log l ON l.no = m.at >> 40 LEFT JOIN signer g ON g.no = m.signer"
 	    " LEFT JOIN erasure e ON e.target = m.no LEFT JOIN change c ON c.no = m.no"
 	    " WHERE m.id = ?1",

@@ -17,7 +17,8 @@ from rogue import (  # noqa: E402
     Device, Guest, Key, Text, code_name, message, pb, reference, spec, wait_for)
 
 # What is to be gone in the end; no other text has such words.
-GONE = [b"quincejelly", b"rhubarbpie", b"marzipanroll", b"medlarjam", b"sloegin", b"damsonbutter"]
+GONE = [b"quincejelly", b"rhubarbpie", b"marzipanroll", b"medlarjam", b"sloegin", b"sloeberry",
+        b"damsonbutter"]
 KEPT = [b"barleybread", b"oatcakes"]
 
 
@@ -112,6 +113,18 @@ class Amending:
     def refused(self, name, made, code, words):
         """Refused, with these words; the sequence is free again."""
         answer = self.guests[0].submit(made)[0]
+        self.tap.ok((answer.status, code_name(answer.code)) == (pb.REFUSED, code)
+                    and words in answer.text.decode(), "refused: " + name, str(answer))
+
+    def refused_soon(self, name, make, code, words):
+        """Refused so, when the node has taken in what was accepted before."""
+        answer = None
+
+        def refused():
+            nonlocal answer
+            answer = self.guests[0].submit(make())[0]
+            return code_name(answer.code) != "BUSY"
+        wait_for(refused, 20)
         self.tap.ok((answer.status, code_name(answer.code)) == (pb.REFUSED, code)
                     and words in answer.text.decode(), "refused: " + name, str(answer))
 
@@ -240,9 +253,21 @@ class Amending:
         self.refused("a profile that comes back to a handle that is taken", alice.erase(
             alice.ref(rename[0])), "HANDLE",
             "the profile before it can't come back: the handle alice is taken")
+        # One by one the first of these is fine, and then the second is not.
+        later = alice.rename("sloeberry")
+        self.submit(later)
+        self.everywhere("a third handle", lambda g: handles(g) == [b"sloeberry", b"alice"])
+        outcomes = self.guests[0].submit(alice.erase(alice.ref(rename[0])),
+                                         alice.erase(alice.ref(later[0])))
+        self.tap.ok(outcomes[0].status >= pb.ACCEPTED and outcomes[1].status == pb.REFUSED
+                    and code_name(outcomes[1].code) in ("BUSY", "HANDLE"),
+                    "nor is it reached by two erasures at once", str(outcomes))
+        self.refused_soon("nor by one after the other", lambda: alice.erase(
+            alice.ref(later[0])), "HANDLE", "the handle alice is taken")
+        self.tap.equal(handles(self.guests[0]), [b"sloeberry", b"alice"], "handles stay apart")
         self.submit(carol.erase(carol.ref(taken[0])))
         self.everywhere("a profile's amendment is erased",
-                        lambda g: handles(g) == [b"sloegin", b"carol"])
+                        lambda g: handles(g) == [b"sloeberry", b"carol"])
         self.submit(alice.erase(alice.profile_ref))
         self.everywhere("a profile is erased", lambda g: handles(g) == [b"", b"carol"])
         self.submit(alice.rename("alys"))

@@ -159,6 +159,37 @@ def again(tap, archivist, topic, path, name):
     tap.equal((report["imported"], report["present"]), (0, 19), "both together add none")
 
 
+def squatted(tap, archivist, squatter, folder, name):
+    """Somebody else's posts that call themselves by the archive's ids, or answer its mails."""
+    forged, path = folder / "forged.mbox", folder / "squatted.mbox"
+    forged.write_text("".join([
+        mail(1, "s1", text="Forged."), mail(2, "s3", text="Forged too."),
+        mail(3, "trap", ["s1", "s3", "s5", "nobody-has-it"], text="All below me.")]))
+    path.write_text("".join([
+        mail(1, "s1"), mail(2, "s2", ["s1"]), mail(3, "s3"), mail(4, "s4", ["s3"]),
+        mail(5, "s5"), mail(6, "s6", ["nobody-has-it"])]))
+    topic = archivist.person.topic(name)
+    code, report = squatter.run("mbox", forged, name)
+    tap.equal((code, report["imported"]), (0, 3), "somebody squats on Message-IDs")
+    code, report = archivist.run("mbox", path, name)
+    tap.equal((code, report["imported"], report["present"]), (0, 6, 0),
+              "which keeps none of the archive out")
+    items = everything(archivist.person, topic, 9)
+    own = [i for i in items if i.get("handle") == "archivist"]
+    names = {i["id"]: i["content"]["imported"]["message_id"] for i in own}
+    tap.equal({names[i["id"]]: names.get(i["parent"]["id"], "a stranger's") if "parent" in i
+               else None for i in own},
+              {"s1": None, "s2": "s1", "s3": None, "s4": "s3", "s5": None, "s6": None},
+              "and none of its threads below what isn't of it")
+    code, report = squatter.run("mbox", path, name)
+    tap.equal((code, report["imported"], report["present"]), (0, 0, 6),
+              "the same content by somebody else is there already")
+    os.unlink(archivist.person.home / "import.db")
+    code, report = archivist.run("mbox", path, name)
+    tap.equal((code, report["imported"], report["present"]), (0, 0, 6),
+              "and one's own, when the journal is lost")
+
+
 def folders(tap, archivist, folder, name):
     maildir = folder / "maildir"
     for sub in ("cur", "new", "tmp"):
@@ -538,6 +569,8 @@ def main(tap, args):
         forum.stranger = forum[1].enrol("stranger")
         topic, path = threads(tap, archivist, forum.folder, "Threads")
         again(tap, archivist, topic, path, "Threads")
+        squatted(tap, archivist, Archivist(node, node.enrol("squatter")), forum.folder,
+                 "Squatted")
         folders(tap, archivist, forum.folder, "Folders")
         exported(tap, archivist, forum.folder, "Exported")
         rehearsal(tap, archivist, path)

@@ -5,6 +5,7 @@
 
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "client/show.h"
 
 static struct copy_progress give(
@@ -443,6 +444,57 @@ static void test_round(void **state)
 	made_free(&topic);
 }
 
+/* One post amended and erased as often as a stranger likes, on whatever machine: what comes last
+ * must not cost so much more than what came first. */
+static void test_many_changes(void **state)
+{
+	enum { MANY = 6000, FRAME = 100 };
+	struct made topic, original, *changes = calloc(MANY, sizeof *changes);
+	Convene__Item *list[FRAME];
+	uint64_t took[2][2] = {{0}};
+	struct copy *c;
+	struct trouble t;
+
+	(void)state;
+	assert_non_null(changes);
+	throw_away();
+	c = open_it();
+	make(&topic, KIND_TOPIC, 1, NULL, NULL, NULL, "t", "");
+	keep(c, &topic);
+	make(&original, KIND_POST, 2, &topic, NULL, NULL, "s", "first");
+	give(c, &topic, &original, 1, false);
+	for (int half = 0; half < 2; half++) {
+		for (int i = 0; i < MANY; i++)
+			make(&changes[i], half ? KIND_ERASE : KIND_AMEND, 3, NULL, NULL, &original,
+			    "s", "again");
+		for (int i = 0; i < MANY; i += FRAME) {
+			Convene__Items items = CONVENE__ITEMS__INIT;
+			struct copy_progress p = {0};
+			uint64_t began = clock_mono_ms();
+
+			for (int k = 0; k < FRAME; k++) {
+				list[k] = &changes[i + k].item;
+				list[k]->arrival = (uint64_t)(2 + half * MANY + i + k);
+			}
+			items.items = list;
+			items.n_items = FRAME;
+			assert_int_equal(copy_take(c, topic.id, &items, &p, &t), OK);
+			took[half][i >= MANY / 2] += clock_mono_ms() - began;
+		}
+		for (int i = 0; i < MANY; i++)
+			made_free(&changes[i]);
+	}
+	for (int half = 0; half < 2; half++)
+		if (took[half][1] > 2 * took[half][0] + 200)
+			fail_msg("%s: the first half took %d ms, the second %d ms",
+			    half ? "erasures" : "amendments", (int)took[half][0],
+			    (int)took[half][1]);
+	copy_close(c);
+	made_free(&original);
+	made_free(&topic);
+	free(changes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,6 +507,7 @@ int main(void)
 	    cmocka_unit_test(test_another_node),
 	    cmocka_unit_test(test_bad),
 	    cmocka_unit_test(test_round),
+	    cmocka_unit_test(test_many_changes),
 	};
 
 	return cmocka_run_group_tests(tests, world_setup, world_teardown);

@@ -238,6 +238,7 @@ static void test_amended(void **state)
 	assert_true(shown_good(&as) && as.amendment.good);
 	assert_true(bytes_equal(as.content.text, bytes_str("what is meant")));
 	prints(&as, "  amended 1970-01-0", true);
+	prints(&as, "another key", false);
 	o = shown_json(&as);
 	assert_string_equal(
 	    json_string_value(json_object_get(json_object_get(o, "amended"), "check")), "good");
@@ -258,6 +259,13 @@ static void test_amended(void **state)
 	item.amendment = pb_of(bytes_of(NULL, 0));
 	open_it(&as);
 	assert_false(shown_good(&as) || as.has_content);
+	shown_clear(&as);
+
+	/* Whose another key is, nothing here can tell. */
+	change_make(&amend, KIND_AMEND, 4, LOG, s.binding.digest, s.id, &text, 0);
+	item.amendment = pb_of(buffer_bytes(&amend));
+	open_it(&as);
+	prints(&as, "(amended with another key than the first text", true);
 	shown_clear(&as);
 
 	/* Of another message, or of that id in another log. */
