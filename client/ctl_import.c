@@ -18,6 +18,7 @@
 #include "client/ctl_import_tell.h"
 #include "client/session.h"
 
+#define LOCK_TRIES 60 /* at 50 ms */
 #define PATIENCE_S 60
 #define PATIENCE_MAX_S 604800
 #define LIMIT_DEFAULT 1048576 /* of a charter that says nothing else (SPEC.md 3.1) */
@@ -120,7 +121,7 @@ static int home_take(struct job *j, struct trouble *t)
 {
 	const char *dir = option_value(j->in, "home");
 	struct home *h = &j->session.home;
-	int err;
+	int err, tries = 0;
 
 	if (dir && setenv("CONVENE_HOME", dir, 1) != 0)
 		return trouble_errno(t, "the home can't be set");
@@ -138,7 +139,9 @@ static int home_take(struct job *j, struct trouble *t)
 		trouble_hint(t, "`convene whoami` says how far that is.");
 		return t->err;
 	}
-	err = home_lock(h, false, t);
+	/* A `convene` that only reads holds it for a moment. */
+	while ((err = home_lock(h, false, t)) == ERR_BUSY && tries++ < LOCK_TRIES)
+		nanosleep(&(struct timespec){0, 50 * 1000 * 1000}, NULL);
 	if (err == ERR_BUSY)
 		trouble_hint(t, "Try again when it has ended, or sign with another home.");
 	return err ? err : home_key(h, &j->key, t);

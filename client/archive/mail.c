@@ -60,6 +60,8 @@ int mail_ids_read(struct mail_reader *r, struct bytes raw, struct mail_ids *out)
 	struct fields h;
 	fields_read(&h, raw, true);
 	*out = (struct mail_ids){.date = INT64_MIN};
+	if (raw.len - h.body.len > MAIL_HEADER_MAX)
+		return ERR_TOO_LARGE;
 	return h.count > 0 ? ids_read(out, &h, r->fallback) : ERR_MALFORMED;
 }
 
@@ -235,11 +237,19 @@ static int read_all(struct mail_reader *r, struct bytes raw, struct mail *m, str
 		snprintf(why, 128, "it does not begin with a header");
 		return ERR_MALFORMED;
 	}
+	if (raw.len - h.body.len > MAIL_HEADER_MAX)
+		return too_large(why, "header", raw.len - h.body.len);
 	int err = read_header(r, m, mem, &h);
 	if (err == OK && header_size(&m->content) > r->limit)
 		return too_large(why, "header", header_size(&m->content));
 	if (err == OK)
 		err = mime_cut(&r->leaves, &h, r->fallback, why);
+	for (size_t i = 0; i < r->leaves.count && err == OK; i++) {
+		const struct leaf *leaf = &r->leaves.leaf[i];
+		if (leaf->raw.len > MAIL_TEXT_MAX && !leaf->attachment &&
+		    strncmp(leaf->type, "text/", 5) == 0)
+			err = too_large(why, "text", leaf->raw.len);
+	}
 	if (err == OK)
 		err = text_read(&mem->text, &r->leaves, taken, &m->losses, r->fallback);
 	if (err == OK && mem->text.failed)

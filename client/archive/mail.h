@@ -15,13 +15,17 @@
  * an attached mail (message/rfc822). A part that does not fit the limit keeps name and type, and
  * its size in `omitted`. Signatures and encryption are not looked at: such parts are parts.
  *
- * Hostile mail costs its own length: nesting beyond 32 levels and more than 256 parts refuse it.
+ * Hostile mail costs its own length: nesting beyond 32 levels, more than 256 parts, a header above
+ * MAIL_HEADER_MAX and a text above MAIL_TEXT_MAX, as they stand in the mail, refuse it.
  * One thread at a time for one struct mail_reader. */
 #ifndef CLIENT_ARCHIVE_MAIL_H
 #define CLIENT_ARCHIVE_MAIL_H
 
 #include "base/buffer.h"
 #include "msg/content.h"
+
+#define MAIL_HEADER_MAX (1024 * 1024)
+#define MAIL_TEXT_MAX (32 * 1024 * 1024) /* 16 times what any forum takes, for markup and encodings */
 
 struct mail_reader;
 
@@ -39,7 +43,8 @@ struct mail_ids {
 	size_t reference_count;
 	int64_t date; /* of Date, or else of the topmost Received; INT64_MIN: none */
 };
-/* ERR_MALFORMED: there is no header at all; ERR_NOMEM. Free in any case. */
+/* ERR_MALFORMED: there is no header at all; ERR_TOO_LARGE: its header is; ERR_NOMEM. Free in any
+ * case. */
 int mail_ids_read(struct mail_reader *r, struct bytes raw, struct mail_ids *out);
 void mail_ids_free(struct mail_ids *ids);
 

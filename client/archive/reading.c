@@ -182,6 +182,8 @@ int reading_ids(struct reading *r, const struct source_place *place, struct byte
 	err = mail_ids_read(r->mails, raw, &ids);
 	if (err == ERR_MALFORMED)
 		snprintf(why, 128, "it does not begin with a header, so it is no mail");
+	else if (err == ERR_TOO_LARGE)
+		snprintf(why, 128, "its header is over %d kB", MAIL_HEADER_MAX / 1024);
 	if (!err)
 		err = references_take(r, &ids);
 	if (!err && ids.message_id.len > 0)

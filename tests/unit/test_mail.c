@@ -724,6 +724,19 @@ static void text_over_limit(void **state)
 	buffer_add_str(&b, "\n\n");
 	assert_int_equal(read_mail(buffer_str(&b)), ERR_TOO_LARGE);
 	assert_non_null(strstr(why, "header"));
+	/* A header that is refused before anything in it is looked at. */
+	buffer_reset(&b);
+	buffer_add_str(&b, FROM);
+	add_repeated(&b, "References: <a@b>\n <c@d>\n", MAIL_HEADER_MAX / 24);
+	buffer_add_str(&b, "\nText\n");
+	assert_int_equal(read_mail(buffer_str(&b)), ERR_TOO_LARGE);
+	assert_non_null(strstr(why, "header"));
+	/* And markup without a word in it, which would fit. */
+	buffer_reset(&b);
+	buffer_add_str(&b, FROM "Content-Type: text/html\n\n");
+	add_repeated(&b, "<p></p><p></p>\n", MAIL_TEXT_MAX / 15 + 1);
+	assert_int_equal(read_mail(buffer_str(&b)), ERR_TOO_LARGE);
+	assert_non_null(strstr(why, "text"));
 	buffer_free(&b);
 }
 
