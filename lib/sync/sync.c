@@ -336,6 +336,8 @@ void sync_link_stats(
     const struct sync *s, const struct sync_link *link, struct sync_link_stats *out)
 {
 	*out = link->stats;
+	out->memory = sizeof *link + SYNC_WANTS_MAX * sizeof *link->served +
+		      link->asked_cap * sizeof *link->asked;
 	for (size_t i = 0; i < s->log_count; i++) {
 		const struct log_slot *l = &s->logs[i];
 		uint64_t held = replica_held(l->replica);
@@ -343,6 +345,12 @@ void sync_link_stats(
 		out->upstream_of += l->upstream == link;
 		out->subscribed += link->pairs[i].subscribed;
 		out->behind += link->pairs[i].shown > held ? link->pairs[i].shown - held : 0;
+		for (size_t k = 0; k < l->due_count; k++)
+			out->memory += l->due[k].link == link ? l->due[k].bytes : 0;
+		for (size_t k = 0; k < l->want_count; k++)
+			out->memory += l->wants[k].link == link
+					   ? l->wants[k].data.cap + l->wants[k].message.cap
+					   : 0;
 	}
 }
 

@@ -29,7 +29,8 @@
 #define SYNC_STALL_MS \
 	1500              /* without progress although a link has shown more: change the upstream */
 #define SYNC_WANT_MS 5000 /* without a byte of an asked content: ask elsewhere */
-#define SYNC_BACKOFF_MS 1000 /* first; doubles to 64 times that */
+#define SYNC_BACKOFF_MS 1000                /* first; doubles to 64 times that */
+#define SYNC_LINK_MEMORY (20 * 1024 * 1024) /* bytes kept for one link, beside what is per log */
 
 struct sync;
 struct sync_link;
@@ -124,6 +125,7 @@ struct sync_link_stats {
 	size_t upstream_of; /* logs that this link feeds us */
 	size_t subscribed;  /* logs that we feed it */
 	uint64_t behind;    /* entries it has shown and we lack */
+	size_t memory;      /* bytes kept for it: at most SYNC_LINK_MEMORY */
 };
 void sync_link_stats(
     const struct sync *s, const struct sync_link *link, struct sync_link_stats *out);

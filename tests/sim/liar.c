@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lying peers: nodes that are honest inside and whose frames are changed on the way out. A fork
+ * needs nothing here: two honest nodes are one organisation. */
+#include "tests/sim/sim.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *lie_name(unsigned bit)
+{
+	static const char *const names[LIE_KINDS] = {"false announcements", "withholds logs",
+	    "drips entries", "garbage", "stale heads", "bad proofs", "wrong contents",
+	    "no contents", "unfinished contents", "two histories", "repeats itself"};
+
+	return names[bit];
+}
+
+static void say(
+    struct end *e, uint8_t type, uint32_t stream, const ProtobufCMessage *message, bool garbage)
+{
+	struct buffer b = BUFFER_INIT;
+
+	trace_frame(e->node->world, e, type, stream, message);
+	if (frame_add(&b, type, stream, message) == OK)
+		end_send(e, buffer_bytes(&b), garbage);
+	buffer_free(&b);
+}
+
+static void lied(struct node *n, const char *what, const struct end *e)
+{
+	n->world->lies_told++;
+	world_trace(n->world, "n%u: lies to n%u: %s", n->number, e->other->node->number, what);
+}
+
+/* ---- DATA ---- */
+
+static bool withheld(const struct node *n, const uint8_t *digest)
+{
+	return ((digest[0] ^ n->number) & 1) == 0;
+}
+
+static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
+{
+	Convene__Data bad = *m;
+	ProtobufCBinaryData *part[] = {&bad.leaves, &bad.checkpoint, &bad.proof};
+	struct buffer copy = BUFFER_INIT;
+	size_t i = rng_below(&n->rng, 4);
+
+	if (i == 3) {
+		bad.first++;
+	} else {
+		if (part[i]->len == 0)
+			i = 0;
+		buffer_add(&copy, part[i]->data, part[i]->len);
+		copy.data[rng_below(&n->rng, copy.len)] ^= (uint8_t)(1 << rng_below(&n->rng, 8));
+		part[i]->data = copy.data;
+	}
+	lied(n, "a DATA that does not prove itself", e);
+	say(e, FRAME_DATA, stream, &bad.base, false);
+	buffer_free(&copy);
+}
+
+static void on_drip(struct world *w, void *what, uint64_t life)
+{
+	struct end *e = what;
+	size_t need;
+	struct frame f;
+
+	(void)w;
+	if (!e->up || e->wire->life != life ||
+	    frame_peek(buffer_bytes(&e->drip), false, &f, &need) != OK)
+		return;
+	need = FRAME_HEADER_LEN + f.payload.len;
+	end_send(e, bytes_of(e->drip.data, need), false);
+	buffer_drain(&e->drip, need);
+	if (e->drip.len > 0)
+		event_at(w, w->now + 700 * MS, on_drip, e, life);
+}
+
+static bool data_drip(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
+{
+	struct carried *l = NULL;
+	struct bytes leaf;
+	size_t pos = 0;
+	bool first = e->drip.len == 0;
+
+	for (size_t i = 0; i < n->log_count; i++) {
+		if (memcmp(n->logs[i]->org->credential.binding.digest, m->log.data, DIGEST_LEN) ==
+		    0)
+			l = n->logs[i];
+	}
+	for (uint64_t i = m->first; l && leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) == OK;
+	     i++) {
+		struct tree_hash proof[TREE_PROOF_MAX];
+		struct buffer one = BUFFER_INIT;
+		Convene__Data d = *m;
+		size_t count;
+
+		leaves_add(&one, leaf);
+		if (replica_prove(l->replica, i, i + 1, proof, &count) != OK)
+			return false;
+		d.first = i;
+		d.leaves = pb_of(buffer_bytes(&one));
+		d.checkpoint = pb_of(replica_note(l->replica));
+		d.proof = pb_of(bytes_of(proof, count * HASH_LEN));
+		frame_add(&e->drip, FRAME_DATA, stream, &d.base);
+		buffer_free(&one);
+	}
+	lied(n, "DATA by drops", e);
+	if (first)
+		event_at(n->world, n->world->now + 700 * MS, on_drip, e, e->wire->life);
+	return true;
+}
+
+static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
+{
+	if ((n->lies & LIE_STALE) && n->world->now > n->stale_after) {
+		lied(n, "has nothing new", e);
+		return true;
+	}
+	if ((n->lies & LIE_WITHHOLD) && withheld(n, m->log.data)) {
+		lied(n, "withholds a DATA", e);
+		return true;
+	}
+	if ((n->lies & LIE_PROOF) && rng_chance(&n->rng, 150000)) {
+		data_spoil(n, e, stream, m);
+		return true;
+	}
+	if (n->lies & LIE_DRIP)
+		return data_drip(n, e, stream, m);
+	if ((n->lies & LIE_EXCESS) && rng_chance(&n->rng, 300000)) {
+		lied(n, "a DATA three times", e);
+		for (unsigned i = 0; i < 2; i++)
+			say(e, FRAME_DATA, stream, &m->base, false);
+	}
+	return false;
+}
+
+/* ---- contents ---- */
+
+static bool content_lie(struct node *n, struct end *e, const Convene__ContentChunk *m)
+{
+	if (n->lies & LIE_NONE) {
+		Convene__ContentNone none = CONVENE__CONTENT_NONE__INIT;
+
+		lied(n, "a content that it has not", e);
+		none.log = m->log;
+		none.index = m->index;
+		none.reason = (uint32_t)rng_below(&n->rng, 2);
+		if (m->offset == 0)
+			say(e, FRAME_CONTENT_NONE, 0, &none.base, false);
+		return true;
+	}
+	if ((n->lies & LIE_SLOW) && m->offset + m->data.len == m->total) {
+		lied(n, "a content without its end", e);
+		return true;
+	}
+	if ((n->lies & LIE_WITHHOLD) && withheld(n, m->log.data)) {
+		lied(n, "withholds a content", e);
+		return true;
+	}
+	if ((n->lies & LIE_CONTENT) && rng_chance(&n->rng, 200000)) {
+		Convene__ContentChunk bad = *m;
+		struct buffer copy = BUFFER_INIT;
+
+		buffer_add(&copy, m->data.data, m->data.len);
+		copy.data[rng_below(&n->rng, copy.len)] ^= 4;
+		bad.data.data = copy.data;
+		lied(n, "a wrong content", e);
+		say(e, FRAME_CONTENT, 0, &bad.base, false);
+		buffer_free(&copy);
+		return true;
+	}
+	return false;
+}
+
+/* ---- */
+
+static bool frontier_lie(struct node *n, struct end *e, const Convene__Frontier *m)
+{
+	Convene__Frontier less = *m;
+	Convene__Head *heads[512];
+
+	if (!(n->lies & LIE_STALE) || n->world->now < n->stale_after)
+		return false;
+	less.n_heads = 0;
+	for (size_t i = 0; i < m->n_heads && i < 512; i++) {
+		if (rng_chance(&n->rng, 500000))
+			heads[less.n_heads++] = m->heads[i];
+	}
+	less.heads = heads;
+	lied(n, "a frontier with holes", e);
+	say(e, FRAME_FRONTIER, 0, &less.base, false);
+	return true;
+}
+
+bool liar_send(
+    struct node *n, struct end *e, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	if ((n->lies & LIE_GARBAGE) && rng_chance(&n->rng, 15000)) {
+		struct buffer b = BUFFER_INIT;
+		uint8_t ff[16];
+
+		memset(ff, 0xff, sizeof ff);
+		frame_add_raw(&b, FRAME_SUMMARY, stream, bytes_of(ff, sizeof ff));
+		lied(n, "garbage", e);
+		end_send(e, buffer_bytes(&b), true);
+		buffer_free(&b);
+		return true;
+	}
+	switch (type) {
+	case FRAME_DATA:
+		return data_lie(n, e, stream, (const Convene__Data *)message);
+	case FRAME_CONTENT:
+		return content_lie(n, e, (const Convene__ContentChunk *)message);
+	case FRAME_FRONTIER:
+		return frontier_lie(n, e, (const Convene__Frontier *)message);
+	case FRAME_ANNOUNCE:
+		return (n->lies & LIE_STALE) && n->world->now > n->stale_after;
+	default:
+		return false;
+	}
+}
+
+static void on_claim(struct world *w, void *what, uint64_t life)
+{
+	struct node *n = what;
+
+	if (!n->up || n->life != life)
+		return;
+	for (size_t i = 0; i < n->end_count; i++) {
+		struct end *e = n->ends[i];
+		struct carried *l = n->logs[rng_below(&n->rng, n->log_count)];
+		Convene__Announce m = CONVENE__ANNOUNCE__INIT;
+		Convene__Head h = CONVENE__HEAD__INIT, *heads[] = {&h};
+		uint8_t root[8];
+
+		if (!e->up)
+			continue;
+		put_u64(root, rng_next(&n->rng));
+		h.log = pb_of(bytes_of(l->org->credential.binding.digest, DIGEST_LEN));
+		h.size = replica_held(l->replica) + rng_below(&n->rng, 1000);
+		h.root = pb_of(bytes_of(root, sizeof root));
+		m.heads = heads;
+		m.n_heads = 1;
+		if (h.size == 0)
+			continue;
+		lied(n, "a size that it has not", e);
+		say(e, FRAME_ANNOUNCE, 0, &m.base, false);
+	}
+	event_at(w, w->now + SECOND + rng_below(&n->rng, 2 * SECOND), on_claim, n, life);
+}
+
+void liar_start(struct node *n)
+{
+	if (n->lies & LIE_ANNOUNCE)
+		event_at(n->world, n->world->now + SECOND, on_claim, n, n->life);
+}
