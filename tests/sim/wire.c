@@ -105,24 +105,13 @@ static void receive(struct end *e, struct bytes bytes)
 	}
 }
 
-static void on_arrival(struct world *w, void *what, uint64_t number)
+static void deliver(struct packet *p)
 {
-	struct packet *p = what;
 	struct end *to = p->to, *from = to->other;
+	struct world *w = to->node->world;
 
-	(void)number;
-	if (p->life != to->wire->life || !to->wire->open) {
-		packet_free(p);
-		return;
-	}
-	if (from->cut) {
-		p->next = NULL;
-		*from->held_last = p;
-		from->held_last = &p->next;
-		return;
-	}
 	from->unacked -= p->bytes.len;
-	if (to->up && !to->refused) {
+	if (to->up && !to->refused && !w->failed) {
 		to->garbage += p->garbage;
 		receive(to, buffer_bytes(&p->bytes));
 		if (to->up)
@@ -133,6 +122,39 @@ static void on_arrival(struct world *w, void *what, uint64_t number)
 		from->full = false;
 		sync_link_writable(from->node->sync, from->link, node_ms(from->node));
 		node_touch(from->node);
+	}
+}
+
+static void on_arrival(struct world *w, void *what, uint64_t number)
+{
+	struct packet *p = what;
+	struct end *from = p->to->other;
+
+	(void)w;
+	(void)number;
+	if (p->life != from->wire->life || !from->wire->open) {
+		packet_free(p);
+	} else if (from->cut || from->held) {
+		p->next = NULL;
+		*from->held_last = p;
+		from->held_last = &p->next;
+	} else {
+		deliver(p);
+	}
+}
+
+/* What was held up arrives, in its order. */
+static void on_resent(struct world *w, void *what, uint64_t life)
+{
+	struct end *e = what;
+
+	while (e->held && !e->cut && e->wire->open && e->wire->life == life && !w->failed) {
+		struct packet *p = e->held;
+
+		e->held = p->next;
+		if (!e->held)
+			e->held_last = &e->held;
+		deliver(p);
 	}
 }
 
@@ -325,7 +347,6 @@ void wire_cut(struct world *w, struct wire *x, unsigned sides, bool cut)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		struct end *e = &x->end[i];
-		struct packet *p;
 
 		if (!(sides >> i & 1) || e->cut == cut)
 			continue;
@@ -333,16 +354,8 @@ void wire_cut(struct world *w, struct wire *x, unsigned sides, bool cut)
 		if (cut) /* PING finds out, after some time */
 			event_at(w, w->now + 5 * SECOND + rng_below(&e->rng, 30 * SECOND),
 			    on_silence, x, x->life);
-		p = e->held;
-		e->held = NULL;
-		e->held_last = &e->held;
-		e->free_at = w->now + 200 * MS;
-		while (p) {
-			struct packet *next = p->next;
-
-			packet_send(e, p);
-			p = next;
-		}
+		else
+			event_at(w, w->now + 200 * MS, on_resent, e, x->life);
 	}
 }
 
