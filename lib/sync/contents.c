@@ -16,7 +16,8 @@
 #include "msg/content.h"
 #include "sync/state.h"
 
-#define RETRY_MS 500  /* nobody had them: look again */
+#define RETRY_MS 500 /* nobody had them: look again; doubles while nothing comes */
+#define RETRY_SHIFT_MAX 6
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 #define COMMITTING_MAX \
 	(32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
@@ -113,7 +114,9 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 		l->lacking = false;
 	if (l->cursor >= held) {
 		l->cursor = 0;
-		l->retry_at = now + RETRY_MS;
+		l->retry_at = now + ((uint64_t)RETRY_MS << l->retry_shift);
+		if (l->retry_shift < RETRY_SHIFT_MAX)
+			l->retry_shift++;
 	}
 }
 
@@ -122,6 +125,7 @@ void contents_renew(struct sync *s)
 {
 	for (size_t i = 0; i < s->log_count; i++) {
 		s->logs[i].edge = s->logs[i].cursor = s->logs[i].retry_at = 0;
+		s->logs[i].retry_shift = 0;
 		s->logs[i].slow = false;
 	}
 }
@@ -138,19 +142,24 @@ static bool has_room(
 }
 
 /* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with
- * room if there is one. NULL: nobody is left. */
+ * room if there is one. Only then at the others: they have the entry from us, or heard of it from
+ * us and so tell us nothing, and may have found its content elsewhere. NULL: nobody is left. */
 static struct sync_link *source(
     const struct sync *s, const struct log_slot *l, const struct want *w)
 {
-	struct sync_link *best = NULL;
+	struct sync_link *best = NULL, *other = NULL;
 	bool best_room = false;
 
 	for (struct sync_link *link = s->links; link; link = link->next) {
+		const struct pair *p = pair_of(s, link, l);
 		bool room;
 
-		if (!link->compared || (w->tried >> link->id & 1) ||
-		    pair_of(s, link, l)->shown <= w->index)
+		if (!link->compared || (w->tried >> link->id & 1))
 			continue;
+		if (p->shown <= w->index) {
+			other = link;
+			continue;
+		}
 		room = has_room(s, link, l, w);
 		if (room && link == l->upstream)
 			return link;
@@ -160,7 +169,7 @@ static struct sync_link *source(
 			best_room = room;
 		}
 	}
-	return best;
+	return best ? best : other;
 }
 
 /* Those that this link is to be asked for: in order; but where contents don't come, the newest
@@ -326,16 +335,46 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	return OK;
 }
 
+/* The want that a chunk answers. An answer may come late: its sender had to wait for the content
+ * itself, and meanwhile another link was asked, or the want given up. What is missing is taken from
+ * whoever gives it. NULL: it isn't missing, or comes already. */
+static struct want *want_answered(
+    struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__ContentChunk *m)
+{
+	struct want *w = want_find(l, m->index);
+	uint64_t missing;
+	size_t n = 1;
+
+	if (w && w->link == link)
+		return w->committing ? NULL : w;
+	if (m->offset > 0 || (w && (w->committing || w->total > 0)))
+		return NULL;
+	if (!w) {
+		if (!l->wants || l->want_count == WANT_BATCH ||
+		    m->index >= replica_held(l->replica) ||
+		    s->io.wanted(s->io.ctx, l->no, m->index, &missing, &n) != OK || n == 0 ||
+		    missing != m->index)
+			return NULL;
+		w = &l->wants[l->want_count++];
+		*w = (struct want){.index = m->index, .again = true};
+	}
+	want_release(s, l, w);
+	w->link = link;
+	link->wants++;
+	pair_of(s, link, l)->wants++;
+	return w;
+}
+
 void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
-	struct want *w = l ? want_find(l, m->index) : NULL;
+	struct want *w = l ? want_answered(s, l, link, m) : NULL;
 	char text[256];
 	int err = OK;
 
-	if (!w || w->link != link || w->committing)
-		return; /* answered too late: another link was asked */
+	if (!w)
+		return;
 	if (w->total == 0 && m->offset > 0)
 		return; /* the rest of an answer that we had given up */
 	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link
@@ -411,6 +450,10 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 	if (result != OK) {
 		l->lacking = true;
 		l->retry_at = now + RETRY_MS;
+	} else if (l->retry_shift > 0) {
+		/* There is somebody who has what nobody had. */
+		l->retry_shift = 0;
+		l->retry_at = now;
 	}
 	contents_pump(s, now);
 }

@@ -105,11 +105,25 @@ void frontier_receive_summary(
 	link_compared(s, link, now);
 }
 
-/* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is
- * shown again. */
-static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size)
+#define ASK_MS 5000 /* first; doubles to 64 times that */
+
+static void log_get(struct sync *s, struct sync_link *link, struct asked *asked, uint64_t now)
 {
 	Convene__LogGet m = CONVENE__LOG_GET__INIT;
+
+	asked->again_at = now + ((uint64_t)ASK_MS << asked->shift);
+	if (asked->shift < 6)
+		asked->shift++;
+	m.log = pb_of(bytes_of(asked->digest, DIGEST_LEN));
+	s->io.send(s->io.ctx, link->handle, FRAME_LOG_GET, 0, &m.base);
+}
+
+/* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is
+ * shown again. */
+static void ask_log(
+    struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size, uint64_t now)
+{
+	struct asked *asked;
 
 	for (size_t i = 0; i < link->asked_count; i++) {
 		if (memcmp(link->asked[i].digest, digest, DIGEST_LEN) == 0) {
@@ -129,15 +143,25 @@ static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *diges
 		link->asked = grown;
 		link->asked_cap = cap;
 	}
-	memcpy(link->asked[link->asked_count].digest, digest, DIGEST_LEN);
-	link->asked[link->asked_count++].size = size;
-	m.log = pb_of(bytes_of(digest, DIGEST_LEN));
-	s->io.send(s->io.ctx, link->handle, FRAME_LOG_GET, 0, &m.base);
+	asked = &link->asked[link->asked_count++];
+	*asked = (struct asked){.size = size};
+	memcpy(asked->digest, digest, DIGEST_LEN);
+	log_get(s, link, asked, now);
+}
+
+/* The answer may have been lost to a failing disk: the peer can't know, and a log that nobody
+ * writes in is not announced again. */
+void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now)
+{
+	for (size_t i = 0; i < link->asked_count; i++) {
+		if (now >= link->asked[i].again_at)
+			log_get(s, link, &link->asked[i], now);
+	}
 }
 
 /* One head that a peer shows, in FRONTIER or ANNOUNCE. False: malformed. */
 static bool head_receive(
-    struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len)
+    struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len, uint64_t now)
 {
 	struct log_slot *l;
 	uint64_t held;
@@ -147,7 +171,7 @@ static bool head_receive(
 		return false;
 	l = slot_by_digest(s, h->log.data, h->log.len);
 	if (!l) {
-		ask_log(s, link, h->log.data, h->size);
+		ask_log(s, link, h->log.data, h->size, now);
 		return true;
 	}
 	held = replica_held(l->replica);
@@ -170,7 +194,7 @@ void frontier_receive(
     struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now)
 {
 	for (size_t i = 0; i < m->n_heads; i++) {
-		if (!head_receive(s, link, m->heads[i], HASH_LEN)) {
+		if (!head_receive(s, link, m->heads[i], HASH_LEN, now)) {
 			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
 			    "a FRONTIER holds a malformed head");
 			return;
@@ -191,7 +215,7 @@ void frontier_receive_announce(
 	for (size_t i = 0; i < m->n_heads; i++) {
 		struct log_slot *l;
 
-		if (!head_receive(s, link, m->heads[i], ROOT_HINT)) {
+		if (!head_receive(s, link, m->heads[i], ROOT_HINT, now)) {
 			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
 			    "an ANNOUNCE holds a malformed head");
 			return;

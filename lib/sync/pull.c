@@ -354,6 +354,7 @@ void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
 		if (due.wanted) { /* only now does the store's list hold them */
 			l->lacking = true;
 			l->retry_at = 0;
+			l->retry_shift = 0;
 		}
 		if (due.link && due.link == l->upstream && due.stream == l->stream)
 			credit_give(s, due.link, due.stream, due.bytes);

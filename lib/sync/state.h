@@ -33,6 +33,8 @@ struct served {
 struct asked {
 	uint8_t digest[DIGEST_LEN];
 	uint64_t size;
+	uint64_t again_at; /* when it is asked for again */
+	unsigned shift;
 };
 
 struct sync_link {
@@ -100,6 +102,7 @@ struct log_slot {
 	uint64_t edge;   /* what is missing from here on was never asked for */
 	uint64_t cursor; /* what is missing below is asked for again, from here */
 	uint64_t retry_at;
+	unsigned retry_shift;
 	bool slow;          /* one was asked for in vain, since the window was empty */
 	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
 			       they don't */
@@ -149,6 +152,7 @@ void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Conv
 void frontier_receive_log(
     struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now);
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now);
+void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now);
 void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now);
 
 /* pull.c: who feeds us. */

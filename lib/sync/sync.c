@@ -324,6 +324,8 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 			if (s->logs[i].lacking)
 				contents_check(s, &s->logs[i], now);
 		}
+		for (struct sync_link *link = s->links; link; link = link->next)
+			frontier_ask_again(s, link, now);
 		contents_pump(s, now);
 		s->tick_at = now + STATUS_MS;
 	}
