@@ -18,6 +18,7 @@
 
 #define RETRY_MS 500 /* nobody had them: look again; doubles while nothing comes */
 #define RETRY_SHIFT_MAX 6
+#define QUEUED_MAX 12
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 #define COMMITTING_MAX \
 	(32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
@@ -186,7 +187,7 @@ static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link 
 		    source(s, l, w) != link)
 			continue;
 		w->link = link;
-		w->since = now;
+		w->asked = w->since = now;
 		link->wants++;
 		pair_of(s, link, l)->wants++;
 		index[n++] = w->index;
@@ -199,16 +200,19 @@ static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 	if (s->committing >= COMMITTING_MAX)
 		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
-		uint64_t index[2 * SYNC_WANT_WINDOW];
-		Convene__Want m = CONVENE__WANT__INIT;
+		for (unsigned again = 0; again < 2; again++) {
+			uint64_t index[SYNC_WANT_WINDOW];
+			Convene__Want m = CONVENE__WANT__INIT;
 
-		m.n_index = wants_choose(s, l, link, false, index, now);
-		m.n_index += wants_choose(s, l, link, true, index + m.n_index, now);
-		if (m.n_index == 0)
-			continue;
-		m.index = index;
-		m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
-		s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
+			m.n_index = wants_choose(s, l, link, again, index, now);
+			if (m.n_index == 0)
+				continue;
+			m.index = index;
+			m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+			/* Nodes that look for the same content would wait for each other. */
+			m.now = again;
+			s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
+		}
 	}
 }
 
@@ -228,6 +232,17 @@ void contents_pump(struct sync *s, uint64_t now)
 		s->want_cursor = (s->want_cursor + 1) % s->log_count;
 }
 
+/* Asked in vain: nothing came of it, nor of one that was asked there before it and so stands before
+ * it in the queue. But a peer can't have one come for ever. */
+static bool want_late(const struct want *w, uint64_t now)
+{
+	const struct sync_link *link = w->link;
+	bool queued = link->content_at > w->asked && now - link->content_at <= SYNC_WANT_MS &&
+		      link->content_asked <= w->asked;
+
+	return now - w->since > (queued ? QUEUED_MAX * SYNC_WANT_MS : SYNC_WANT_MS);
+}
+
 void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	for (size_t i = l->want_count; i-- > 0;) {
@@ -235,7 +250,7 @@ void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 
 		if (w->committing)
 			continue;
-		if (w->link && now - w->since > SYNC_WANT_MS) {
+		if (w->link && want_late(w, now)) {
 			w->tried |= UINT64_C(1) << w->link->id;
 			want_release(s, l, w);
 			if (l->want_cap > WANT_FIRST)
@@ -338,8 +353,8 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 /* The want that a chunk answers. An answer may come late: its sender had to wait for the content
  * itself, and meanwhile another link was asked, or the want given up. What is missing is taken from
  * whoever gives it. NULL: it isn't missing, or comes already. */
-static struct want *want_answered(
-    struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__ContentChunk *m)
+static struct want *want_answered(struct sync *s, struct log_slot *l, struct sync_link *link,
+    const Convene__ContentChunk *m, uint64_t now)
 {
 	struct want *w = want_find(l, m->index);
 	uint64_t missing;
@@ -360,6 +375,7 @@ static struct want *want_answered(
 	}
 	want_release(s, l, w);
 	w->link = link;
+	w->asked = w->since = now;
 	link->wants++;
 	pair_of(s, link, l)->wants++;
 	return w;
@@ -369,7 +385,7 @@ void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
-	struct want *w = l ? want_answered(s, l, link, m) : NULL;
+	struct want *w = l ? want_answered(s, l, link, m, now) : NULL;
 	char text[256];
 	int err = OK;
 
@@ -387,7 +403,8 @@ void contents_receive(
 		err = ERR_MALFORMED;
 	if (!err) {
 		buffer_add(&w->data, m->data.data, m->data.len);
-		w->since = now;
+		w->since = link->content_at = now;
+		link->content_asked = w->asked;
 		if (w->data.failed)
 			err = ERR_NOMEM;
 		else if (w->data.len == w->total)
@@ -499,13 +516,13 @@ static bool served_evict(struct sync *s, struct sync_link *link)
 	return false;
 }
 
-static bool served_has(const struct sync_link *link, uint32_t slot, uint64_t index)
+static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_t index)
 {
 	for (size_t i = 0; i < link->served_count; i++) {
 		if (link->served[i].index == index && link->served[i].slot == slot)
-			return true;
+			return &link->served[i];
 	}
-	return false;
+	return NULL;
 }
 
 /* Who asks has a clock of its own, and asks again for what we still wait for: that is one request.
@@ -518,12 +535,17 @@ void contents_receive_want(struct sync *s, struct sync_link *link, const Convene
 	for (size_t i = 0; l && room && i < m->n_index; i++) {
 		uint32_t slot = slot_index(s, l);
 
-		if (served_has(link, slot, m->index[i]))
+		struct served *known = served_find(link, slot, m->index[i]);
+
+		if (known) {
+			if (m->now && known->waiting)
+				none_send(s, link, l, m->index[i], CONVENE__ABSENCE__MISSING);
 			continue;
+		}
 		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
 		if (room)
 			link->served[link->served_count++] = (struct served){
-			    slot, m->index[i], false};
+			    slot, m->index[i], m->now, false};
 	}
 	if (room)
 		contents_serve(s, link);
@@ -553,7 +575,7 @@ void contents_serve(struct sync *s, struct sync_link *link)
 			  : ERR_RANGE;
 		if (err == OK && !content.failed) {
 			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
-		} else if (err == ERR_NOTFOUND) {
+		} else if (err == ERR_NOTFOUND && !v.now) {
 			v.waiting = true;
 			link->served[kept++] = v;
 		} else {

@@ -26,6 +26,7 @@ struct pair {
 struct served {
 	uint32_t slot;
 	uint64_t index;
+	bool now;     /* it doesn't wait */
 	bool waiting; /* the content isn't here yet */
 };
 
@@ -54,7 +55,9 @@ struct sync_link {
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants; /* our contents under way here */
+	unsigned wants;         /* our contents under way here */
+	uint64_t content_at;    /* a chunk of one came last, */
+	uint64_t content_asked; /* and when that one was asked for */
 	uint32_t next_stream;
 	bool announce_due;
 	uint64_t announce_at; /* not before */
@@ -65,7 +68,7 @@ struct sync_link {
 struct want {
 	uint64_t index;
 	struct sync_link *link; /* asked there; NULL: nobody */
-	uint64_t since;         /* of the last byte, or the asking */
+	uint64_t asked, since;  /* when; and the last byte, or the asking */
 	uint64_t tried;         /* links that had no answer, by bit */
 	bool again;             /* it was given up before */
 	bool committing;
@@ -112,7 +115,7 @@ struct log_slot {
 
 #define WANT_BATCH 1024
 #define WANT_FIRST 16 /* of log_slot.want_cap, and the least */
-#define WANT_AGAIN 8
+#define WANT_AGAIN 32
 #define ASKED_MAX 4096
 #define STATUS_MS 250
 
