@@ -19,7 +19,7 @@ struct job *job_new(enum job_kind kind, struct carried *log)
 	return j;
 }
 
-static void job_free(struct job *j)
+void job_free(struct job *j)
 {
 	if (j->kind == JOB_LOG)
 		carried_free(j->log); /* not taken up */

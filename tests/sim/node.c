@@ -164,6 +164,14 @@ static void io_send(
 		return;
 	if (n->world->trace)
 		trace_frame(n->world, e, type, stream, message);
+	if (n->world->quiet_checks && type == FRAME_DATA) {
+		struct bytes leaf;
+		size_t pos = 0;
+
+		while (leaves_next(bytes_of_pb(((const Convene__Data *)message)->leaves), &pos,
+			   &leaf) == OK)
+			n->world->data_entries++;
+	}
 	err = message ? frame_add(&b, type, stream, message)
 		      : frame_add_raw(&b, type, stream, bytes_of(NULL, 0));
 	if (err)
@@ -544,6 +552,49 @@ void node_answer(struct node *n, struct job *j)
 	}
 }
 
+void node_adopt(struct node *n, struct node *from)
+{
+	struct carried *l = node_log_of(n, from->org);
+	struct tree_hash proof[TREE_PROOF_MAX];
+	struct buffer leaves = BUFFER_INIT;
+	struct replica_batch *batch;
+	enum replica_outcome outcome;
+	uint64_t first, held = replica_held(from->own->replica);
+	size_t got, count;
+	struct job *j;
+
+	if (!l) {
+		l = carried_new(n, from->org);
+		n->store->ops->begin(n->store);
+		n->store->ops->log_add(n->store, bytes_str(l->org->credential.binding.log_name),
+		    l->org->credential.binding.digest, &l->no);
+		n->store->ops->commit(n->store);
+		carry(n, l);
+	}
+	first = replica_held(l->replica);
+	if (from->store->ops->read(from->store, from->own->no, first, (size_t)(held - first),
+		SIZE_MAX, &leaves, &got) != OK ||
+	    replica_prove(from->own->replica, first, held, proof, &count) != OK ||
+	    replica_stage(l->replica, first, buffer_bytes(&leaves),
+		replica_note(from->own->replica), bytes_of(proof, count * HASH_LEN), &outcome,
+		&batch) != OK)
+		abort();
+	j = job_new(JOB_APPEND, l);
+	append_of_batch(j, batch, NULL, 0);
+	j->append.leaves = buffer_bytes(&j->leaves);
+	j->append.checkpoint = buffer_bytes(&j->note);
+	j->append.right = buffer_bytes(&j->right);
+	j->append.blocks = j->blocks;
+	j->append.wanted = j->wanted;
+	n->store->ops->begin(n->store);
+	if (n->store->ops->append(n->store, &j->append) != OK ||
+	    n->store->ops->commit(n->store) != OK)
+		abort();
+	replica_committed(l->replica);
+	job_free(j);
+	buffer_free(&leaves);
+}
+
 /* ---- life ---- */
 
 static void on_tick(struct world *w, void *what, uint64_t life)
@@ -660,7 +711,7 @@ void node_start(struct node *n)
 	n->store->ops->inbox_each(n->store, 0, SIZE_MAX, count_row, &n->inbox_durable);
 	world_trace(w, "n%u: starts with %zu logs", n->number, n->log_count);
 	liar_start(n);
-	if (replica_held(n->own->replica) == 0 && n->inbox_durable == 0) {
+	if (replica_held(n->own->replica) == 0 && n->inbox_durable == 0 && !n->reader_only) {
 		struct job *j = job_new(JOB_INBOX, n->own);
 		const struct buffer *m = &n->org->credential.message;
 		struct org *o = n->org;

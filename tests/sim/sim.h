@@ -118,7 +118,8 @@ struct node {
 	struct world *world;
 	unsigned number;
 	struct org *org;
-	bool there; /* it has a part in this run */
+	bool there;       /* it has a part in this run */
+	bool reader_only; /* its own log stays empty */
 	bool up;
 	unsigned life;
 	unsigned lies;
@@ -167,10 +168,13 @@ void carried_free(struct carried *l);
 int node_leaf(
     const struct node *n, uint32_t no, uint64_t index, struct buffer *b, struct bytes *leaf);
 void node_seal(struct node *n);
+/* Take over what another node holds of its own log, as if it had come over a link. */
+void node_adopt(struct node *n, struct node *from);
 
 /* ---- disk.c ---- */
 
 struct job *job_new(enum job_kind kind, struct carried *log);
+void job_free(struct job *j);
 void disk_submit(struct node *n, struct job *j);
 void disk_crash(struct node *n);
 
@@ -259,12 +263,12 @@ struct world {
 	bool quiet_checks; /* measuring: no checks that cost */
 	char failure[512];
 	uint64_t frames[128], bytes[128]; /* sent, by type */
+	uint64_t data_entries;            /* entries in DATA sent; only while measuring */
 	uint64_t events;
 	uint64_t lies_told;
 	/* Called when a node has committed entries [first, end) of a log. */
 	void (*committed)(
 	    struct world *w, struct node *n, struct carried *l, uint64_t first, uint64_t end);
-	void *committed_ctx;
 };
 
 struct world *world_new(
