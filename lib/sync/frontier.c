@@ -183,8 +183,7 @@ static bool head_receive(
 		s->io.note(s->io.ctx, link->handle,
 		    "claims another root of a log that we hold at the same size");
 	}
-	if (h->size > pair_of(s, link, l)->shown)
-		pair_of(s, link, l)->shown = h->size;
+	pair_shown(pair_of(s, link, l), h->size, h->root.data, now);
 	if (l->own && h->size > held)
 		pull_own(s, l, link);
 	return true;

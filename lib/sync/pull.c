@@ -10,6 +10,9 @@
 #include "base/error.h"
 #include "sync/state.h"
 
+#define EARLY_MS 10
+#define EARLY_TIMES 2
+
 static void credit_give(struct sync *s, struct sync_link *link, uint32_t stream, uint64_t bytes)
 {
 	Convene__Credit m = CONVENE__CREDIT__INIT;
@@ -78,9 +81,20 @@ static void own_data(
 		s->io.own_ahead(s->io.ctx, link->handle, size);
 }
 
+void pair_shown(struct pair *p, uint64_t size, const uint8_t *root, uint64_t now)
+{
+	if (size <= p->shown)
+		return;
+	p->shown = size;
+	p->shown_at = now;
+	memset(p->shown_root, 0, sizeof p->shown_root);
+	if (root)
+		memcpy(p->shown_root, root, sizeof p->shown_root);
+}
+
 /* How good a link is as upstream of a log; 0: not at all. The origin itself is best: nothing is
- * newer. Then one that has more than we. One that has no more is worth a subscription only if it
- * doesn't hang on us for this log, or two nodes would wait for each other. */
+ * newer. Then one that has more than we. One that has no more will announce it when it has: nodes
+ * that are equal and subscribe to each other would wait in a circle. */
 static unsigned fitness(
     const struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
 {
@@ -89,10 +103,8 @@ static unsigned fitness(
 	if (!link->compared || now < p->backoff_until)
 		return 0;
 	if (strcmp(link->peer, l->origin) == 0)
-		return 3;
-	if (p->shown > replica_staged(l->replica))
 		return 2;
-	return p->subscribed ? 0 : 1;
+	return p->shown > replica_staged(l->replica) ? 1 : 0;
 }
 
 static size_t feeds(const struct sync *s, const struct sync_link *link)
@@ -108,25 +120,52 @@ void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	struct sync_link *best = NULL;
 	unsigned best_fitness = 0;
-	size_t best_feeds = 0;
 
 	if (l->own || l->stopped || l->failed)
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		unsigned f = fitness(s, link, l, now);
-		size_t n;
+		const struct pair *p = pair_of(s, link, l), *q = best ? pair_of(s, best, l) : p;
 
-		if (f == 0 || f < best_fitness)
-			continue;
-		n = feeds(s, link);
-		if (f > best_fitness || n < best_feeds) {
+		/* Whoever had it first will be first again; then one that feeds us little. */
+		if (f > best_fitness ||
+		    (f > 0 && f == best_fitness &&
+			(p->shown_at < q->shown_at ||
+			    (p->shown_at == q->shown_at && feeds(s, link) < feeds(s, best))))) {
 			best = link;
 			best_fitness = f;
-			best_feeds = n;
 		}
 	}
 	if (best && best != l->upstream)
 		subscribe(s, l, best, now);
+}
+
+/* Our upstream has brought the log to `end`. A link that had announced just that, root and all,
+ * clearly earlier, and not for the first time, is nearer to the origin: a claim alone moves
+ * nothing, since nobody can know a root before its time. */
+static void pull_compare(
+    struct sync *s, struct log_slot *l, uint64_t end, const uint8_t *root, uint64_t now)
+{
+	struct sync_link *better = NULL;
+
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct pair *p = pair_of(s, link, l);
+
+		if (link == l->upstream || !link->compared || now < p->backoff_until)
+			continue;
+		if (p->shown < end)
+			p->early = 0;
+		else if (p->shown == end && p->shown_at + EARLY_MS <= now &&
+			 memcmp(p->shown_root, root, sizeof p->shown_root) == 0 &&
+			 ++p->early >= EARLY_TIMES &&
+			 (!better || p->shown_at < pair_of(s, better, l)->shown_at))
+			better = link;
+	}
+	if (!better || strcmp(l->upstream->peer, l->origin) == 0)
+		return;
+	for (struct sync_link *link = s->links; link; link = link->next)
+		pair_of(s, link, l)->early = 0;
+	subscribe(s, l, better, now);
 }
 
 void pull_choose_all(struct sync *s, uint64_t now)
@@ -308,15 +347,20 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	}
 	end = replica_staged(l->replica);
 	link->stats.entries_useful += end - before;
-	if (pair_of(s, link, l)->shown < end)
-		pair_of(s, link, l)->shown = end;
+	pair_shown(pair_of(s, link, l), end, NULL, now);
 	switch (outcome) {
 	case REPLICA_STAGED:
 	case REPLICA_ENDED:
 		l->progress = now;
 		pair_of(s, link, l)->backoff_shift = 0;
-		if (batch)
+		if (batch) {
+			uint8_t root[HASH_LEN];
+
+			memcpy(root, batch->root, HASH_LEN);
 			batch_commit(s, l, batch, bytes, now);
+			if (outcome == REPLICA_STAGED && l->upstream)
+				pull_compare(s, l, end, root, now);
+		}
 		if (outcome == REPLICA_ENDED) {
 			l->stopped = replica_ended(
 			    l->replica); /* unless it could not even be committed */

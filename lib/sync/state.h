@@ -8,10 +8,13 @@
 /* What we know of one log on one link: a pair, because a stalled log must not hide behind live
  * ones. */
 struct pair {
-	uint64_t shown; /* the size that the peer has shown */
-	bool dirty;     /* an ANNOUNCE is due */
-	bool doubted;   /* it has claimed another root at our size */
-	unsigned wants; /* our contents of this log under way here */
+	uint64_t shown;        /* the size that the peer has shown, */
+	uint64_t shown_at;     /* when, */
+	uint8_t shown_root[8]; /* and the beginning of its root */
+	unsigned early;        /* so often in turn had it what our upstream gave us later */
+	bool dirty;            /* an ANNOUNCE is due */
+	bool doubted;          /* it has claimed another root at our size */
+	unsigned wants;        /* our contents of this log under way here */
 	/* The peer's subscription to us. */
 	bool subscribed;
 	uint32_t stream;
@@ -159,6 +162,7 @@ void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now);
 void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now);
 
 /* pull.c: who feeds us. */
+void pair_shown(struct pair *p, uint64_t size, const uint8_t *root, uint64_t now);
 void pull_choose(struct sync *s, struct log_slot *l, uint64_t now);
 void pull_choose_all(struct sync *s, uint64_t now);
 void pull_drop(struct sync *s, struct log_slot *l, bool tell);
