@@ -10,7 +10,12 @@
 #define HEADS_PER_FRAME 512
 #define ROOT_HINT 8
 
-void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
+#define BUCKETS 256
+#define BUCKET_HASH 4
+#define BUCKETS_FROM 10 /* logs; fewer are shown in fewer bytes */
+
+/* Over the logs whose digest begins with `bucket`; below 0: all. */
+static void frontier_hash(struct sync *s, int bucket, uint8_t out[static HASH_LEN])
 {
 	struct buffer b = BUFFER_INIT;
 
@@ -18,7 +23,8 @@ void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
 	for (size_t i = 0; i < s->log_count; i++) {
 		const struct log_slot *l = &s->logs[s->sorted[i]];
 
-		if (replica_held(l->replica) == 0)
+		if (replica_held(l->replica) == 0 ||
+		    (bucket >= 0 && l->binding.digest[0] != bucket))
 			continue;
 		buffer_add(&b, l->binding.digest, DIGEST_LEN);
 		buffer_add_u64(&b, replica_held(l->replica));
@@ -28,16 +34,37 @@ void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
 	buffer_free(&b);
 }
 
-void frontier_summary(struct sync *s, struct sync_link *link)
+void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
 {
-	Convene__Summary m = CONVENE__SUMMARY__INIT;
+	frontier_hash(s, -1, out);
+}
+
+static void buckets_of(struct sync *s, uint8_t out[static BUCKETS * BUCKET_HASH])
+{
 	uint8_t hash[HASH_LEN];
 
-	sync_frontier(s, hash);
-	m.hash = pb_of(bytes_of(hash, HASH_LEN));
+	for (int i = 0; i < BUCKETS; i++) {
+		frontier_hash(s, i, hash);
+		memcpy(out + i * BUCKET_HASH, hash, BUCKET_HASH);
+	}
+}
+
+static void summary_send(struct sync *s, struct sync_link *link, struct bytes buckets)
+{
+	Convene__Summary m = CONVENE__SUMMARY__INIT;
+
+	sync_frontier(s, link->sent);
+	m.hash = pb_of(bytes_of(link->sent, HASH_LEN));
 	for (size_t i = 0; i < s->log_count; i++)
 		m.logs += replica_held(s->logs[i].replica) > 0;
+	link->sent_logs = m.logs;
+	m.buckets = pb_of(buckets);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUMMARY, 0, &m.base);
+}
+
+void frontier_summary(struct sync *s, struct sync_link *link)
+{
+	summary_send(s, link, bytes_of(NULL, 0));
 }
 
 static void head_of(Convene__Head *h, const struct log_slot *l, size_t root_len)
@@ -48,26 +75,54 @@ static void head_of(Convene__Head *h, const struct log_slot *l, size_t root_len)
 	h->root = pb_of(bytes_of(replica_held_root(l->replica), root_len));
 }
 
-static void frontier_send(struct sync *s, struct sync_link *link)
+/* Show our logs, or those of some buckets: for each bucket whether it is meant. */
+static void frontier_send(struct sync *s, struct sync_link *link, const bool *buckets, bool answer)
 {
 	Convene__Head heads[HEADS_PER_FRAME], *list[HEADS_PER_FRAME];
+	uint8_t numbers[BUCKETS];
 	size_t i = 0;
 
 	do {
 		Convene__Frontier m = CONVENE__FRONTIER__INIT;
 
 		for (; i < s->log_count && m.n_heads < HEADS_PER_FRAME; i++) {
-			if (replica_held(s->logs[i].replica) == 0)
+			const struct log_slot *l = &s->logs[i];
+			const struct pair *p = pair_of(s, link, l);
+
+			if (replica_held(l->replica) == 0 ||
+			    (buckets && !buckets[l->binding.digest[0]]))
 				continue;
-			head_of(&heads[m.n_heads], &s->logs[i], HASH_LEN);
+			if (buckets && !answer && p->shown == replica_held(l->replica) &&
+			    memcmp(p->shown_root, replica_held_root(l->replica), ROOT_HINT) == 0)
+				continue; /* it has shown us the same */
+			head_of(&heads[m.n_heads], l, buckets ? ROOT_HINT : HASH_LEN);
 			list[m.n_heads] = &heads[m.n_heads];
 			m.n_heads++;
 		}
 		m.heads = list;
 		m.last = i == s->log_count;
+		for (size_t k = 0; m.last && answer && k < BUCKETS; k++) {
+			if (buckets[k])
+				numbers[m.buckets.len++] = (uint8_t)k;
+		}
+		m.buckets.data = numbers;
 		s->io.send(s->io.ctx, link->handle, FRAME_FRONTIER, 0, &m.base);
 	} while (i < s->log_count);
 	link->told = true;
+}
+
+/* The peer has said that it holds what we hold, in the buckets that don't differ. What has grown
+ * here meanwhile is still to be announced. */
+static void frontier_same(struct sync *s, struct sync_link *link, const bool *differ)
+{
+	for (size_t i = 0; i < s->log_count; i++) {
+		struct pair *p = &link->pairs[i];
+		uint64_t held = replica_held(s->logs[i].replica);
+
+		if (!p->dirty && p->shown < held &&
+		    !(differ && differ[s->logs[i].binding.digest[0]]))
+			p->shown = held;
+	}
 }
 
 /* The peer's frontier is known: from now on this link may feed us. */
@@ -80,29 +135,57 @@ static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 	contents_pump(s, now);
 }
 
+static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes theirs)
+{
+	uint8_t ours[BUCKETS * BUCKET_HASH];
+	bool differ[BUCKETS];
+
+	buckets_of(s, ours);
+	for (size_t i = 0; i < BUCKETS; i++)
+		differ[i] = memcmp(ours + i * BUCKET_HASH, theirs.data + i * BUCKET_HASH,
+				BUCKET_HASH) != 0;
+	frontier_same(s, link, differ);
+	frontier_send(s, link, differ, true);
+}
+
 void frontier_receive_summary(
     struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now)
 {
 	uint8_t hash[HASH_LEN];
+	bool again;
+	int order;
 
-	if (m->hash.len != HASH_LEN) {
-		s->io.fault(
-		    s->io.ctx, link->handle, ERR_MALFORMED, "a SUMMARY holds a hash of 32 bytes");
+	if (m->hash.len != HASH_LEN ||
+	    (m->buckets.len > 0 && m->buckets.len != BUCKETS * BUCKET_HASH)) {
+		s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
+		    "a SUMMARY holds a hash of 32 bytes, and 256 buckets or none");
 		return;
 	}
+	if (m->buckets.len > 0) {
+		buckets_answer(s, link, bytes_of_pb(m->buckets));
+		return;
+	}
+	again = link->summed;
+	link->summed = true;
 	sync_frontier(s, hash);
-	if (memcmp(hash, m->hash.data, HASH_LEN) != 0) {
-		frontier_send(s, link);
-		return;
-	}
-	for (size_t i = 0; i < s->log_count; i++) {
-		struct pair *p = &link->pairs[i];
-		uint64_t held = replica_held(s->logs[i].replica);
+	order = memcmp(link->sent, m->hash.data, HASH_LEN);
+	if (order == 0 || memcmp(hash, m->hash.data, HASH_LEN) == 0) {
+		/* To one of us only: it has grown since it was asked. The other can't know. */
+		if (order != 0)
+			frontier_summary(s, link);
+		frontier_same(s, link, NULL);
+		link_compared(s, link, now);
+	} else if (link->sent_logs < BUCKETS_FROM || m->logs < BUCKETS_FROM) {
+		frontier_send(s, link, NULL, false);
+	} else if (order < 0) {
+		uint8_t buckets[BUCKETS * BUCKET_HASH];
 
-		if (p->shown < held)
-			p->shown = held;
+		buckets_of(s, buckets);
+		link->bucketed = true;
+		summary_send(s, link, bytes_of(buckets, sizeof buckets));
+	} else if (again) {
+		frontier_summary(s, link);
 	}
-	link_compared(s, link, now);
 }
 
 #define ASK_MS 5000 /* first; doubles to 64 times that */
@@ -160,18 +243,19 @@ void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now)
 }
 
 /* One head that a peer shows, in FRONTIER or ANNOUNCE. False: malformed. */
-static bool head_receive(
-    struct sync *s, struct sync_link *link, const Convene__Head *h, size_t root_len, uint64_t now)
+static bool head_receive(struct sync *s, struct sync_link *link, const Convene__Head *h,
+    struct bytes digest, uint64_t now)
 {
+	size_t root_len = h->root.len;
 	struct log_slot *l;
 	uint64_t held;
 
-	if (h->log.len != DIGEST_LEN || h->root.len != root_len || h->size == 0 ||
-	    h->size > INT64_MAX)
+	if (digest.len != DIGEST_LEN || (root_len != ROOT_HINT && root_len != HASH_LEN) ||
+	    h->size == 0 || h->size > INT64_MAX)
 		return false;
-	l = slot_by_digest(s, h->log.data, h->log.len);
+	l = slot_by_digest(s, digest.data, digest.len);
 	if (!l) {
-		ask_log(s, link, h->log.data, h->size, now);
+		ask_log(s, link, digest.data, h->size, now);
 		return true;
 	}
 	held = replica_held(l->replica);
@@ -193,7 +277,7 @@ void frontier_receive(
     struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now)
 {
 	for (size_t i = 0; i < m->n_heads; i++) {
-		if (!head_receive(s, link, m->heads[i], HASH_LEN, now)) {
+		if (!head_receive(s, link, m->heads[i], bytes_of_pb(m->heads[i]->log), now)) {
 			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
 			    "a FRONTIER holds a malformed head");
 			return;
@@ -201,25 +285,59 @@ void frontier_receive(
 	}
 	if (!m->last)
 		return;
-	/* The peer saw a difference where we saw none: one of us had grown between sending a hash
-	 * and receiving one. It waits for ours. */
-	if (!link->told)
-		frontier_send(s, link);
+	if (link->bucketed) {
+		bool differ[BUCKETS] = {false};
+
+		for (size_t i = 0; i < m->buckets.len; i++)
+			differ[m->buckets.data[i]] = true;
+		link->bucketed = false;
+		frontier_same(s, link, differ);
+		frontier_send(s, link, differ, false);
+	} else if (!link->told) {
+		/* The peer saw a difference where we saw none: one of us had grown between sending
+		 * a hash and receiving one. It waits for ours. */
+		frontier_send(s, link, NULL, false);
+	}
 	link_compared(s, link, now);
+}
+
+/* Which log a head of an ANNOUNCE means; it may give it a number from now on. Empty: none. */
+static struct bytes head_name(struct sync_link *link, const Convene__Head *h)
+{
+	if (h->number == 0 || h->number > NUMBER_MAX)
+		return bytes_of_pb(h->log);
+	if (h->log.len == DIGEST_LEN) {
+		if (h->number > link->name_count) {
+			size_t count = h->number + 15;
+			void *grown = realloc(link->names, count * sizeof *link->names);
+
+			if (!grown)
+				return bytes_of_pb(h->log); /* then it will be unknown */
+			link->names = grown;
+			memset(link->names + link->name_count, 0,
+			    (count - link->name_count) * sizeof *link->names);
+			link->name_count = count;
+		}
+		memcpy(link->names[h->number - 1], h->log.data, DIGEST_LEN);
+	}
+	if (h->number > link->name_count)
+		return bytes_of(NULL, 0);
+	return bytes_of(link->names[h->number - 1], DIGEST_LEN);
 }
 
 void frontier_receive_announce(
     struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now)
 {
 	for (size_t i = 0; i < m->n_heads; i++) {
+		struct bytes digest = head_name(link, m->heads[i]);
 		struct log_slot *l;
 
-		if (!head_receive(s, link, m->heads[i], ROOT_HINT, now)) {
+		if (!head_receive(s, link, m->heads[i], digest, now)) {
 			s->io.fault(s->io.ctx, link->handle, ERR_MALFORMED,
 			    "an ANNOUNCE holds a malformed head");
 			return;
 		}
-		l = slot_by_digest(s, m->heads[i]->log.data, DIGEST_LEN);
+		l = slot_by_digest(s, digest.data, DIGEST_LEN);
 		if (l && !l->upstream)
 			pull_choose(s, l, now);
 	}
@@ -287,6 +405,12 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
 		if (p->subscribed || p->shown >= replica_held(s->logs[i].replica))
 			continue; /* it is told by DATA, or told us */
 		head_of(&heads[m.n_heads], &s->logs[i], ROOT_HINT);
+		if (i < NUMBER_MAX) {
+			heads[m.n_heads].number = (uint32_t)i + 1;
+			if (p->numbered)
+				heads[m.n_heads].log = pb_of(bytes_of(NULL, 0));
+			p->numbered = true;
+		}
 		list[m.n_heads] = &heads[m.n_heads];
 		m.n_heads++;
 	}

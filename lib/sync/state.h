@@ -13,6 +13,7 @@ struct pair {
 	uint8_t shown_root[8]; /* and the beginning of its root */
 	unsigned early;        /* so often in turn had it what our upstream gave us later */
 	bool dirty;            /* an ANNOUNCE is due */
+	bool numbered;         /* it was told our number for the log */
 	bool doubted;          /* it has claimed another root at our size */
 	unsigned wants;        /* our contents of this log under way here */
 	/* The peer's subscription to us. */
@@ -45,9 +46,15 @@ struct sync_link {
 	void *handle;
 	char peer[101];
 	struct sync_link *next;
-	unsigned id;         /* 0 to 63: its bit in want.tried */
-	bool compared;       /* frontiers have been compared */
-	bool told;           /* our FRONTIER has been sent */
+	unsigned id;                  /* 0 to 63: its bit in want.tried */
+	bool compared;                /* frontiers have been compared */
+	bool told;                    /* our FRONTIER has been sent */
+	bool bucketed;                /* our buckets have been sent, and not been answered */
+	bool summed;                  /* a SUMMARY has come */
+	uint8_t sent[HASH_LEN];       /* in our newest SUMMARY, */
+	uint64_t sent_logs;           /* and so many logs */
+	uint8_t (*names)[DIGEST_LEN]; /* the peer's numbers for logs, from 1 */
+	size_t name_count;
 	uint32_t own_stream; /* it shows more of our own log than we hold: asked for it here, as
 				proof; 0: not */
 	uint32_t own_no;     /* that log */
@@ -120,6 +127,7 @@ struct log_slot {
 #define WANT_FIRST 16 /* of log_slot.want_cap, and the least */
 #define WANT_AGAIN 32
 #define ASKED_MAX 4096
+#define NUMBER_MAX 4096
 #define STATUS_MS 250
 
 struct sync {

@@ -21,6 +21,7 @@ static void link_free(struct sync_link *link)
 	free(link->pairs);
 	free(link->served);
 	free(link->asked);
+	free(link->names);
 	free(link);
 }
 
@@ -339,7 +340,8 @@ void sync_link_stats(
 {
 	*out = link->stats;
 	out->memory = sizeof *link + SYNC_WANTS_MAX * sizeof *link->served +
-		      link->asked_cap * sizeof *link->asked;
+		      link->asked_cap * sizeof *link->asked +
+		      link->name_count * sizeof *link->names;
 	for (size_t i = 0; i < s->log_count; i++) {
 		const struct log_slot *l = &s->logs[i];
 		uint64_t held = replica_held(l->replica);
