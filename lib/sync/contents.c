@@ -131,6 +131,16 @@ void contents_renew(struct sync *s)
 	}
 }
 
+/* So many of ours may be under way on a link: about as many bytes whatever their size. */
+static unsigned window(const struct sync_link *link)
+{
+	uint64_t n = link->content_mean ? SYNC_WANT_BYTES / link->content_mean : 0;
+
+	return n < SYNC_WANT_WINDOW       ? SYNC_WANT_WINDOW
+	       : n > SYNC_WANT_WINDOW_MAX ? SYNC_WANT_WINDOW_MAX
+					  : (unsigned)n;
+}
+
 /* Whether a link may be asked for this one now. Each log always has one place for what is new. */
 static bool has_room(
     const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
@@ -139,7 +149,7 @@ static bool has_room(
 
 	if (w->again)
 		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 2;
-	return mine < l->want_cap && (link->wants < SYNC_WANT_WINDOW || mine == 0);
+	return mine < l->want_cap && (link->wants < window(link) || mine == 0);
 }
 
 /* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with
@@ -180,7 +190,7 @@ static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link 
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW; k++) {
+	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW_MAX; k++) {
 		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
 
 		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) ||
@@ -201,9 +211,12 @@ static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		for (unsigned again = 0; again < 2; again++) {
-			uint64_t index[SYNC_WANT_WINDOW];
+			uint64_t index[SYNC_WANT_WINDOW_MAX];
 			Convene__Want m = CONVENE__WANT__INIT;
 
+			/* Not one by one: a WANT for each costs as much as its answer's head. */
+			if (!again && pair_of(s, link, l)->wants > l->want_cap / 4 * 3)
+				continue;
 			m.n_index = wants_choose(s, l, link, again, index, now);
 			if (m.n_index == 0)
 				continue;
@@ -341,8 +354,9 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 	w->committing = true;
 	w->link->wants--;
 	pair_of(s, w->link, l)->wants--;
-	if (l->want_cap < SYNC_WANT_WINDOW)
+	if (l->want_cap < SYNC_WANT_WINDOW_MAX)
 		l->want_cap++;
+	w->link->content_mean = (7 * w->link->content_mean + w->total + 7) / 8;
 	s->committing += w->total;
 	s->io.content_commit(
 	    s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
@@ -384,11 +398,15 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
 void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
-	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
-	struct want *w = l ? want_answered(s, l, link, m, now) : NULL;
+	struct log_slot *l;
+	struct want *w;
 	char text[256];
 	int err = OK;
 
+	if (m->log.len == DIGEST_LEN)
+		memcpy(link->content_log, m->log.data, DIGEST_LEN);
+	l = slot_by_digest(s, link->content_log, m->log.len ? m->log.len : DIGEST_LEN);
+	w = l ? want_answered(s, l, link, m, now) : NULL;
 	if (!w)
 		return;
 	if (w->total == 0 && m->offset > 0)
@@ -494,8 +512,12 @@ static void content_send(struct sync *s, struct sync_link *link, const struct lo
 	Convene__ContentChunk m;
 
 	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at);
-	     at += CHUNK_LEN)
+	     at += CHUNK_LEN) {
+		if (link->content_sent == slot_index(s, l) + 1)
+			m.log = pb_of(bytes_of(NULL, 0));
+		link->content_sent = slot_index(s, l) + 1;
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
+	}
 	link->stats.contents_out++;
 }
 

@@ -65,9 +65,12 @@ struct sync_link {
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants;         /* our contents under way here */
-	uint64_t content_at;    /* a chunk of one came last, */
-	uint64_t content_asked; /* and when that one was asked for */
+	unsigned wants;                  /* our contents under way here */
+	uint64_t content_at;             /* a chunk of one came last, */
+	uint64_t content_asked;          /* and when that one was asked for */
+	uint64_t content_mean;           /* bytes of those that came, lately */
+	uint32_t content_sent;           /* slot of the last CONTENT sent, + 1 */
+	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	uint32_t next_stream;
 	bool announce_due;
 	uint64_t announce_at; /* not before */

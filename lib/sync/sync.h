@@ -20,12 +20,14 @@
 #include "msg/message.h"
 
 /* Bounds, all per node or link as said; a hostile peer can't move them. */
-#define SYNC_CREDIT (256 * 1024)     /* bytes of DATA under way per subscription */
-#define SYNC_BACKLOG (256 * 1024)    /* stop producing for a link whose output holds more */
-#define SYNC_DATA_BYTES (128 * 1024) /* leaves in one DATA */
-#define SYNC_WANTS_MAX 1024          /* a peer's outstanding WANTs */
-#define SYNC_WANT_WINDOW 64          /* ours, per link */
-#define SYNC_ANNOUNCE_MS 100         /* ANNOUNCEs to one link at most this often */
+#define SYNC_CREDIT (256 * 1024)      /* bytes of DATA under way per subscription */
+#define SYNC_BACKLOG (256 * 1024)     /* stop producing for a link whose output holds more */
+#define SYNC_DATA_BYTES (128 * 1024)  /* leaves in one DATA */
+#define SYNC_WANTS_MAX 1024           /* a peer's outstanding WANTs */
+#define SYNC_WANT_WINDOW 64           /* ours, per link, */
+#define SYNC_WANT_WINDOW_MAX 512      /* where contents are small: */
+#define SYNC_WANT_BYTES (1024 * 1024) /* about so many bytes of them */
+#define SYNC_ANNOUNCE_MS 100          /* ANNOUNCEs to one link at most this often */
 #define SYNC_STALL_MS \
 	1500              /* without progress although a link has shown more: change the upstream */
 #define SYNC_WANT_MS 5000 /* without a byte of an asked content: ask elsewhere */

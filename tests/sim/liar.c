@@ -211,8 +211,17 @@ bool liar_send(
 	switch (type) {
 	case FRAME_DATA:
 		return data_lie(n, e, stream, (const Convene__Data *)message);
-	case FRAME_CONTENT:
-		return content_lie(n, e, (const Convene__ContentChunk *)message);
+	case FRAME_CONTENT: {
+		Convene__ContentChunk m = *(const Convene__ContentChunk *)message;
+
+		/* What is left out is the log of the one before, which may not have been sent. */
+		if (m.log.len == DIGEST_LEN)
+			memcpy(e->content_log, m.log.data, DIGEST_LEN);
+		m.log = pb_of(bytes_of(e->content_log, DIGEST_LEN));
+		if (!content_lie(n, e, &m))
+			say(e, type, stream, &m.base, false);
+		return true;
+	}
 	case FRAME_FRONTIER:
 		return frontier_lie(n, e, (const Convene__Frontier *)message);
 	case FRAME_ANNOUNCE:

@@ -199,8 +199,9 @@ struct end {
 	struct rng rng;
 	/* What this side thinks of the other. */
 	unsigned faults, stalls;
-	unsigned garbage;   /* it was given, while its link was up */
-	struct buffer drip; /* LIE_DRIP */
+	unsigned garbage;                /* it was given, while its link was up */
+	uint8_t content_log[DIGEST_LEN]; /* of a liar's last CONTENT */
+	struct buffer drip;              /* LIE_DRIP */
 	uint64_t drip_at;
 };
 
