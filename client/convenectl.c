@@ -114,6 +114,21 @@ static const struct option_spec import_text_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec bundle_export_options[] = {
+    {"output", 0, "FILE", "where it goes"},
+    {"log", 0, "NAME", "only logs of this name or organisation; may be repeated"},
+    {"since", 0, "FILE", "only what is new since the frontier in FILE"},
+    {"contents", 0, NULL, "with the texts and parts; so it is unless --no-contents is given"},
+    {"no-contents", 0, NULL, "the entries alone"},
+    {"frontier", 0, "FILE", "write the frontier that this bundle reaches to FILE"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec bundle_import_options[] = {
+    {"frontier", 0, "FILE", "write what the node then holds to FILE, for the next export's --since"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
 	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
@@ -171,6 +186,12 @@ static const struct command commands[] = {
 	ctl_import_mail},
     {"import text", "DIR...", 1, -1, "put texts into a topic: *.txt, *.text, *.md, a thread each",
 	"A text's first line is its subject.", import_text_options, ctl_import_text},
+    {"bundle export", "", 0, 0, "write logs into a file, for a node that no network reaches",
+	"Whatever was erased is not in it.", bundle_export_options, ctl_bundle_export},
+    {"bundle import", "FILE", 1, 1, "take in the logs of such a file",
+	"Everything in it is checked as from a peer. What is there already is left as it is: the "
+	"same command goes on after an interruption.",
+	bundle_import_options, ctl_bundle_import},
     {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
     {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

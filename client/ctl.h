@@ -147,5 +147,7 @@ int ctl_export_ndjson(const struct invocation *in);
 int ctl_import_mbox(const struct invocation *in);
 int ctl_import_mail(const struct invocation *in);
 int ctl_import_text(const struct invocation *in);
+int ctl_bundle_export(const struct invocation *in);
+int ctl_bundle_import(const struct invocation *in);
 
 #endif

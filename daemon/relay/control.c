@@ -15,6 +15,7 @@
 
 #define INVITE_DAYS 14
 #define INVITE_DAYS_MAX 365
+#define MISSING_MAX 4096
 
 /* A command under way: some wait for the disk. */
 struct request {
@@ -402,6 +403,37 @@ static void do_dump(struct request *q, int argc, char **argv, struct bytes input
 	buffer_free(&text);
 }
 
+/* The contents of a log that are still to come, from an index on: so many that the answer fits. */
+static void do_missing(struct request *q, int argc, char **argv, struct bytes input)
+{
+	struct relay *r = q->relay;
+	uint64_t from = 0, index[MISSING_MAX];
+	uint8_t digest[DIGEST_LEN];
+	size_t n = MISSING_MAX;
+	struct relay_log *l = NULL;
+	json_t *list;
+	int err;
+
+	(void)input;
+	if (hex_decode(digest, DIGEST_LEN, argv[1], strlen(argv[1])) == OK)
+		l = log_by_digest(r, digest, DIGEST_LEN);
+	if (!l || (argc == 3 &&
+		      decimal_parse(&from, argv[2], strlen(argv[2]), (uint64_t)INT64_MAX) != OK)) {
+		refuse(q, CONVENE__CODE__NOT_FOUND,
+		    "missing takes the digest of a log that is held, and an index");
+		return;
+	}
+	err = r->reader->ops->wanted(r->reader, l->no, from, index, &n);
+	if (err) {
+		refuse(q, CONVENE__CODE__INTERNAL, error_text(err));
+		return;
+	}
+	list = json_array();
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_integer((json_int_t)index[i]));
+	reply(q, json_pack("{s:o, s:b}", "missing", list, "more", n == MISSING_MAX));
+}
+
 static void do_reload(struct request *q, int argc, char **argv, struct bytes input)
 {
 	char why[512] = "";
@@ -445,6 +477,7 @@ static const struct command {
     {"submit", 1, 1, do_submit, "take in a message signed elsewhere"},
     {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
     {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},
+    {"missing", 2, 3, do_missing, "contents of a log that are still to come: DIGEST [FROM]"},
     {"reload", 1, 1, do_reload, "read the config file again"},
     {"stop", 1, 1, do_stop, "stop the daemon"},
 };

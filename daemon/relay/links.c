@@ -385,6 +385,38 @@ static void hello_frame(struct session *s, const struct frame *frame)
 	message_free(any);
 }
 
+/* The operator gives us a bundle (SPEC.md 9.7, 10.6): a link whose peer is a file. */
+static void bundle_hello(struct session *s, const struct frame *frame)
+{
+	struct relay *r = s->relay;
+	ProtobufCMessage *any;
+	const Convene__Hello *m;
+
+	if (message_unpack(&any, frame_descriptor(FRAME_HELLO), frame->payload) != OK) {
+		refuse(s, CONVENE__CODE__MALFORMED, ERR_MALFORMED, "HELLO does not parse");
+		return;
+	}
+	m = (const Convene__Hello *)any;
+	if (m->role != CONVENE__ROLE__PEER || m->log.len > 0) {
+		refuse(s, CONVENE__CODE__UNEXPECTED, ERR_REFUSED,
+		    "on this socket, HELLO begins a bundle and names no log");
+	} else if (m->version_min > PROTOCOL_VERSION_MAX || m->version_max < PROTOCOL_VERSION_MIN) {
+		refuse(s, CONVENE__CODE__VERSION, ERR_VERSION, "a bundle of another version");
+	} else if (m->forum.len != HASH_LEN ||
+		   memcmp(m->forum.data, r->charter->forum, HASH_LEN) != 0) {
+		refuse(s, CONVENE__CODE__WRONG_FORUM, ERR_OTHER_FORUM,
+		    "this node belongs to another forum than the bundle");
+	} else {
+		s->bundle = sync_link_up(r->sync, s, "a bundle", clock_mono_ms());
+		if (s->bundle)
+			sync_link_fixed(s->bundle);
+		else
+			channel_fail(s->channel, ERR_NOMEM, "out of memory");
+		tick_soon(r);
+	}
+	message_free(any);
+}
+
 /* ---- channel events ---- */
 
 static void on_open(void *ctx, struct channel *ch)
@@ -432,6 +464,11 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 		error_frame(s, frame);
 	} else if (s->local && frame->type == FRAME_CONTROL) {
 		control_frame(s, frame);
+	} else if (s->bundle && frame->type < FRAME_SUBMIT) {
+		sync_receive(s->relay->sync, s->bundle, frame, clock_mono_ms());
+		tick_soon(s->relay);
+	} else if (s->local && frame->type == FRAME_HELLO) {
+		bundle_hello(s, frame);
 	} else if (s->local) {
 		client_frame(s, frame); /* what participants ask, operators may ask here */
 	} else if (!s->greeted) {
@@ -454,6 +491,8 @@ static void on_writable(void *ctx, struct channel *ch)
 
 	if (s->peer && s->peer->channel == ch && s->peer->link)
 		sync_link_writable(s->relay->sync, s->peer->link, clock_mono_ms());
+	else if (s->bundle)
+		sync_link_writable(s->relay->sync, s->bundle, clock_mono_ms());
 	else if (s->is_client || s->local)
 		client_writable(s);
 }
@@ -468,6 +507,8 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 		r->client_count--;
 	client_closed(s);
 	control_closed(s);
+	if (s->bundle)
+		sync_link_down(r->sync, s->bundle, clock_mono_ms());
 	if (p && p->channel == ch) {
 		p->channel = NULL;
 		if (p->link) {

@@ -226,6 +226,12 @@ int logs_add_own(struct relay *r)
 
 /* ---- what lib/sync asks for ---- */
 
+/* Who is at the other end, for people. */
+static const char *link_name(const struct session *s)
+{
+	return s->peer ? s->peer->conf->name : s->bundle ? "a bundle" : "a peer";
+}
+
 static void io_send(
     void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
 {
@@ -485,7 +491,7 @@ static void io_note(void *ctx, void *link, const char *text)
 	struct session *s = link;
 
 	(void)ctx;
-	log_info("%s: %s", s->peer ? s->peer->conf->name : channel_address(s->channel), text);
+	log_info("%s: %s", link_name(s), text);
 }
 
 static void io_own_ahead(void *ctx, void *link, uint64_t size)
@@ -498,7 +504,7 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 	snprintf(r->halted, sizeof r->halted,
 	    "%s shows %llu entries of our own log and we hold %llu: this store was restored from "
 	    "an older copy",
-	    s->peer ? s->peer->conf->name : "a peer", (unsigned long long)size,
+	    link_name(s), (unsigned long long)size,
 	    (unsigned long long)replica_held(r->own->replica));
 	log_error("sealing stopped: %s", r->halted);
 }
@@ -514,7 +520,7 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 		return;
 	l->state = LOG_SUSPECT;
 	log_error("log %s: %s shows another history than the one held here",
-	    l->credential.binding.log_name, s->peer ? s->peer->conf->name : "a peer");
+	    l->credential.binding.log_name, link_name(s));
 }
 
 struct sync_io logs_sync_io(struct relay *r)

@@ -91,6 +91,7 @@ struct session {
 	struct peer *peer; /* set when dialled, or when HELLO said so */
 	bool local;        /* the control socket's */
 	bool outgoing, greeted, is_client;
+	struct sync_link *bundle; /* the operator's, who gives us a bundle; NULL: not */
 	/* A client's. */
 	bool submitting;
 	struct pending *pending; /* requests behind the one being worked on */

@@ -323,22 +323,46 @@ static void data_clear(struct data *d)
 	free(d->proof);
 }
 
-/* Whether the history that the DATA proves is ours at staged size: its left hashes with its first
- * leaves make our compact range. */
-static bool data_agrees(const struct data *d, const struct tree *tree)
+/* The perfect subtrees of [0, end), of the history that the DATA proves: its left hashes with its
+ * first leaves. Returns how many. */
+static size_t data_peaks(const struct data *d, uint64_t end, struct tree_hash out[static 128])
 {
-	struct tree_hash theirs[128], ours[64];
-	size_t n = range_left_count(d->first), mine = tree_compact(tree, ours);
+	size_t n = range_left_count(d->first);
 	uint64_t at = d->first;
 
 	if (n > 0)
-		memcpy(theirs, d->proof, n * sizeof *theirs);
-	for (size_t i = 0; at < tree_size(tree); i++, at++) {
-		theirs[n++] = d->hashes[i];
+		memcpy(out, d->proof, n * sizeof *out);
+	for (size_t i = 0; at < end; i++, at++) {
+		out[n++] = d->hashes[i];
 		for (uint64_t p = at; p & 1; p >>= 1, n--)
-			node_hash(&theirs[n - 2], &theirs[n - 2], &theirs[n - 1]);
+			node_hash(&out[n - 2], &out[n - 2], &out[n - 1]);
 	}
+	return n;
+}
+
+/* Whether the history that the DATA proves is ours at staged size. */
+static bool data_agrees(const struct data *d, const struct tree *tree)
+{
+	struct tree_hash theirs[128], ours[64];
+	size_t n = data_peaks(d, tree_size(tree), theirs), mine = tree_compact(tree, ours);
+
 	return n == mine && memcmp(theirs, ours, n * sizeof *ours) == 0;
+}
+
+int replica_check_data(const struct verifier *key, uint64_t first, struct bytes leaves,
+    struct bytes note, struct bytes proof, size_t *count, uint8_t root[static HASH_LEN])
+{
+	struct tree_hash peaks[128], top;
+	struct data d;
+	int err = data_open(&d, key, first, leaves, note, proof);
+
+	*count = d.count;
+	if (!err) {
+		peaks_fold(&top, peaks, data_peaks(&d, first + d.count, peaks));
+		memcpy(root, top.bytes, HASH_LEN);
+	}
+	data_clear(&d);
+	return err;
 }
 
 /* Hashes right of `cut`, which lies in the DATA's range, under its checkpoint: the proof's, and

@@ -88,6 +88,12 @@ uint64_t replica_note_size(const struct replica *r);
 int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note,
     struct bytes proof, enum replica_outcome *outcome, struct replica_batch **batch);
 
+/* Check a DATA by itself, for who has no replica of its log; `key` as for replica_new(). `*count` is
+ * how many entries it holds, and `root` the one that its history has at first + count. Errors as
+ * for replica_stage(). */
+int replica_check_data(const struct verifier *key, uint64_t first, struct bytes leaves,
+    struct bytes note, struct bytes proof, size_t *count, uint8_t root[static HASH_LEN]);
+
 /* Own log: the root that these leaves would give after what is staged; then, with the checkpoint
  * signed over exactly that, stage them. ERR_INVALID for leaves at which a log ends; ERR_PROOF when
  * the checkpoint is another's. */

@@ -100,7 +100,8 @@ static unsigned fitness(
 {
 	const struct pair *p = pair_of(s, link, l);
 
-	if (!link->compared || now < p->backoff_until)
+	if (!link->compared || now < p->backoff_until ||
+	    (link->fixed && p->shown <= replica_staged(l->replica)))
 		return 0;
 	if (strcmp(link->peer, l->origin) == 0)
 		return 2;
@@ -222,6 +223,9 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		l->behind = true;
 		l->progress = now;
 	}
+	if (l->upstream && l->upstream->fixed &&
+	    pair_of(s, l->upstream, l)->shown <= replica_held(l->replica))
+		pull_drop(s, l, true);
 	if (!l->upstream) {
 		pull_choose(s, l, now);
 	} else if (l->behind && now - l->progress > SYNC_STALL_MS) {

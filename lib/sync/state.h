@@ -48,6 +48,7 @@ struct sync_link {
 	struct sync_link *next;
 	unsigned id;                  /* 0 to 63: its bit in want.tried */
 	bool compared;                /* frontiers have been compared */
+	bool fixed;                   /* it never gets more than it shows */
 	bool told;                    /* our FRONTIER has been sent */
 	bool bucketed;                /* our buckets have been sent, and not been answered */
 	bool summed;                  /* a SUMMARY has come */

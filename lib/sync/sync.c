@@ -216,6 +216,11 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 	contents_pump(s, now);
 }
 
+void sync_link_fixed(struct sync_link *link)
+{
+	link->fixed = true;
+}
+
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)
 {
 	(void)now;

@@ -94,6 +94,9 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
  * name, copied. NULL: no memory. */
 struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, uint64_t now);
 void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now);
+/* What is at the other end never gets more than it shows at first (a bundle): where it has no more,
+ * it is nobody's upstream. To be said at once after sync_link_up(). */
+void sync_link_fixed(struct sync_link *link);
 /* Its output has room again. */
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now);
 

@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* convenectl bundle export: logs and their contents into a file, for a node that no network reaches
+ * (SPEC.md 9.7). */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "client/archive/frontier_text.h"
+#include "client/bundle_file.h"
+#include "client/ctl.h"
+#include "log/checkpoint.h"
+
+#define CLIENT_TIMEOUT_MS 60000
+#define LAG_WAIT_MS 60000
+#define LAG_PAUSE_MS 200
+#define ASKED_AHEAD 32 /* contents */
+
+#ifndef PACKAGE_VERSION
+#define PACKAGE_VERSION "0.1.0"
+#endif
+
+struct chosen {
+	struct credential credential;
+	const Convene__LogInfo *info;
+};
+
+struct exporting {
+	struct ctl ctl;
+	const struct invocation *in;
+	struct charter *charter;
+	struct client *client;
+	struct frames logs;
+	struct frontier since, now;
+	struct chosen *chosen;
+	struct bundle_part *parts;
+	size_t count;
+	struct new_file file;
+	struct bundle_counts counts;
+	/* The DATA at hand, and its contents: asked for ahead, taken in order. */
+	ProtobufCMessage *data;
+	struct {
+		uint64_t index;
+		uint8_t id[ID_LEN];
+		uint32_t stream;
+	} want[4096];
+	size_t want_count, asked, taken;
+	uint64_t done, all, told;
+	bool tell;
+	struct trouble *t;
+};
+
+/* ---- which logs ---- */
+
+static bool is_chosen(const struct invocation *in, const struct credential *c)
+{
+	const char *name = option_value(in, "log");
+	int pos = 0;
+
+	if (!name)
+		return true;
+	while ((name = option_next(in, "log", &pos)) != NULL) {
+		if (strcmp(name, c->organisation) == 0 || strcmp(name, c->binding.log_name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Each name that was given must have met a log. */
+static int names_check(const struct exporting *x, struct trouble *t)
+{
+	const char *name;
+	int pos = 0;
+
+	while ((name = option_next(x->in, "log", &pos)) != NULL) {
+		bool found = false;
+
+		for (size_t i = 0; i < x->count; i++)
+			found |= strcmp(name, x->chosen[i].credential.organisation) == 0 ||
+				 strcmp(name, x->chosen[i].credential.binding.log_name) == 0;
+		if (found)
+			continue;
+		trouble_set(t, ERR_NOTFOUND, "this node holds no log of %.200s", name);
+		trouble_hint(t, "`convenectl status` lists the logs; an organisation's name will "
+				"do, or a log's.");
+		return t->err;
+	}
+	return OK;
+}
+
+static bool is_founder(const struct exporting *x, const struct credential *c)
+{
+	for (size_t i = 0; i < x->charter->member_count; i++) {
+		if (strcmp(x->charter->members[i].name, c->organisation) == 0 &&
+		    memcmp(x->charter->members[i].public, c->root_key, KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Founders first, then as the node met them: so an admission mostly comes before the log that it
+ * admits. */
+static int choose(struct exporting *x, bool founders, struct trouble *t)
+{
+	for (size_t i = 0; i < x->logs.count; i++) {
+		const Convene__Logs *m = (const Convene__Logs *)x->logs.list[i];
+
+		for (size_t k = 0; k < m->n_logs; k++) {
+			const Convene__LogInfo *info = m->logs[k];
+			struct chosen *c = &x->chosen[x->count];
+			int err;
+
+			if (info->size == 0)
+				continue;
+			err = credential_open(&c->credential, x->charter->forum,
+			    bytes_of_pb(info->name), bytes_of_pb(info->credential));
+			if (err || info->root.len != HASH_LEN) {
+				credential_clear(&c->credential);
+				return trouble_set(t, err ? err : ERR_MALFORMED,
+				    "the daemon's list of logs can't be read");
+			}
+			if (is_founder(x, &c->credential) != founders ||
+			    !is_chosen(x->in, &c->credential)) {
+				credential_clear(&c->credential);
+				continue;
+			}
+			c->info = info;
+			x->count++;
+		}
+	}
+	return OK;
+}
+
+static size_t info_count(const struct frames *logs)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < logs->count; i++)
+		n += ((const Convene__Logs *)logs->list[i])->n_logs;
+	return n;
+}
+
+static void chosen_clear(struct exporting *x)
+{
+	for (size_t i = 0; i < x->count; i++)
+		credential_clear(&x->chosen[i].credential);
+	free(x->chosen);
+	x->chosen = NULL;
+	x->count = 0;
+}
+
+/* Contents are found by the views' help: they must know the entries first. */
+static const Convene__LogInfo *lagging(const struct exporting *x)
+{
+	for (size_t i = 0; i < x->count; i++) {
+		const Convene__LogInfo *l = x->chosen[i].info;
+
+		if (l->folded < l->size && l->state != CONVENE__LOG_STATE__DISPUTED)
+			return l;
+	}
+	return NULL;
+}
+
+static int logs_find(struct exporting *x, struct trouble *t)
+{
+	const struct timespec pause = {0, LAG_PAUSE_MS * 1000000};
+	uint64_t deadline = clock_mono_ms() + LAG_WAIT_MS;
+
+	for (;;) {
+		const Convene__LogInfo *l;
+		int err;
+
+		chosen_clear(x);
+		frames_free(&x->logs);
+		err = client_logs(x->client, &x->logs, t);
+		if (err)
+			return err;
+		x->chosen = calloc(info_count(&x->logs) + 1, sizeof *x->chosen);
+		if (!x->chosen)
+			return no_memory(t);
+		err = choose(x, true, t);
+		if (!err)
+			err = choose(x, false, t);
+		if (!err)
+			err = names_check(x, t);
+		l = err || option_given(x->in, "no-contents") ? NULL : lagging(x);
+		if (!l)
+			return err;
+		if (clock_mono_ms() > deadline) {
+			trouble_set(t, ERR_BUSY,
+			    "the views are behind: %" PRIu64 " of %" PRIu64
+			    " entries of %.*s are shown",
+			    l->folded, l->size, (int)l->name.len, (const char *)l->name.data);
+			trouble_hint(
+			    t, "Try again later; `convenectl status` shows how far it is.");
+			t->code = CONVENE__CODE__BUSY;
+			return t->err;
+		}
+		nanosleep(&pause, NULL);
+	}
+}
+
+static int since_load(struct exporting *x, struct trouble *t)
+{
+	const char *path = option_value(x->in, "since");
+	struct buffer text = BUFFER_INIT;
+	unsigned line;
+	int err = path ? file_load(&text, path, FRONTIER_TEXT_MAX, t) : OK;
+
+	if (!err && path) {
+		err = frontier_parse(&x->since, buffer_bytes(&text), &line);
+		if (err == ERR_NOMEM) {
+			no_memory(t);
+		} else if (err) {
+			trouble_set(t, ERR_TEXT, "%.300s is not a frontier (line %u)", path, line);
+			trouble_hint(t, "`convenectl bundle import --frontier FILE` writes one.");
+			err = t->err;
+		}
+	}
+	buffer_free(&text);
+	return err;
+}
+
+/* What of the chosen logs is new since the frontier given; the others are left out. */
+static int parts_make(struct exporting *x, struct trouble *t)
+{
+	size_t n = 0;
+
+	x->parts = calloc(x->count + 1, sizeof *x->parts);
+	if (!x->parts)
+		return no_memory(t);
+	for (size_t i = 0; i < x->count; i++) {
+		struct chosen *c = &x->chosen[i], swap;
+		const struct frontier_log *had = frontier_find(
+		    &x->since, c->credential.binding.log_name);
+		struct bundle_part *p = &x->parts[n];
+		int err = frontier_add(
+		    &x->now, bytes_of_pb(c->info->name), c->info->size, c->info->root.data);
+
+		if (err)
+			return trouble_set(t, err, "the daemon's list of logs can't be read");
+		if (had && had->size >= c->info->size)
+			continue;
+		p->from = had ? had->size : 0;
+		p->size = c->info->size;
+		memcpy(p->root, c->info->root.data, HASH_LEN);
+		x->all += p->size - p->from;
+		/* Parts stand for the chosen ones of the same place. */
+		swap = x->chosen[n];
+		x->chosen[n] = *c;
+		*c = swap;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++) {
+		x->parts[i].binding = &x->chosen[i].credential.binding;
+		x->parts[i].key = &x->chosen[i].credential.log;
+		x->parts[i].credential = buffer_bytes(&x->chosen[i].credential.message);
+	}
+	for (size_t i = n; i < x->count; i++)
+		credential_clear(&x->chosen[i].credential);
+	x->count = n;
+	frontier_sort(&x->now);
+	return OK;
+}
+
+/* ---- what the writer asks for ---- */
+
+static void progress(struct exporting *x)
+{
+	if (!x->tell || (x->done < x->all && x->done - x->told < 512))
+		return;
+	x->told = x->done;
+	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " entries%s", x->done, x->all,
+	    x->done == x->all ? "\r\033[K" : "");
+	fflush(stderr);
+}
+
+static int source_data(
+    void *ctx, size_t part, uint64_t first, size_t count, const Convene__Data **out)
+{
+	Convene__EntriesGet get = CONVENE__ENTRIES_GET__INIT;
+	struct exporting *x = ctx;
+	const struct binding *b = x->parts[part].binding;
+	struct bytes leaf;
+	struct header h;
+	size_t pos = 0;
+	int err;
+
+	message_free(x->data);
+	x->data = NULL;
+	x->want_count = x->asked = x->taken = 0;
+	get.log = pb_of(bytes_of(b->digest, DIGEST_LEN));
+	get.first = first;
+	get.count = (uint32_t)count;
+	err = client_call(x->client, FRAME_ENTRIES_GET, &get.base, FRAME_DATA, &x->data, x->t);
+	if (err)
+		return err;
+	*out = (const Convene__Data *)x->data;
+	for (uint64_t i = first; x->want_count < sizeof x->want / sizeof *x->want &&
+				 leaves_next(bytes_of_pb((*out)->leaves), &pos, &leaf) == OK;
+	     i++) {
+		x->done++;
+		if (message_parse(leaf, &h) != OK || !h.has_commitment)
+			continue;
+		x->want[x->want_count].index = i;
+		message_id(x->want[x->want_count++].id, leaf, b);
+	}
+	progress(x);
+	return OK;
+}
+
+static int ask_ahead(struct exporting *x)
+{
+	int err = OK;
+
+	for (; !err && x->asked < x->want_count && x->asked < x->taken + ASKED_AHEAD; x->asked++) {
+		Convene__ContentGet get = CONVENE__CONTENT_GET__INIT;
+
+		get.id = pb_of(bytes_of(x->want[x->asked].id, ID_LEN));
+		err = client_send_also(
+		    x->client, FRAME_CONTENT_GET, &get.base, &x->want[x->asked].stream, x->t);
+	}
+	return err;
+}
+
+static int source_content(
+    void *ctx, size_t part, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
+{
+	struct exporting *x = ctx;
+	int err = ask_ahead(x);
+
+	(void)part;
+	if (err)
+		return err;
+	if (x->taken == x->asked || x->want[x->taken].index != index)
+		return trouble_set(x->t, ERR_RANGE, "the contents got into disorder");
+	return client_content_next(x->client, x->want[x->taken++].stream, salt, out, x->t);
+}
+
+static int source_write(void *ctx, struct bytes bytes)
+{
+	struct exporting *x = ctx;
+
+	if (fwrite(bytes.data, 1, bytes.len, x->file.to) == bytes.len)
+		return OK;
+	return trouble_errno(x->t, "%.300s can't be written", x->file.path);
+}
+
+static int write_out(struct exporting *x, struct trouble *t)
+{
+	const struct bundle_source source = {x, source_data, source_content, source_write};
+	int err;
+
+	x->t = t;
+	t->err = OK;
+	err = bundle_write(&source, x->charter->forum, "convenectl " PACKAGE_VERSION, x->parts,
+	    x->count, !option_given(x->in, "no-contents"), &x->counts);
+	if (err && t->err != err) {
+		trouble_set(t, err, "what the daemon gives of its logs does not prove itself: %s",
+		    error_text(err));
+		trouble_hint(t, "`convenectl status` says whether a log is disputed.");
+	}
+	return err;
+}
+
+/* ---- what came of it ---- */
+
+static void line_say(uint64_t n, const char *one, const char *many)
+{
+	if (n > 0)
+		printf("%" PRIu64 " %s.\n", n, n == 1 ? one : many);
+}
+
+static void say(const struct exporting *x, const char *hash)
+{
+	const struct bundle_counts *n = &x->counts;
+	char size[16];
+
+	if (x->in->json) {
+		json_t *o = json_object();
+
+		json_put(o, "file", json_bytes(bytes_str(option_value(x->in, "output"))));
+		json_put(o, "logs", json_integer((json_int_t)x->count));
+		json_put(o, "entries", json_integer((json_int_t)n->entries));
+		json_put(o, "contents", json_integer((json_int_t)n->contents));
+		json_put(o, "bytes", json_integer((json_int_t)n->bytes));
+		json_put(o, "missing", json_integer((json_int_t)n->missing));
+		json_put(o, "erased", json_integer((json_int_t)n->erased));
+		json_put(o, "bad", json_integer((json_int_t)n->bad));
+		json_put(o, "frontier", json_string(hash));
+		json_print(o);
+		return;
+	}
+	if (x->count == 0)
+		printf("Nothing is new: the bundle is empty.\n");
+	else
+		printf("%zu log%s with %" PRIu64 " entr%s and %" PRIu64
+		       " content%s: %s, up to the frontier %.16s.\n",
+		    x->count, x->count == 1 ? "" : "s", n->entries, n->entries == 1 ? "y" : "ies",
+		    n->contents, n->contents == 1 ? "" : "s", size_text(size, n->bytes), hash);
+	line_say(n->missing, "content is not at this node, and not in the bundle",
+	    "contents are not at this node, and not in the bundle");
+	line_say(n->erased, "content was erased, and is not in the bundle",
+	    "contents were erased, and are not in the bundle");
+	line_say(n->bad, "content is LEFT OUT: what the daemon holds is not what was signed",
+	    "contents are LEFT OUT: what the daemon holds is not what was signed");
+}
+
+static int frontier_store(const struct exporting *x, struct trouble *t)
+{
+	const char *path = option_value(x->in, "frontier");
+	struct buffer text = BUFFER_INIT;
+	int err = OK;
+
+	if (path) {
+		frontier_format(&text, &x->now);
+		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
+	}
+	buffer_free(&text);
+	return err;
+}
+
+static int export_run(struct exporting *x, struct trouble *t)
+{
+	int err = ctl_charter(&x->ctl, &x->charter, t);
+
+	if (!err)
+		err = since_load(x, t);
+	if (!err)
+		err = client_open_local(
+		    &x->client, x->ctl.conf->node.control, CLIENT_TIMEOUT_MS, t);
+	if (!err)
+		err = logs_find(x, t);
+	if (!err)
+		err = parts_make(x, t);
+	if (!err)
+		err = new_file_open(&x->file, option_value(x->in, "output"), t);
+	if (!err)
+		err = write_out(x, t);
+	if (!err)
+		err = new_file_close(&x->file, t);
+	return err ? err : frontier_store(x, t);
+}
+
+int ctl_bundle_export(const struct invocation *in)
+{
+	struct exporting *x;
+	char hex[2 * HASH_LEN + 1];
+	uint8_t hash[HASH_LEN];
+	struct trouble t;
+	int code, err;
+
+	if (!option_given(in, "output"))
+		return complain_usage(
+		    in->program->name, in->command->name, "a bundle wants --output FILE");
+	if (option_given(in, "contents") && option_given(in, "no-contents"))
+		return complain_usage(
+		    in->program->name, in->command->name, "either --contents or --no-contents");
+	x = calloc(1, sizeof *x);
+	if (!x)
+		out_of_memory();
+	x->in = in;
+	x->tell = !in->json && isatty(STDERR_FILENO) == 1;
+	code = ctl_open(&x->ctl, in);
+	if (code) {
+		free(x);
+		return code;
+	}
+	err = export_run(x, &t);
+	if (!err && frontier_hash(&x->now, hash) != OK)
+		err = no_memory(&t);
+	if (err) {
+		code = ctl_fail(in, &t);
+	} else {
+		hex_encode(hex, hash, HASH_LEN);
+		say(x, hex);
+		code = x->counts.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
+	}
+	new_file_drop(&x->file);
+	message_free(x->data);
+	chosen_clear(x);
+	free(x->parts);
+	frames_free(&x->logs);
+	frontier_free(&x->since);
+	frontier_free(&x->now);
+	client_close(x->client);
+	charter_free(x->charter);
+	code = ctl_close(&x->ctl, code);
+	free(x);
+	return code;
+}
