@@ -66,7 +66,7 @@ enum bundle_kind {
 struct bundle_piece {
 	enum bundle_kind kind;
 	uint64_t offset, length; /* in the file; of the whole frame */
-	uint8_t type;            /* BUNDLE_FRAME: HELLO, FRONTIER, LOG, DATA, CONTENT or FORK */
+	uint8_t type; /* BUNDLE_FRAME: HELLO, FRONTIER, LOG, DATA, CONTENT, FORK, SUMMARY */
 	struct bytes payload;
 	const ProtobufCMessage *message;
 	bool cut; /* BUNDLE_DAMAGE: it reaches to the end of the file */

@@ -16,6 +16,7 @@
 struct bundle_claim {
 	uint8_t digest[DIGEST_LEN];
 	uint64_t size;
+	uint8_t root[HASH_LEN];
 };
 
 static bool grow(void **list, size_t count, size_t *cap, size_t size)
@@ -209,6 +210,8 @@ static void flaws_close(struct bundle_index *x, uint64_t entry, uint64_t content
 			 contents_expected(x, x->content_after, content))
 			*f = (struct bundle_flaw){f->offset, f->length, f->err,
 			    BUNDLE_LOST_CONTENTS, x->log, x->content_after, content};
+		else if (f->first < f->end)
+			f->lost = BUNDLE_LOST_CONTENTS;
 	}
 }
 
@@ -293,12 +296,14 @@ static int frontier_take(
 		struct bundle_log *l;
 		struct bundle_claim *c;
 
-		if (h->log.len != DIGEST_LEN || h->size == 0 || h->size > INT64_MAX)
+		if (h->log.len != DIGEST_LEN || h->root.len != HASH_LEN || h->size == 0 ||
+		    h->size > INT64_MAX)
 			return frame_bad(x, p, ERR_MALFORMED);
 		if (!grow((void **)&x->claims, x->claim_count, &x->claim_cap, sizeof *x->claims))
 			return ERR_NOMEM;
 		c = &x->claims[x->claim_count++];
 		memcpy(c->digest, h->log.data, DIGEST_LEN);
+		memcpy(c->root, h->root.data, HASH_LEN);
 		c->size = h->size;
 		l = bundle_index_find(x, c->digest, DIGEST_LEN);
 		if (l)
@@ -413,18 +418,14 @@ static int content_end(struct bundle_index *x, int err)
 {
 	struct bundle_log *l = &x->logs[x->log];
 	struct bundle_range *r = &l->ranges[x->range];
-	struct bundle_flaw flaw = {x->content_offset, x->content_length, err, BUNDLE_LOST_CONTENTS,
+	/* Its index may be what is damaged: what stands around it tells better. */
+	struct bundle_flaw flaw = {x->content_offset, x->content_length, err, BUNDLE_LOST_UNKNOWN,
 	    x->log, x->content_index, x->content_index + 1};
 
 	x->in_content = false;
-	if (err) {
-		/* Where bytes are missing in its middle, that is told already. */
-		err = x->open < x->flaw_count ? OK : flaw_add(x, &flaw);
-		flaws_close(x, 0, x->content_index + 1);
-		x->content_after = x->content_index + 1;
-		x->open = x->flaw_count;
-		return err;
-	}
+	/* Where bytes are missing in its middle, that is told already. */
+	if (err)
+		return err == ERR_TRUNCATED && x->open < x->flaw_count ? OK : flaw_add(x, &flaw);
 	if (!r->contents)
 		r->contents = calloc(r->count, sizeof *r->contents);
 	if (!r->contents)
@@ -464,15 +465,16 @@ static int content_take(
 		x->in_content = true;
 		x->content_index = m->index;
 		x->content_offset = p->offset;
-		x->content_length = 0;
+		x->content_length = p->length;
 		x->content_total = m->total;
 		buffer_reset(&x->content);
 		if (m->salt.len == SALT_LEN)
 			memcpy(x->salt, m->salt.data, SALT_LEN);
 		if (m->salt.len != SALT_LEN || m->total == 0 || m->total > CONTENT_MAX)
 			return content_end(x, ERR_MALFORMED);
+	} else {
+		x->content_length += p->length;
 	}
-	x->content_length += p->length;
 	if (m->total != x->content_total ||
 	    m->data.len != (m->total - m->offset < CHUNK_LEN ? m->total - m->offset : CHUNK_LEN))
 		return content_end(x, ERR_MALFORMED);
@@ -492,20 +494,45 @@ static int damage_take(struct bundle_index *x, const struct bundle_piece *p)
 	return frame_bad(x, p, p->cut ? ERR_TRUNCATED : ERR_MALFORMED);
 }
 
+static int compare_claims(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_LEN);
+}
+
+/* The end, and with it whether the frontier was read as it was written. */
+static int summary_take(
+    struct bundle_index *x, const struct bundle_piece *p, const Convene__Summary *m)
+{
+	struct buffer b = BUFFER_INIT;
+	uint8_t hash[HASH_LEN];
+
+	part_end(x);
+	x->log = x->range = NONE;
+	if (x->ended)
+		return OK;
+	x->ended = true;
+	if (x->claim_count > 0)
+		qsort(x->claims, x->claim_count, sizeof *x->claims, compare_claims);
+	buffer_add(&b, "convene/v1/frontier", sizeof "convene/v1/frontier");
+	for (size_t i = 0; i < x->claim_count; i++) {
+		buffer_add(&b, x->claims[i].digest, DIGEST_LEN);
+		buffer_add_u64(&b, x->claims[i].size);
+		buffer_add(&b, x->claims[i].root, HASH_LEN);
+	}
+	hash_of(hash, b.data, b.len);
+	buffer_free(&b);
+	return bytes_equal(bytes_of_pb(m->hash), bytes_of(hash, HASH_LEN))
+		   ? OK
+		   : frame_bad(x, p, ERR_PROOF);
+}
+
 static int end_take(struct bundle_index *x, const struct bundle_piece *p)
 {
 	int err = OK;
 
 	/* Cut off between two frames: nothing is damaged, and something is missing. */
-	for (size_t i = 0; !err && i < x->claim_count && x->flaw_count == 0; i++) {
-		const struct bundle_log *l = bundle_index_find(x, x->claims[i].digest, DIGEST_LEN);
-		const struct bundle_range *last = l && l->range_count > 0
-						      ? &l->ranges[l->range_count - 1]
-						      : NULL;
-
-		if (!last || last->first + last->count < x->claims[i].size)
-			err = frame_bad(x, p, ERR_TRUNCATED);
-	}
+	if (!err && !x->ended && x->open == x->flaw_count)
+		err = frame_bad(x, p, ERR_TRUNCATED);
 	part_end(x);
 	x->log = x->range = NONE;
 	return err;
@@ -534,6 +561,8 @@ int bundle_index_take(struct bundle_index *x, const struct bundle_piece *p)
 		return hello_take(x, (const Convene__Hello *)p->message);
 	case FRAME_FRONTIER:
 		return frontier_take(x, p, (const Convene__Frontier *)p->message);
+	case FRAME_SUMMARY:
+		return summary_take(x, p, (const Convene__Summary *)p->message);
 	case FRAME_LOG:
 		return log_take(x, p, (const Convene__Log *)p->message);
 	case FRAME_DATA:

@@ -65,7 +65,7 @@ struct bundle_index {
 	struct bundle_claim *claims;
 	size_t claim_count, claim_cap;
 	/* While reading. */
-	bool greeted;
+	bool greeted, ended;
 	size_t log;             /* whose part this is; SIZE_MAX: none */
 	size_t range;           /* of that log, the last; SIZE_MAX: none */
 	uint64_t after;         /* the entry behind it, or where the log's part begins */

@@ -53,8 +53,9 @@ int bundle_reader_feed(struct bundle_reader *r, struct bytes bytes)
 
 static bool is_bundled(uint8_t type)
 {
-	return type == FRAME_HELLO || type == FRAME_FRONTIER || type == FRAME_LOG ||
-	       type == FRAME_DATA || type == FRAME_CONTENT || type == FRAME_FORK;
+	return type == FRAME_HELLO || type == FRAME_SUMMARY || type == FRAME_FRONTIER ||
+	       type == FRAME_LOG || type == FRAME_DATA || type == FRAME_CONTENT ||
+	       type == FRAME_FORK;
 }
 
 static bool head_good(const uint8_t head[static FRAME_HEADER_LEN])

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -62,6 +63,42 @@ static int heads_add(struct writing *w)
 		m.last = i == w->count;
 		err = frame_add(&w->out, FRAME_FRONTIER, 0, &m.base);
 	} while (!err && i < w->count);
+	return err;
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+	const struct bundle_part *const *x = a, *const *y = b;
+
+	return memcmp((*x)->binding->digest, (*y)->binding->digest, DIGEST_LEN);
+}
+
+/* The end: the hash of the frontier that the bundle began with. */
+static int end_add(struct writing *w)
+{
+	const struct bundle_part **sorted = malloc((w->count + 1) * sizeof *sorted);
+	Convene__Summary m = CONVENE__SUMMARY__INIT;
+	struct buffer b = BUFFER_INIT;
+	uint8_t hash[HASH_LEN];
+	int err;
+
+	if (!sorted)
+		return ERR_NOMEM;
+	for (size_t i = 0; i < w->count; i++)
+		sorted[i] = &w->parts[i];
+	qsort(sorted, w->count, sizeof *sorted, compare_digests);
+	buffer_add(&b, "convene/v1/frontier", sizeof "convene/v1/frontier");
+	for (size_t i = 0; i < w->count; i++) {
+		buffer_add(&b, sorted[i]->binding->digest, DIGEST_LEN);
+		buffer_add_u64(&b, sorted[i]->size);
+		buffer_add(&b, sorted[i]->root, HASH_LEN);
+	}
+	hash_of(hash, b.data, b.len);
+	m.hash = pb_of(bytes_of(hash, HASH_LEN));
+	m.logs = w->count;
+	err = b.failed ? ERR_NOMEM : frame_add(&w->out, FRAME_SUMMARY, 0, &m.base);
+	buffer_free(&b);
+	free(sorted);
 	return err;
 }
 
@@ -168,7 +205,9 @@ int bundle_write(const struct bundle_source *source, const uint8_t forum[static 
 		err = heads_add(&w);
 	for (size_t i = 0; !err && i < count; i++)
 		err = part_write(&w, i);
-	if (!err && w.out.len > 0)
+	if (!err)
+		err = end_add(&w);
+	if (!err)
 		err = flush(&w);
 	buffer_free(&w.out);
 	buffer_free(&w.content);

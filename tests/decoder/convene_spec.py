@@ -897,13 +897,13 @@ def split_leaves(data):
 
 # ---- 10 transport ----
 
-FRAMES = {"HELLO": 1, "ERROR": 2, "PING": 3, "PONG": 4, "DATA": 22, "CONTENT": 26,
+FRAMES = {"HELLO": 1, "ERROR": 2, "PING": 3, "PONG": 4, "SUMMARY": 16, "FRONTIER": 17, "LOG": 19, "DATA": 22, "CONTENT": 26,
           "CONTENT_NONE": 27, "ITEMS": 71, "LOGS_GET": 73, "LOGS": 74, "ENTRIES_GET": 75,
           "PROOF_GET": 76, "PROOF": 77, "CONTENT_GET": 78, "CHARTER_GET": 83, "CHARTER": 84}
 NAMES = {number: name for name, number in FRAMES.items()}
 LIMITS = {"ITEMS": 2162688, "DATA": 1048576, "CONTENT": 131072, "CHARTER": 131072, "LOGS": 131072, "PROOF": 131072,
           "PING": 64, "PONG": 64}
-PAYLOADS = {"HELLO": "Hello", "ERROR": "Error", "DATA": "Data", "CONTENT": "ContentChunk",
+PAYLOADS = {"HELLO": "Hello", "ERROR": "Error", "SUMMARY": "Summary", "FRONTIER": "Frontier", "LOG": "Log", "DATA": "Data", "CONTENT": "ContentChunk",
             "CONTENT_NONE": "ContentNone", "LOGS": "Logs", "PROOF": "Proof",
             "CHARTER": "Charter"}
 
@@ -934,6 +934,108 @@ def decode_frame_head(head, greeted=True):
     length = int.from_bytes(head[:4], "big")
     need(length <= (LIMITS.get(name, 65536) if greeted else 8192), "%s is too large" % name)
     return length, name, int.from_bytes(head[5:], "big")
+
+
+# ---- 9.7 bundle ----
+
+BUNDLE_LINE = b"convene bundle v1\n"
+BundleFrame = collections.namedtuple("BundleFrame", "offset end name message")
+
+
+def bundle_frames(data):
+    """The frames of a bundle, in order."""
+    need(data.startswith(BUNDLE_LINE), "a bundle begins with its line")
+    at = len(BUNDLE_LINE)
+    while at < len(data):
+        need(len(data) - at >= 9, "a bundle is cut off")
+        length, name, stream = decode_frame_head(data[at:at + 9])
+        end = at + 9 + length
+        need(stream == 0 and length > 0, "a bundle's frames have stream 0, and a payload")
+        need(name in ("HELLO", "FRONTIER", "LOG", "DATA", "CONTENT", "SUMMARY"), "%s in a bundle" % name)
+        need(end <= len(data), "a bundle is cut off")
+        message = getattr(transport(), PAYLOADS[name])()
+        message.ParseFromString(data[at + 9:end])
+        yield BundleFrame(at, end, name, message)
+        at = end
+
+
+class BundleLog:
+    """What a bundle holds of one log: entries [first, first + len(leaves)), and contents."""
+
+    def __init__(self, name, credential, forum):
+        root, body = verify_credential(credential, forum, name)
+        self.name, self.root_key, self.credential = name, root, credential
+        self.key = VerifierKey(name, 1, body["log_key"])
+        self.first, self.leaves, self.contents = None, [], {}
+
+    def end(self):
+        return (self.first or 0) + len(self.leaves)
+
+
+def open_bundle(data, forum, limit):
+    """Verifies a whole bundle, its order included. The logs by digest, and the frontier."""
+    frames = list(bundle_frames(data))
+    hello = frames[0].message
+    need(frames[0].name == "HELLO" and hello.role == 1, "a bundle begins with HELLO")
+    need(hello.forum == forum, "a bundle of another forum")
+    need(not hello.log and not hello.credential, "a bundle's HELLO names no log")
+    heads, at = {}, 1
+    while True:
+        need(at < len(frames) and frames[at].name == "FRONTIER", "FRONTIER follows HELLO")
+        for head in frames[at].message.heads:
+            heads[head.log] = (head.size, head.root)
+        at += 1
+        if frames[at - 1].message.last:
+            break
+    need(frames[-1].name == "SUMMARY", "a bundle ends with SUMMARY")
+    need(frames[-1].message.logs == len(heads) and frames[-1].message.hash == frontier_hash(
+        (digest, *head) for digest, head in heads.items()), "SUMMARY is FRONTIER's hash")
+    logs, log, chunks, part = {}, None, None, ()
+    for frame in frames[at:-1]:
+        message = frame.message
+        need(chunks is None or frame.name == "CONTENT", "a content is not whole")
+        if frame.name == "LOG":
+            digest = parse_log_name(message.name).digest
+            need(digest in heads and digest not in logs, "a LOG that FRONTIER doesn't name")
+            log = logs[digest] = BundleLog(message.name, message.credential, forum)
+            part = ()
+        elif frame.name == "DATA":
+            need(log and message.log == parse_log_name(log.name).digest, "DATA without its LOG")
+            leaves = split_leaves(message.leaves)
+            if log.first is None:
+                log.first = message.first
+            need(message.first == log.end() and leaves, "DATA are in order")
+            log.leaves += leaves
+            need((log.end() - 1) // 256 == message.first // 256, "DATA is aligned to 256")
+            point = open_checkpoint(message.checkpoint, log.key)
+            need(range_root([leaf_hash(leaf) for leaf in leaves], message.first, point.size,
+                            split_hashes(message.proof)) == point.root, "DATA proves itself")
+            need(message.first > 0 or leaves[0] == log.credential, "entry 0 is the credential")
+            part, last = range(message.first, log.end()), -1
+        elif frame.name == "CONTENT":
+            need(log and message.log == parse_log_name(log.name).digest, "CONTENT without DATA")
+            need(message.index in part, "CONTENT follows its entry's DATA")
+            if chunks is None:
+                need(message.index > last, "contents are in order")
+                last, salt, total, chunks = message.index, message.salt, message.total, b""
+            need(message.index == last and message.offset == len(chunks)
+                 and message.total == total, "chunks are in order")
+            chunks += message.data
+            need(len(message.data) == 65536 or len(chunks) == total, "chunks are of 65,536 bytes")
+            if len(chunks) == total:
+                header = parse_message(log.leaves[last - log.first], forum, log.name).header
+                verify_content(header, forum, log.name, salt, chunks, limit)
+                log.contents[last] = chunks
+                chunks = None
+        else:
+            raise Failure("%s stands too late" % frame.name)
+    need(chunks is None, "a content is not whole")
+    for digest, (size, root) in heads.items():
+        need(digest in logs and logs[digest].end() == size, "a log reaches what FRONTIER says")
+        if logs[digest].first == 0:
+            need(Tree(leaf_hash(leaf) for leaf in logs[digest].leaves).root(0, size) == root,
+                 "the root in FRONTIER")
+    return logs, heads
 
 
 def der_next(data, at, end):

@@ -269,6 +269,44 @@ def checkpoint(vectors):
 
 
 @test
+def bundle(vectors):
+    """Made again from the messages, byte for byte; then opened."""
+    pb, forum = spec.transport(), vectors["forum"]
+    digest, size = bytes.fromhex(vectors["log"]["digest"]), len(vectors["messages"])
+    root = bytes.fromhex(vectors["roots"][str(size)])
+    leaves = [message["data"] for message in vectors["messages"]]
+
+    def frame(name, message):
+        return spec.encode_frame(name, 0, message.SerializeToString())
+    wanted = [b"convene bundle v1\n",
+              frame("HELLO", pb.Hello(version_min=1, version_max=1, role=1, forum=forum)),
+              frame("FRONTIER", pb.Frontier(
+                  heads=[pb.Head(log=digest, size=size, root=root)], last=True)),
+              frame("LOG", pb.Log(name=vectors["name"], credential=leaves[0])),
+              frame("DATA", pb.Data(
+                  log=digest, leaves=b"".join(spec.u16be(len(x)) + x for x in leaves),
+                  checkpoint=vectors["checkpoint"].encode()))]
+    texts = {m["index"]: m for m in vectors["messages"] if m.get("content") and m["index"] != 4}
+    for index, m in texts.items():
+        wanted.append(frame("CONTENT", pb.ContentChunk(
+            log=digest, index=index, total=len(m["content"]), salt=m["salt"], data=m["content"])))
+    wanted.append(frame("SUMMARY", pb.Summary(
+        hash=bytes.fromhex(vectors["frontier"]), logs=1)))
+    data = bytes.fromhex(vectors["bundle"])
+    need(data == b"".join(wanted), "the bundle is made of other bytes")
+    logs, heads = spec.open_bundle(data, forum, 1 << 20)
+    equal((logs[digest].leaves, sorted(logs[digest].contents)), (leaves, sorted(texts)), "bundle")
+    equal(heads, {digest: (size, root)}, "its frontier")
+    for at in range(sum(map(len, wanted[:3])), len(data), 97):
+        broken = data[:at] + bytes([data[at] ^ 64]) + data[at + 1:]
+        try:
+            refused(spec.open_bundle, broken, forum, 1 << 20)
+        except Exception as error:  # protobuf's own
+            need(type(error).__name__ == "DecodeError", "byte %d: %s" % (at, error))
+    refused(spec.open_bundle, data[:-1], forum, 1 << 20)
+
+
+@test
 def cosignature(vectors):
     cosigner = spec.VerifierKey.parse(vectors["keys"]["cosigner"]["verifier_key"].encode(), 4)
     line = vectors["cosignature"]["line"].encode()

@@ -18,6 +18,7 @@
 #include "msg/body.h"
 #include "msg/content.h"
 #include "msg/message.h"
+#include "sync/bundle.h"
 
 #define ORGANISATION "isoc.example"
 #define TIME_FIRST UINT64_C(1780000000000) /* and a minute later for each further message */
@@ -30,7 +31,8 @@ static struct {
 	uint64_t root_sequence, registrar_sequence, device_sequence;
 	struct tree_hash leaves[ENTRIES_MAX];
 	uint8_t ids[ENTRIES_MAX][ID_LEN];
-	struct buffer messages[ENTRIES_MAX];
+	struct buffer messages[ENTRIES_MAX], contents[ENTRIES_MAX];
+	uint8_t salts[ENTRIES_MAX][SALT_LEN];
 	size_t count;
 	json_t *out;
 } v;
@@ -244,7 +246,8 @@ static void add_content(json_t *one, struct header *h, const struct content *con
 	put_hex(one, "salt", bytes_of(salt, sizeof(salt)));
 	put_hex(one, "content", buffer_bytes(&bytes));
 	put_hex(one, "committed", buffer_bytes(&input));
-	buffer_free(&bytes);
+	memcpy(v.salts[v.count], salt, SALT_LEN);
+	v.contents[v.count] = bytes;
 	buffer_free(&input);
 }
 
@@ -526,6 +529,70 @@ static void add_checkpoint(void)
 	buffer_free(&frontier);
 }
 
+/* ---- a bundle of all of it ---- */
+
+static struct buffer bundle_leaves;
+
+static int bundle_data(
+    void *ctx, size_t part, uint64_t first, size_t count, const Convene__Data **out)
+{
+	static Convene__Data m = CONVENE__DATA__INIT;
+
+	must(part == 0 && first == 0 && count == v.count, "one DATA");
+	buffer_reset(&bundle_leaves);
+	for (size_t i = 0; i < v.count; i++)
+		leaves_add(&bundle_leaves, buffer_bytes(&v.messages[i]));
+	m.leaves = pb_of(buffer_bytes(&bundle_leaves));
+	m.checkpoint = pb_of(buffer_bytes(ctx));
+	*out = &m;
+	return OK;
+}
+
+/* The reply was erased. */
+static int bundle_content(
+    void *ctx, size_t part, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
+{
+	(void)ctx;
+	(void)part;
+	if (index == 4)
+		return ERR_REFUSED;
+	memcpy(salt, v.salts[index], SALT_LEN);
+	buffer_add(out, v.contents[index].data, v.contents[index].len);
+	return OK;
+}
+
+static struct buffer bundle_bytes;
+
+static int bundle_take(void *ctx, struct bytes bytes)
+{
+	(void)ctx;
+	buffer_add(&bundle_bytes, bytes.data, bytes.len);
+	return OK;
+}
+
+static void add_bundle(void)
+{
+	struct checkpoint c = {.size = v.count};
+	struct verifier key;
+	struct buffer note = BUFFER_INIT;
+	struct bundle_part part = {
+	    &v.binding, &key, buffer_bytes(&v.messages[0]), 0, v.count, {0}};
+	const struct bundle_source source = {&note, bundle_data, bundle_content, bundle_take};
+	struct bundle_counts counts;
+
+	strcpy(c.origin, v.binding.log_name);
+	root_of(c.root, v.leaves, v.count);
+	memcpy(part.root, c.root, HASH_LEN);
+	MUST(checkpoint_sign(&note, &c, &v.log));
+	MUST(verifier_make(
+	    &key, bytes_str(v.binding.log_name), VERIFIER_ED25519, v.log.public));
+	MUST(bundle_write(&source, v.forum, "", &part, 1, true, &counts));
+	put_hex(v.out, "bundle", buffer_bytes(&bundle_bytes));
+	buffer_free(&bundle_bytes);
+	buffer_free(&bundle_leaves);
+	buffer_free(&note);
+}
+
 /* ---- what must be refused ---- */
 
 /* Headers that differ from a well-formed one in one thing, all of it behind the kind. */
@@ -595,6 +662,7 @@ char *vectors_make(void)
 	add_tree();
 	add_checkpoint();
 	add_refused();
+	add_bundle();
 
 	char *dump = json_dumps(v.out, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	must(dump != NULL, "memory");
@@ -603,7 +671,9 @@ char *vectors_make(void)
 	must(text != NULL, "memory");
 	memcpy(text + len, "\n", 2);
 	json_decref(v.out);
-	for (size_t i = 0; i < v.count; i++)
+	for (size_t i = 0; i < v.count; i++) {
 		buffer_free(&v.messages[i]);
+		buffer_free(&v.contents[i]);
+	}
 	return text;
 }
