@@ -228,10 +228,16 @@ static bool is_member(const struct importing *x, const struct bundle_log *l)
 static int absent_look(struct importing *x, size_t i, struct trouble *t)
 {
 	struct outcome *o = &x->outcomes[i];
+	uint64_t reach;
 	int err;
 
 	o->why = NULL;
 	o->settled = false;
+	if (!bundle_reach(&x->index.logs[i], 0, &reach, NULL)) {
+		o->settled = true;
+		o->why = "the bundle lacks its beginning, and the node holds nothing of it";
+		return OK;
+	}
 	if (!is_member(x, &x->index.logs[i])) {
 		/* An admission may still be on its way into the views. */
 		o->settled = all_folded(x);

@@ -23,8 +23,8 @@ from harness import CONVENECTL, Forum, Node, poll, tap_run  # noqa: E402
 import rogue  # noqa: E402
 
 spec = rogue.spec
-MAILS = 900
-KILLS = 6
+MAILS = 2500
+KILLS = 9
 LIMIT = 1048576
 
 
@@ -238,7 +238,7 @@ class Bundles:
             process = subprocess.Popen(self.words(self.bundle), stdout=subprocess.DEVNULL,
                                        stderr=subprocess.DEVNULL)
             self.forum.keep_process(process)
-            time.sleep(0.02 + 0.4 * self.random.random())
+            time.sleep(0.05 + 0.5 * n / KILLS)
             if n % 3 == 2:
                 self.far.kill()
                 process.wait(60)
@@ -307,17 +307,15 @@ class Bundles:
                     log, first, end)
                 if first == 0:
                     del expected[log]
-                    if log.startswith("near."):  # with the admission of another
-                        expected.pop(next(x for x in names.values() if x.startswith("late.")))
             elif frame.name == "CONTENT":
                 fine = fine and hits[0]["lost"] == "contents" and hits[0]["log"] == names[
                     frame.message.log] and (hits[0]["first"] <= frame.message.index
                                             < hits[0]["end"])
-            if frame.name == "DATA" and names[frame.message.log].startswith("near."):
-                # How far the others get depends on where the admission stands.
-                expected.pop(next(x for x in names.values() if x.startswith("late.")), None)
-                held = {k: v for k, v in held.items() if not k.startswith("late.")}
-            held = {k: v for k, v in held.items() if not k.startswith("far.")}
+            # How far another gets whom this one admits depends on where that stands.
+            unsure = ("far.",) + (("late.",) if frame.name == "DATA" and names[
+                frame.message.log].startswith("near.") else ())
+            held, expected = ({name: size for name, size in sizes.items()
+                               if not name.startswith(unsure)} for sizes in (held, expected))
             fine = fine and held == expected
             if not fine:
                 tap.say("held %r, expected %r" % (held, expected))
