@@ -280,3 +280,71 @@ void check_memory(struct node *n)
 			    st.memory, e->other->node->number);
 	}
 }
+
+static int size_row(void *ctx, const struct store_log *row)
+{
+	*(uint64_t *)ctx = row->size;
+	return OK;
+}
+
+static void durable(struct node *n, ProtobufCBinaryData digest, uint64_t size, const char *what)
+{
+	for (size_t i = 0; i < n->log_count && digest.len == DIGEST_LEN; i++) {
+		const struct carried *l = n->logs[i];
+		uint64_t held = 0;
+
+		if (memcmp(l->org->credential.binding.digest, digest.data, DIGEST_LEN) != 0)
+			continue;
+		n->store->ops->log_get(n->store, l->no, size_row, &held);
+		if (size > held)
+			world_fail(n->world, "n%u %s %llu of %s, and has %llu on its disk",
+			    n->number, what, (unsigned long long)size, l->org->name,
+			    (unsigned long long)held);
+	}
+}
+
+void check_durable(struct node *n, uint8_t type, const ProtobufCMessage *message)
+{
+	if (type == FRAME_ANNOUNCE) {
+		const Convene__Announce *m = (const Convene__Announce *)message;
+
+		for (size_t i = 0; i < m->n_heads; i++)
+			durable(n, m->heads[i]->log, m->heads[i]->size, "announces");
+	} else if (type == FRAME_FRONTIER) {
+		const Convene__Frontier *m = (const Convene__Frontier *)message;
+
+		for (size_t i = 0; i < m->n_heads; i++)
+			durable(n, m->heads[i]->log, m->heads[i]->size, "shows");
+	}
+}
+
+void check_lag(struct world *w, size_t second)
+{
+	unsigned *island = islands(w);
+
+	if (!w->sealed)
+		w->sealed = calloc((TRAFFIC_SECONDS + 1) * w->node_count, sizeof *w->sealed);
+	if (!w->sealed)
+		abort();
+	for (size_t i = 0; i < w->node_count; i++) {
+		const struct node *origin = &w->nodes[i];
+
+		if (!honest(origin) || !is_member(origin, origin->org))
+			continue;
+		w->sealed[second * w->node_count + i] = replica_held(origin->own->replica);
+		for (size_t k = 0; second >= LAG_SECONDS && k < w->node_count; k++) {
+			const struct node *n = &w->nodes[k];
+			uint64_t due = w->sealed[(second - LAG_SECONDS) * w->node_count + i];
+			const struct carried *l;
+
+			if (!honest(n) || island[k] != island[i])
+				continue;
+			l = node_log_of(n, origin->org);
+			if (!l || replica_held(l->replica) < due)
+				world_fail(w, "n%zu has %llu of %s, which had sealed %llu %d s ago",
+				    k, l ? (unsigned long long)replica_held(l->replica) : 0,
+				    origin->org->name, (unsigned long long)due, LAG_SECONDS);
+		}
+	}
+	free(island);
+}

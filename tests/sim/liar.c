@@ -10,7 +10,7 @@ const char *lie_name(unsigned bit)
 {
 	static const char *const names[LIE_KINDS] = {"false announcements", "withholds logs",
 	    "drips entries", "garbage", "stale heads", "bad proofs", "wrong contents",
-	    "no contents", "unfinished contents", "two histories", "repeats itself"};
+	    "no contents", "unfinished contents", "two histories", "old entries again"};
 
 	return names[bit];
 }
@@ -112,6 +112,35 @@ static bool data_drip(struct node *n, struct end *e, uint32_t stream, const Conv
 	return true;
 }
 
+static void on_repeat(struct world *w, void *what, uint64_t life)
+{
+	struct end *e = what;
+
+	if (!e->up || e->wire->life != life)
+		return;
+	lied(e->node, "an old DATA again", e);
+	end_send(e, buffer_bytes(&e->repeat), false);
+	event_at(w, w->now + SECOND / 2, on_repeat, e, life);
+}
+
+/* The first DATA of a subscription, over and over, and no other. */
+static bool data_repeat(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
+{
+	size_t need;
+	struct frame f;
+
+	if (e->repeat.len > 0 && frame_peek(buffer_bytes(&e->repeat), false, &f, &need) == OK &&
+	    f.stream == stream) {
+		lied(n, "withholds a DATA", e);
+		return true;
+	}
+	if (e->repeat.len == 0)
+		event_at(n->world, n->world->now + SECOND / 2, on_repeat, e, e->wire->life);
+	buffer_reset(&e->repeat);
+	frame_add(&e->repeat, FRAME_DATA, stream, &m->base);
+	return false;
+}
+
 static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
 {
 	if ((n->lies & LIE_STALE) && n->world->now > n->stale_after) {
@@ -128,11 +157,8 @@ static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Conve
 	}
 	if (n->lies & LIE_DRIP)
 		return data_drip(n, e, stream, m);
-	if ((n->lies & LIE_EXCESS) && rng_chance(&n->rng, 300000)) {
-		lied(n, "a DATA three times", e);
-		for (unsigned i = 0; i < 2; i++)
-			say(e, FRAME_DATA, stream, &m->base, false);
-	}
+	if ((n->lies & LIE_REPEAT) && withheld(n, m->log.data))
+		return data_repeat(n, e, stream, m);
 	return false;
 }
 

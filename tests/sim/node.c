@@ -162,6 +162,8 @@ static void io_send(
 		return;
 	if (n->lies && liar_send(n, e, type, stream, message))
 		return;
+	if (!n->world->quiet_checks && n->lies == 0)
+		check_durable(n, type, message);
 	if (n->world->trace)
 		trace_frame(n->world, e, type, stream, message);
 	if (n->world->quiet_checks && type == FRAME_DATA) {

@@ -109,7 +109,7 @@ enum lie {
 	LIE_NONE = 1 << 7,     /* has no content for anybody */
 	LIE_SLOW = 1 << 8,     /* begins contents and does not end them */
 	LIE_FORK = 1 << 9,     /* is one of two that are one organisation */
-	LIE_EXCESS = 1 << 10,  /* takes no notice of credit */
+	LIE_REPEAT = 1 << 10,  /* gives old DATA again instead of new */
 	LIE_KINDS = 11,
 };
 const char *lie_name(unsigned bit);
@@ -201,6 +201,7 @@ struct end {
 	unsigned faults, stalls;
 	unsigned garbage;                /* it was given, while its link was up */
 	uint8_t content_log[DIGEST_LEN]; /* of a liar's last CONTENT */
+	struct buffer repeat;            /* LIE_REPEAT */
 	struct buffer drip;              /* LIE_DRIP */
 	uint64_t drip_at;
 };
@@ -240,6 +241,12 @@ void liar_start(struct node *n);
 /* What is not as it must be in the end; false: nothing. */
 bool check_settled(struct world *w, struct buffer *why);
 void check_final(struct world *w);
+/* Whether everybody holds what an honest origin had sealed LAG_SECONDS ago; called each second. */
+void check_lag(struct world *w, size_t second);
+/* What an honest node shows or sends is durable. */
+void check_durable(struct node *n, uint8_t type, const ProtobufCMessage *message);
+#define LAG_SECONDS 20
+#define TRAFFIC_SECONDS 60
 void check_memory(struct node *n);
 
 /* ---- the world ---- */
@@ -259,6 +266,7 @@ struct world {
 	size_t node_count;
 	struct wire *wires;
 	size_t wire_count;
+	size_t nodes_lying;
 	bool trace, calm; /* calm: nothing is broken any more */
 	bool failed;
 	bool quiet_checks; /* measuring: no checks that cost */
@@ -267,6 +275,7 @@ struct world {
 	uint64_t data_entries;            /* entries in DATA sent; only while measuring */
 	uint64_t events;
 	uint64_t lies_told;
+	uint64_t *sealed; /* check_lag(): by second and organisation */
 	/* Called when a node has committed entries [first, end) of a log. */
 	void (*committed)(
 	    struct world *w, struct node *n, struct carried *l, uint64_t first, uint64_t end);

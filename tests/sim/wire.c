@@ -69,6 +69,7 @@ void wire_free(struct wire *x)
 		held_drop(&x->end[i]);
 		buffer_free(&x->end[i].in);
 		buffer_free(&x->end[i].drip);
+		buffer_free(&x->end[i].repeat);
 	}
 }
 
@@ -234,6 +235,7 @@ static void end_up(struct end *e)
 
 	buffer_reset(&e->in);
 	buffer_reset(&e->drip);
+	buffer_reset(&e->repeat);
 	held_drop(e);
 	e->unacked = 0;
 	e->full = e->refused = false;

@@ -54,6 +54,7 @@ void world_free(struct world *w)
 	free(w->nodes);
 	free(w->wires);
 	free(w->founders);
+	free(w->sealed);
 	free(w->heap); /* what its events hold ends with the process */
 	free(w);
 }
