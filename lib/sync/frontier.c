@@ -169,7 +169,7 @@ void frontier_receive_summary(
 	link->summed = true;
 	sync_frontier(s, hash);
 	order = memcmp(link->sent, m->hash.data, HASH_LEN);
-	if (order == 0 || memcmp(hash, m->hash.data, HASH_LEN) == 0) {
+	if ((order == 0 && !again) || memcmp(hash, m->hash.data, HASH_LEN) == 0) {
 		/* To one of us only: it has grown since it was asked. The other can't know. */
 		if (order != 0)
 			frontier_summary(s, link);
@@ -177,7 +177,7 @@ void frontier_receive_summary(
 		link_compared(s, link, now);
 	} else if (link->sent_logs < BUCKETS_FROM || m->logs < BUCKETS_FROM) {
 		frontier_send(s, link, NULL, false);
-	} else if (order < 0) {
+	} else if (order <= 0) {
 		uint8_t buckets[BUCKETS * BUCKET_HASH];
 
 		buckets_of(s, buckets);

@@ -117,7 +117,7 @@ static size_t feeds(const struct sync *s, const struct sync_link *link)
 	return n;
 }
 
-void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
+static void choose(struct sync *s, struct log_slot *l, const struct sync_link *except, uint64_t now)
 {
 	struct sync_link *best = NULL;
 	unsigned best_fitness = 0;
@@ -125,7 +125,7 @@ void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
 	if (l->own || l->stopped || l->failed)
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
-		unsigned f = fitness(s, link, l, now);
+		unsigned f = link == except ? 0 : fitness(s, link, l, now);
 		const struct pair *p = pair_of(s, link, l), *q = best ? pair_of(s, best, l) : p;
 
 		/* Whoever had it first will be first again; then one that feeds us little. */
@@ -139,6 +139,11 @@ void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
 	}
 	if (best && best != l->upstream)
 		subscribe(s, l, best, now);
+}
+
+void pull_choose(struct sync *s, struct log_slot *l, uint64_t now)
+{
+	choose(s, l, NULL, now);
 }
 
 /* Our upstream has brought the log to `end`. A link that had announced just that, root and all,
@@ -214,8 +219,10 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 	if (l->own || l->stopped)
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
-		if (link->compared && pair_of(s, link, l)->shown > shown)
-			shown = pair_of(s, link, l)->shown;
+		const struct pair *p = pair_of(s, link, l);
+
+		if (link->compared && now >= p->backoff_until && p->shown > shown)
+			shown = p->shown;
 	}
 	if (shown <= replica_staged(l->replica)) {
 		l->behind = false;
@@ -230,13 +237,22 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		pull_choose(s, l, now);
 	} else if (l->behind && now - l->progress > SYNC_STALL_MS) {
 		struct sync_link *old = l->upstream;
+		struct pair *p = pair_of(s, old, l);
 
+		if (p->shown <= replica_staged(l->replica)) {
+			/* It has never said that it has more: try those who do. A lie is not to be
+			 * held against an honest upstream. */
+			choose(s, l, old, now);
+			if (l->upstream == old)
+				l->progress = now;
+			return;
+		}
+		/* What it showed and does not give counts for nothing, until it shows it anew. */
+		p->shown = replica_staged(l->replica);
 		back_off(s, old, l, now);
 		pull_drop(s, l, true);
 		pull_choose(s, l, now);
-		if (l->upstream)
-			s->io.note(
-			    s->io.ctx, old->handle, "stalled on a log; another link takes over");
+		s->io.note(s->io.ctx, old->handle, "stalled on a log");
 	}
 }
 

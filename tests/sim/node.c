@@ -412,7 +412,8 @@ void node_seal(struct node *n)
 		return;
 	}
 	j = job_new(JOB_SEAL, n->own);
-	n->store->ops->inbox_each(n->store, 0, SEAL_MAX, seal_row, j);
+	n->store->ops->inbox_each(
+	    n->store, 0, n->inbox_durable < SEAL_MAX ? n->inbox_durable : SEAL_MAX, seal_row, j);
 	leaves = j->leaves;
 	j->leaves = (struct buffer)BUFFER_INIT;
 	strcpy(c.origin, n->org->credential.binding.log_name);

@@ -17,6 +17,7 @@ static const char usage[] =
     "       sim --seed S [--without PARTS] [--trace] [--plan]\n"
     "                                     one seed, perhaps without some of its parts (3,7-9)\n"
     "       sim --table NAME              measure: steady, catchup, frontier, join\n"
+    "       --stop                        end at the first that fails\n"
     "       --no-shrink                   don't look for what a failing seed can do without\n";
 
 /* In a process of its own: a run may also end in an assertion, or not at all. */
@@ -101,12 +102,12 @@ static void shrink(struct plan *p, char *failure)
 	free(out);
 }
 
-static int run_seeds(uint64_t first, uint64_t count, bool shrinks)
+static int run_seeds(uint64_t first, uint64_t count, bool shrinks, bool stops)
 {
 	unsigned failed = 0;
 	char failure[512];
 
-	for (uint64_t seed = first; seed < first + count; seed++) {
+	for (uint64_t seed = first; seed < first + count && !(stops && failed); seed++) {
 		struct plan *p = plan_new(seed);
 
 		if (!run_apart(p, failure)) {
@@ -147,14 +148,14 @@ static void leave_out(struct plan *p, const char *text)
 
 int main(int argc, char **argv)
 {
-	enum { FIRST = 1, SEEDS, SEED, WITHOUT, TRACE, PLAN, TABLE, NO_SHRINK };
+	enum { FIRST = 1, SEEDS, SEED, WITHOUT, TRACE, PLAN, TABLE, NO_SHRINK, STOP };
 	static const struct option options[] = {{"first", 1, NULL, FIRST},
 	    {"seeds", 1, NULL, SEEDS}, {"seed", 1, NULL, SEED}, {"without", 1, NULL, WITHOUT},
 	    {"trace", 0, NULL, TRACE}, {"plan", 0, NULL, PLAN}, {"table", 1, NULL, TABLE},
-	    {"no-shrink", 0, NULL, NO_SHRINK}, {NULL, 0, NULL, 0}};
+	    {"no-shrink", 0, NULL, NO_SHRINK}, {"stop", 0, NULL, STOP}, {NULL, 0, NULL, 0}};
 	uint64_t first = 1, seeds = 300, seed = 0;
 	const char *without = "", *table = NULL;
-	bool trace = false, plan = false, shrinks = true, ok;
+	bool trace = false, plan = false, shrinks = true, stops = false, ok;
 	char failure[512];
 	struct plan *p;
 	int c;
@@ -185,6 +186,9 @@ int main(int argc, char **argv)
 		case NO_SHRINK:
 			shrinks = false;
 			break;
+		case STOP:
+			stops = true;
+			break;
 		default:
 			fputs(usage, stderr);
 			return 2;
@@ -195,7 +199,7 @@ int main(int argc, char **argv)
 	if (table)
 		return table_run(table);
 	if (seed == 0)
-		return run_seeds(first, seeds, shrinks);
+		return run_seeds(first, seeds, shrinks, stops);
 	p = plan_new(seed);
 	leave_out(p, without);
 	if (plan)
