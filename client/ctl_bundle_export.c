@@ -12,9 +12,10 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "client/archive/frontier_text.h"
-#include "client/bundle_file.h"
 #include "client/ctl.h"
+#include "client/new_file.h"
 #include "log/checkpoint.h"
+#include "sync/bundle.h"
 
 #define CLIENT_TIMEOUT_MS 60000
 #define LAG_WAIT_MS 60000

@@ -46,6 +46,13 @@ struct bundle_flaw {
 	uint64_t first, end; /* what is lost: [first, end) */
 };
 
+/* What a FRONTIER of the bundle says, of logs that may not be known yet. */
+struct bundle_claim {
+	uint8_t digest[DIGEST_LEN];
+	uint64_t size;
+	uint8_t root[HASH_LEN];
+};
+
 struct bundle_index_io {
 	void *ctx;
 	/* Check a log's entry 0 under its name for this forum. OK or why not. */
@@ -78,8 +85,7 @@ struct bundle_index {
 	bool in_content, has_contents;
 };
 
-/* ERR_NOMEM. Free in any case. */
-int bundle_index_init(
+void bundle_index_init(
     struct bundle_index *x, const struct bundle_index_io *io, const uint8_t forum[static HASH_LEN]);
 void bundle_index_free(struct bundle_index *x);
 

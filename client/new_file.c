@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "client/new_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "client/output.h"
+
+int new_file_open(struct new_file *f, const char *path, struct trouble *t)
+{
+	struct stat st;
+	mode_t mask;
+	int fd;
+
+	*f = (struct new_file){NULL, "", ""};
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return trouble_set(t, ERR_INVALID, "%.300s is there and is no file", path);
+	if (snprintf(f->path, sizeof f->path, "%s", path) >= (int)sizeof f->path ||
+	    snprintf(f->temporary, sizeof f->temporary, "%s.XXXXXX", path) >=
+		(int)sizeof f->temporary) {
+		f->temporary[0] = '\0';
+		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
+	}
+	fd = mkostemp(f->temporary, O_CLOEXEC);
+	if (fd < 0) {
+		f->temporary[0] = '\0';
+		return trouble_errno(t, "%.300s can't be written", path);
+	}
+	mask = umask(0);
+	umask(mask);
+	f->to = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : NULL;
+	if (f->to)
+		return OK;
+	close(fd);
+	return trouble_errno(t, "%.300s can't be written", path);
+}
+
+static int folder_sync(const char *path, struct trouble *t)
+{
+	char copy[PATH_LEN];
+	const char *folder;
+	bool good;
+	int fd;
+
+	strcpy(copy, path);
+	folder = dirname(copy);
+	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	/* EINVAL: a file system that has no such thing. */
+	good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
+	if (!good)
+		trouble_errno(t, "%.300s can't be synced", folder);
+	if (fd >= 0)
+		close(fd);
+	return good ? OK : t->err;
+}
+
+int new_file_close(struct new_file *f, struct trouble *t)
+{
+	bool good = fflush(f->to) == 0 && fsync(fileno(f->to)) == 0;
+
+	good &= fclose(f->to) == 0;
+	f->to = NULL;
+	if (!good || rename(f->temporary, f->path) != 0)
+		return trouble_errno(t, "%.300s can't be written", f->path);
+	f->temporary[0] = '\0';
+	return folder_sync(f->path, t);
+}
+
+void new_file_drop(struct new_file *f)
+{
+	if (f->to)
+		fclose(f->to);
+	if (f->temporary[0])
+		unlink(f->temporary);
+	*f = (struct new_file){NULL, "", ""};
+}
