@@ -905,6 +905,39 @@ static void test_stalled_upstream(void **state)
 	world_free(w);
 }
 
+/* A bundle is taken, and then stands in nobody's way: it never gets more. */
+static void test_fixed_link(void **state)
+{
+	struct world *w = world_new(3, 13);
+	struct held_log *l;
+	struct end *file;
+
+	(void)state;
+	wire(w, 0, 1);
+	wire(w, 1, 2);
+	file = wire(w, 2, 0);
+	begin(w);
+	post(&w->nodes[0], 600, 100);
+	link_set(w, file, true);
+	sync_link_fixed(file->link);
+	run(w, 2000);
+	l = log_of_origin(&w->nodes[2], &w->nodes[0]);
+	assert_int_equal(replica_held(l->replica), 601);
+	assert_int_equal(missing_contents(&w->nodes[2]), 0);
+	assert_null(sync_upstream(w->nodes[2].sync, l->no));
+	link_set(w, &w->ends[0], true);
+	link_set(w, &w->ends[2], true);
+	run(w, 2000);
+	file->mute = file->other->mute = true;
+	post(&w->nodes[0], 1, 100);
+	run(w, SYNC_STALL_MS / 2);
+	l = log_of_origin(&w->nodes[2], &w->nodes[0]);
+	assert_int_equal(replica_held(l->replica), 602);
+	assert_string_equal(sync_upstream(w->nodes[2].sync, l->no), "n1.example");
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 /* Commits that fail are asked for again, and nothing is forwarded before it is durable. */
 static void test_failing_disk(void **state)
 {
@@ -1128,6 +1161,7 @@ int main(void)
 	    cmocka_unit_test(test_links_come_and_go),
 	    cmocka_unit_test(test_growing_while_greeting),
 	    cmocka_unit_test(test_stalled_upstream),
+	    cmocka_unit_test(test_fixed_link),
 	    cmocka_unit_test(test_failing_disk),
 	    cmocka_unit_test(test_slow_disk),
 	    cmocka_unit_test(test_end_and_failing_disk),
