@@ -136,7 +136,7 @@ class Participant:
 
     def convene(self, *words, stdin=b"", timeout=60):
         """Output of `convene WORDS --json`, parsed."""
-        out = run([CONVENE, *words, "--json"], stdin, {"CONVENE_HOME": str(self.home)}, timeout)
+        out = run([*self.node.enter, CONVENE, *words, "--json"], stdin, {"CONVENE_HOME": str(self.home)}, timeout)
         return json.loads(out)
 
     def topic(self, title):
@@ -185,8 +185,8 @@ class Follower:
     def __init__(self, participant, after):
         self._log = open(participant.home / "follow.err", "ab")
         self.process = subprocess.Popen(
-            [str(CONVENE), "follow", "--json", "--after", str(after)], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=self._log,
+            [*participant.node.enter, str(CONVENE), "follow", "--json", "--after", str(after)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log,
             env=dict(os.environ, LC_ALL="C.UTF-8", CONVENE_HOME=str(participant.home)))
         participant.node.forum.keep_process(self.process)
 
@@ -206,12 +206,14 @@ class Follower:
 class Node:
     """An organisation's server: its folder, its convenectl, and at times a convened."""
 
-    def __init__(self, forum, name, folder):
+    def __init__(self, forum, name, folder, host="127.0.0.1", enter=()):
+        """enter: words before a command that is to run where this node's network is."""
         self.forum, self.name, self.folder = forum, name, folder
+        self.host, self.enter = host, list(enter)
         self.config = folder / "convened.conf"
         self.log = folder.with_suffix(".log")
         self.port = free_port()
-        self.address = "127.0.0.1:%d" % self.port
+        self.address = "%s:%d" % (host, self.port)
         self.process = None
         self.starts = 0
 
@@ -249,8 +251,12 @@ class Node:
         path.write_text(self.ctl("block"))
         return path
 
-    def add_peer(self, other):
+    def add_peer(self, other, address=None):
+        """address: where it is reached, if not where it says."""
         self.ctl("peer", other.block())
+        if address is not None:
+            text = self.config.read_text()
+            self.config.write_text(text.replace('"%s"' % other.address, '"%s"' % address))
 
     # ---- running it ----
 
@@ -263,7 +269,7 @@ class Node:
             log.flush()
             # In a group of its own, so that parent and relay can be killed in one instant.
             self.process = subprocess.Popen(
-                [str(CONVENED), "-c", str(self.config)], stdin=subprocess.DEVNULL, stdout=log,
+                [*self.enter, str(CONVENED), "-c", str(self.config)], stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, start_new_session=True)
         if wait:
             self.wait_up()
@@ -362,13 +368,14 @@ class Node:
 
 class Forum:
     """Organisations with one charter and links between them. edges: pairs of positions; terms:
-    options of `convenectl charter draft`."""
+    options of `convenectl charter draft`; linked: settings of emulated links, which are then
+    `links` (see linked.py); without it all is on 127.0.0.1, as fast as it goes."""
 
     def __init__(self, names, edges=None, limits=None, purpose="To test the federation.",
-                 terms=()):
+                 terms=(), linked=None, seed=1):
         self.names, self.edges, self.terms = list(names), edges, list(terms)
         self.limits = dict(LIMITS, **(limits or {}))
-        self.purpose = purpose
+        self.purpose, self.linked, self.seed, self.links = purpose, linked, seed, None
         self.nodes, self.folder = [], None
         self._processes = []
 
@@ -398,8 +405,17 @@ class Forum:
         return self
 
     def _make(self):
-        for name in self.names:
-            self.nodes.append(Node(self, name, self.folder / name))
+        edges = self.edges if self.edges is not None else ring(len(self.names))
+        if self.linked is None:
+            self.nodes = [Node(self, name, self.folder / name) for name in self.names]
+        else:
+            from linked import Links
+            self.links = Links(len(self.names), edges, self.linked, self.seed)
+            self.nodes = [Node(self, name, self.folder / name, self.links.host(number),
+                               self.links.enter(number))
+                          for number, name in enumerate(self.names)]
+            if not self.links.packets:
+                self.links.start_proxy(self.nodes)
         in_parallel(lambda node: node.make(self.limits), self.nodes, 4)
         blocks = [node.block() for node in self.nodes]
         draft = self.folder / "charter"
@@ -410,9 +426,10 @@ class Forum:
         # The last founder has the whole charter now; the others install it.
         for node in self.nodes[:-1]:
             node.ctl("charter", "merge", draft)
-        for i, j in self.edges if self.edges is not None else ring(len(self.nodes)):
-            self.nodes[i].add_peer(self.nodes[j])
-            self.nodes[j].add_peer(self.nodes[i])
+        for i, j in edges:
+            for here, there in ((i, j), (j, i)):
+                self.nodes[here].add_peer(self.nodes[there], self.links and self.links.address(
+                    here, there, self.nodes[there].address))
 
     def keep_process(self, process):
         """Have this process ended with the forum."""
@@ -431,6 +448,8 @@ class Forum:
                 process.wait()
         for node in self.nodes:
             node.kill()
+        if self.links:
+            self.links.end()
         if os.environ.get("CONVENE_KEEP"):
             print("# kept: %s" % self.folder, flush=True)
         else:
