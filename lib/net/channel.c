@@ -51,6 +51,7 @@ struct channel {
 #define BUDGET_SHARE 4 /* one address gets this part of it */
 #define TURN_MS 20     /* what one connection may work at a time */
 #define PONG_MS 30000
+#define UNSENT_MAX (64 * 1024)
 
 int address_split(const char *address, char host[static 256], char port[static 6])
 {
@@ -424,16 +425,24 @@ void channel_greeted(struct channel *ch)
 	ch->deadline = 0;
 }
 
+static void socket_tune(int fd)
+{
+	int one = 1, unsent = UNSENT_MAX;
+
+	/* libevent leaves Nagle on: 40 ms stalls. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	/* The kernel would take megabytes, and what is urgent stand behind them for a minute. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *arg)
 {
 	struct channel *ch = arg;
 	char text[256];
 
 	if (what & BEV_EVENT_CONNECTED) {
-		int one = 1;
-
-		/* libevent leaves Nagle on: 40 ms stalls. */
-		setsockopt(bufferevent_getfd(bev), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		if (ch->tls)
+			socket_tune(bufferevent_getfd(bev));
 		if (ch->state == CONNECTING)
 			opened(ch);
 		return;
@@ -597,7 +606,6 @@ struct channel *channel_accept(
 	struct channel *ch = channel_new(net, tls, true, events, ctx);
 	struct sockaddr_storage ss;
 	socklen_t len = sizeof ss;
-	int one = 1;
 
 	evutil_make_socket_nonblocking(fd);
 	if (ch && !attach(ch, fd)) {
@@ -611,7 +619,7 @@ struct channel *channel_accept(
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) == 0)
 		address_of(ch, &ss, len);
 	if (tls)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+		socket_tune(fd);
 	else
 		opened(ch);
 	return ch;

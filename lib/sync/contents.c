@@ -587,7 +587,7 @@ void contents_serve(struct sync *s, struct sync_link *link)
 		struct log_slot *l = &s->logs[v.slot];
 		int err;
 
-		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG) {
+		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG_CONTENTS) {
 			link->served[kept++] = v;
 			continue;
 		}

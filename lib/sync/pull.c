@@ -212,6 +212,18 @@ static void back_off(struct sync *s, struct sync_link *link, const struct log_sl
 		p->backoff_shift++;
 }
 
+/* Whether another link has shown more than we hold. Where none has, nothing is won by leaving the
+ * upstream: what it has sent and is still on a slow line would come twice. */
+static bool has_other(const struct sync *s, const struct log_slot *l, uint64_t now)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link != l->upstream && fitness(s, link, l, now) > 0 &&
+		    pair_of(s, link, l)->shown > replica_staged(l->replica))
+			return true;
+	}
+	return false;
+}
+
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t shown = 0;
@@ -235,7 +247,8 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		pull_drop(s, l, true);
 	if (!l->upstream) {
 		pull_choose(s, l, now);
-	} else if (l->behind && now - l->progress > SYNC_STALL_MS) {
+	} else if (l->behind && now - l->progress > SYNC_STALL_MS &&
+		   (has_other(s, l, now) || now - l->progress > SYNC_STALL_SOLE_MS)) {
 		struct sync_link *old = l->upstream;
 		struct pair *p = pair_of(s, old, l);
 
