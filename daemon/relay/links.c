@@ -14,6 +14,9 @@
 
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
+#define RETRY_AWAY_MS 2000 /* while nobody answers there: a cut that has healed is soon noticed */
+#define CROSSING_MS \
+	15000 /* a connection made within this time was dialled before the link was up */
 #define RATE_LOG_MS 60000 /* the same trouble with a peer is told once a minute */
 #define STRANGERS_TOLD \
 	200 /* and that with others so often: a line costs them a packet, and us disk */
@@ -202,12 +205,15 @@ static void link_up(struct session *s)
 	if (p->link) {
 		bool ours_is_kept = strcmp(r->conf->node.name, p->conf->name) < 0;
 
-		if (p->outgoing != s->outgoing && s->outgoing != ours_is_kept) {
+		if (p->outgoing != s->outgoing && s->outgoing != ours_is_kept &&
+		    now - p->since < CROSSING_MS) {
 			channel_close(s->channel);
+			/* But who has lost the link dials as well: then this ends it. */
+			channel_ping(p->channel);
 			return;
 		}
-		/* Another one in the same direction: the old one is dead, and its end has not
-		 * reached us. */
+		/* Another one in the same direction, or long after: the old one is dead, and its
+		 * end has not reached us. */
 		struct session *old = NULL;
 
 		for (struct session *other = r->sessions; other; other = other->next) {
@@ -228,6 +234,7 @@ static void link_up(struct session *s)
 		p->dialling = NULL;
 	s->greeted = true;
 	channel_greeted(s->channel);
+	channel_watch(s->channel);
 	p->channel = s->channel;
 	p->outgoing = s->outgoing;
 	p->since = now;
@@ -424,6 +431,7 @@ static void on_open(void *ctx, struct channel *ch)
 	struct session *s = ctx;
 
 	s->channel = ch;
+	s->reached = true;
 	if (s->local) {
 		s->greeted = true;
 		channel_polite(ch);
@@ -522,6 +530,8 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 		}
 		dial_later(p);
 	} else if (p && p->dialling == ch) {
+		if (!s->reached && p->retry_ms > RETRY_AWAY_MS)
+			p->retry_ms = RETRY_AWAY_MS;
 		if (err && !p->link)
 			peer_trouble(p, text);
 		if (!p->link)

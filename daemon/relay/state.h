@@ -88,9 +88,9 @@ struct peer {
 struct session {
 	struct relay *relay;
 	struct channel *channel;
-	struct peer *peer; /* set when dialled, or when HELLO said so */
-	bool local;        /* the control socket's */
-	bool outgoing, greeted, is_client;
+	struct peer *peer;                          /* set when dialled, or when HELLO said so */
+	bool local;                                 /* the control socket's */
+	bool outgoing, reached, greeted, is_client; /* reached: TLS is up */
 	struct sync_link *bundle; /* the operator's, who gives us a bundle; NULL: not */
 	/* A client's. */
 	bool submitting;

@@ -40,7 +40,12 @@ struct channel {
 	uint64_t heard;    /* when the last bytes came */
 	size_t reserved;   /* of the budget; then it is among the net's holders */
 	struct channel *next_holder, **holder_at;
-	bool waiting; /* for the budget, or for its next turn */
+	bool waiting;                  /* for the budget, or for its next turn */
+	bool watched;                  /* a link between nodes */
+	uint64_t ping_at, ping_number; /* when the last PING of a watched one left, if it is not
+					  answered yet; and which it is */
+	uint64_t asked;                /* when the last one left, answered or not */
+	uint64_t rtt;
 	uint8_t pin[HASH_LEN];
 	bool has_pin;
 	struct buffer scratch;
@@ -51,6 +56,11 @@ struct channel {
 #define BUDGET_SHARE 4 /* one address gets this part of it */
 #define TURN_MS 20     /* what one connection may work at a time */
 #define PONG_MS 30000
+#define PING_MS 15000 /* between nodes */
+#define PING_FIRST_MS 2000
+#define USER_TIMEOUT_MS                                                                          \
+	10000 /* TCP's own clock grows with a cut, so that what was cut for minutes stays so for \
+		 as long again: sooner done with a new connection */
 #define UNSENT_MAX (64 * 1024)
 
 int address_split(const char *address, char host[static 256], char port[static 6])
@@ -204,6 +214,58 @@ void channel_polite(struct channel *ch)
 	ch->polite = true;
 }
 
+static void raw_send(struct channel *ch, uint8_t type, struct bytes payload)
+{
+	buffer_reset(&ch->scratch);
+	if (frame_add_raw(&ch->scratch, type, 0, payload) == OK)
+		evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len);
+	if (channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
+		end_with(ch, ERR_TOO_LARGE, "it sends PINGs and does not read the answers");
+}
+
+/* Not at its start: HELLO and frontiers are on their way, and the answer would be measured behind
+ * them. */
+static void ping_send(struct channel *ch, uint64_t now)
+{
+	ch->ping_number++;
+	ch->ping_at = ch->asked = now;
+	raw_send(ch, FRAME_PING, bytes_of(&ch->ping_number, sizeof ch->ping_number));
+}
+
+void channel_watch(struct channel *ch)
+{
+	unsigned gone = USER_TIMEOUT_MS;
+
+	ch->watched = true;
+	ch->asked = clock_mono_ms() + PING_FIRST_MS - PING_MS;
+	setsockopt(bufferevent_getfd(ch->bev), IPPROTO_TCP, TCP_USER_TIMEOUT, &gone, sizeof gone);
+}
+
+void channel_ping(struct channel *ch)
+{
+	if (ch->state == OPEN && ch->watched && ch->ping_at == 0)
+		ping_send(ch, clock_mono_ms());
+}
+
+uint64_t channel_rtt(const struct channel *ch)
+{
+	return ch->rtt;
+}
+
+uint64_t channel_unanswered(const struct channel *ch)
+{
+	return ch->ping_at;
+}
+
+static void pong_receive(struct channel *ch, struct bytes payload)
+{
+	if (ch->ping_at == 0 || payload.len != sizeof ch->ping_number ||
+	    memcmp(payload.data, &ch->ping_number, sizeof ch->ping_number) != 0)
+		return;
+	ch->rtt = clock_mono_ms() - ch->ping_at;
+	ch->ping_at = 0;
+}
+
 bool channel_closing(const struct channel *ch)
 {
 	return ch->state == CLOSING;
@@ -252,15 +314,6 @@ void channel_send(
 }
 
 /* ---- reading ---- */
-
-static void raw_send(struct channel *ch, uint8_t type, struct bytes payload)
-{
-	buffer_reset(&ch->scratch);
-	if (frame_add_raw(&ch->scratch, type, 0, payload) == OK)
-		evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len);
-	if (channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
-		end_with(ch, ERR_TOO_LARGE, "it sends PINGs and does not read the answers");
-}
 
 static void frame_done(struct channel *ch)
 {
@@ -354,7 +407,9 @@ static void input_run(struct channel *ch)
 		}
 		if (frame.type == FRAME_PING && frame.payload.len <= 64)
 			raw_send(ch, FRAME_PONG, frame.payload);
-		else if (frame.type != FRAME_PONG)
+		else if (frame.type == FRAME_PONG)
+			pong_receive(ch, frame.payload);
+		else
 			ch->events->frame(ch->ctx, ch, &frame);
 		evbuffer_drain(in, FRAME_HEADER_LEN + frame.payload.len);
 		if (ch->state != GREETING)
@@ -508,7 +563,14 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		if (ch->waiting || ch->state == CLOSING)
 			return;
 	}
-	if (ch->state == OPEN && ch->tls) {
+	if (ch->state == OPEN && ch->watched) {
+		if (now - ch->heard > PING_MS + PONG_MS) {
+			end_with(ch, ERR_TIMEOUT, "no answer to PING");
+			return;
+		}
+		if (ch->ping_at == 0 && now - ch->asked >= PING_MS)
+			ping_send(ch, now);
+	} else if (ch->state == OPEN && ch->tls) {
 		if (now - ch->heard > ch->net->idle_ms + PONG_MS) {
 			end_with(ch, ERR_TIMEOUT, "no answer to PING");
 			return;

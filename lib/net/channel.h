@@ -64,6 +64,17 @@ void channel_greeted(struct channel *ch);
  * for each other. */
 void channel_polite(struct channel *ch);
 
+/* A link between nodes: PING every 15 s, end it when nothing comes for 45 s or what was sent is not
+ * acknowledged for 10 s. */
+void channel_watch(struct channel *ch);
+/* The same at once, unless one is not answered yet. */
+void channel_ping(struct channel *ch);
+/* ms that the last PING took, what was queued in both directions included; 0: less than one, or not
+ * known yet. */
+uint64_t channel_rtt(const struct channel *ch);
+/* When (clock_mono_ms()) the PING left that is not answered yet; 0: none. */
+uint64_t channel_unanswered(const struct channel *ch);
+
 /* Queue a frame. A failure (memory, output over its limit) closes the channel. */
 void channel_send(
     struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
