@@ -99,15 +99,17 @@ static void print_logs(const json_t *logs)
 	table_free(table);
 }
 
+/* "up 3 min", "stalled 40 s", "down 2 h 1 min" */
 static void link_cell(struct table *table, const json_t *peer)
 {
+	struct buffer text = BUFFER_INIT;
+	struct bytes state = text_at(peer, "state");
 	char since[32];
 
-	duration(since, number_at(peer, "since_s"));
-	if (flag_at(peer, "connected"))
-		table_cell(table, "up %s", since);
-	else
-		table_cell(table, "down");
+	buffer_add(&text, state.data, state.len);
+	buffer_printf(&text, " %s", duration(since, number_at(peer, "state_s")));
+	table_cell(table, "%s", buffer_str(&text));
+	buffer_free(&text);
 }
 
 /* They are sentences, and may be long. */
@@ -236,34 +238,86 @@ static void bytes_cell(struct table *table, uint64_t bytes)
 	table_cell(table, "%s", size_text(text, bytes));
 }
 
+/* An age, or a dash for what has not happened yet. */
+static void age_cell(struct table *table, const json_t *peer, const char *key)
+{
+	char text[32];
+
+	if (json_is_integer(json_object_get(peer, key)))
+		table_cell(table, "%s", duration(text, number_at(peer, key)));
+	else
+		table_cell(table, "-");
+}
+
+/* What stands in no column: why a peer is said to have stalled, and the log it is furthest ahead
+ * in.
+ */
+static void print_stalls(const json_t *peers)
+{
+	struct buffer text = BUFFER_INIT;
+	size_t i;
+	json_t *peer;
+
+	json_array_foreach(peers, i, peer)
+	{
+		const json_t *lag = json_array_get(json_object_get(peer, "lags"), 0);
+		struct bytes stall = text_at(peer, "stall");
+
+		if (stall.len == 0 && !lag)
+			continue;
+		buffer_reset(&text);
+		text_isolate(&text, text_at(peer, "name"));
+		if (stall.len > 0) {
+			buffer_add_str(&text, " has stalled: ");
+			text_isolate(&text, stall);
+			buffer_add_str(&text, ".");
+		}
+		if (lag) {
+			buffer_printf(&text,
+			    "%s we are behind it in %" PRIu64 " log%s, most by %" PRIu64
+			    " entries in ",
+			    stall.len > 0 ? " And" : ":", number_at(peer, "logs_behind"),
+			    number_at(peer, "logs_behind") == 1 ? "" : "s",
+			    number_at(lag, "behind"));
+			text_isolate(&text, text_at(lag, "log"));
+			buffer_add_str(&text, ".");
+		}
+		printf("\n");
+		print_sentence(2, "%s", buffer_str(&text));
+	}
+	buffer_free(&text);
+}
+
 static void print_traffic(const json_t *a)
 {
 	struct table *table = table_new(
-	    "PEER\tLINK\tHEARD\tENTRIES>\tDATA IN>\tOUT>\tTEXTS IN>\tOUT>\tFEEDS>");
+	    "PEER\tLINK\tRTT>\tBEHIND>\tMOVED\tACKED\tIN>\tOUT>\tAGAIN>\tFEEDS>");
 	const json_t *peers = json_object_get(a, "peers");
 	size_t i;
 	json_t *peer;
-	char heard[32];
 
 	if (json_array_size(peers) == 0)
 		printf("No peers are configured. `convenectl peer FILE` takes another node's "
 		       "block.\n");
 	json_array_foreach(peers, i, peer)
 	{
-		bool up = flag_at(peer, "connected");
-
 		table_text(table, text_at(peer, "name"));
 		link_cell(table, peer);
-		table_cell(table, "%s", up ? duration(heard, number_at(peer, "heard_s")) : "-");
-		table_cell(table, "%" PRIu64, number_at(peer, "entries_useful"));
-		bytes_cell(table, number_at(peer, "data_in"));
-		bytes_cell(table, number_at(peer, "data_out"));
-		bytes_cell(table, number_at(peer, "contents_in"));
-		bytes_cell(table, number_at(peer, "contents_out"));
+		if (json_is_integer(json_object_get(peer, "rtt_ms")))
+			table_cell(table, "%" PRIu64 " ms", number_at(peer, "rtt_ms"));
+		else
+			table_cell(table, "-");
+		table_cell(table, "%" PRIu64, number_at(peer, "behind"));
+		age_cell(table, peer, "progress_s");
+		age_cell(table, peer, "acknowledged_s");
+		bytes_cell(table, number_at(peer, "bytes_in"));
+		bytes_cell(table, number_at(peer, "bytes_out"));
+		table_cell(table, "%" PRIu64, number_at(peer, "entries_again"));
 		table_cell(table, "%" PRIu64, number_at(peer, "upstream_of"));
 	}
 	table_print(table);
 	table_free(table);
+	print_stalls(peers);
 	print_troubles(peers);
 }
 

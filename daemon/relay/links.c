@@ -522,6 +522,7 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 		if (p->link) {
 			sync_link_down(r->sync, p->link, clock_mono_ms());
 			p->link = NULL;
+			p->since = clock_mono_ms();
 			r->link_count--;
 			if (err && err != ERR_CLOSED)
 				peer_trouble(p, text);
@@ -570,6 +571,7 @@ static int peer_add(struct relay *r, const struct conf_peer *conf)
 		return ERR_NOMEM;
 	p->relay = r;
 	p->conf = conf;
+	p->since = clock_mono_ms();
 	p->retry_ms = RETRY_FIRST_MS;
 	p->timer = event_new(r->base, -1, 0, on_dial, p);
 	if (!p->timer) {

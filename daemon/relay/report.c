@@ -7,6 +7,9 @@
 #include "base/encode.h"
 #include "base/error.h"
 
+#define LAGS_SHOWN 16
+#define PING_PATIENCE_MS 10000 /* a PING without an answer for longer: stalled */
+
 json_t *report_hex(const uint8_t *data, size_t len)
 {
 	char text[2 * 64 + 1];
@@ -57,28 +60,95 @@ static json_t *log_report(struct relay *r, const struct relay_log *l)
 	return o;
 }
 
+/* Lag per log, the largest first, and not more than a reader wants to see. */
+static json_t *lags_report(struct relay *r, const struct peer *p)
+{
+	struct sync_lag lags[LAGS_SHOWN];
+	size_t n = sync_link_lags(r->sync, p->link, lags, LAGS_SHOWN);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++) {
+		const struct relay_log *l = log_by_no(r, lags[i].log);
+		json_t *o = json_object();
+
+		put(o, "log", json_string(l->credential.binding.log_name));
+		put_number(o, "behind", lags[i].behind);
+		put_flag(o, "upstream", lags[i].upstream);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+/* Why a peer is said to have stalled, and since when; NULL: it has not. */
+static const char *peer_stall(
+    const struct peer *p, const struct sync_link_stats *st, uint64_t now, uint64_t *since)
+{
+	uint64_t ping = p->link ? channel_unanswered(p->channel) : 0;
+
+	if (ping && now - ping > PING_PATIENCE_MS) {
+		*since = ping;
+		return "it does not answer";
+	}
+	if (st->stalled_since) {
+		*since = st->stalled_since;
+		return "it has shown entries that do not come, or hardly";
+	}
+	if (st->deaf_since) {
+		*since = st->deaf_since;
+		return "it does not say that what we send is durable there";
+	}
+	return NULL;
+}
+
+static void put_age(json_t *o, const char *name, uint64_t at, uint64_t now)
+{
+	put(o, name, at ? json_integer((json_int_t)((now - at) / 1000)) : json_null());
+}
+
 static json_t *peer_report(struct relay *r, const struct peer *p, bool detailed)
 {
 	struct sync_link_stats st = {.behind = 0};
-	uint64_t now = clock_mono_ms();
+	uint64_t now = clock_mono_ms(), since = p->since, in = 0, out = 0;
 	json_t *o = json_object();
+	const char *stall;
 
 	if (p->link)
 		sync_link_stats(r->sync, p->link, &st);
+	stall = peer_stall(p, &st, now, &since);
 	put(o, "name", json_string(p->conf->name));
 	put(o, "address", report_text(p->conf->address.text));
 	put_flag(o, "connected", p->link != NULL);
+	put(o, "state", json_string(!p->link ? "down" : stall ? "stalled" : "up"));
+	put_number(o, "state_s", (now - since) / 1000);
+	put(o, "stall", report_text(stall));
 	put_number(o, "since_s", p->link ? (now - p->since) / 1000 : 0);
 	put_number(o, "behind", st.behind);
 	put(o, "last_error", report_text(p->last_error));
 	if (!detailed)
 		return o;
-	put_number(o, "heard_s", st.last_received ? (now - st.last_received) / 1000 : 0);
+	if (p->link)
+		channel_traffic(p->channel, &in, &out);
+	put_number(o, "logs_behind", st.logs_behind);
+	put(o, "lags", p->link ? lags_report(r, p) : json_array());
+	put(o, "rtt_ms",
+	    p->link && channel_measured(p->channel)
+		? json_integer((json_int_t)channel_rtt(p->channel))
+		: json_null());
+	put_age(o, "heard_s", st.last_received, now);
+	put_age(o, "progress_s", st.progress_at, now);
+	put_age(o, "acknowledged_s", st.acknowledged_at, now);
+	put_number(o, "unacknowledged", st.unacknowledged);
+	put_number(o, "bytes_in", in);
+	put_number(o, "bytes_out", out);
 	put_number(o, "entries_useful", st.entries_useful);
+	put_number(o, "entries_again", st.entries_again);
 	put_number(o, "data_in", st.data_in);
 	put_number(o, "data_out", st.data_out);
 	put_number(o, "contents_in", st.contents_in);
 	put_number(o, "contents_out", st.contents_out);
+	put_number(o, "contents_again", st.contents_again);
+	put_number(o, "content_bytes_in", st.content_bytes_in);
+	put_number(o, "content_bytes_out", st.content_bytes_out);
 	put_number(o, "announces_in", st.announces_in);
 	put_number(o, "announces_out", st.announces_out);
 	put_number(o, "upstream_of", st.upstream_of);

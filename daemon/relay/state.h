@@ -78,7 +78,7 @@ struct peer {
 	struct channel *dialling; /* not greeted yet */
 	struct event *timer;
 	uint64_t retry_ms;
-	uint64_t since;
+	uint64_t since; /* the link is up; or has been down */
 	char last_error[256];
 	uint64_t last_error_at;
 	struct peer *next;

@@ -41,11 +41,12 @@ struct channel {
 	size_t reserved;   /* of the budget; then it is among the net's holders */
 	struct channel *next_holder, **holder_at;
 	bool waiting;                  /* for the budget, or for its next turn */
-	bool watched;                  /* a link between nodes */
+	bool watched, measured;        /* a link between nodes, of which the rtt is known */
 	uint64_t ping_at, ping_number; /* when the last PING of a watched one left, if it is not
 					  answered yet; and which it is */
 	uint64_t asked;                /* when the last one left, answered or not */
 	uint64_t rtt;
+	uint64_t bytes_in, bytes_out; /* of frames */
 	uint8_t pin[HASH_LEN];
 	bool has_pin;
 	struct buffer scratch;
@@ -247,9 +248,20 @@ void channel_ping(struct channel *ch)
 		ping_send(ch, clock_mono_ms());
 }
 
+bool channel_measured(const struct channel *ch)
+{
+	return ch->measured;
+}
+
 uint64_t channel_rtt(const struct channel *ch)
 {
 	return ch->rtt;
+}
+
+void channel_traffic(const struct channel *ch, uint64_t *in, uint64_t *out)
+{
+	*in = ch->bytes_in;
+	*out = ch->bytes_out;
 }
 
 uint64_t channel_unanswered(const struct channel *ch)
@@ -263,6 +275,7 @@ static void pong_receive(struct channel *ch, struct bytes payload)
 	    memcmp(payload.data, &ch->ping_number, sizeof ch->ping_number) != 0)
 		return;
 	ch->rtt = clock_mono_ms() - ch->ping_at;
+	ch->measured = true;
 	ch->ping_at = 0;
 }
 
@@ -305,6 +318,7 @@ void channel_send(
 	if (!err &&
 	    evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
 		err = ERR_NOMEM;
+	ch->bytes_out += err ? 0 : ch->scratch.len;
 	if (ch->scratch.cap > 2 * CHANNEL_LARGE)
 		buffer_free(&ch->scratch);
 	if (!err && channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
@@ -411,6 +425,7 @@ static void input_run(struct channel *ch)
 			pong_receive(ch, frame.payload);
 		else
 			ch->events->frame(ch->ctx, ch, &frame);
+		ch->bytes_in += FRAME_HEADER_LEN + frame.payload.len;
 		evbuffer_drain(in, FRAME_HEADER_LEN + frame.payload.len);
 		if (ch->state != GREETING)
 			frame_done(ch);

@@ -69,11 +69,15 @@ void channel_polite(struct channel *ch);
 void channel_watch(struct channel *ch);
 /* The same at once, unless one is not answered yet. */
 void channel_ping(struct channel *ch);
-/* ms that the last PING took, what was queued in both directions included; 0: less than one, or not
- * known yet. */
+/* Whether a PING was answered yet; and the ms that the last one took, with what was queued in both
+ * directions. */
+bool channel_measured(const struct channel *ch);
 uint64_t channel_rtt(const struct channel *ch);
 /* When (clock_mono_ms()) the PING left that is not answered yet; 0: none. */
 uint64_t channel_unanswered(const struct channel *ch);
+
+/* Bytes of frames that came, and that were queued. */
+void channel_traffic(const struct channel *ch, uint64_t *in, uint64_t *out);
 
 /* Queue a frame. A failure (memory, output over its limit) closes the channel. */
 void channel_send(

@@ -407,8 +407,10 @@ void contents_receive(
 		memcpy(link->content_log, m->log.data, DIGEST_LEN);
 	l = slot_by_digest(s, link->content_log, m->log.len ? m->log.len : DIGEST_LEN);
 	w = l ? want_answered(s, l, link, m, now) : NULL;
-	if (!w)
+	if (!w) {
+		link->stats.contents_again += l && m->offset == 0;
 		return;
+	}
 	if (w->total == 0 && m->offset > 0)
 		return; /* the rest of an answer that we had given up */
 	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link
@@ -421,8 +423,10 @@ void contents_receive(
 		err = ERR_MALFORMED;
 	if (!err) {
 		buffer_add(&w->data, m->data.data, m->data.len);
-		w->since = link->content_at = now;
+		w->since = link->content_at = link->stats.progress_at = now;
 		link->content_asked = w->asked;
+		link->stats.content_bytes_in += m->data.len;
+		link->useful += m->data.len;
 		if (w->data.failed)
 			err = ERR_NOMEM;
 		else if (w->data.len == w->total)
@@ -519,6 +523,7 @@ static void content_send(struct sync *s, struct sync_link *link, const struct lo
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
 	}
 	link->stats.contents_out++;
+	link->stats.content_bytes_out += content.len;
 }
 
 /* Make room for a WANT: of those that wait for a content, the oldest is told that it isn't here. */

@@ -261,6 +261,8 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 			return;
 		}
 		/* What it showed and does not give counts for nothing, until it shows it anew. */
+		if (p->withheld < p->shown)
+			p->withheld = p->shown;
 		p->shown = replica_staged(l->replica);
 		back_off(s, old, l, now);
 		pull_drop(s, l, true);
@@ -341,13 +343,23 @@ static void batch_commit(
 	free(wanted);
 }
 
+static size_t leaves_count(struct bytes leaves)
+{
+	struct bytes leaf;
+	size_t pos = 0, n = 0;
+
+	while (leaves_next(leaves, &pos, &leaf) == OK)
+		n++;
+	return n;
+}
+
 void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Data *m, size_t bytes, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	enum replica_outcome outcome;
 	struct replica_batch *batch;
-	uint64_t end, before;
+	uint64_t end, before, count;
 	char text[256];
 	int err;
 
@@ -356,8 +368,10 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		own_data(s, l, link, m);
 		return;
 	}
-	if (!l || l->upstream != link || l->stream != stream || l->failed)
+	if (!l || l->upstream != link || l->stream != stream || l->failed) {
+		link->stats.entries_again += leaves_count(bytes_of_pb(m->leaves));
 		return; /* sent before our UNSUBSCRIBE arrived */
+	}
 	/* Credit comes back when the store has committed: what is beyond it would pile up in front
 	 * of a slow disk. */
 	if (due_bytes(l, link, stream) >= SYNC_CREDIT) {
@@ -381,6 +395,12 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	end = replica_staged(l->replica);
 	link->stats.entries_useful += end - before;
 	pair_shown(pair_of(s, link, l), end, NULL, now);
+	count = leaves_count(bytes_of_pb(m->leaves));
+	link->stats.entries_again += count > end - before ? count - (end - before) : 0;
+	if (end > before) {
+		link->stats.progress_at = l->advanced = now;
+		link->useful += bytes;
+	}
 	switch (outcome) {
 	case REPLICA_STAGED:
 	case REPLICA_ENDED:

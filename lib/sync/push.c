@@ -43,6 +43,7 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
 		p->credit -= (int64_t)packed;
 		p->next += got;
+		p->unacknowledged += packed;
 		link->stats.data_out += packed;
 	} else {
 		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look
@@ -84,6 +85,7 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	p->subscribed = true;
 	p->stream = stream;
 	p->next = m->from;
+	p->unacknowledged = 0;
 	p->credit = m->credit < CREDIT_MAX ? (int64_t)m->credit : CREDIT_MAX;
 	if (p->shown < m->from && m->from <= replica_held(l->replica))
 		p->shown = m->from;
@@ -112,18 +114,25 @@ void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t s
 	if (!p)
 		return;
 	p->subscribed = false;
+	p->unacknowledged = 0;
 	p->dirty = true; /* from now on it hears of what it lacks by ANNOUNCE */
 	link->announce_due = true;
 }
 
 void push_receive_credit(
-    struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m)
+    struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m, uint64_t now)
 {
 	struct log_slot *l;
 	struct pair *p = pair_by_stream(s, link, stream, &l);
+	uint64_t bytes;
 
 	if (!p)
 		return;
+	bytes = m->bytes < p->unacknowledged ? m->bytes : p->unacknowledged;
+	if (bytes > 0)
+		link->stats.acknowledged_at = now;
+	p->unacknowledged -= bytes;
+	link->acknowledged += bytes;
 	p->credit += m->bytes < CREDIT_MAX ? (int64_t)m->bytes : CREDIT_MAX;
 	if (p->credit > CREDIT_MAX)
 		p->credit = CREDIT_MAX;

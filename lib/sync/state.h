@@ -11,6 +11,8 @@ struct pair {
 	uint64_t shown;        /* the size that the peer has shown, */
 	uint64_t shown_at;     /* when, */
 	uint8_t shown_root[8]; /* and the beginning of its root */
+	uint64_t withheld;     /* what it had shown, and did not give when it was asked */
+	uint64_t behind_since; /* one of the two is more than we hold; 0: it is not */
 	unsigned early;        /* so often in turn had it what our upstream gave us later */
 	bool dirty;            /* an ANNOUNCE is due */
 	bool numbered;         /* it was told our number for the log */
@@ -19,7 +21,8 @@ struct pair {
 	/* The peer's subscription to us. */
 	bool subscribed;
 	uint32_t stream;
-	uint64_t next; /* first entry not sent yet */
+	uint64_t next;           /* first entry not sent yet */
+	uint64_t unacknowledged; /* bytes sent on this subscription, and not credited again */
 	int64_t credit;
 	/* Our backing off from it as upstream. */
 	uint64_t backoff_until;
@@ -40,6 +43,15 @@ struct asked {
 	uint64_t size;
 	uint64_t again_at; /* when it is asked for again */
 	unsigned shift;
+};
+
+/* What a link owes us must come at some speed: one that drips has stalled as well. */
+struct pace {
+	uint64_t since; /* it is owed since then; 0: nothing is */
+	uint64_t at;    /* the present span of SYNC_PACE_MS began */
+	uint64_t total; /* bytes that had come by then */
+	unsigned looks, excused;
+	bool slow; /* in the last span */
 };
 
 struct sync_link {
@@ -74,7 +86,10 @@ struct sync_link {
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	uint32_t next_stream;
 	bool announce_due;
-	uint64_t announce_at; /* not before */
+	uint64_t announce_at;          /* not before */
+	struct pace feeding, hearing;  /* entries we lack; acknowledgements of those we sent */
+	uint64_t useful, acknowledged; /* bytes */
+	uint64_t silent_since;         /* a log that it has shown does not come; 0: none */
 	struct sync_link_stats stats;
 };
 
@@ -111,6 +126,7 @@ struct log_slot {
 	uint32_t stream;
 	bool behind;       /* some link has shown more than is staged */
 	uint64_t progress; /* when that began, or the upstream last moved us, or was chosen */
+	uint64_t advanced; /* when an entry came that we lacked */
 	struct due *due;   /* commits under way, oldest first */
 	size_t due_count, due_cap;
 	bool failed; /* one of them failed: no more until all are answered */
@@ -184,14 +200,17 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
+/* pace.c: who has stalled. */
+void pace_check(struct sync *s, struct sync_link *link, uint64_t now);
+
 /* push.c: whom we feed. */
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l);
 void push_all(struct sync *s, struct sync_link *link);
 void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Subscribe *m, uint64_t now);
 void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t stream);
-void push_receive_credit(
-    struct sync *s, struct sync_link *link, uint32_t stream, const Convene__Credit *m);
+void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Credit *m, uint64_t now);
 
 /* contents.c: both directions of WANT. */
 void contents_pump(struct sync *s, uint64_t now);

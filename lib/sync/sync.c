@@ -272,7 +272,7 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		    s, link, frame->stream, (const Convene__Data *)m, frame->payload.len, now);
 		break;
 	case FRAME_CREDIT:
-		push_receive_credit(s, link, frame->stream, (const Convene__Credit *)m);
+		push_receive_credit(s, link, frame->stream, (const Convene__Credit *)m, now);
 		break;
 	case FRAME_ANNOUNCE:
 		frontier_receive_announce(s, link, (const Convene__Announce *)m, now);
@@ -332,35 +332,14 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 		}
 		for (struct sync_link *link = s->links; link; link = link->next)
 			frontier_ask_again(s, link, now);
+		for (struct sync_link *link = s->links; link; link = link->next)
+			pace_check(s, link, now);
 		contents_pump(s, now);
 		s->tick_at = now + STATUS_MS;
 	}
 	if (s->links && s->tick_at < next)
 		next = s->tick_at;
 	return next;
-}
-
-void sync_link_stats(
-    const struct sync *s, const struct sync_link *link, struct sync_link_stats *out)
-{
-	*out = link->stats;
-	out->memory = sizeof *link + SYNC_WANTS_MAX * sizeof *link->served +
-		      link->asked_cap * sizeof *link->asked +
-		      link->name_count * sizeof *link->names;
-	for (size_t i = 0; i < s->log_count; i++) {
-		const struct log_slot *l = &s->logs[i];
-		uint64_t held = replica_held(l->replica);
-
-		out->upstream_of += l->upstream == link;
-		out->subscribed += link->pairs[i].subscribed;
-		out->behind += link->pairs[i].shown > held ? link->pairs[i].shown - held : 0;
-		for (size_t k = 0; k < l->due_count; k++)
-			out->memory += l->due[k].link == link ? l->due[k].bytes : 0;
-		for (size_t k = 0; k < l->want_count; k++)
-			out->memory += l->wants[k].link == link
-					   ? l->wants[k].data.cap + l->wants[k].message.cap
-					   : 0;
-	}
 }
 
 const char *sync_upstream(const struct sync *s, uint32_t no)

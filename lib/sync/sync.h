@@ -32,9 +32,11 @@
 #define SYNC_ANNOUNCE_MS 100          /* ANNOUNCEs to one link at most this often */
 #define SYNC_STALL_MS \
 	1500 /* without progress although a link has shown more: change the upstream */
-#define SYNC_STALL_SOLE_MS 15000            /* the same where no other link has: ask it anew */
-#define SYNC_WANT_MS 5000                   /* without a byte of an asked content: ask elsewhere */
-#define SYNC_BACKOFF_MS 1000                /* first; doubles to 64 times that */
+#define SYNC_STALL_SOLE_MS 15000 /* the same where no other link has: ask it anew */
+#define SYNC_WANT_MS 5000        /* without a byte of an asked content: ask elsewhere */
+#define SYNC_PACE_MS 15000       /* so long a peer is watched before it is said to have stalled */
+#define SYNC_PACE_BYTES 1000     /* a second: who has more and sends less has stalled */
+#define SYNC_BACKOFF_MS 1000     /* first; doubles to 64 times that */
 #define SYNC_LINK_MEMORY (20 * 1024 * 1024) /* bytes kept for one link, beside what is per log */
 
 struct sync;
@@ -125,18 +127,35 @@ void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN]);
  * our own (learn before signing). */
 bool sync_link_compared(const struct sync_link *link);
 
+/* Of one link, since it is up. Times are of sync's clock; 0: not yet. */
 struct sync_link_stats {
 	const char *peer;
 	uint64_t since, last_received;
-	uint64_t data_in, data_out, entries_useful, announces_in, announces_out, contents_in,
-	    contents_out;
-	size_t upstream_of; /* logs that this link feeds us */
-	size_t subscribed;  /* logs that we feed it */
-	uint64_t behind;    /* entries it has shown and we lack */
-	size_t memory;      /* bytes kept for it: at most SYNC_LINK_MEMORY */
+	uint64_t progress_at;     /* an entry or a content came that we lacked */
+	uint64_t acknowledged_at; /* it told that what we had sent is durable there */
+	uint64_t data_in, data_out, entries_useful, entries_again, announces_in, announces_out;
+	uint64_t contents_in, contents_out, contents_again, content_bytes_in, content_bytes_out;
+	size_t upstream_of;      /* logs that this link feeds us */
+	size_t subscribed;       /* logs that we feed it */
+	uint64_t behind;         /* entries it has shown and we lack */
+	size_t logs_behind;      /* in so many logs */
+	uint64_t unacknowledged; /* bytes of entries sent, and not said to be durable there */
+	/* Since when it has shown entries and supplies less than SYNC_PACE_BYTES a second of them,
+	 * or acknowledges less; 0: it does not. */
+	uint64_t stalled_since, deaf_since;
+	size_t memory; /* bytes kept for it: at most SYNC_LINK_MEMORY */
 };
 void sync_link_stats(
     const struct sync *s, const struct sync_link *link, struct sync_link_stats *out);
+/* A log in which a link has shown entries that we lack. */
+struct sync_lag {
+	uint32_t log;
+	uint64_t behind;
+	bool upstream; /* and feeds us that log */
+};
+/* The `max` largest of them, the largest first; returns how many there are in `out`. */
+size_t sync_link_lags(
+    const struct sync *s, const struct sync_link *link, struct sync_lag *out, size_t max);
 /* The upstream's name of a log, or NULL. */
 const char *sync_upstream(const struct sync *s, uint32_t log);
 
