@@ -20,7 +20,6 @@ import re
 import select
 import subprocess
 import sys
-import time
 
 import harness
 
@@ -43,6 +42,7 @@ import socket, sys, time
 listener = socket.create_server((sys.argv[1], int(sys.argv[2])))
 print("ready", flush=True)
 s, _ = listener.accept()
+began = time.monotonic()
 s.settimeout(60)
 count = 0
 while True:
@@ -50,7 +50,7 @@ while True:
     if not data:
         break
     count += len(data)
-print(count, time.monotonic(), flush=True)
+print(count, time.monotonic() - began, flush=True)
 """
 
 
@@ -197,8 +197,8 @@ class Links:
         return {self.edges[row["link"]][::1 if row["from"] == "a" else -1]: row for row in rows}
 
     def copy(self, sender, receiver, size):
-        """Send so many bytes over the link by plain TCP; returns the seconds from the first
-        attempt to connect until the last byte is there."""
+        """Send so many bytes over the link by plain TCP; returns the seconds from the moment at
+        which the receiver has the connection until it has the last byte."""
         if self.packets:
             port, target, host = COPY_PORT, COPY_PORT, self.host(receiver)
         else:
@@ -209,17 +209,16 @@ class Links:
             stdout=subprocess.PIPE, text=True)
         try:
             there.stdout.readline()
-            began = time.monotonic()
             subprocess.run([*self.enter(sender), sys.executable, "-c", SEND, host, str(port),
                             str(size)], check=True, timeout=600)
-            count, ended = there.communicate(timeout=60)[0].split()
+            count, took = there.communicate(timeout=60)[0].split()
         finally:
             if there.poll() is None:
                 there.kill()
                 there.wait()
         if int(count) != size:
             raise harness.Failure("of a plain copy of %d bytes %s arrived" % (size, count))
-        return float(ended) - began
+        return float(took)
 
     def end(self):
         if self.process:
