@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define SETTLE (600 * SECOND)
+#define TRAFFIC_RATE 10
 
 static struct part *add(struct plan *p, enum part_kind kind, uint64_t at, uint64_t a, uint64_t b,
     uint64_t c, uint64_t d)
@@ -85,8 +86,19 @@ static void people(struct plan *p, struct rng *r)
 	for (size_t i = 0; i < honest / 2 + rng_below(r, honest + 1); i++)
 		add_wire(p, r, order[rng_below(r, honest)], order[rng_below(r, honest)]);
 	for (size_t i = 0; i < p->nodes; i++) {
-		for (size_t k = 0; lies[i] && k < 1 + rng_below(r, 3); k++)
+		/* Some stand where all come by: nearer than anybody, and linked to many. */
+		bool hub = lies[i] && rng_chance(r, 400000);
+		size_t links = hub ? 6 : 1 + rng_below(r, 3);
+
+		for (size_t k = 0; lies[i] && k < links; k++) {
+			size_t before = p->count;
+
 			add_wire(p, r, i, order[rng_below(r, honest)]);
+			if (hub && p->count > before) {
+				p->parts[before].c = 1;
+				p->parts[before].d = 0;
+			}
+		}
 	}
 	for (size_t i = p->founders; i < p->nodes; i++) {
 		uint64_t at = SECOND + (rng_chance(r, 500000) ? 0 : rng_below(r, 20 * SECOND));
@@ -113,8 +125,11 @@ static void posts(struct plan *p, struct rng *r, uint64_t length)
 							: rng_below(r, large ? 900000 : 150000);
 
 		if (rng_chance(r, 5000)) { /* more than a credit */
-			count = 2000 + rng_below(r, 2000);
+			count = 2500 + rng_below(r, 2000);
 			size = 0;
+			for (size_t k = 0; k < 2; k++)
+				add(p, PART_SLOW, at, rng_below(r, p->nodes),
+				    100 + rng_below(r, 300), 8 * SECOND, 0);
 		}
 		if (count > 20 && size > 2000)
 			size = 2000;
@@ -479,12 +494,13 @@ static void traffic(struct world *w, struct buffer *why)
 
 	world_trace(w, "from here on nobody may lag");
 	for (size_t second = 0; !w->failed && second <= TRAFFIC_SECONDS; second++) {
-		for (size_t i = 0; i < 3; i++) {
+		/* So often that a liar who gives some logs never falls silent. */
+		for (size_t i = 0; i < TRAFFIC_RATE; i++) {
 			struct node *n = &w->nodes[rng_below(&r, w->node_count)];
 
 			if (n->there && n->up && n->lies == 0)
 				node_post(n, KIND_POST, bytes_of(NULL, 0), bytes_of(NULL, 0));
-			world_run(w, w->now + SECOND / 3);
+			world_run(w, w->now + SECOND / TRAFFIC_RATE);
 		}
 		if (!w->failed)
 			check_lag(w, second);
