@@ -107,7 +107,7 @@ static void fits(const char *text, const char *unit)
 static void test_folding(void **state)
 {
 	static const char url[] = "https://example.org/a/very/long/path/that/nobody/should/ever/"
-				  "break/into/pieces/since/it/would/not/work/any/more?q=1&r=2";
+				  "break/into/pieces/since/it/would/not/open/any/more?q=1&r=2";
 	struct buffer text = BUFFER_INIT, out = BUFFER_INIT;
 
 	(void)state;
