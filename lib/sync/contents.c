@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contents, asked for and served by index (SPEC.md 11.6).
  *
- * Pulling is its own flow control: a link has at most SYNC_WANT_WINDOW of our WANTs under way. The
- * store remembers what is missing, so that nothing here has to survive: a log's `wants` are a
- * window on the store's list.
+ * Pulling is its own flow control. What a link may have under way of ours is counted in bytes,
+ * which an entry's size bucket tells in advance: it grows while answers come quickly, so that a
+ * long line is full, and shrinks when they have to queue, so that a thin one is not asked for more
+ * than it carries in time. The store remembers what is missing, so that nothing here has to
+ * survive: a log's `wants` are a window on the store's list.
  *
  * There are contents that never come: lost, or kept back by an author's node. They must not hold up
  * the others, of their own log or of another. So what is new goes first, each log has its share of
@@ -22,6 +24,9 @@
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 #define COMMITTING_MAX \
 	(32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
+#define QUICK_MS 500       /* an answer that takes longer, beyond twice the shortest, has queued */
+#define WINDOW_MAX (4 * 1024 * 1024)
+#define WEIGHT_FRAME 100 /* of a content, beside its bytes */
 
 /* ---- our wants ---- */
 
@@ -60,6 +65,7 @@ static void want_release(struct sync *s, struct log_slot *l, struct want *w)
 {
 	if (w->link) {
 		w->link->wants--;
+		w->link->want_bytes -= w->weight;
 		pair_of(s, w->link, l)->wants--;
 	}
 	w->link = NULL;
@@ -131,14 +137,28 @@ void contents_renew(struct sync *s)
 	}
 }
 
-/* So many of ours may be under way on a link: about as many bytes whatever their size. */
-static unsigned window(const struct sync_link *link)
+/* How much a content weighs on a line, at most. */
+static void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
 {
-	uint64_t n = link->content_mean ? SYNC_WANT_BYTES / link->content_mean : 0;
+	struct buffer entry = BUFFER_INIT;
+	struct bytes leaf;
+	struct header h;
+	size_t got, pos = 0;
 
-	return n < SYNC_WANT_WINDOW       ? SYNC_WANT_WINDOW
-	       : n > SYNC_WANT_WINDOW_MAX ? SYNC_WANT_WINDOW_MAX
-					  : (unsigned)n;
+	w->weight = WEIGHT_FRAME;
+	if (s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got) == OK &&
+	    leaves_next(buffer_bytes(&entry), &pos, &leaf) == OK && message_parse(leaf, &h) == OK &&
+	    h.has_commitment)
+		w->weight += h.bucket < 20 ? (size_t)1 << h.bucket : WINDOW_MAX / 4;
+	buffer_free(&entry);
+}
+
+/* How many a link may be asked for. What it owes us, though we have given it up, it may count
+ * still; but what it can't ever answer must not close it to us. */
+static unsigned want_limit(const struct sync_link *link)
+{
+	return link->owed + WANT_LEAST < SYNC_WANT_WINDOW ? SYNC_WANT_WINDOW - link->owed
+							  : WANT_LEAST;
 }
 
 /* Whether a link may be asked for this one now. Each log always has one place for what is new. */
@@ -148,8 +168,37 @@ static bool has_room(
 	unsigned mine = pair_of(s, link, l)->wants;
 
 	if (w->again)
-		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 2;
-	return mine < l->want_cap && (link->wants < window(link) || mine == 0);
+		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 16;
+	return mine == 0 || (mine < l->want_cap && link->wants < want_limit(link) &&
+				link->want_bytes + w->weight <= link->want_window);
+}
+
+/* Not one by one: a WANT for each costs as much as its answer's head. */
+static bool is_full(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+{
+	unsigned mine = pair_of(s, link, l)->wants;
+
+	return mine > 0 && (mine > l->want_cap / 8 * 7 || link->wants >= want_limit(link) ||
+			       link->want_bytes + link->want_window / 8 > link->want_window);
+}
+
+/* The whole answer to a WANT has come: quickly, so that the line has room, or it had to queue. */
+static void window_adapt(struct sync_link *link, const struct want *w, uint64_t now)
+{
+	uint64_t took = now - w->asked;
+
+	if (w->weight == 0)
+		return; /* nobody had asked for it here, this time */
+	if (link->want_best == 0 || took < link->want_best)
+		link->want_best = took > 0 ? took : 1;
+	if (took <= QUICK_MS + 2 * link->want_best)
+		link->want_window += w->weight;
+	else if (link->want_window > w->weight + SYNC_WANT_BYTES)
+		link->want_window -= w->weight;
+	else
+		link->want_window = SYNC_WANT_BYTES;
+	if (link->want_window > WINDOW_MAX)
+		link->want_window = WINDOW_MAX;
 }
 
 /* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with
@@ -190,15 +239,19 @@ static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link 
 {
 	size_t n = 0;
 
-	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW_MAX; k++) {
+	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW; k++) {
 		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
 
-		if (w->again != again || w->link || w->committing || !has_room(s, link, l, w) ||
-		    source(s, l, w) != link)
+		if (w->again != again || w->link || w->committing)
+			continue;
+		if (w->weight == 0)
+			want_weigh(s, l, w);
+		if (!has_room(s, link, l, w) || source(s, l, w) != link)
 			continue;
 		w->link = link;
 		w->asked = w->since = now;
 		link->wants++;
+		link->want_bytes += w->weight;
 		pair_of(s, link, l)->wants++;
 		index[n++] = w->index;
 	}
@@ -211,11 +264,10 @@ static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		for (unsigned again = 0; again < 2; again++) {
-			uint64_t index[SYNC_WANT_WINDOW_MAX];
+			uint64_t index[SYNC_WANT_WINDOW];
 			Convene__Want m = CONVENE__WANT__INIT;
 
-			/* Not one by one: a WANT for each costs as much as its answer's head. */
-			if (!again && pair_of(s, link, l)->wants > l->want_cap / 4 * 3)
+			if (!again && is_full(s, link, l))
 				continue;
 			m.n_index = wants_choose(s, l, link, again, index, now);
 			if (m.n_index == 0)
@@ -265,8 +317,9 @@ void contents_check(struct sync *s, struct log_slot *l, uint64_t now)
 			continue;
 		if (w->link && want_late(w, now)) {
 			w->tried |= UINT64_C(1) << w->link->id;
+			w->link->owed++;
 			want_release(s, l, w);
-			if (l->want_cap > WANT_FIRST)
+			if (l->want_cap > WANT_LEAST)
 				l->want_cap--;
 			l->slow = w->again = true;
 		}
@@ -339,7 +392,7 @@ static int want_begin(
 	return err;
 }
 
-static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
+static int want_finish(struct sync *s, struct log_slot *l, struct want *w, uint64_t now)
 {
 	struct bytes message = buffer_bytes(&w->message);
 	uint8_t id[ID_LEN];
@@ -352,11 +405,12 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w)
 		return err;
 	message_id(id, message, &l->binding);
 	w->committing = true;
+	window_adapt(w->link, w, now);
 	w->link->wants--;
+	w->link->want_bytes -= w->weight;
 	pair_of(s, w->link, l)->wants--;
-	if (l->want_cap < SYNC_WANT_WINDOW_MAX)
+	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
-	w->link->content_mean = (7 * w->link->content_mean + w->total + 7) / 8;
 	s->committing += w->total;
 	s->io.content_commit(
 	    s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
@@ -376,6 +430,8 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
 
 	if (w && w->link == link)
 		return w->committing ? NULL : w;
+	if (m->offset == 0 && link->owed > 0)
+		link->owed--;
 	if (m->offset > 0 || (w && (w->committing || w->total > 0)))
 		return NULL;
 	if (!w) {
@@ -388,6 +444,7 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
 		*w = (struct want){.index = m->index, .again = true};
 	}
 	want_release(s, l, w);
+	w->weight = 0;
 	w->link = link;
 	w->asked = w->since = now;
 	link->wants++;
@@ -430,7 +487,7 @@ void contents_receive(
 		if (w->data.failed)
 			err = ERR_NOMEM;
 		else if (w->data.len == w->total)
-			err = want_finish(s, l, w);
+			err = want_finish(s, l, w, now);
 	}
 	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE) {
 		w->tried |= UINT64_C(1) << link->id;
@@ -452,8 +509,10 @@ void contents_receive_none(
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct want *w = l ? want_find(l, m->index) : NULL;
 
-	if (!w || w->link != link || w->committing)
+	if (!w || w->link != link || w->committing) {
+		link->owed -= link->owed > 0;
 		return;
+	}
 	w->tried |= UINT64_C(1) << link->id;
 	want_release(s, l, w);
 	contents_pump(s, now);

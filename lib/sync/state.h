@@ -81,7 +81,10 @@ struct sync_link {
 	unsigned wants;                  /* our contents under way here */
 	uint64_t content_at;             /* a chunk of one came last, */
 	uint64_t content_asked;          /* and when that one was asked for */
-	uint64_t content_mean;           /* bytes of those that came, lately */
+	size_t want_bytes;               /* what ours under way weigh, */
+	size_t want_window;              /* may weigh, */
+	uint64_t want_best;              /* and how long the quickest took; 0: none yet */
+	unsigned owed;                   /* asked for here, given up, and not answered since */
 	uint32_t content_sent;           /* slot of the last CONTENT sent, + 1 */
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	uint32_t next_stream;
@@ -98,6 +101,7 @@ struct want {
 	uint64_t index;
 	struct sync_link *link; /* asked there; NULL: nobody */
 	uint64_t asked, since;  /* when; and the last byte, or the asking */
+	size_t weight;          /* bytes on the line, at most; 0: not known */
 	uint64_t tried;         /* links that had no answer, by bit */
 	bool again;             /* it was given up before */
 	bool committing;
@@ -144,7 +148,8 @@ struct log_slot {
 };
 
 #define WANT_BATCH 1024
-#define WANT_FIRST 16 /* of log_slot.want_cap, and the least */
+#define WANT_FIRST 192 /* of log_slot.want_cap */
+#define WANT_LEAST 16
 #define WANT_AGAIN 32
 #define ASKED_MAX 4096
 #define NUMBER_MAX 4096

@@ -184,6 +184,7 @@ struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, u
 	strncpy(link->peer, peer, sizeof link->peer - 1);
 	link->stats.peer = link->peer;
 	link->stats.since = now;
+	link->want_window = SYNC_WANT_BYTES;
 	link->next = s->links;
 	s->links = link;
 	frontier_summary(s, link);

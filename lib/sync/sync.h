@@ -23,13 +23,12 @@
 #define SYNC_CREDIT (256 * 1024)  /* bytes of DATA under way per subscription */
 #define SYNC_BACKLOG (256 * 1024) /* stop producing for a link whose output holds more */
 #define SYNC_BACKLOG_CONTENTS \
-	(SYNC_BACKLOG / 2)            /* the same for contents, so that entries overtake them */
-#define SYNC_DATA_BYTES (128 * 1024)  /* leaves in one DATA */
-#define SYNC_WANTS_MAX 1024           /* a peer's outstanding WANTs */
-#define SYNC_WANT_WINDOW 64           /* ours, per link, */
-#define SYNC_WANT_WINDOW_MAX 512      /* where contents are small: */
-#define SYNC_WANT_BYTES (1024 * 1024) /* about so many bytes of them */
-#define SYNC_ANNOUNCE_MS 100          /* ANNOUNCEs to one link at most this often */
+	(SYNC_BACKLOG / 2)           /* the same for contents, so that entries overtake them */
+#define SYNC_DATA_BYTES (128 * 1024) /* leaves in one DATA */
+#define SYNC_WANTS_MAX 1024          /* a peer's outstanding WANTs */
+#define SYNC_WANT_WINDOW 960         /* ours, per link */
+#define SYNC_WANT_BYTES (128 * 1024) /* what they may weigh, to begin with */
+#define SYNC_ANNOUNCE_MS 100         /* ANNOUNCEs to one link at most this often */
 #define SYNC_STALL_MS \
 	1500 /* without progress although a link has shown more: change the upstream */
 #define SYNC_STALL_SOLE_MS 15000 /* the same where no other link has: ask it anew */
