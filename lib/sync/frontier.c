@@ -129,10 +129,10 @@ static void frontier_same(struct sync *s, struct sync_link *link, const bool *di
 static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 {
 	if (!link->compared)
-		contents_renew(s);
+		wants_renew(s);
 	link->compared = true;
 	pull_choose_all(s, now);
-	contents_pump(s, now);
+	wants_pump(s, now);
 }
 
 static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes theirs)

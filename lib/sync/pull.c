@@ -456,7 +456,7 @@ void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
 		if (due.link && due.link == l->upstream && due.stream == l->stream)
 			credit_give(s, due.link, due.stream, due.bytes);
 		frontier_grown(s, l, now);
-		contents_pump(s, now);
+		wants_pump(s, now);
 		return;
 	}
 	commit_failed(s, l, due.link, now);

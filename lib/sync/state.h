@@ -217,17 +217,34 @@ void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t s
 void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Credit *m, uint64_t now);
 
-/* contents.c: both directions of WANT. */
-void contents_pump(struct sync *s, uint64_t now);
-void contents_renew(struct sync *s);
-void contents_check(struct sync *s, struct log_slot *l, uint64_t now);
-void contents_link_gone(struct sync *s, struct sync_link *link);
+/* wants.c: what we ask for, and where. */
+void wants_pump(struct sync *s, uint64_t now);
+void wants_renew(struct sync *s);
+void wants_check(struct sync *s, struct log_slot *l, uint64_t now);
+void wants_link_gone(struct sync *s, struct sync_link *link);
+void wants_clear(struct log_slot *l);
+struct want *want_find(struct log_slot *l, uint64_t index);
+void want_remove(struct log_slot *l, size_t i);
+/* This link is asked for it; nobody is any more; it is here, whole. */
+void want_assign(
+    struct sync *s, struct log_slot *l, struct want *w, struct sync_link *link, uint64_t now);
+void want_release(struct sync *s, struct log_slot *l, struct want *w);
+void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t now);
+/* The store has answered. */
+void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
+/* One that we had given up, or not come to; NULL: it isn't missing. */
+struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
+
+/* contents.c: those that come. */
 void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);
 void contents_receive_none(
     struct sync *s, struct sync_link *link, const Convene__ContentNone *m, uint64_t now);
-void contents_receive_want(struct sync *s, struct sync_link *link, const Convene__Want *m);
-void contents_serve(struct sync *s, struct sync_link *link);
-void contents_clear(struct log_slot *l);
+
+/* serve.c: those that the peer wants. */
+void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m);
+void serve_pump(struct sync *s, struct sync_link *link);
+/* A content is here, or erased: those who wait for it get it, or hear that. */
+void serve_stored(struct sync *s, const struct log_slot *l, uint64_t index);
 
 #endif

@@ -36,7 +36,7 @@ void sync_free(struct sync *s)
 		s->links = next;
 	}
 	for (size_t i = 0; i < s->log_count; i++) {
-		contents_clear(&s->logs[i]);
+		wants_clear(&s->logs[i]);
 		free(s->logs[i].due);
 	}
 	free(s->logs);
@@ -198,7 +198,7 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 	while (*at != link)
 		at = &(*at)->next;
 	*at = link->next;
-	contents_link_gone(s, link);
+	wants_link_gone(s, link);
 	for (size_t i = 0; i < s->log_count; i++) {
 		struct log_slot *l = &s->logs[i];
 
@@ -214,7 +214,7 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 		}
 	}
 	link_free(link);
-	contents_pump(s, now);
+	wants_pump(s, now);
 }
 
 void sync_link_fixed(struct sync_link *link)
@@ -226,7 +226,7 @@ void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)
 {
 	(void)now;
 	push_all(s, link);
-	contents_serve(s, link);
+	serve_pump(s, link);
 }
 
 bool sync_link_compared(const struct sync_link *link)
@@ -279,7 +279,7 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		frontier_receive_announce(s, link, (const Convene__Announce *)m, now);
 		break;
 	case FRAME_WANT:
-		contents_receive_want(s, link, (const Convene__Want *)m);
+		serve_receive(s, link, (const Convene__Want *)m);
 		break;
 	case FRAME_CONTENT:
 		contents_receive(s, link, (const Convene__ContentChunk *)m, now);
@@ -305,7 +305,7 @@ void sync_own_grown(struct sync *s, uint32_t no, uint64_t now)
 	frontier_grown(s, l, now);
 	/* Contents may have been asked for before their entry was sealed here. */
 	for (struct sync_link *link = s->links; link; link = link->next)
-		contents_serve(s, link);
+		serve_pump(s, link);
 }
 
 void sync_members_grew(struct sync *s, uint64_t now)
@@ -329,13 +329,13 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 		for (size_t i = 0; i < s->log_count; i++) {
 			pull_check(s, &s->logs[i], now);
 			if (s->logs[i].lacking)
-				contents_check(s, &s->logs[i], now);
+				wants_check(s, &s->logs[i], now);
 		}
 		for (struct sync_link *link = s->links; link; link = link->next)
 			frontier_ask_again(s, link, now);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			pace_check(s, link, now);
-		contents_pump(s, now);
+		wants_pump(s, now);
 		s->tick_at = now + STATUS_MS;
 	}
 	if (s->links && s->tick_at < next)

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The peer's WANTs, answered in order while its line takes it (SPEC.md 11.6). */
+#include <string.h>
+
+#include "base/error.h"
+#include "msg/content.h"
+#include "sync/state.h"
+
+static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
+    uint64_t index, Convene__Absence reason)
+{
+	Convene__ContentNone m = CONVENE__CONTENT_NONE__INIT;
+
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.index = index;
+	m.reason = reason;
+	s->io.send(s->io.ctx, link->handle, FRAME_CONTENT_NONE, 0, &m.base);
+}
+
+static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
+    uint64_t index, const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	Convene__ContentChunk m;
+
+	for (size_t at = 0; chunk_make(&m, l->binding.digest, index, salt, content, at);
+	     at += CHUNK_LEN) {
+		if (link->content_sent == slot_index(s, l) + 1)
+			m.log = pb_of(bytes_of(NULL, 0));
+		link->content_sent = slot_index(s, l) + 1;
+		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
+	}
+	link->stats.contents_out++;
+	link->stats.content_bytes_out += content.len;
+}
+
+/* Make room for a WANT: of those that wait for a content, the oldest is told that it isn't here. */
+static bool served_evict(struct sync *s, struct sync_link *link)
+{
+	for (size_t i = 0; i < link->served_count; i++) {
+		struct served v = link->served[i];
+
+		if (!v.waiting)
+			continue;
+		link->served_count--;
+		memmove(
+		    &link->served[i], &link->served[i + 1], (link->served_count - i) * sizeof v);
+		none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
+		return true;
+	}
+	return false;
+}
+
+static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_t index)
+{
+	for (size_t i = 0; i < link->served_count; i++) {
+		if (link->served[i].index == index && link->served[i].slot == slot)
+			return &link->served[i];
+	}
+	return NULL;
+}
+
+/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request.
+ */
+void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+	bool room = m->n_index <= SYNC_WANTS_MAX;
+
+	for (size_t i = 0; l && room && i < m->n_index; i++) {
+		uint32_t slot = slot_index(s, l);
+
+		struct served *known = served_find(link, slot, m->index[i]);
+
+		if (known) {
+			if (m->now && known->waiting)
+				none_send(s, link, l, m->index[i], CONVENE__ABSENCE__MISSING);
+			continue;
+		}
+		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
+		if (room)
+			link->served[link->served_count++] = (struct served){
+			    slot, m->index[i], m->now, false};
+	}
+	if (room)
+		serve_pump(s, link);
+	else
+		s->io.fault(
+		    s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
+}
+
+void serve_pump(struct sync *s, struct sync_link *link)
+{
+	struct buffer content = BUFFER_INIT;
+	uint8_t salt[SALT_LEN];
+	size_t kept = 0, i = 0;
+
+	for (; i < link->served_count; i++) {
+		struct served v = link->served[i];
+		struct log_slot *l = &s->logs[v.slot];
+		int err;
+
+		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG_CONTENTS) {
+			link->served[kept++] = v;
+			continue;
+		}
+		buffer_reset(&content);
+		err = v.index < replica_held(l->replica)
+			  ? s->io.content(s->io.ctx, l->no, v.index, salt, &content)
+			  : ERR_RANGE;
+		if (err == OK && !content.failed) {
+			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
+		} else if (err == ERR_NOTFOUND && !v.now) {
+			v.waiting = true;
+			link->served[kept++] = v;
+		} else {
+			none_send(s, link, l, v.index,
+			    err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
+					       : CONVENE__ABSENCE__MISSING);
+		}
+	}
+	link->served_count = kept;
+	buffer_free(&content);
+}
+
+void serve_stored(struct sync *s, const struct log_slot *l, uint64_t index)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct served *v = served_find(link, slot_index(s, l), index);
+
+		if (!v || !v->waiting)
+			continue;
+		v->waiting = false;
+		serve_pump(s, link);
+	}
+}
