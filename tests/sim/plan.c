@@ -28,10 +28,12 @@ static struct part *add(struct plan *p, enum part_kind kind, uint64_t at, uint64
 
 static size_t size_of(uint64_t seed, struct rng *r)
 {
-	uint64_t place = (seed - 1) % 300;
+	uint64_t place = (seed - 1) % MIX;
 
-	/* Of 300 seeds: 270 with 3 to 12 nodes, 29 with 30 to 60, one with 200. */
-	return place < 270 ? 3 + rng_below(r, 10) : place < 299 ? 30 + rng_below(r, 31) : 200;
+	/* 3 to 12 nodes, or 30 to 60, and one with 200. */
+	return place < MIX_SMALL ? 3 + rng_below(r, 10)
+	       : place < MIX - 1 ? 30 + rng_below(r, 31)
+				 : 200;
 }
 
 static void add_wire(struct plan *p, struct rng *r, uint64_t a, uint64_t b)
@@ -196,64 +198,65 @@ void plan_free(struct plan *p)
 	free(p);
 }
 
-void plan_print(const struct plan *p)
+void plan_print(const struct plan *p, FILE *out)
 {
 	static const char *const kinds[PART_KINDS] = {"node", "wire", "post", "erase", "admit",
 	    "crash", "cut", "partition", "break", "slow disk", "failing disk"};
 
-	printf("seed %" PRIu64 ": %zu nodes, %zu founders\n", p->seed, p->nodes, p->founders);
+	fprintf(out, "seed %" PRIu64 ": %zu nodes, %zu founders\n", p->seed, p->nodes, p->founders);
 	for (size_t i = 0; i < p->count; i++) {
 		const struct part *part = &p->parts[i];
 
 		if (part->out)
 			continue;
-		printf("%4zu  %7.3f  %-12s", i, (double)part->at / 1e6, kinds[part->kind]);
+		fprintf(out, "%4zu  %7.3f  %-12s", i, (double)part->at / 1e6, kinds[part->kind]);
 		switch (part->kind) {
 		case PART_NODE:
-			printf(" n%" PRIu64, part->a);
+			fprintf(out, " n%" PRIu64, part->a);
 			if (part->c != part->a)
-				printf(", also called n%" PRIu64, part->c);
+				fprintf(out, ", also called n%" PRIu64, part->c);
 			for (unsigned k = 0; k < LIE_KINDS; k++)
-				printf("%s%s", part->b >> k & 1 ? ": " : "",
+				fprintf(out, "%s%s", part->b >> k & 1 ? ": " : "",
 				    part->b >> k & 1 ? lie_name(k) : "");
 			break;
 		case PART_WIRE:
-			printf(" n%" PRIu64 " - n%" PRIu64 ", %" PRIu64 " ms, %" PRIu64
-			       " kB/s, loss %.2f%%",
+			fprintf(out,
+			    " n%" PRIu64 " - n%" PRIu64 ", %" PRIu64 " ms, %" PRIu64
+			    " kB/s, loss %.2f%%",
 			    part->a, part->b, part->c, part->d >> 32,
 			    (double)(part->d & UINT32_MAX) / 1e4);
 			break;
 		case PART_POST:
-			printf(" n%" PRIu64 ": %" PRIu64 " of up to %" PRIu64 " bytes", part->a,
-			    part->b, part->c);
+			fprintf(out, " n%" PRIu64 ": %" PRIu64 " of up to %" PRIu64 " bytes",
+			    part->a, part->b, part->c);
 			break;
 		case PART_ADMIT:
-			printf(" n%" PRIu64 " admits n%" PRIu64, part->a, part->b);
+			fprintf(out, " n%" PRIu64 " admits n%" PRIu64, part->a, part->b);
 			break;
 		case PART_CUT:
-			printf(" wire %" PRIu64 ", sides %" PRIu64 ", %.3f s", part->a, part->b,
-			    (double)part->c / 1e6);
+			fprintf(out, " wire %" PRIu64 ", sides %" PRIu64 ", %.3f s", part->a,
+			    part->b, (double)part->c / 1e6);
 			break;
 		case PART_CRASH:
-			printf(" n%" PRIu64 ", %.3f s", part->a, (double)part->b / 1e6);
+			fprintf(out, " n%" PRIu64 ", %.3f s", part->a, (double)part->b / 1e6);
 			break;
 		case PART_SLOW:
-			printf(" n%" PRIu64 ", %" PRIu64 " times, %.3f s", part->a, part->b,
+			fprintf(out, " n%" PRIu64 ", %" PRIu64 " times, %.3f s", part->a, part->b,
 			    (double)part->c / 1e6);
 			break;
 		case PART_FAIL:
-			printf(" n%" PRIu64 ", %" PRIu64 " commits", part->a, part->b);
+			fprintf(out, " n%" PRIu64 ", %" PRIu64 " commits", part->a, part->b);
 			break;
 		case PART_BREAK:
-			printf(" wire %" PRIu64, part->a);
+			fprintf(out, " wire %" PRIu64, part->a);
 			break;
 		case PART_PARTITION:
-			printf(" for %.3f s", (double)part->b / 1e6);
+			fprintf(out, " for %.3f s", (double)part->b / 1e6);
 			break;
 		default:
-			printf(" n%" PRIu64, part->a);
+			fprintf(out, " n%" PRIu64, part->a);
 		}
-		putchar('\n');
+		putc('\n', out);
 	}
 }
 

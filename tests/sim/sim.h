@@ -9,6 +9,8 @@
 #ifndef SIM_SIM_H
 #define SIM_SIM_H
 
+#include <stdio.h>
+
 #include "base/buffer.h"
 #include "base/error.h"
 #include "member/members.h"
@@ -291,6 +293,9 @@ void trace_frame(const struct world *w, const struct end *from, uint8_t type, ui
 
 /* ---- plan.c: what a seed means ---- */
 
+#define MIX 300       /* of so many seeds */
+#define MIX_SMALL 270 /* so many are small, and come first */
+
 enum part_kind {
 	PART_NODE,
 	PART_WIRE,
@@ -323,9 +328,19 @@ struct plan {
 
 struct plan *plan_new(uint64_t seed);
 void plan_free(struct plan *p);
-void plan_print(const struct plan *p);
+void plan_print(const struct plan *p, FILE *out);
 /* Run it; true when all is as it must be. `failure` takes 512. */
 bool plan_run(const struct plan *p, bool trace, char *failure);
+
+/* ---- run.c: many seeds ---- */
+
+struct runs {
+	uint64_t first, count;
+	unsigned jobs; /* 0: one per processor */
+	bool shrinks, stops, tap;
+	const char *program;
+};
+int runs_do(const struct runs *r);
 
 /* ---- table.c ---- */
 int table_run(const char *name);
