@@ -108,13 +108,11 @@ int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
 int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count)
 {
 	struct tables *t = &inside(base)->t;
-	const struct row *row = of_log(table_seek(t, GAP, AT(log, from)), log);
-	size_t room = *count, n = 0;
+	size_t place = table_place(t, GAP, AT(log, from)), n = 0;
+	const struct row *row = of_log(table_row(t, GAP, place), log);
 
-	for (; row != NULL && n < room; row = of_log(table_seek(t, GAP, AT(log, from)), log)) {
+	for (; row != NULL && n < *count; row = of_log(table_row(t, GAP, place + n), log))
 		out[n++] = index_of(row);
-		from = index_of(row) + 1;
-	}
 	*count = n;
 	return OK;
 }
@@ -269,7 +267,7 @@ int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, s
     struct buffer *out, size_t *got)
 {
 	struct memory_store *m = inside(base);
-	size_t start = out->len;
+	size_t start = out->len, place;
 	struct log log;
 
 	*got = 0;
@@ -277,8 +275,9 @@ int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, s
 		return ERR_NOTFOUND;
 	if (first >= log.size)
 		return ERR_RANGE;
+	place = table_place(&m->t, LEAF, AT(no, first));
 	while (*got < count && first + *got < log.size) {
-		struct bytes leaf = row_value(table_get(&m->t, LEAF, AT(no, first + *got)));
+		struct bytes leaf = row_value(table_row(&m->t, LEAF, place + *got));
 		size_t used = out->len - start;
 		if (*got > 0 && (used >= max_bytes || leaf.len + 2 > max_bytes - used))
 			break;

@@ -58,6 +58,16 @@ static bool found(const struct table *t, size_t at, struct bytes key)
 	return at < t->count && compare(row_key(t->rows[at]), key) == 0;
 }
 
+size_t table_place(const struct tables *t, unsigned table, struct bytes key)
+{
+	return position(&t->table[table], key);
+}
+
+const struct row *table_row(const struct tables *t, unsigned table, size_t place)
+{
+	return place < t->table[table].count ? t->table[table].rows[place] : NULL;
+}
+
 const struct row *table_seek(const struct tables *t, unsigned table, struct bytes key)
 {
 	size_t at = position(&t->table[table], key);

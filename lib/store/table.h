@@ -32,6 +32,10 @@ struct bytes row_value(const struct row *row);
 const struct row *table_get(const struct tables *t, unsigned table, struct bytes key);
 /* The first row with a key >= `key`; NULL at the end. */
 const struct row *table_seek(const struct tables *t, unsigned table, struct bytes key);
+/* Where that one stands, and the row of a place: rows that follow each other in the order of keys
+ * do so in places, until something is put or dropped. NULL at the end. */
+size_t table_place(const struct tables *t, unsigned table, struct bytes key);
+const struct row *table_row(const struct tables *t, unsigned table, size_t place);
 /* The last row; NULL when empty. */
 const struct row *table_last(const struct tables *t, unsigned table);
 size_t table_count(const struct tables *t, unsigned table);

@@ -144,7 +144,7 @@ struct log_slot {
 	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
 			       they don't */
 	struct want *wants; /* at most WANT_BATCH */
-	size_t want_count;
+	size_t want_count, want_idle; /* idle: neither asked for nor on their way to the store */
 };
 
 #define WANT_BATCH 1024

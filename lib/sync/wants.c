@@ -31,8 +31,14 @@ static void want_clear(struct want *w)
 	buffer_free(&w->message);
 }
 
+static bool is_idle(const struct want *w)
+{
+	return !w->link && !w->committing;
+}
+
 void want_remove(struct log_slot *l, size_t i)
 {
+	l->want_idle -= is_idle(&l->wants[i]);
 	want_clear(&l->wants[i]);
 	l->want_count--;
 	memmove(&l->wants[i], &l->wants[i + 1], (l->want_count - i) * sizeof *l->wants);
@@ -62,6 +68,7 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 		w->link->wants--;
 		w->link->want_bytes -= w->weight;
 		pair_of(s, w->link, l)->wants--;
+		l->want_idle++;
 	}
 	w->link = NULL;
 	w->total = 0;
@@ -74,6 +81,7 @@ void want_assign(
 {
 	w->link = link;
 	w->asked = w->since = now;
+	l->want_idle--;
 	link->wants++;
 	link->want_bytes += w->weight;
 	pair_of(s, link, l)->wants++;
@@ -93,9 +101,11 @@ static bool window_load(
 		if (l->want_count >= max)
 			return true;
 		*from = missing[i] + 1;
-		if (!want_find(l, missing[i]))
+		if (!want_find(l, missing[i])) {
 			l->wants[l->want_count++] = (struct want){
 			    .index = missing[i], .again = again};
+			l->want_idle++;
+		}
 	}
 	if (n < WANT_BATCH || missing[n - 1] >= end)
 		*from = end;
@@ -178,11 +188,14 @@ static bool has_room(
 				link->want_bytes + w->weight <= link->want_window);
 }
 
-/* Not one by one: a WANT for each costs as much as its answer's head. */
-static bool is_full(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+/* New ones are not asked for one by one: a WANT for each costs as much as its answer's head. */
+static bool is_full(
+    const struct sync *s, struct sync_link *link, const struct log_slot *l, bool again)
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
+	if (again)
+		return mine >= WANT_AGAIN || link->wants >= SYNC_WANT_WINDOW / 16;
 	return mine > 0 && (mine > l->want_cap / 8 * 7 || link->wants >= want_limit(link) ||
 			       link->want_bytes + link->want_window / 8 > link->want_window);
 }
@@ -248,6 +261,7 @@ struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index)
 	    s->io.wanted(s->io.ctx, l->no, index, &missing, &n) != OK || n == 0 || missing != index)
 		return NULL;
 	l->wants[l->want_count] = (struct want){.index = index, .again = true};
+	l->want_idle++;
 	return &l->wants[l->want_count++];
 }
 
@@ -287,12 +301,15 @@ static struct sync_link *source(
 static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again,
     uint64_t *index, uint64_t now)
 {
-	size_t n = 0;
+	size_t n = 0, left = l->want_idle;
 
-	for (size_t k = 0; k < l->want_count && n < SYNC_WANT_WINDOW; k++) {
+	for (size_t k = 0; left > 0 && n < SYNC_WANT_WINDOW; k++) {
 		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
 
-		if (w->again != again || w->link || w->committing)
+		if (!is_idle(w))
+			continue;
+		left--;
+		if (w->again != again)
 			continue;
 		if (w->weight == 0)
 			want_weigh(s, l, w);
@@ -306,14 +323,14 @@ static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link 
 
 static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
 {
-	if (s->committing >= COMMITTING_MAX)
+	if (l->want_idle == 0 || s->committing >= COMMITTING_MAX)
 		return; /* asked again when the store has answered */
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		for (unsigned again = 0; again < 2; again++) {
 			uint64_t index[SYNC_WANT_WINDOW];
 			Convene__Want m = CONVENE__WANT__INIT;
 
-			if (!again && is_full(s, link, l))
+			if (is_full(s, link, l, again))
 				continue;
 			m.n_index = wants_choose(s, l, link, again, index, now);
 			if (m.n_index == 0)
@@ -336,8 +353,7 @@ void wants_pump(struct sync *s, uint64_t now)
 		if (!l->lacking)
 			continue;
 		window_fill(s, l, now);
-		if (l->want_count > 0)
-			wants_ask(s, l, now);
+		wants_ask(s, l, now);
 	}
 	if (s->log_count > 0)
 		s->want_cursor = (s->want_cursor + 1) % s->log_count;
