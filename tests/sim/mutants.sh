@@ -1,58 +1,64 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
-# Break lib/ in the ways of tests/sim/mutants/*.patch, one at a time and in a copy, and see the simulator notice:
+# Break lib/ in the ways of tests/sim/mutants/*.patch, each in a copy of the file, and see the simulator notice:
 # each by the seed that its patch names. TAP. With --find LAST, look for the first seed up to LAST that does.
-# Environment: srcdir, builddir (as make gives them), CC, CFLAGS, LIBS: how the simulator was built.
+# Environment: srcdir, builddir (as make gives them), CC, CFLAGS, LIBS: how the simulator was built; JOBS: so many
+# at a time, by default one per processor.
 set -eu
-: "${srcdir:=.}" "${builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O1 -g}" "${LIBS:=}"
-find=${2:-}
+: "${srcdir:=.}" "${builddir:=.}" "${CC:=cc}" "${CFLAGS:=-O1 -g}" "${LIBS:=}" "${JOBS:=$(nproc)}"
 top=$(cd "$srcdir" && pwd)
 build=$(cd "$builddir" && pwd)
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0 failed=0
-set -- "$top"/tests/sim/mutants/*.patch
-echo "1..$#"
 
-for patch in "$@"; do
-	name=$(basename "$patch" .patch)
-	number=$((number + 1))
-	file=$(sed -n 's/^--- a\///p' "$patch")
-	seed=$(sed -n 's/^seed: //p' "$patch")
-	rm -rf "$work/tree"
-	mkdir -p "$work/tree/$(dirname "$file")"
-	cp "$top/$file" "$work/tree/$file"
-	if ! (cd "$work/tree" && patch -s -p1) <"$patch" >"$work/log" 2>&1; then
-		echo "not ok $number - $name: the patch does not apply to $file any more"
-		sed 's/^/# /' "$work/log"
-		failed=1
-		continue
+mutant() { # WORK FIND PATCH: says "ok TEXT" or "not ok TEXT", and why
+	name=$(basename "$3" .patch)
+	own=$1/$name
+	file=$(sed -n 's/^--- a\///p' "$3")
+	seed=$(sed -n 's/^seed: //p' "$3")
+	mkdir -p "$own/$(dirname "$file")"
+	cp "$top/$file" "$own/$file"
+	# With no fuzz: what stands around it must be what it was made for.
+	if ! (cd "$own" && patch -s -p1 -F0) <"$3" >"$own/log" 2>&1; then
+		echo "not ok $name: the patch does not apply to $file any more"
+		sed 's/^/# /' "$own/log"
+		return
 	fi
 	# What is linked before the libraries takes the place of what they hold.
 	# shellcheck disable=SC2086
-	if ! (cd "$build" && $CC -std=c11 -D_GNU_SOURCE $CFLAGS -w -I"$top/lib" -I"$top" -I. -c "$work/tree/$file" \
-		-o "$work/mutant.o" && $CC $CFLAGS -Wl,--wrap=key_verify tests/sim/*.o "$work/mutant.o" $LIBS \
-		-o "$work/sim") >"$work/log" 2>&1; then
-		echo "not ok $number - $name: it does not build"
-		sed 's/^/# /' "$work/log"
-		failed=1
-		continue
+	if ! (cd "$build" && $CC -std=c11 -D_GNU_SOURCE $CFLAGS -w -I"$top/lib" -I"$top" -I. -c "$own/$file" \
+		-o "$own/mutant.o" && $CC $CFLAGS -Wl,--wrap=key_verify tests/sim/*.o "$own/mutant.o" $LIBS \
+		-o "$own/sim") >"$own/log" 2>&1; then
+		echo "not ok $name: it does not build"
+		sed 's/^/# /' "$own/log"
+		return
 	fi
-	if [ -n "$find" ]; then
-		seed=$("$work/sim" --first 1 --seeds "$find" --no-shrink --stop |
+	if [ -n "$2" ]; then
+		seed=$("$own/sim" --first 1 --seeds "$2" --jobs 1 --no-shrink --stop |
 			sed -n 's/^seed \([0-9]*\) FAILED.*/\1/p' | head -n 1)
-		if [ -n "$seed" ]; then
-			sed -i "s/^seed: .*/seed: $seed/" "$patch"
-		else
-			seed=0
-		fi
+		seed=${seed:-0}
+		[ "$seed" -eq 0 ] || sed -i "s/^seed: .*/seed: $seed/" "$3"
 	fi
-	if [ "$seed" -gt 0 ] && ! "$work/sim" --first "$seed" --seeds 1 --no-shrink >"$work/log" 2>&1; then
-		echo "ok $number - $name: seed $seed"
-		sed -n 's/^seed [0-9]* FAILED: /# /p' "$work/log"
+	if [ "$seed" -gt 0 ] && ! "$own/sim" --first "$seed" --seeds 1 --no-shrink >"$own/log" 2>&1; then
+		echo "ok $name: $(sed -n 's/^seed \([0-9]*\) FAILED:/seed \1:/p' "$own/log")"
 	else
-		echo "not ok $number - $name: seed $seed does not notice"
-		failed=1
+		echo "not ok $name: seed $seed does not notice"
 	fi
+}
+
+if [ "${1:-}" = --one ]; then
+	mutant "$2" "$3" "$4" >"$2/$(basename "$4").said"
+	exit
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+number=0 failed=0
+find=${2:-}
+set -- "$top"/tests/sim/mutants/*.patch
+echo "1..$#"
+export srcdir builddir CC CFLAGS LIBS
+printf '%s\n' "$@" | xargs -P "$JOBS" -d '\n' -n 1 "$0" --one "$work" "$find"
+for patch in "$@"; do
+	number=$((number + 1))
+	sed "s/^\(not ok\|ok\) /\1 $number - /" "$work/$(basename "$patch").said"
+	! grep -q '^not ok' "$work/$(basename "$patch").said" || failed=1
 done
 exit $failed
