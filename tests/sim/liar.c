@@ -45,6 +45,7 @@ static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Con
 	ProtobufCBinaryData *part[] = {&bad.leaves, &bad.checkpoint, &bad.proof};
 	struct buffer copy = BUFFER_INIT;
 	size_t i = rng_below(&n->rng, 4);
+	uint64_t bit;
 
 	if (i == 3) {
 		bad.first++;
@@ -52,7 +53,8 @@ static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Con
 		if (part[i]->len == 0)
 			i = 0;
 		buffer_add(&copy, part[i]->data, part[i]->len);
-		copy.data[rng_below(&n->rng, copy.len)] ^= (uint8_t)(1 << rng_below(&n->rng, 8));
+		bit = rng_below(&n->rng, 8);
+		copy.data[rng_below(&n->rng, copy.len)] ^= (uint8_t)(1 << bit);
 		part[i]->data = copy.data;
 	}
 	lied(n, "a DATA that does not prove itself", e);

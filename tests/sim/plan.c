@@ -85,8 +85,12 @@ static void people(struct plan *p, struct rng *r)
 	/* The honest ones hang together without the others. */
 	for (size_t i = 1; i < honest; i++)
 		add_wire(p, r, order[i], order[rng_below(r, i)]);
-	for (size_t i = 0; i < honest / 2 + rng_below(r, honest + 1); i++)
-		add_wire(p, r, order[rng_below(r, honest)], order[rng_below(r, honest)]);
+	for (size_t i = 0; i < honest / 2 + rng_below(r, honest + 1); i++) {
+		/* In C arguments are evaluated in any order: chance is drawn in statements. */
+		size_t b = order[rng_below(r, honest)], a = order[rng_below(r, honest)];
+
+		add_wire(p, r, a, b);
+	}
 	for (size_t i = 0; i < p->nodes; i++) {
 		/* Some stand where all come by: nearer than anybody, and linked to many. */
 		bool hub = lies[i] && rng_chance(r, 400000);
@@ -129,15 +133,21 @@ static void posts(struct plan *p, struct rng *r, uint64_t length)
 		if (rng_chance(r, 5000)) { /* more than a credit */
 			count = 2500 + rng_below(r, 2000);
 			size = 0;
-			for (size_t k = 0; k < 2; k++)
-				add(p, PART_SLOW, at, rng_below(r, p->nodes),
-				    100 + rng_below(r, 300), 8 * SECOND, 0);
+			for (size_t k = 0; k < 2; k++) {
+				uint64_t factor = 100 + rng_below(r, 300);
+
+				add(p, PART_SLOW, at, rng_below(r, p->nodes), factor, 8 * SECOND,
+				    0);
+			}
 		}
 		if (count > 20 && size > 2000)
 			size = 2000;
 		add(p, PART_POST, at, node, count, size, rng_next(r));
-		if (rng_chance(r, 250000))
-			add(p, PART_ERASE, at + rng_below(r, 10 * SECOND), node, rng_next(r), 0, 0);
+		if (rng_chance(r, 250000)) {
+			uint64_t which = rng_next(r);
+
+			add(p, PART_ERASE, at + rng_below(r, 10 * SECOND), node, which, 0, 0);
+		}
 	}
 }
 
