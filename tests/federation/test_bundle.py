@@ -6,11 +6,15 @@ Three organisations are linked, one of them admitted later; a fourth, far away, 
 of them. It gets everything by a bundle and sends its own log back by another; it gets subsets,
 bundles that were cut off, killed imports, flipped bits (--flips N, --seed N), another forum's
 bundle, contents that were erased. Each bundle is read by the independent decoder as well.
+With --far COMMAND the far node's convenectl is another: that of a build for another architecture,
+and its emulator before it (contrib/check long architecture). Its store is then written by the one,
+and served by the other.
 """
 import argparse
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -54,8 +58,9 @@ class Bundles:
         return path, report
 
     def words(self, path, *words, node=None):
-        return [str(w) for w in (CONVENECTL, "-c", (node or self.far).config, "bundle", "import",
-                                 path, "--json", *words)]
+        node = node or self.far
+        return [str(w) for w in (*node.convenectl, "-c", node.config, "bundle", "import", path,
+                                 "--json", *words)]
 
     def take(self, path, *words, node=None, timeout=120):
         """(exit code, report)"""
@@ -353,10 +358,13 @@ def main(tap):
     parser = argparse.ArgumentParser()
     parser.add_argument("--flips", type=int, default=20)
     parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--far", type=shlex.split, help="the far node's convenectl")
     words = parser.parse_args()
     with Forum(["near.example", "b.example", "far.example"], edges=[(0, 1)],
                terms=["--admit", "1"]) as forum:
         tests = Bundles(tap, forum, random.Random(words.seed))
+        if words.far:
+            tests.far.convenectl = words.far
         tests.begin()
         tests.whole()
         tests.news()
