@@ -327,6 +327,7 @@ const struct store_backend store_memory = {
     .content_put = memory_content_put,
     .content_get = memory_content_get,
     .wanted = memory_wanted,
+    .wanted_below = memory_wanted_below,
     .wanted_count = memory_wanted_count,
     .content_drop = memory_content_drop,
     .scrub = scrub,

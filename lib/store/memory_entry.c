@@ -108,10 +108,24 @@ int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
 int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count)
 {
 	struct tables *t = &inside(base)->t;
-	size_t place = table_place(t, GAP, AT(log, from)), n = 0;
-	const struct row *row = of_log(table_row(t, GAP, place), log);
+	struct table_walk walk;
+	const struct row *row = of_log(table_walk(&walk, t, GAP, AT(log, from)), log);
+	size_t n = 0;
 
-	for (; row != NULL && n < *count; row = of_log(table_row(t, GAP, place + n), log))
+	for (; row != NULL && n < *count; row = of_log(table_next(&walk), log))
+		out[n++] = index_of(row);
+	*count = n;
+	return OK;
+}
+
+int memory_wanted_below(
+    struct store *base, uint32_t log, uint64_t below, uint64_t *out, size_t *count)
+{
+	struct tables *t = &inside(base)->t;
+	const struct row *row = of_log(table_before(t, GAP, AT(log, below)), log);
+	size_t room = *count, n = 0;
+
+	for (; row != NULL && n < room; row = of_log(table_before(t, GAP, row_key(row)), log))
 		out[n++] = index_of(row);
 	*count = n;
 	return OK;
@@ -267,7 +281,9 @@ int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, s
     struct buffer *out, size_t *got)
 {
 	struct memory_store *m = inside(base);
-	size_t start = out->len, place;
+	size_t start = out->len;
+	struct table_walk walk;
+	const struct row *row;
 	struct log log;
 
 	*got = 0;
@@ -275,9 +291,9 @@ int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, s
 		return ERR_NOTFOUND;
 	if (first >= log.size)
 		return ERR_RANGE;
-	place = table_place(&m->t, LEAF, AT(no, first));
-	while (*got < count && first + *got < log.size) {
-		struct bytes leaf = row_value(table_row(&m->t, LEAF, place + *got));
+	row = table_walk(&walk, &m->t, LEAF, AT(no, first));
+	for (; *got < count && first + *got < log.size; row = table_next(&walk)) {
+		struct bytes leaf = row_value(row);
 		size_t used = out->len - start;
 		if (*got > 0 && (used >= max_bytes || leaf.len + 2 > max_bytes - used))
 			break;

@@ -94,6 +94,8 @@ int memory_content_get(struct store *base, uint32_t no, uint64_t index,
 int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], bool tombstone);
 int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
+int memory_wanted_below(
+    struct store *base, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
 int memory_wanted_count(struct store *base, uint32_t log, uint64_t *out);
 int memory_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct bytes message,
     const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no);

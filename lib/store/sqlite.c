@@ -452,6 +452,7 @@ const struct store_backend store_sqlite = {
     .content_put = sqlite_content_put,
     .content_get = sqlite_content_get,
     .wanted = sqlite_wanted,
+    .wanted_below = sqlite_wanted_below,
     .wanted_count = sqlite_wanted_count,
     .content_drop = sqlite_content_drop,
     .scrub = scrub,

@@ -24,7 +24,7 @@ enum sqlite_cached {
 	ST_LOG_CUT, ST_LOG_MERGED,
 	ST_SEGMENT_ADD, ST_SEGMENT_READ, ST_SEGMENT_LAST, ST_SEGMENT_DROP, ST_SEGMENT_COUNT,
 	ST_BLOCK_ADD, ST_BLOCK_READ, ST_BLOCK_DROP,
-	ST_GAP_GET, ST_GAP_PUT, ST_GAP_DROP, ST_GAP_CUT, ST_GAP_SCAN,
+	ST_GAP_GET, ST_GAP_PUT, ST_GAP_DROP, ST_GAP_CUT, ST_GAP_SCAN, ST_GAP_BACK,
 	ST_CONTENT_ADD, ST_CONTENT_GET, ST_CONTENT_HELD, ST_CONTENT_DROP, ST_CONTENT_CUT,
 	ST_TOMB_ADD, ST_TOMB_GET,
 	ST_INBOX_ADD, ST_INBOX_FIND, ST_INBOX_COUNT, ST_INBOX_TAKE, ST_INBOX_DROP,
@@ -157,6 +157,8 @@ int sqlite_content_get(struct store *s, uint32_t log, uint64_t index,
 int sqlite_content_drop(
     struct store *s, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], bool erased);
 int sqlite_wanted(struct store *s, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
+int sqlite_wanted_below(
+    struct store *s, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
 int sqlite_wanted_count(struct store *s, uint32_t log, uint64_t *out);
 int sqlite_inbox_add(struct store *s, const uint8_t id[static ID_LEN], struct bytes message,
     const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no);

@@ -132,6 +132,40 @@ int sqlite_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out
 	return OK;
 }
 
+int sqlite_wanted_below(
+    struct store *base, uint32_t log, uint64_t below, uint64_t *out, size_t *count)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_GAP_BACK];
+	uint8_t missing[GAP_LEN];
+	size_t room = *count, n = 0;
+	int err;
+
+	*count = 0;
+	if (below == 0)
+		return OK;
+	if (below > STORE_SIZE_MAX)
+		below = STORE_SIZE_MAX;
+	err = sqlite_statement(
+	    s, st, "SELECT key, missing FROM gap WHERE key >= ? AND key <= ? ORDER BY key DESC");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, 0));
+	sqlite3_bind_int64(*st, 2, sqlite_key(log, (below - 1) / TREE_BLOCK));
+	while (n < room && (err = sqlite_row(s, *st)) == 1) {
+		uint64_t first = sqlite_key_index(sqlite3_column_int64(*st, 0)) * TREE_BLOCK;
+		sqlite_fixed(*st, 1, missing, GAP_LEN);
+		for (unsigned bit = TREE_BLOCK; bit-- > 0 && n < room;)
+			if ((missing[bit / 8] >> bit % 8 & 1) != 0 && first + bit < below)
+				out[n++] = first + bit;
+	}
+	sqlite3_reset(*st);
+	if (err < 0)
+		return err;
+	*count = n;
+	return OK;
+}
+
 int sqlite_wanted_count(struct store *base, uint32_t log, uint64_t *out)
 {
 	struct sqlite_store *s = (struct sqlite_store *)base;

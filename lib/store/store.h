@@ -127,7 +127,8 @@ struct store_backend {
 	/* Contents, kept by (log, index) and bound to the id. put: ERR_EXISTS (held already),
 	 * ERR_REFUSED (tombstone), ERR_RANGE (no such entry). get: ERR_NOTFOUND, ERR_REFUSED when
 	 * erased. Buffers may be NULL when only presence is asked. wanted: up to `count` indices >=
-	 * `from` whose content is missing, ascending. drop: an invalid entry's content, or an
+	 * `from` whose content is missing, ascending; wanted_below: the largest < `below`,
+	 * descending. drop: an invalid entry's content, or an
 	 * erased one's when `erased` (leaves a tombstone). */
 	int (*content_put)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
@@ -135,6 +136,8 @@ struct store_backend {
 	int (*content_get)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], uint8_t *salt /* SALT_LEN */, struct buffer *content);
 	int (*wanted)(struct store *s, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
+	int (*wanted_below)(
+	    struct store *s, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
 	int (*wanted_count)(struct store *s, uint32_t log, uint64_t *out);
 	int (*content_drop)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], bool erased);

@@ -7,8 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A row is a node of its table's treap: what is taken out can be put back without asking for
+ * memory, and none of a million others has to move. */
 struct row {
-	size_t key_len, value_len;
+	struct row *left, *right;
+	uint32_t priority, key_len;
+	size_t value_len;
 	uint8_t data[];
 };
 
@@ -36,54 +40,97 @@ static int compare(struct bytes a, struct bytes b)
 	return order != 0 ? order : (a.len > b.len) - (a.len < b.len);
 }
 
-static size_t position(const struct table *t, struct bytes key)
+/* Follows from the key: a run with the same keys makes the same tree. */
+static uint32_t priority_of(struct bytes key)
 {
-	size_t low = 0, high = t->count;
+	uint64_t h = UINT64_C(0xcbf29ce484222325);
 
-	/* Most keys are new and the greatest. */
-	if (high > 0 && compare(row_key(t->rows[high - 1]), key) < 0)
-		return high;
-	while (low < high) {
-		size_t mid = low + (high - low) / 2;
-		if (compare(row_key(t->rows[mid]), key) < 0)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	return low;
+	for (size_t i = 0; i < key.len; i++)
+		h = (h ^ key.data[i]) * UINT64_C(0x100000001b3);
+	h = (h ^ h >> 32) * UINT64_C(0x9e3779b97f4a7c15);
+	return (uint32_t)(h >> 32);
 }
 
-static bool found(const struct table *t, size_t at, struct bytes key)
+/* Where the row with this key hangs; NULL in there: nowhere. */
+static struct row **place(struct table *t, struct bytes key)
 {
-	return at < t->count && compare(row_key(t->rows[at]), key) == 0;
-}
+	struct row **at = &t->root;
+	int order;
 
-size_t table_place(const struct tables *t, unsigned table, struct bytes key)
-{
-	return position(&t->table[table], key);
-}
-
-const struct row *table_row(const struct tables *t, unsigned table, size_t place)
-{
-	return place < t->table[table].count ? t->table[table].rows[place] : NULL;
+	while (*at != NULL && (order = compare(row_key(*at), key)) != 0)
+		at = order < 0 ? &(*at)->right : &(*at)->left;
+	return at;
 }
 
 const struct row *table_seek(const struct tables *t, unsigned table, struct bytes key)
 {
-	size_t at = position(&t->table[table], key);
-	return at < t->table[table].count ? t->table[table].rows[at] : NULL;
+	const struct row *row = t->table[table].root, *best = NULL;
+
+	while (row != NULL) {
+		bool before = compare(row_key(row), key) < 0;
+		best = before ? best : row;
+		row = before ? row->right : row->left;
+	}
+	return best;
+}
+
+const struct row *table_before(const struct tables *t, unsigned table, struct bytes key)
+{
+	const struct row *row = t->table[table].root, *best = NULL;
+
+	while (row != NULL) {
+		bool before = compare(row_key(row), key) < 0;
+		best = before ? row : best;
+		row = before ? row->right : row->left;
+	}
+	return best;
+}
+
+const struct row *table_walk(
+    struct table_walk *walk, const struct tables *t, unsigned table, struct bytes key)
+{
+	const struct row *row = t->table[table].root;
+
+	walk->count = 0;
+	while (row != NULL) {
+		bool before = compare(row_key(row), key) < 0;
+		/* Half as deep with a million rows. */
+		assert(walk->count < sizeof(walk->up) / sizeof(walk->up[0]));
+		if (!before)
+			walk->up[walk->count++] = row;
+		row = before ? row->right : row->left;
+	}
+	return walk->count == 0 ? NULL : walk->up[walk->count - 1];
+}
+
+const struct row *table_next(struct table_walk *walk)
+{
+	const struct row *row = walk->up[--walk->count]->right;
+
+	for (; row != NULL; row = row->left) {
+		assert(walk->count < sizeof(walk->up) / sizeof(walk->up[0]));
+		walk->up[walk->count++] = row;
+	}
+	return walk->count == 0 ? NULL : walk->up[walk->count - 1];
 }
 
 const struct row *table_get(const struct tables *t, unsigned table, struct bytes key)
 {
-	size_t at = position(&t->table[table], key);
-	return found(&t->table[table], at, key) ? t->table[table].rows[at] : NULL;
+	const struct row *row = t->table[table].root;
+	int order;
+
+	while (row != NULL && (order = compare(row_key(row), key)) != 0)
+		row = order < 0 ? row->right : row->left;
+	return row;
 }
 
 const struct row *table_last(const struct tables *t, unsigned table)
 {
-	size_t count = t->table[table].count;
-	return count == 0 ? NULL : t->table[table].rows[count - 1];
+	const struct row *row = t->table[table].root;
+
+	while (row != NULL && row->right != NULL)
+		row = row->right;
+	return row;
 }
 
 size_t table_count(const struct tables *t, unsigned table)
@@ -93,17 +140,58 @@ size_t table_count(const struct tables *t, unsigned table)
 
 /* ---- changes ---- */
 
-static void insert_at(struct table *t, size_t at, struct row *row)
+static void split(struct row *row, struct bytes key, struct row **left, struct row **right)
 {
-	memmove(t->rows + at + 1, t->rows + at, (t->count - at) * sizeof(*t->rows));
-	t->rows[at] = row;
+	while (row != NULL) {
+		if (compare(row_key(row), key) < 0) {
+			*left = row;
+			left = &row->right;
+			row = row->right;
+		} else {
+			*right = row;
+			right = &row->left;
+			row = row->left;
+		}
+	}
+	*left = *right = NULL;
+}
+
+static void row_insert(struct table *t, struct row *row)
+{
+	struct row **at = &t->root;
+
+	while (*at != NULL && (*at)->priority >= row->priority)
+		at = compare(row_key(*at), row_key(row)) < 0 ? &(*at)->right : &(*at)->left;
+	split(*at, row_key(row), &row->left, &row->right);
+	*at = row;
 	t->count++;
 }
 
-static void remove_at(struct table *t, size_t at)
+static void row_remove(struct table *t, struct row **at)
 {
+	struct row *left = (*at)->left, *right = (*at)->right;
+
+	while (left != NULL && right != NULL) {
+		if (left->priority >= right->priority) {
+			*at = left;
+			at = &left->right;
+			left = left->right;
+		} else {
+			*at = right;
+			at = &right->left;
+			right = right->left;
+		}
+	}
+	*at = left != NULL ? left : right;
 	t->count--;
-	memmove(t->rows + at, t->rows + at + 1, (t->count - at) * sizeof(*t->rows));
+}
+
+/* The same key, and so the same priority. */
+static void row_replace(struct row **at, struct row *row)
+{
+	row->left = (*at)->left;
+	row->right = (*at)->right;
+	*at = row;
 }
 
 static bool grow(void **array, size_t *cap, size_t need, size_t item)
@@ -127,53 +215,42 @@ static bool room_in_journal(struct tables *t)
 	return ok;
 }
 
-static bool room_in_table(struct table *t)
-{
-	void *rows = t->rows;
-	bool ok = grow(&rows, &t->cap, t->count + 1, sizeof(*t->rows));
-	t->rows = rows;
-	return ok;
-}
-
 int table_put(struct tables *t, unsigned table, struct bytes key, struct bytes value)
 {
-	struct table *in = &t->table[table];
-	struct row *row = malloc(sizeof(*row) + key.len + value.len);
+	struct row *row = malloc(sizeof(*row) + key.len + value.len), *before, **at;
 
-	if (row == NULL || !room_in_journal(t) || !room_in_table(in)) {
+	if (row == NULL || !room_in_journal(t)) {
 		free(row);
 		return ERR_NOMEM;
 	}
-	row->key_len = key.len;
+	row->key_len = (uint32_t)key.len;
 	row->value_len = value.len;
+	row->priority = priority_of(key);
 	if (key.len > 0)
 		memcpy(row->data, key.data, key.len);
 	if (value.len > 0)
 		memcpy(row->data + key.len, value.data, value.len);
 
-	size_t at = position(in, key);
-	struct row *before = NULL;
-	if (found(in, at, key)) {
-		before = in->rows[at];
-		in->rows[at] = row;
-	} else {
-		insert_at(in, at, row);
-	}
+	at = place(&t->table[table], key);
+	before = *at;
+	if (before != NULL)
+		row_replace(at, row);
+	else
+		row_insert(&t->table[table], row);
 	t->journal[t->changes++] = (struct table_change){table, before, row};
 	return OK;
 }
 
 int table_drop(struct tables *t, unsigned table, struct bytes key)
 {
-	struct table *in = &t->table[table];
-	size_t at = position(in, key);
+	struct row **at = place(&t->table[table], key);
 
-	if (!found(in, at, key))
+	if (*at == NULL)
 		return OK;
 	if (!room_in_journal(t))
 		return ERR_NOMEM;
-	t->journal[t->changes++] = (struct table_change){table, in->rows[at], NULL};
-	remove_at(in, at);
+	t->journal[t->changes++] = (struct table_change){table, *at, NULL};
+	row_remove(&t->table[table], at);
 	return OK;
 }
 
@@ -199,14 +276,12 @@ void tables_undo(struct tables *t, size_t mark)
 		struct table_change *c = &t->journal[--t->changes];
 		struct table *in = &t->table[c->table];
 		struct bytes key = row_key(c->after != NULL ? c->after : c->before);
-		size_t at = position(in, key);
-		/* A table never gives room back, so there is always enough to insert again. */
 		if (c->after == NULL)
-			insert_at(in, at, c->before);
+			row_insert(in, c->before);
 		else if (c->before == NULL)
-			remove_at(in, at);
+			row_remove(in, place(in, key));
 		else
-			in->rows[at] = c->before;
+			row_replace(place(in, key), c->before);
 		free(c->after);
 	}
 }
@@ -218,14 +293,21 @@ void tables_keep(struct tables *t)
 	t->changes = 0;
 }
 
+static void rows_free(struct row *row)
+{
+	while (row != NULL) {
+		struct row *right = row->right;
+		rows_free(row->left);
+		free(row);
+		row = right;
+	}
+}
+
 void tables_clear(struct tables *t)
 {
 	tables_keep(t);
-	for (size_t i = 0; i < TABLE_MAX; i++) {
-		for (size_t j = 0; j < t->table[i].count; j++)
-			free(t->table[i].rows[j]);
-		free(t->table[i].rows);
-	}
+	for (size_t i = 0; i < TABLE_MAX; i++)
+		rows_free(t->table[i].root);
 	free(t->journal);
 	memset(t, 0, sizeof(*t));
 }

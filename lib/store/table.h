@@ -16,8 +16,8 @@ struct table_change;
 
 struct tables {
 	struct table {
-		struct row **rows;
-		size_t count, cap;
+		struct row *root;
+		size_t count;
 	} table[TABLE_MAX];
 	struct table_change *journal;
 	size_t changes, cap;
@@ -32,10 +32,16 @@ struct bytes row_value(const struct row *row);
 const struct row *table_get(const struct tables *t, unsigned table, struct bytes key);
 /* The first row with a key >= `key`; NULL at the end. */
 const struct row *table_seek(const struct tables *t, unsigned table, struct bytes key);
-/* Where that one stands, and the row of a place: rows that follow each other in the order of keys
- * do so in places, until something is put or dropped. NULL at the end. */
-size_t table_place(const struct tables *t, unsigned table, struct bytes key);
-const struct row *table_row(const struct tables *t, unsigned table, size_t place);
+/* The last row with a key < `key`; NULL when there is none. */
+const struct row *table_before(const struct tables *t, unsigned table, struct bytes key);
+/* The row of table_seek(), and those that follow, until something is put or dropped. */
+struct table_walk {
+	const struct row *up[128]; /* the next row is the last of them */
+	size_t count;
+};
+const struct row *table_walk(
+    struct table_walk *walk, const struct tables *t, unsigned table, struct bytes key);
+const struct row *table_next(struct table_walk *walk);
 /* The last row; NULL when empty. */
 const struct row *table_last(const struct tables *t, unsigned table);
 size_t table_count(const struct tables *t, unsigned table);

@@ -422,6 +422,30 @@ static void test_wanted(void **state)
 	assert_ok(ops->wanted(s, log, UINT64_MAX, out, &n));
 	assert_int_equal(n, 0);
 
+	static const uint64_t below[] = {1032, 1030, 1024, 1023, 512, 511, 300, 256, 255, 3};
+	n = N + 1;
+	assert_ok(ops->wanted_below(s, log, UINT64_MAX, out, &n));
+	assert_int_equal(n, N + 1);
+	assert_memory_equal(out, below, sizeof(below));
+	n = 3;
+	assert_ok(ops->wanted_below(s, log, 512, out, &n));
+	assert_int_equal(n, 3);
+	assert_memory_equal(out, below + 5, 3 * sizeof(below[0]));
+	n = 5;
+	assert_ok(ops->wanted_below(s, log, 4, out, &n));
+	assert_int_equal(n, 2);
+	assert_int_equal(out[0], 3);
+	assert_int_equal(out[1], 0);
+	n = 5;
+	assert_ok(ops->wanted_below(s, log, 0, out, &n));
+	assert_int_equal(n, 0);
+	n = 5;
+	assert_ok(ops->wanted_below(s, other, UINT64_MAX, out, &n));
+	assert_int_equal(n, 0);
+	n = 0;
+	assert_ok(ops->wanted_below(s, log, UINT64_MAX, out, &n));
+	assert_int_equal(n, 0);
+
 	assert_ok(ops->begin(s));
 	assert_ok(ops->content_put(s, log, 256, made_id(1).bytes, salt, bytes_str("x")));
 	assert_ok(ops->content_put(s, log, 257, made_id(2).bytes, salt, bytes_str("never wanted")));

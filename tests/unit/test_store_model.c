@@ -238,7 +238,10 @@ static int do_wanted(uint32_t log)
 	size_t room = draw(20), n[2] = {room, room};
 	int err;
 
-	EACH(err, wanted(s, log, from, out[side], &n[side]));
+	if (draw(2))
+		EACH(err, wanted(s, log, from, out[side], &n[side]));
+	else
+		EACH(err, wanted_below(s, log, from, out[side], &n[side]));
 	assert_int_equal(n[0], n[1]);
 	assert_memory_equal(out[0], out[1], n[0] * sizeof(out[0][0]));
 	return err;
