@@ -385,6 +385,19 @@ static int io_wanted(void *ctx, uint32_t no, uint64_t from, uint64_t *out, size_
 	return r->reader->ops->wanted(r->reader, no, from, out, count);
 }
 
+static int io_wanted_below(void *ctx, uint32_t no, uint64_t below, uint64_t *out, size_t *count)
+{
+	struct relay *r = ctx;
+
+	return r->reader->ops->wanted_below(r->reader, no, below, out, count);
+}
+
+static uint64_t io_wall(void *ctx)
+{
+	(void)ctx;
+	return clock_wall_ms();
+}
+
 static int io_content(
     void *ctx, uint32_t no, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
@@ -534,6 +547,8 @@ struct sync_io logs_sync_io(struct relay *r)
 	    .commit = io_commit,
 	    .reset = io_reset,
 	    .wanted = io_wanted,
+	    .wanted_below = io_wanted_below,
+	    .wall = io_wall,
 	    .content = io_content,
 	    .content_commit = io_content_commit,
 	    .credential = io_credential,

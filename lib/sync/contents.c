@@ -133,6 +133,7 @@ void contents_receive(
 		w->since = link->content_at = link->stats.progress_at = now;
 		link->content_asked = w->asked;
 		link->stats.content_bytes_in += m->data.len;
+		s->contents_in += m->data.len;
 		link->useful += m->data.len;
 		if (w->data.failed)
 			err = ERR_NOMEM;
@@ -142,6 +143,7 @@ void contents_receive(
 	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE) {
 		w->tried |= UINT64_C(1) << link->id;
 		want_release(s, l, w);
+		s->want_news++;
 	} else if (err) {
 		snprintf(text, sizeof text,
 		    "the content of entry %llu of %s is not what it commits to",
@@ -149,7 +151,7 @@ void contents_receive(
 		s->io.fault(s->io.ctx, link->handle, err, text);
 	} else if (w->committing) {
 		link->stats.contents_in++;
-		wants_pump(s, now);
+		wants_pump(s, false, now);
 	}
 }
 
@@ -165,7 +167,8 @@ void contents_receive_none(
 	}
 	w->tried |= UINT64_C(1) << link->id;
 	want_release(s, l, w);
-	wants_pump(s, now);
+	s->want_news++;
+	wants_pump(s, false, now);
 }
 
 void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int result, uint64_t now)
@@ -177,5 +180,5 @@ void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int res
 	wants_stored(s, l, index, result, now);
 	if (result == OK || result == ERR_REFUSED)
 		serve_stored(s, l, index);
-	wants_pump(s, now);
+	wants_pump(s, false, now);
 }

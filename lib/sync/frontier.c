@@ -132,7 +132,7 @@ static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 		wants_renew(s);
 	link->compared = true;
 	pull_choose_all(s, now);
-	wants_pump(s, now);
+	wants_pump(s, true, now);
 }
 
 static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes theirs)

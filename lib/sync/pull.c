@@ -12,6 +12,7 @@
 
 #define EARLY_MS 10
 #define EARLY_TIMES 2
+#define MUCH 256 /* entries */
 
 static void credit_give(struct sync *s, struct sync_link *link, uint32_t stream, uint64_t bytes)
 {
@@ -21,10 +22,21 @@ static void credit_give(struct sync *s, struct sync_link *link, uint32_t stream,
 	s->io.send(s->io.ctx, link->handle, FRAME_CREDIT, stream, &m.base);
 }
 
+/* What its upstream has still to bring of a log counts as that link's load. */
+static void load_set(struct log_slot *l, uint64_t entries)
+{
+	l->upstream->load += entries - l->load;
+	l->load = entries;
+}
+
 void pull_drop(struct sync *s, struct log_slot *l, bool tell)
 {
 	if (l->upstream && tell)
 		s->io.send(s->io.ctx, l->upstream->handle, FRAME_UNSUBSCRIBE, l->stream, NULL);
+	if (l->upstream) {
+		load_set(l, 0);
+		l->upstream->feeds--;
+	}
 	l->upstream = NULL;
 	l->stream = 0;
 }
@@ -40,10 +52,15 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 {
 	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
 
+	uint64_t staged = replica_staged(l->replica), shown = pair_of(s, link, l)->shown;
+
 	pull_drop(s, l, true);
 	l->upstream = link;
+	link->feeds++;
+	load_set(l, shown > staged ? shown - staged : 0);
 	l->stream = stream_new(link);
 	l->progress = now;
+	l->span.at = 0;
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.from = replica_staged(l->replica);
 	m.credit = SYNC_CREDIT;
@@ -108,13 +125,22 @@ static unsigned fitness(
 	return p->shown > replica_staged(l->replica) ? 1 : 0;
 }
 
-static size_t feeds(const struct sync *s, const struct sync_link *link)
+/* Of two that are equally fit. Whoever had it first will be first again; but where there is much to
+ * bring, or both have had it for long, the one that has less to bring. */
+static bool is_better(
+    const struct sync *s, const struct log_slot *l, struct sync_link *a, struct sync_link *b)
 {
-	size_t n = 0;
+	const struct pair *p = pair_of(s, a, l), *q = pair_of(s, b, l);
+	uint64_t staged = replica_staged(l->replica);
+	/* Beside this log. */
+	uint64_t la = a->load - (a == l->upstream ? l->load : 0);
+	uint64_t lb = b->load - (b == l->upstream ? l->load : 0);
 
-	for (size_t i = 0; i < s->log_count; i++)
-		n += s->logs[i].upstream == link;
-	return n;
+	if (p->shown > staged + MUCH && q->shown > staged + MUCH && la != lb)
+		return la < lb;
+	if (p->shown_at != q->shown_at)
+		return p->shown_at < q->shown_at;
+	return la != lb ? la < lb : a->feeds < b->feeds;
 }
 
 static void choose(struct sync *s, struct log_slot *l, const struct sync_link *except, uint64_t now)
@@ -126,13 +152,9 @@ static void choose(struct sync *s, struct log_slot *l, const struct sync_link *e
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		unsigned f = link == except ? 0 : fitness(s, link, l, now);
-		const struct pair *p = pair_of(s, link, l), *q = best ? pair_of(s, best, l) : p;
 
-		/* Whoever had it first will be first again; then one that feeds us little. */
 		if (f > best_fitness ||
-		    (f > 0 && f == best_fitness &&
-			(p->shown_at < q->shown_at ||
-			    (p->shown_at == q->shown_at && feeds(s, link) < feeds(s, best))))) {
+		    (f > 0 && f == best_fitness && is_better(s, l, link, best))) {
 			best = link;
 			best_fitness = f;
 		}
@@ -224,9 +246,81 @@ static bool has_other(const struct sync *s, const struct log_slot *l, uint64_t n
 	return false;
 }
 
+/* How many logs of this link are behind. */
+static uint64_t behind_count(const struct sync *s, const struct sync_link *link)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < s->log_count; i++)
+		n += s->logs[i].upstream == link && s->logs[i].behind;
+	return n;
+}
+
+/* Whether what it brings is next to nothing, though something. On a thin line that many logs share,
+ * each has its part: that is not held against it. */
+static bool span_is_slow(const struct sync *s, const struct log_slot *l, uint64_t now)
+{
+	const struct span *p = &l->span;
+	uint64_t least = (now - p->at) * SYNC_PACE_BYTES / 1000;
+	uint64_t all = l->upstream->useful - p->total;
+
+	return p->bytes < least && p->excused <= p->looks / 2 &&
+	       (all < least || p->bytes * 4 * behind_count(s, l->upstream) < all);
+}
+
+/* Whether the upstream drips: it moves us, but after SYNC_DRIP_MS we are not where another link has
+ * shown to be before. */
+static bool drips(const struct sync *s, struct log_slot *l, uint64_t now)
+{
+	struct span *p = &l->span;
+	uint64_t staged = replica_staged(l->replica), target = 0;
+
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link != l->upstream && fitness(s, link, l, now) > 0 &&
+		    pair_of(s, link, l)->shown > target)
+			target = pair_of(s, link, l)->shown;
+	}
+	p->looks++;
+	p->excused += l->due_count > 0;
+	if (p->at > 0 && target > staged && staged < p->target) {
+		if (now - p->at < SYNC_DRIP_MS)
+			return false;
+		if (span_is_slow(s, l, now))
+			return true;
+	}
+	if (p->at > 0)
+		pair_of(s, l->upstream, l)->backoff_shift = 0;
+	*p = (struct span){target > staged ? now : 0, target, 0, l->upstream->useful, 0, 0};
+	return false;
+}
+
+static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, uint64_t now)
+{
+	struct sync_link *old = l->upstream;
+	struct pair *p = pair_of(s, old, l);
+
+	if (p->shown <= replica_staged(l->replica)) {
+		/* It has never said that it has more: try those who do. A lie is not to be held
+		 * against an honest upstream. */
+		choose(s, l, old, now);
+		if (l->upstream == old)
+			l->progress = now;
+		return;
+	}
+	/* What it showed and does not give counts for nothing, until it shows it anew. */
+	if (p->withheld < p->shown)
+		p->withheld = p->shown;
+	p->shown = replica_staged(l->replica);
+	back_off(s, old, l, now);
+	old->want_few = WANT_FEW;
+	pull_drop(s, l, true);
+	pull_choose(s, l, now);
+	s->io.note(s->io.ctx, old->handle, why);
+}
+
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
-	uint64_t shown = 0;
+	uint64_t shown = 0, staged = replica_staged(l->replica);
 
 	if (l->own || l->stopped)
 		return;
@@ -236,7 +330,7 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		if (link->compared && now >= p->backoff_until && p->shown > shown)
 			shown = p->shown;
 	}
-	if (shown <= replica_staged(l->replica)) {
+	if (shown <= staged) {
 		l->behind = false;
 	} else if (!l->behind) {
 		l->behind = true;
@@ -247,28 +341,15 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		pull_drop(s, l, true);
 	if (!l->upstream) {
 		pull_choose(s, l, now);
-	} else if (l->behind && now - l->progress > SYNC_STALL_MS &&
-		   (has_other(s, l, now) || now - l->progress > SYNC_STALL_SOLE_MS)) {
-		struct sync_link *old = l->upstream;
-		struct pair *p = pair_of(s, old, l);
-
-		if (p->shown <= replica_staged(l->replica)) {
-			/* It has never said that it has more: try those who do. A lie is not to be
-			 * held against an honest upstream. */
-			choose(s, l, old, now);
-			if (l->upstream == old)
-				l->progress = now;
-			return;
-		}
-		/* What it showed and does not give counts for nothing, until it shows it anew. */
-		if (p->withheld < p->shown)
-			p->withheld = p->shown;
-		p->shown = replica_staged(l->replica);
-		back_off(s, old, l, now);
-		pull_drop(s, l, true);
-		pull_choose(s, l, now);
-		s->io.note(s->io.ctx, old->handle, "stalled on a log");
+		return;
 	}
+	shown = pair_of(s, l->upstream, l)->shown;
+	load_set(l, shown > staged ? shown - staged : 0);
+	if (drips(s, l, now))
+		upstream_leave(s, l, "stalled on a log: what it gives of it drips", now);
+	else if (l->behind && now - l->progress > SYNC_STALL_MS &&
+		 (has_other(s, l, now) || now - l->progress > SYNC_STALL_SOLE_MS))
+		upstream_leave(s, l, "stalled on a log", now);
 }
 
 static bool due_add(struct log_slot *l, struct sync_link *link, uint32_t stream, uint64_t bytes)
@@ -316,8 +397,8 @@ static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
 static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
 {
 	l->failed = true;
-	if (link)
-		back_off(s, link, l, now);
+	if (link) /* which is not the link's fault */
+		pair_of(s, link, l)->backoff_until = now + SYNC_BACKOFF_MS;
 	pull_drop(s, l, true);
 	if (l->due_count == 0) {
 		s->io.reset(s->io.ctx, l->no);
@@ -405,11 +486,12 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	case REPLICA_STAGED:
 	case REPLICA_ENDED:
 		l->progress = now;
-		pair_of(s, link, l)->backoff_shift = 0;
+		l->span.bytes += bytes;
 		if (batch) {
 			uint8_t root[HASH_LEN];
 
 			memcpy(root, batch->root, HASH_LEN);
+			bulk_note(s, l, batch->first, bytes);
 			batch_commit(s, l, batch, bytes, now);
 			if (outcome == REPLICA_STAGED && l->upstream)
 				pull_compare(s, l, end, root, now);
@@ -449,14 +531,15 @@ void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
 	if (result == OK && !l->failed) {
 		replica_committed(l->replica);
 		if (due.wanted) { /* only now does the store's list hold them */
-			l->lacking = true;
+			log_lacks(s, l);
 			l->retry_at = 0;
 			l->retry_shift = 0;
 		}
 		if (due.link && due.link == l->upstream && due.stream == l->stream)
 			credit_give(s, due.link, due.stream, due.bytes);
 		frontier_grown(s, l, now);
-		wants_pump(s, now);
+		wants_pump_log(s, l, now);
+		wants_pump(s, false, now);
 		return;
 	}
 	commit_failed(s, l, due.link, now);

@@ -78,16 +78,20 @@ struct sync_link {
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants;                  /* our contents under way here */
-	uint64_t content_at;             /* a chunk of one came last, */
-	uint64_t content_asked;          /* and when that one was asked for */
-	size_t want_bytes;               /* what ours under way weigh, */
-	size_t want_window;              /* may weigh, */
-	uint64_t want_best;              /* and how long the quickest took; 0: none yet */
-	unsigned owed;                   /* asked for here, given up, and not answered since */
-	uint32_t content_sent;           /* slot of the last CONTENT sent, + 1 */
+	unsigned wants;         /* our contents under way here */
+	uint64_t content_at;    /* a chunk of one came last, */
+	uint64_t content_asked; /* and when that one was asked for */
+	size_t want_bytes;      /* what ours under way weigh, */
+	size_t want_window;     /* may weigh, */
+	uint64_t want_best;     /* and how long the quickest took; 0: none yet */
+	unsigned owed;          /* asked for here, given up, and not answered since */
+	unsigned want_few;      /* no more of ours at a time: it let others overtake it */
+	uint64_t want_seen;     /* sync.want_news, when there was nothing to ask for here */
+	uint32_t content_sent;  /* slot of the last CONTENT sent, + 1 */
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	uint32_t next_stream;
+	size_t feeds;  /* logs whose upstream it is, */
+	uint64_t load; /* and what it had to bring of those that are behind, in entries */
 	bool announce_due;
 	uint64_t announce_at;          /* not before */
 	struct pace feeding, hearing;  /* entries we lack; acknowledgements of those we sent */
@@ -103,7 +107,12 @@ struct want {
 	uint64_t asked, since;  /* when; and the last byte, or the asking */
 	size_t weight;          /* bytes on the line, at most; 0: not known */
 	uint64_t tried;         /* links that had no answer, by bit */
-	bool again;             /* it was given up before */
+	uint64_t date;          /* what its entry says, but not beyond our own clock */
+	uint64_t given,
+	    others;  /* bytes of contents that this link and the others had given by then */
+	bool live;   /* its entry came while the log was up to date */
+	bool again;  /* it was given up before */
+	bool unsent; /* chosen, and not yet in a WANT */
 	bool committing;
 	uint64_t total;
 	uint8_t salt[SALT_LEN];
@@ -116,6 +125,13 @@ struct due {
 	uint32_t stream;
 	uint64_t bytes;
 	bool wanted; /* contents of the batch are to be asked for */
+};
+
+/* How much of a log its upstream has brought since `at`, beside what others had shown by then. */
+struct span {
+	uint64_t at, target;   /* target: the size that another link had shown */
+	uint64_t bytes, total; /* of this log; of all that its link has brought, at the beginning */
+	unsigned looks, excused;
 };
 
 struct log_slot {
@@ -134,26 +150,38 @@ struct log_slot {
 	struct due *due;   /* commits under way, oldest first */
 	size_t due_count, due_cap;
 	bool failed; /* one of them failed: no more until all are answered */
+	struct span span;
+	uint64_t load; /* entries that its upstream was to bring when it was chosen */
+	uint64_t more; /* entries that the origin is known to have signed, and are not staged */
 	/* Contents. */
-	bool lacking;    /* the store may know of missing ones */
-	uint64_t edge;   /* what is missing from here on was never asked for */
-	uint64_t cursor; /* what is missing below is asked for again, from here */
+	bool lacking;       /* the store may know of missing ones */
+	bool listed;        /* in sync.lacking */
+	uint64_t live_from; /* entries from here on came while the log was up to date */
+	uint64_t top;       /* what is missing from here on was never asked for, */
+	uint64_t bottom;    /* nor what is missing below here */
+	uint64_t cursor;    /* what is missing between is asked for again, from here */
 	uint64_t retry_at;
 	unsigned retry_shift;
-	bool slow;          /* one was asked for in vain, since the window was empty */
 	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
 			       they don't */
-	struct want *wants; /* at most WANT_BATCH */
-	size_t want_count, want_idle; /* idle: neither asked for nor on their way to the store */
+	struct want *wants; /* descending by index; at most WANT_BATCH */
+	size_t want_count, want_room;
+	size_t want_idle; /* neither asked for nor on their way to the store */
 };
 
 #define WANT_BATCH 1024
 #define WANT_FIRST 192 /* of log_slot.want_cap */
 #define WANT_LEAST 16
+#define WANT_FEW 4 /* of sync_link.want_few: then it doubles with each that comes in time */
 #define WANT_AGAIN 32
+#define COMMITTING_MAX \
+	(32 * 1024 * 1024) /* bytes of contents with the store; more is not asked for */
 #define ASKED_MAX 4096
 #define NUMBER_MAX 4096
 #define STATUS_MS 250
+#define BULK_LOOKS 8 /* ticks: two seconds */
+
+struct head; /* ask.c */
 
 struct sync {
 	struct sync_io io;
@@ -161,8 +189,24 @@ struct sync {
 	size_t log_count, log_cap;
 	uint32_t *sorted; /* slots ascending by digest */
 	struct sync_link *links;
+	/* Contents. */
+	uint32_t *lacking; /* slots that may lack some, */
+	size_t lacking_count;
+	struct head *heads; /* and as many for ask.c */
 	size_t want_cursor; /* fair between logs */
-	size_t committing;  /* bytes of contents on their way to the store */
+	unsigned want_turn;
+	bool want_again;      /* one that was given up before has come */
+	uint64_t want_news;   /* rises when there may be more to ask for */
+	size_t committing;    /* bytes of contents on their way to the store */
+	uint64_t contents_in; /* bytes that came, from all links */
+	/* Entries in bulk. */
+	bool bulk;
+	uint64_t more;                  /* of all logs */
+	uint64_t bulk_in;               /* bytes of DATA that came in bulk, */
+	uint64_t bulk_past[BULK_LOOKS]; /* at the last ticks, */
+	unsigned bulk_look;
+	uint64_t bulk_began; /* when this bulk began; and what its contents weigh that were */
+	uint64_t bulk_asked; /* asked for meanwhile */
 	uint64_t tick_at;
 };
 
@@ -217,23 +261,45 @@ void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t s
 void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Credit *m, uint64_t now);
 
-/* wants.c: what we ask for, and where. */
-void wants_pump(struct sync *s, uint64_t now);
+/* wants.c: what we miss, and how many a link may be asked for. */
 void wants_renew(struct sync *s);
+void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now);
 void wants_check(struct sync *s, struct log_slot *l, uint64_t now);
 void wants_link_gone(struct sync *s, struct sync_link *link);
 void wants_clear(struct log_slot *l);
 struct want *want_find(struct log_slot *l, uint64_t index);
 void want_remove(struct log_slot *l, size_t i);
+/* The log may lack contents that nobody was asked for. */
+void log_lacks(struct sync *s, struct log_slot *l);
 /* This link is asked for it; nobody is any more; it is here, whole. */
 void want_assign(
     struct sync *s, struct log_slot *l, struct want *w, struct sync_link *link, uint64_t now);
 void want_release(struct sync *s, struct log_slot *l, struct want *w);
 void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t now);
+/* What it weighs, and is dated. */
+void want_weigh(struct sync *s, const struct log_slot *l, struct want *w);
+/* Whether the link may be asked for this one now; and whether it had better not be asked for few
+ * more. */
+bool want_has_room(
+    const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w);
+bool wants_full(const struct sync_link *link);
 /* The store has answered. */
 void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
 /* One that we had given up, or not come to; NULL: it isn't missing. */
 struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
+
+/* ask.c: which of them are asked for next, and where. */
+/* `all`: also where there is room for few only, and those that were given up. */
+void wants_pump(struct sync *s, bool all, uint64_t now);
+/* Entries of this log have come. */
+void wants_pump_log(struct sync *s, struct log_slot *l, uint64_t now);
+/* Whether it may be had at this link. */
+bool want_is_for(
+    const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link);
+/* Entries were staged, of so many bytes, from `first` on. */
+void bulk_note(struct sync *s, struct log_slot *l, uint64_t first, uint64_t bytes);
+void bulk_tick(struct sync *s);
+bool heads_grow(struct sync *s, size_t cap);
 
 /* contents.c: those that come. */
 void contents_receive(

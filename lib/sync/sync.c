@@ -11,8 +11,10 @@ struct sync *sync_new(const struct sync_io *io)
 {
 	struct sync *s = calloc(1, sizeof *s);
 
-	if (s)
+	if (s) {
 		s->io = *io;
+		s->want_news = 1;
+	}
 	return s;
 }
 
@@ -41,6 +43,8 @@ void sync_free(struct sync *s)
 	}
 	free(s->logs);
 	free(s->sorted);
+	free(s->lacking);
+	free(s->heads);
 	free(s);
 }
 
@@ -134,14 +138,18 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 	if (s->log_count == s->log_cap) {
 		size_t cap = s->log_cap ? 2 * s->log_cap : 16;
 		struct log_slot *logs = realloc(s->logs, cap * sizeof *logs);
-		uint32_t *sorted;
+		uint32_t *sorted, *lacking;
 
 		if (logs)
 			s->logs = logs;
 		sorted = logs ? realloc(s->sorted, cap * sizeof *sorted) : NULL;
-		if (!sorted)
+		if (sorted)
+			s->sorted = sorted;
+		lacking = sorted ? realloc(s->lacking, cap * sizeof *lacking) : NULL;
+		if (lacking)
+			s->lacking = lacking;
+		if (!lacking || !heads_grow(s, cap))
 			return ERR_NOMEM;
-		s->sorted = sorted;
 		s->log_cap = cap;
 	}
 	place = sorted_place(s, binding->digest);
@@ -153,9 +161,10 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 	    .replica = replica,
 	    .binding = *binding,
 	    .own = own,
-	    .lacking = true,
+	    .live_from = replica_held(replica),
 	    .want_cap = WANT_FIRST};
 	memcpy(l->origin, organisation.data, organisation.len);
+	log_lacks(s, l);
 	for (struct sync_link *link = s->links; link; link = link->next)
 		pair_of(s, link, l)->shown = asked_take(link, binding->digest);
 	pull_choose(s, l, now);
@@ -185,6 +194,7 @@ struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, u
 	link->stats.peer = link->peer;
 	link->stats.since = now;
 	link->want_window = SYNC_WANT_BYTES;
+	link->want_few = SYNC_WANT_WINDOW;
 	link->next = s->links;
 	s->links = link;
 	frontier_summary(s, link);
@@ -214,7 +224,7 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 		}
 	}
 	link_free(link);
-	wants_pump(s, now);
+	wants_pump(s, true, now);
 }
 
 void sync_link_fixed(struct sync_link *link)
@@ -331,11 +341,12 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 			if (s->logs[i].lacking)
 				wants_check(s, &s->logs[i], now);
 		}
+		bulk_tick(s);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			frontier_ask_again(s, link, now);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			pace_check(s, link, now);
-		wants_pump(s, now);
+		wants_pump(s, true, now);
 		s->tick_at = now + STATUS_MS;
 	}
 	if (s->links && s->tick_at < next)

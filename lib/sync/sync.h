@@ -32,6 +32,7 @@
 #define SYNC_STALL_MS \
 	1500 /* without progress although a link has shown more: change the upstream */
 #define SYNC_STALL_SOLE_MS 15000 /* the same where no other link has: ask it anew */
+#define SYNC_DRIP_MS 4000        /* the same for one that supplies too little to get anywhere */
 #define SYNC_WANT_MS 5000        /* without a byte of an asked content: ask elsewhere */
 #define SYNC_PACE_MS 15000       /* so long a peer is watched before it is said to have stalled */
 #define SYNC_PACE_BYTES 1000     /* a second: who has more and sends less has stalled */
@@ -64,6 +65,10 @@ struct sync_io {
 	void (*reset)(void *ctx, uint32_t log);
 	/* Indices >= from whose content is missing. */
 	int (*wanted)(void *ctx, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
+	/* The same from the other end: the largest < below, descending. */
+	int (*wanted_below)(void *ctx, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
+	/* Milliseconds since 1970: what a message is dated is not believed beyond it. */
+	uint64_t (*wall)(void *ctx);
 	/* A content held: OK, ERR_NOTFOUND, ERR_REFUSED (erased). */
 	int (*content)(void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN],
 	    struct buffer *out);

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which contents we ask for, where, and how many at a time (SPEC.md 11.6).
+/* Which contents we miss, and how many a link may be asked for (SPEC.md 11.6).
  *
  * Pulling is its own flow control. What a link may have under way of ours is counted in bytes,
  * which an entry's size bucket tells in advance: it grows while answers come quickly, so that a
  * long line is full, and shrinks when they have to queue, so that a thin one is not asked for more
- * than it carries in time. The store remembers what is missing, so that nothing here has to
- * survive: a log's `wants` are a window on the store's list.
+ * than it carries in time. One that others overtake by far is left to prove itself with few.
+ *
+ * The store remembers what is missing, so that nothing here has to survive: a log's `wants` are a
+ * window on the store's list. It is walked from the newest down: between `bottom` and `top` all
+ * were asked for, what came since is above, and goes first. When more came than the window takes,
+ * the walk begins anew at the top.
  *
  * There are contents that never come: lost, or kept back by an author's node. They must not hold up
- * the others, of their own log or of another. So what is new goes first, each log has its share of
- * a link, and what came to nothing is given up, and asked for again later, a little at a time. */
+ * the others, of their own log or of another. So each log has its share of a link, and what came to
+ * nothing is given up, and asked for again later, a little at a time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +23,13 @@
 #define RETRY_MS 500 /* nobody had them: look again; doubles while nothing comes */
 #define RETRY_SHIFT_MAX 6
 #define QUEUED_MAX 12
-#define COMMITTING_MAX \
-	(32 * 1024 * 1024) /* bytes with the store; more is not asked for while so many are */
-#define QUICK_MS 500       /* an answer that takes longer, beyond twice the shortest, has queued */
+#define QUICK_MS 500 /* an answer that takes longer, beyond twice the shortest, has queued */
 #define WINDOW_MAX (4 * 1024 * 1024)
-#define WEIGHT_FRAME 100 /* of a content, beside its bytes */
+#define WEIGHT_FRAME 100  /* of a content, beside its bytes */
+#define LOAD 256          /* from the store at a time */
+#define OVERTAKEN_MS 1000 /* nothing came for so long, while of others came */
+#define OVERTAKEN 16      /* times as much, and at least */
+#define OVERTAKEN_BYTES (32 * 1024)
 
 static void want_clear(struct want *w)
 {
@@ -50,15 +56,55 @@ void wants_clear(struct log_slot *l)
 		want_remove(l, l->want_count - 1);
 	free(l->wants);
 	l->wants = NULL;
+	l->want_room = 0;
+}
+
+/* Where an index stands in the window, or should. */
+static size_t want_place(const struct log_slot *l, uint64_t index)
+{
+	size_t lo = 0, hi = l->want_count;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->wants[mid].index > index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
 struct want *want_find(struct log_slot *l, uint64_t index)
 {
-	for (size_t i = 0; i < l->want_count; i++) {
-		if (l->wants[i].index == index)
-			return &l->wants[i];
+	size_t i = want_place(l, index);
+
+	return i < l->want_count && l->wants[i].index == index ? &l->wants[i] : NULL;
+}
+
+/* Into the window, if it isn't there. NULL: no room. */
+static struct want *want_add(struct log_slot *l, uint64_t index, bool again)
+{
+	size_t i = want_place(l, index);
+
+	if (i < l->want_count && l->wants[i].index == index)
+		return &l->wants[i];
+	if (l->want_count == WANT_BATCH)
+		return NULL;
+	if (l->want_count == l->want_room) {
+		size_t room = l->want_room ? 2 * l->want_room : 16;
+		struct want *grown = realloc(l->wants, room * sizeof *grown);
+
+		if (!grown)
+			return NULL;
+		l->wants = grown;
+		l->want_room = room;
 	}
-	return NULL;
+	memmove(&l->wants[i + 1], &l->wants[i], (l->want_count - i) * sizeof *l->wants);
+	l->want_count++;
+	l->want_idle++;
+	l->wants[i] = (struct want){.index = index, .again = again, .live = index >= l->live_from};
+	return &l->wants[i];
 }
 
 /* Nobody is asked for it any more. */
@@ -71,6 +117,7 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 		l->want_idle++;
 	}
 	w->link = NULL;
+	w->unsent = false;
 	w->total = 0;
 	buffer_free(&w->data);
 	buffer_free(&w->message);
@@ -81,57 +128,88 @@ void want_assign(
 {
 	w->link = link;
 	w->asked = w->since = now;
+	w->given = link->stats.content_bytes_in;
+	w->others = s->contents_in - w->given;
 	l->want_idle--;
 	link->wants++;
 	link->want_bytes += w->weight;
 	pair_of(s, link, l)->wants++;
 }
 
-/* Move what is missing in [*from, end) into the window while it has fewer than `max`. Returns
- * whether the store knows of any. */
-static bool window_load(
-    struct sync *s, struct log_slot *l, uint64_t *from, uint64_t end, size_t max, bool again)
+void log_lacks(struct sync *s, struct log_slot *l)
 {
-	uint64_t missing[WANT_BATCH];
-	size_t n = WANT_BATCH;
+	l->lacking = true;
+	s->want_news++;
+	if (!l->listed)
+		s->lacking[s->lacking_count++] = slot_index(s, l);
+	l->listed = true;
+}
 
-	if (*from >= end || s->io.wanted(s->io.ctx, l->no, *from, missing, &n) != OK)
+/* What came since the window was last filled. */
+static void fill_top(struct sync *s, struct log_slot *l, uint64_t held)
+{
+	uint64_t missing[LOAD];
+	size_t n = LOAD, i = 0;
+
+	if (l->want_count > WANT_BATCH - LOAD ||
+	    s->io.wanted_below(s->io.ctx, l->no, held, missing, &n) != OK)
+		return;
+	while (i < n && missing[i] >= l->top)
+		want_add(l, missing[i++], false);
+	if (i == LOAD)
+		l->bottom = missing[i - 1];
+	l->top = held;
+}
+
+static void fill_bottom(struct sync *s, struct log_slot *l)
+{
+	uint64_t missing[LOAD];
+	size_t n = LOAD;
+
+	if (l->want_idle >= WANT_FIRST || l->want_count > WANT_BATCH - 2 * LOAD ||
+	    s->io.wanted_below(s->io.ctx, l->no, l->bottom, missing, &n) != OK)
+		return;
+	for (size_t i = 0; i < n; i++)
+		want_add(l, missing[i], false);
+	l->bottom = n < LOAD ? 0 : missing[n - 1];
+}
+
+/* What was given up. Returns whether the store knows of any that are missing. */
+static bool fill_again(struct sync *s, struct log_slot *l, uint64_t held)
+{
+	uint64_t missing[LOAD];
+	size_t n = LOAD;
+
+	if (s->io.wanted(s->io.ctx, l->no, l->cursor, missing, &n) != OK)
 		return true;
-	for (size_t i = 0; i < n && missing[i] < end; i++) {
-		if (l->want_count >= max)
+	for (size_t i = 0; i < n && missing[i] < held; i++) {
+		if (l->want_count >= WANT_BATCH / 4)
 			return true;
-		*from = missing[i] + 1;
-		if (!want_find(l, missing[i])) {
-			l->wants[l->want_count++] = (struct want){
-			    .index = missing[i], .again = again};
-			l->want_idle++;
-		}
+		l->cursor = missing[i] + 1;
+		want_add(l, missing[i], true);
 	}
-	if (n < WANT_BATCH || missing[n - 1] >= end)
-		*from = end;
+	if (n < LOAD || missing[n - 1] >= held)
+		l->cursor = held;
 	return n > 0;
 }
 
-static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
+/* Not for each that leaves the window: every look is a query. `ahead`: what is new can wait. */
+void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now)
 {
 	uint64_t held = replica_held(l->replica), began = l->cursor;
 	bool any;
 
 	if (held == 0)
 		return;
-	if (!l->wants) {
-		l->wants = calloc(WANT_BATCH, sizeof *l->wants);
-		if (!l->wants)
-			return;
-	}
-	if (l->want_count == 0)
-		l->slow = false;
-	/* Not for each that leaves the window: every look is a query. */
-	if (l->edge < held && l->want_count <= WANT_BATCH - WANT_FIRST)
-		window_load(s, l, &l->edge, held, WANT_BATCH, false);
-	if (l->edge < held || now < l->retry_at || l->want_count >= WANT_BATCH / 4)
+	if (l->top < held || l->bottom > 0)
+		s->want_news++;
+	if (l->top < held && !(ahead && l->want_count > 0 && l->live_from >= held))
+		fill_top(s, l, held);
+	if (l->bottom > 0)
+		fill_bottom(s, l);
+	if (l->top < held || l->bottom > 0 || now < l->retry_at || l->want_count >= WANT_BATCH / 4)
 		return;
-	any = window_load(s, l, &l->cursor, held, WANT_BATCH / 4, true);
+	any = fill_again(s, l, held);
 	if (began == 0 && !any && l->want_count == 0)
 		l->lacking = false;
 	if (l->cursor >= held) {
@@ -146,14 +224,16 @@ static void window_fill(struct sync *s, struct log_slot *l, uint64_t now)
 void wants_renew(struct sync *s)
 {
 	for (size_t i = 0; i < s->log_count; i++) {
-		s->logs[i].edge = s->logs[i].cursor = s->logs[i].retry_at = 0;
-		s->logs[i].retry_shift = 0;
-		s->logs[i].slow = false;
+		struct log_slot *l = &s->logs[i];
+
+		l->top = l->bottom = l->cursor = l->retry_at = 0;
+		l->retry_shift = 0;
 	}
+	s->want_news++;
 }
 
-/* How much a content weighs on a line, at most. */
-static void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
+/* How much a content weighs on a line, at most. A date ahead of our clock wins nothing. */
+void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
 {
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
@@ -163,8 +243,12 @@ static void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
 	w->weight = WEIGHT_FRAME;
 	if (s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got) == OK &&
 	    leaves_next(buffer_bytes(&entry), &pos, &leaf) == OK && message_parse(leaf, &h) == OK &&
-	    h.has_commitment)
+	    h.has_commitment) {
+		uint64_t wall = s->io.wall(s->io.ctx);
+
 		w->weight += h.bucket < 20 ? (size_t)1 << h.bucket : WINDOW_MAX / 4;
+		w->date = h.time < wall ? h.time : wall;
+	}
 	buffer_free(&entry);
 }
 
@@ -176,28 +260,32 @@ static unsigned want_limit(const struct sync_link *link)
 							  : WANT_LEAST;
 }
 
-/* Whether a link may be asked for this one now. Each log always has one place for what is new. */
-static bool has_room(
+/* Each log always has one place for what is new; but a link that others overtake keeps it for what
+ * is live. A peer takes 1,024 at most. */
+bool want_has_room(
     const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
 	if (w->again)
 		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 16;
-	return mine == 0 || (mine < l->want_cap && link->wants < want_limit(link) &&
-				link->want_bytes + w->weight <= link->want_window);
+	if (mine == 0 && (w->live || link->want_few >= SYNC_WANT_WINDOW) &&
+	    (link->wants < WANT_LEAST || link->wants + link->owed < SYNC_WANTS_MAX))
+		return true;
+	return mine < l->want_cap && link->wants < want_limit(link) &&
+	       link->wants < link->want_few &&
+	       (link->want_bytes + w->weight <= link->want_window || link->wants == 0);
 }
 
-/* New ones are not asked for one by one: a WANT for each costs as much as its answer's head. */
-static bool is_full(
-    const struct sync *s, struct sync_link *link, const struct log_slot *l, bool again)
+/* Not one by one: a WANT for each costs as much as its answer's head, and choosing is work. */
+bool wants_full(const struct sync_link *link)
 {
-	unsigned mine = pair_of(s, link, l)->wants;
+	unsigned limit = want_limit(link);
 
-	if (again)
-		return mine >= WANT_AGAIN || link->wants >= SYNC_WANT_WINDOW / 16;
-	return mine > 0 && (mine > l->want_cap / 8 * 7 || link->wants >= want_limit(link) ||
-			       link->want_bytes + link->want_window / 8 > link->want_window);
+	if (link->want_few < limit)
+		limit = link->want_few;
+	return link->wants + limit / 8 >= limit + (limit < 8) ||
+	       link->want_bytes + link->want_window / 8 > link->want_window;
 }
 
 /* An answer came quickly, so that the line has room, or it had to queue. */
@@ -217,6 +305,8 @@ static void window_adapt(struct sync_link *link, const struct want *w, uint64_t 
 		link->want_window = SYNC_WANT_BYTES;
 	if (link->want_window > WINDOW_MAX)
 		link->want_window = WINDOW_MAX;
+	if (link->want_few < SYNC_WANT_WINDOW)
+		link->want_few *= 2;
 }
 
 void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t now)
@@ -229,6 +319,8 @@ void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t n
 	pair_of(s, link, l)->wants--;
 	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
+	if (w->again)
+		s->want_again = true;
 	w->committing = true;
 	s->committing += w->total;
 }
@@ -243,7 +335,7 @@ void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result
 		}
 	}
 	if (result != OK) {
-		l->lacking = true;
+		log_lacks(s, l);
 		l->retry_at = now + RETRY_MS;
 	} else if (l->retry_shift > 0) {
 		/* There is somebody who has what nobody had. */
@@ -257,106 +349,11 @@ struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index)
 	uint64_t missing;
 	size_t n = 1;
 
-	if (!l->wants || l->want_count == WANT_BATCH || index >= replica_held(l->replica) ||
+	if (index >= replica_held(l->replica) ||
 	    s->io.wanted(s->io.ctx, l->no, index, &missing, &n) != OK || n == 0 || missing != index)
 		return NULL;
-	l->wants[l->want_count] = (struct want){.index = index, .again = true};
-	l->want_idle++;
-	return &l->wants[l->want_count++];
-}
-
-/* Where to ask: at the upstream, which sent the entry, or at any link that has shown it; one with
- * room if there is one. Only then at the others: they have the entry from us, or heard of it from
- * us and so tell us nothing, and may have found its content elsewhere. NULL: nobody is left. */
-static struct sync_link *source(
-    const struct sync *s, const struct log_slot *l, const struct want *w)
-{
-	struct sync_link *best = NULL, *other = NULL;
-	bool best_room = false;
-
-	for (struct sync_link *link = s->links; link; link = link->next) {
-		const struct pair *p = pair_of(s, link, l);
-		bool room;
-
-		if (!link->compared || (w->tried >> link->id & 1))
-			continue;
-		if (p->shown <= w->index) {
-			other = link;
-			continue;
-		}
-		room = has_room(s, link, l, w);
-		if (room && link == l->upstream)
-			return link;
-		if (!best || (room && !best_room) ||
-		    (room == best_room && link->wants < best->wants)) {
-			best = link;
-			best_room = room;
-		}
-	}
-	return best ? best : other;
-}
-
-/* Those that this link is to be asked for: in order; but where contents don't come, the newest
- * first. */
-static size_t wants_choose(struct sync *s, struct log_slot *l, struct sync_link *link, bool again,
-    uint64_t *index, uint64_t now)
-{
-	size_t n = 0, left = l->want_idle;
-
-	for (size_t k = 0; left > 0 && n < SYNC_WANT_WINDOW; k++) {
-		struct want *w = &l->wants[l->slow ? l->want_count - 1 - k : k];
-
-		if (!is_idle(w))
-			continue;
-		left--;
-		if (w->again != again)
-			continue;
-		if (w->weight == 0)
-			want_weigh(s, l, w);
-		if (!has_room(s, link, l, w) || source(s, l, w) != link)
-			continue;
-		want_assign(s, l, w, link, now);
-		index[n++] = w->index;
-	}
-	return n;
-}
-
-static void wants_ask(struct sync *s, struct log_slot *l, uint64_t now)
-{
-	if (l->want_idle == 0 || s->committing >= COMMITTING_MAX)
-		return; /* asked again when the store has answered */
-	for (struct sync_link *link = s->links; link; link = link->next) {
-		for (unsigned again = 0; again < 2; again++) {
-			uint64_t index[SYNC_WANT_WINDOW];
-			Convene__Want m = CONVENE__WANT__INIT;
-
-			if (is_full(s, link, l, again))
-				continue;
-			m.n_index = wants_choose(s, l, link, again, index, now);
-			if (m.n_index == 0)
-				continue;
-			m.index = index;
-			m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
-			/* Nodes that look for the same content would wait for each other. */
-			m.now = again;
-			s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
-		}
-	}
-}
-
-void wants_pump(struct sync *s, uint64_t now)
-{
-	/* In turn over the logs, so that one with many contents leaves room for the others. */
-	for (size_t i = 0; i < s->log_count; i++) {
-		struct log_slot *l = &s->logs[(s->want_cursor + i) % s->log_count];
-
-		if (!l->lacking)
-			continue;
-		window_fill(s, l, now);
-		wants_ask(s, l, now);
-	}
-	if (s->log_count > 0)
-		s->want_cursor = (s->want_cursor + 1) % s->log_count;
+	log_lacks(s, l);
+	return want_add(l, index, true);
 }
 
 /* Asked in vain: nothing came of it, nor of one that was asked there before it and so stands before
@@ -370,6 +367,43 @@ static bool want_late(const struct want *w, uint64_t now)
 	return now - w->since > (queued ? QUEUED_MAX * SYNC_WANT_MS : SYNC_WANT_MS);
 }
 
+/* Progress is measured by what others have shown: one that drips is left while it looks alive. */
+static bool want_overtaken(
+    const struct sync *s, const struct log_slot *l, const struct want *w, uint64_t now)
+{
+	uint64_t given = w->link->stats.content_bytes_in - w->given;
+	uint64_t others = s->contents_in - w->link->stats.content_bytes_in - w->others;
+
+	if (now - w->since < OVERTAKEN_MS || others < OVERTAKEN_BYTES ||
+	    others / OVERTAKEN < given + w->weight)
+		return false;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link != w->link && link->compared && !(w->tried >> link->id & 1) &&
+		    pair_of(s, link, l)->shown > w->index)
+			return true;
+	}
+	return false;
+}
+
+static void want_give_up(struct sync *s, struct log_slot *l, struct want *w)
+{
+	w->tried |= UINT64_C(1) << w->link->id;
+	w->link->owed++;
+	want_release(s, l, w);
+	if (l->want_cap > WANT_LEAST)
+		l->want_cap--;
+	s->want_news++;
+}
+
+static bool want_hopeless(const struct sync *s, const struct log_slot *l, const struct want *w)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (want_is_for(s, l, w, link))
+			return false;
+	}
+	return true;
+}
+
 void wants_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	for (size_t i = l->want_count; i-- > 0;) {
@@ -378,20 +412,20 @@ void wants_check(struct sync *s, struct log_slot *l, uint64_t now)
 		if (w->committing)
 			continue;
 		if (w->link && want_late(w, now)) {
-			w->tried |= UINT64_C(1) << w->link->id;
-			w->link->owed++;
-			want_release(s, l, w);
-			if (l->want_cap > WANT_LEAST)
-				l->want_cap--;
-			l->slow = w->again = true;
+			want_give_up(s, l, w);
+			w->again = true;
+		} else if (w->link && want_overtaken(s, l, w, now)) {
+			w->link->want_few = WANT_FEW;
+			want_give_up(s, l, w);
 		}
-		if (!w->link && w->tried && !source(s, l, w))
+		if (!w->link && w->tried && want_hopeless(s, l, w))
 			want_remove(l, i);
 	}
 }
 
 void wants_link_gone(struct sync *s, struct sync_link *link)
 {
+	s->want_news++;
 	for (size_t i = 0; i < s->log_count; i++) {
 		struct log_slot *l = &s->logs[i];
 

@@ -232,6 +232,25 @@ static int io_wanted(void *ctx, uint32_t no, uint64_t from, uint64_t *out, size_
 	return OK;
 }
 
+static int io_wanted_below(void *ctx, uint32_t no, uint64_t below, uint64_t *out, size_t *count)
+{
+	const struct log *l = log_of(ctx, no);
+	size_t n = 0;
+
+	for (uint64_t i = below < l->size ? below : l->size; i-- > 0 && n < *count;) {
+		if (l->missing >> i & 1)
+			out[n++] = i;
+	}
+	*count = n;
+	return OK;
+}
+
+static uint64_t io_wall(void *ctx)
+{
+	(void)ctx;
+	return UINT64_MAX;
+}
+
 static int io_content(
     void *ctx, uint32_t no, uint64_t index, uint8_t out_salt[static SALT_LEN], struct buffer *out)
 {
@@ -434,8 +453,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct node n = {.now = 1000};
 	struct sync_io io = {&n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
-	    io_wanted, io_content, io_content_commit, io_credential, io_offer, io_note,
-	    io_own_ahead, io_forked};
+	    io_wanted, io_wanted_below, io_wall, io_content, io_content_commit, io_credential,
+	    io_offer, io_note, io_own_ahead, io_forked};
 
 	if (!histories[0].tree) {
 		REQUIRE(crypto_start() == OK);

@@ -271,6 +271,18 @@ static int io_wanted(void *ctx, uint32_t log, uint64_t from, uint64_t *out, size
 	return n->store->ops->wanted(n->store, log, from, out, count);
 }
 
+static int io_wanted_below(void *ctx, uint32_t log, uint64_t below, uint64_t *out, size_t *count)
+{
+	struct node *n = ctx;
+
+	return n->store->ops->wanted_below(n->store, log, below, out, count);
+}
+
+static uint64_t io_wall(void *ctx)
+{
+	return SIM_TIME + node_ms(ctx);
+}
+
 static int io_content(
     void *ctx, uint32_t log, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
@@ -692,8 +704,8 @@ void node_init(struct world *w, struct node *n, unsigned number, struct org *org
 void node_start(struct node *n)
 {
 	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
-	    io_wanted, io_content, io_content_commit, io_credential, io_offer, io_note,
-	    io_own_ahead, io_forked};
+	    io_wanted, io_wanted_below, io_wall, io_content, io_content_commit, io_credential,
+	    io_offer, io_note, io_own_ahead, io_forked};
 	struct world *w = n->world;
 
 	if (n->up || w->failed)

@@ -262,6 +262,18 @@ static int io_wanted(void *ctx, uint32_t log, uint64_t from, uint64_t *out, size
 	return n->store->ops->wanted(n->store, log, from, out, count);
 }
 
+static int io_wanted_below(void *ctx, uint32_t log, uint64_t below, uint64_t *out, size_t *count)
+{
+	struct node *n = ctx;
+
+	return n->store->ops->wanted_below(n->store, log, below, out, count);
+}
+
+static uint64_t io_wall(void *ctx)
+{
+	return FIXTURE_TIME + ((struct node *)ctx)->world->now;
+}
+
 static void id_of(struct node *n, uint32_t log, uint64_t index, uint8_t id[static ID_LEN])
 {
 	struct buffer b = BUFFER_INIT;
@@ -361,8 +373,8 @@ static void node_start(struct world *w, unsigned number)
 {
 	struct node *n = &w->nodes[number];
 	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
-	    io_wanted, io_content, io_content_commit, io_credential, io_offer, io_note,
-	    io_own_ahead, io_forked};
+	    io_wanted, io_wanted_below, io_wall, io_content, io_content_commit, io_credential,
+	    io_offer, io_note, io_own_ahead, io_forked};
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
 	uint8_t seed = (uint8_t)(10 * number + 1);
