@@ -43,6 +43,21 @@ static void jobs_free(struct job *j)
 	}
 }
 
+/* What was erased may still come, from those who have not heard of it. */
+static int content_put(struct node *n, struct job *j)
+{
+	struct store *s = n->store;
+	bool erased = s->ops->content_get(s, j->log->no, j->index, j->id, NULL, NULL) ==
+		      ERR_REFUSED;
+	int err = s->ops->content_put(
+	    s, j->log->no, j->index, j->id, j->salt, buffer_bytes(&j->content));
+
+	if (erased && err == OK)
+		world_fail(n->world, "n%u takes the content of entry %llu of %s, which was erased",
+		    n->number, (unsigned long long)j->index, j->log->org->name);
+	return err;
+}
+
 static int job_run(struct node *n, struct job *j)
 {
 	struct store *s = n->store;
@@ -59,8 +74,7 @@ static int job_run(struct node *n, struct job *j)
 		j->append.wanted = j->wanted;
 		return s->ops->append(s, &j->append);
 	case JOB_CONTENT:
-		err = s->ops->content_put(
-		    s, j->log->no, j->index, j->id, j->salt, buffer_bytes(&j->content));
+		err = content_put(n, j);
 		/* Erased here: not wanted any more. */
 		if (err == ERR_REFUSED &&
 		    s->ops->content_drop(s, j->log->no, j->index, j->id, false) != OK)

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: BSD-2-Clause
 # Break lib/ in the ways of tests/sim/mutants/*.patch, each in a copy of the file, and see the simulator notice:
-# each by the seed that its patch names. TAP. With --find LAST, look for the first seed up to LAST that does.
+# each by the seed that its patch names. TAP. With --find LAST [PATCH...], look for the first seed up to LAST that does.
 # Environment: srcdir, builddir (as make gives them), CC, CFLAGS, LIBS: how the simulator was built; JOBS: so many
 # at a time, by default one per processor.
 set -eu
@@ -52,7 +52,11 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 number=0 failed=0
 find=${2:-}
-set -- "$top"/tests/sim/mutants/*.patch
+if [ $# -gt 2 ]; then # only these
+	shift 2
+else
+	set -- "$top"/tests/sim/mutants/*.patch
+fi
 echo "1..$#"
 export srcdir builddir CC CFLAGS LIBS
 printf '%s\n' "$@" | xargs -P "$JOBS" -d '\n' -n 1 "$0" --one "$work" "$find"
