@@ -14,17 +14,18 @@
 #define BUCKET_HASH 4
 #define BUCKETS_FROM 10 /* logs; fewer are shown in fewer bytes */
 
-/* Over the logs whose digest begins with `bucket`; below 0: all. */
-static void frontier_hash(struct sync *s, int bucket, uint8_t out[static HASH_LEN])
+/* Over the logs from the `*at`-th digest on, up to `last` in the first byte. */
+static void frontier_hash(struct sync *s, size_t *at, unsigned last, uint8_t out[static HASH_LEN])
 {
 	struct buffer b = BUFFER_INIT;
 
 	buffer_add(&b, "convene/v1/frontier", sizeof "convene/v1/frontier");
-	for (size_t i = 0; i < s->log_count; i++) {
-		const struct log_slot *l = &s->logs[s->sorted[i]];
+	for (; *at < s->log_count; ++*at) {
+		const struct log_slot *l = &s->logs[s->sorted[*at]];
 
-		if (replica_held(l->replica) == 0 ||
-		    (bucket >= 0 && l->binding.digest[0] != bucket))
+		if (l->binding.digest[0] > last)
+			break;
+		if (replica_held(l->replica) == 0)
 			continue;
 		buffer_add(&b, l->binding.digest, DIGEST_LEN);
 		buffer_add_u64(&b, replica_held(l->replica));
@@ -36,15 +37,18 @@ static void frontier_hash(struct sync *s, int bucket, uint8_t out[static HASH_LE
 
 void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
 {
-	frontier_hash(s, -1, out);
+	size_t at = 0;
+
+	frontier_hash(s, &at, UINT8_MAX, out);
 }
 
 static void buckets_of(struct sync *s, uint8_t out[static BUCKETS * BUCKET_HASH])
 {
 	uint8_t hash[HASH_LEN];
+	size_t at = 0;
 
-	for (int i = 0; i < BUCKETS; i++) {
-		frontier_hash(s, i, hash);
+	for (unsigned i = 0; i < BUCKETS; i++) {
+		frontier_hash(s, &at, i, hash);
 		memcpy(out + i * BUCKET_HASH, hash, BUCKET_HASH);
 	}
 }
