@@ -357,6 +357,10 @@ static void io_note(void *ctx, void *link, const char *text)
 	if (strncmp(text, "stalled", 7) == 0) {
 		n->stalls++;
 		e->stalls++;
+		if (n->world->steady && n->lies == 0 && e->other->node->lies == 0)
+			world_fail(n->world,
+			    "n%u says that n%u has stalled, which is honest, and nothing is broken",
+			    n->number, e->other->node->number);
 	}
 }
 
