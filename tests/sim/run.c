@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static bool run_apart(const struct plan *p, char *failure)
 		bool ok;
 
 		close(fd[0]);
-		alarm(SECONDS_MAX);
+		setrlimit(RLIMIT_CPU, &(struct rlimit){SECONDS_MAX, SECONDS_MAX});
 		ok = plan_run(p, false, failure);
 		if (write(fd[1], failure, strlen(failure) + 1) < 0)
 			_exit(2);
@@ -47,7 +48,9 @@ static bool run_apart(const struct plan *p, char *failure)
 	waitpid(child, &status, 0);
 	if (WIFSIGNALED(status))
 		snprintf(failure, 512, "%s (signal %d)",
-		    WTERMSIG(status) == SIGALRM ? "it does not end" : "it died", WTERMSIG(status));
+		    WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL ? "it does not end"
+									       : "it died",
+		    WTERMSIG(status));
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
