@@ -288,6 +288,56 @@ static void print_stalls(const json_t *peers)
 	buffer_free(&text);
 }
 
+/* How much of their size is left: "31% of 1.2 MB". */
+static void packing_add(
+    struct buffer *text, const json_t *peer, const char *packed, const char *unpacked)
+{
+	uint64_t full = number_at(peer, unpacked), left = number_at(peer, packed);
+	char size[16];
+
+	if (full > 0)
+		buffer_printf(text, " (%.0f%% of %s)", 100.0 * (double)left / (double)full,
+		    size_text(size, full));
+}
+
+/* Links whose contents are compressed, or should be. */
+static void print_packing(const json_t *peers)
+{
+	struct buffer text = BUFFER_INIT;
+	size_t i;
+	json_t *peer;
+
+	json_array_foreach(peers, i, peer)
+	{
+		bool in = flag_at(peer, "packs_in"), out = flag_at(peer, "packs_out");
+
+		buffer_reset(&text);
+		text_isolate(&text, text_at(peer, "name"));
+		if (in || out)
+			buffer_add_str(&text, ": contents");
+		if (in) {
+			buffer_add_str(&text, " come compressed");
+			packing_add(&text, peer, "packed_in", "unpacked_in");
+		}
+		if (out) {
+			buffer_add_str(&text, in ? ", and go compressed" : " go compressed");
+			packing_add(&text, peer, "packed_out", "unpacked_out");
+		}
+		if (in || out)
+			buffer_add_str(&text, ".");
+		else if (flag_at(peer, "compress") && flag_at(peer, "connected") &&
+			 !flag_at(peer, "can_compress"))
+			buffer_add_str(&text,
+			    " is to compress what it sends (peer.compress), and its version "
+			    "cannot: contents come as they are.");
+		else
+			continue;
+		printf("\n");
+		print_sentence(2, "%s", buffer_str(&text));
+	}
+	buffer_free(&text);
+}
+
 static void print_traffic(const json_t *a)
 {
 	struct table *table = table_new(
@@ -317,6 +367,7 @@ static void print_traffic(const json_t *a)
 	}
 	table_print(table);
 	table_free(table);
+	print_packing(peers);
 	print_stalls(peers);
 	print_troubles(peers);
 }

@@ -38,6 +38,7 @@ struct conf_peer {
 	char *name;                  /* the organisation, equal to root.name */
 	struct conf_address address; /* text "" : it only connects to us */
 	struct verifier root;        /* its root key */
+	bool compress;               /* ask it to send contents packed */
 };
 
 struct conf_origin {

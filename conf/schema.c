@@ -70,6 +70,8 @@ const struct option_schema option_table[] = {
 	"where to connect to"},
     {SECTION_PEER, "key", "peer.key", TYPE_KEY, 0, 0, true, NULL, NULL, SCOPE_RELOAD,
 	offsetof(struct conf_peer, root), "the organisation's root key, as a C2SP verifier key"},
+    {SECTION_PEER, "compress", "peer.compress", TYPE_YESNO, 0, 0, false, "no", NULL, SCOPE_RELOAD,
+	offsetof(struct conf_peer, compress), "whether it is asked to compress what it sends"},
 
     {SECTION_ORIGIN, "carry", "origin.carry", TYPE_YESNO, 0, 0, false, "yes", NULL, SCOPE_RELOAD,
 	offsetof(struct conf_origin, carry), "whether its logs are stored and relayed here"},

@@ -143,10 +143,23 @@ struct session *session_accept(struct relay *r, int fd, bool tls)
 
 /* ---- HELLO ---- */
 
+/* What we do beyond this version's least (SPEC.md 10.3). */
+#define FEATURE_PACKED "zstd-contents"
+
+static bool has_feature(const Convene__Hello *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_features; i++) {
+		if (bytes_equal(bytes_of_pb(m->features[i]), bytes_str(name)))
+			return true;
+	}
+	return false;
+}
+
 static void hello_send(struct session *s)
 {
 	Convene__Hello m = CONVENE__HELLO__INIT;
 	const struct relay *r = s->relay;
+	ProtobufCBinaryData features[] = {pb_of(bytes_str(FEATURE_PACKED))};
 
 	m.version_min = PROTOCOL_VERSION_MIN;
 	m.version_max = PROTOCOL_VERSION_MAX;
@@ -154,6 +167,8 @@ static void hello_send(struct session *s)
 	m.forum = pb_of(bytes_of(r->charter->forum, HASH_LEN));
 	m.log = pb_of(bytes_str(r->node->binding.log_name));
 	m.credential = pb_of(buffer_bytes(&r->node->message));
+	m.features = features;
+	m.n_features = sizeof features / sizeof *features;
 	m.software = pb_of(bytes_str("convened " PACKAGE_VERSION));
 	channel_send(s->channel, FRAME_HELLO, 0, &m.base);
 }
@@ -196,7 +211,7 @@ static void client_greet(struct session *s)
 }
 
 /* Take this connection as the link to its peer, or leave the one that there is. */
-static void link_up(struct session *s)
+static void link_up(struct session *s, bool can_pack)
 {
 	struct peer *p = s->peer;
 	struct relay *r = s->relay;
@@ -237,12 +252,14 @@ static void link_up(struct session *s)
 	channel_watch(s->channel);
 	p->channel = s->channel;
 	p->outgoing = s->outgoing;
+	p->can_pack = can_pack;
 	p->since = now;
 	p->link = sync_link_up(r->sync, s, p->conf->name, now);
 	if (!p->link) {
 		channel_fail(s->channel, ERR_NOMEM, "out of memory");
 		return;
 	}
+	sync_link_compress(p->link, p->conf->compress && p->can_pack);
 	r->link_count++;
 	event_del(p->timer);
 	log_info("peer %s: linked (%s %s)", p->conf->name,
@@ -354,7 +371,7 @@ static void peer_hello(struct session *s, const Convene__Hello *m)
 	} else {
 		if (c.node.serial > serial)
 			serial_keep(r, &c);
-		link_up(s);
+		link_up(s, has_feature(m, FEATURE_PACKED));
 	}
 	credential_clear(&c);
 }
@@ -635,10 +652,13 @@ void links_update(struct relay *r, const struct conf *old)
 			    verifier_equal(&c->root, &p->conf->root))
 				same = c;
 		}
-		if (same)
-			p->conf = same;
-		else
+		if (!same) {
 			peer_remove(r, p);
+			continue;
+		}
+		p->conf = same;
+		if (p->link)
+			sync_link_compress(p->link, same->compress && p->can_pack);
 	}
 	for (size_t i = 0; i < r->conf->peer_count; i++) {
 		if (!peer_by_name(r, bytes_str(r->conf->peers[i].name)))

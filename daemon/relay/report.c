@@ -149,6 +149,14 @@ static json_t *peer_report(struct relay *r, const struct peer *p, bool detailed)
 	put_number(o, "contents_again", st.contents_again);
 	put_number(o, "content_bytes_in", st.content_bytes_in);
 	put_number(o, "content_bytes_out", st.content_bytes_out);
+	put_flag(o, "compress", p->conf->compress);
+	put_flag(o, "can_compress", p->link && p->can_pack);
+	put_flag(o, "packs_in", st.packs_in);
+	put_flag(o, "packs_out", st.packs_out);
+	put_number(o, "packed_in", st.packed_in);
+	put_number(o, "unpacked_in", st.unpacked_in);
+	put_number(o, "packed_out", st.packed_out);
+	put_number(o, "unpacked_out", st.unpacked_out);
 	put_number(o, "announces_in", st.announces_in);
 	put_number(o, "announces_out", st.announces_out);
 	put_number(o, "upstream_of", st.upstream_of);

@@ -75,6 +75,7 @@ struct peer {
 	struct channel *channel; /* the link, once greeted */
 	struct sync_link *link;
 	bool outgoing;            /* we opened it */
+	bool can_pack;            /* it packs contents when it is asked to */
 	struct channel *dialling; /* not greeted yet */
 	struct event *timer;
 	uint64_t retry_ms;

@@ -144,6 +144,8 @@ static void want_send(struct sync *s, struct log_slot *l, struct sync_link *link
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	/* Nodes that look for the same content would wait for each other. */
 	m.now = again;
+	m.packed = link->unpacks;
+	link->asked_packed |= link->unpacks;
 	s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
 }
 

@@ -102,7 +102,39 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
 	return w;
 }
 
-void contents_receive(
+/* Every packed chunk moves the stream on, also that of a content which nobody wants any more. The
+ * chunk says itself how much it must hold. NULL, or why it is no chunk of ours. */
+static const char *chunk_unpack(
+    struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, int *err)
+{
+	uint64_t left = m->total > m->offset ? m->total - m->offset : 0;
+	size_t len = left < CHUNK_LEN ? (size_t)left : CHUNK_LEN;
+
+	*err = ERR_MALFORMED;
+	if (!link->asked_packed)
+		return "a content came packed, which was not asked for";
+	if (m->data.len > 0 || len == 0)
+		return "a content came packed, and also plain, or beyond its end";
+	if (!link->unpacker)
+		link->unpacker = unpacker_new();
+	buffer_reset(&s->chunk);
+	*err = link->unpacker
+		   ? unpacker_take(link->unpacker, bytes_of_pb(m->packed), len, &s->chunk)
+		   : ERR_NOMEM;
+	if (*err == OK) {
+		link->stats.packed_in += m->packed.len;
+		link->stats.unpacked_in += len;
+		return NULL;
+	}
+	if (*err == ERR_NOMEM)
+		return "there is no memory to unpack contents";
+	return *err == ERR_TOO_LARGE ? "packed contents want a window of more than 256 KiB"
+	       : *err == ERR_RANGE   ? "a packed content holds more or fewer bytes than it should"
+	       : *err == ERR_CLOSED  ? "the stream of packed contents has an end"
+				     : "the stream of packed contents is damaged, or none";
+}
+
+static void chunk_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
 	struct log_slot *l;
@@ -153,6 +185,25 @@ void contents_receive(
 		link->stats.contents_in++;
 		wants_pump(s, false, now);
 	}
+}
+
+void contents_receive(
+    struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
+{
+	Convene__ContentChunk plain = *m;
+	const char *why;
+	int err;
+
+	if (m->packed.len > 0) {
+		why = chunk_unpack(s, link, m, &err);
+		if (why) {
+			s->io.fault(s->io.ctx, link->handle,
+			    err == ERR_NOMEM ? ERR_NOMEM : ERR_MALFORMED, why);
+			return;
+		}
+		plain.data = pb_of(buffer_bytes(&s->chunk));
+	}
+	chunk_receive(s, link, &plain, now);
 }
 
 void contents_receive_none(

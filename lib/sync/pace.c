@@ -70,6 +70,8 @@ static size_t memory_of(const struct sync *s, const struct sync_link *link)
 	size_t sum = sizeof *link + SYNC_WANTS_MAX * sizeof *link->served +
 		     link->asked_cap * sizeof *link->asked + link->name_count * sizeof *link->names;
 
+	sum += link->packer ? packer_memory(link->packer) : 0;
+	sum += link->unpacker ? unpacker_memory(link->unpacker) : 0;
 	for (size_t i = 0; i < s->log_count; i++) {
 		const struct log_slot *l = &s->logs[i];
 
@@ -88,6 +90,8 @@ void sync_link_stats(
 {
 	*out = link->stats;
 	out->memory = memory_of(s, link);
+	out->packs_in = link->asked_packed && link->unpacks;
+	out->packs_out = link->packs;
 	for (size_t i = 0; i < s->log_count; i++) {
 		uint64_t lag = lag_of(s, link, i);
 

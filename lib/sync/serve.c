@@ -17,6 +17,27 @@ static void none_send(struct sync *s, struct sync_link *link, const struct log_s
 	s->io.send(s->io.ctx, link->handle, FRAME_CONTENT_NONE, 0, &m.base);
 }
 
+/* In the peer's stream, if it asked for that. A stream that lacks a chunk can't go on: where memory
+ * fails, what comes after goes as it is. */
+static void chunk_pack(struct sync *s, struct sync_link *link, Convene__ContentChunk *m)
+{
+	if (!link->packs || link->plain)
+		return;
+	if (!link->packer)
+		link->packer = packer_new();
+	buffer_reset(&s->chunk);
+	if (!link->packer || packer_add(link->packer, bytes_of_pb(m->data), &s->chunk) != OK) {
+		packer_free(link->packer);
+		link->packer = NULL;
+		link->plain = true;
+		return;
+	}
+	link->stats.unpacked_out += m->data.len;
+	link->stats.packed_out += s->chunk.len;
+	m->data = pb_of(bytes_of(NULL, 0));
+	m->packed = pb_of(buffer_bytes(&s->chunk));
+}
+
 static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
     uint64_t index, const uint8_t salt[static SALT_LEN], struct bytes content)
 {
@@ -27,6 +48,7 @@ static void content_send(struct sync *s, struct sync_link *link, const struct lo
 		if (link->content_sent == slot_index(s, l) + 1)
 			m.log = pb_of(bytes_of(NULL, 0));
 		link->content_sent = slot_index(s, l) + 1;
+		chunk_pack(s, link, &m);
 		s->io.send(s->io.ctx, link->handle, FRAME_CONTENT, 0, &m.base);
 	}
 	link->stats.contents_out++;
@@ -66,6 +88,7 @@ void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	bool room = m->n_index <= SYNC_WANTS_MAX;
 
+	link->packs = m->packed;
 	for (size_t i = 0; l && room && i < m->n_index; i++) {
 		uint32_t slot = slot_index(s, l);
 

@@ -3,6 +3,7 @@
 #ifndef SYNC_STATE_H
 #define SYNC_STATE_H
 
+#include "base/pack.h"
 #include "sync/sync.h"
 
 /* What we know of one log on one link: a pair, because a stalled log must not hide behind live
@@ -89,6 +90,12 @@ struct sync_link {
 	uint64_t want_seen;     /* sync.want_news, when there was nothing to ask for here */
 	uint32_t content_sent;  /* slot of the last CONTENT sent, + 1 */
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
+	bool packs;                      /* the peer takes contents packed, */
+	bool unpacks;                    /* and we do, */
+	bool asked_packed;               /* and have said so */
+	bool plain;                      /* memory has failed us: no more is packed for it */
+	struct packer *packer;           /* made when it is needed, */
+	struct unpacker *unpacker;       /* as this is */
 	uint32_t next_stream;
 	size_t feeds;  /* logs whose upstream it is, */
 	uint64_t load; /* and what it had to bring of those that are behind, in entries */
@@ -207,6 +214,7 @@ struct sync {
 	unsigned bulk_look;
 	uint64_t bulk_began; /* when this bulk began; and what its contents weigh that were */
 	uint64_t bulk_asked; /* asked for meanwhile */
+	struct buffer chunk; /* the one at hand, packed or unpacked */
 	uint64_t tick_at;
 };
 

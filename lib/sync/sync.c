@@ -24,6 +24,8 @@ static void link_free(struct sync_link *link)
 	free(link->served);
 	free(link->asked);
 	free(link->names);
+	packer_free(link->packer);
+	unpacker_free(link->unpacker);
 	free(link);
 }
 
@@ -41,6 +43,7 @@ void sync_free(struct sync *s)
 		wants_clear(&s->logs[i]);
 		free(s->logs[i].due);
 	}
+	buffer_free(&s->chunk);
 	free(s->logs);
 	free(s->sorted);
 	free(s->lacking);
@@ -230,6 +233,11 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 void sync_link_fixed(struct sync_link *link)
 {
 	link->fixed = true;
+}
+
+void sync_link_compress(struct sync_link *link, bool on)
+{
+	link->unpacks = on;
 }
 
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 
+#include "base/pack.h"
 #include "member_fixture.h"
 #include "store/memory.h"
 #include "sync/sync.h"
@@ -40,6 +41,8 @@ struct node {
 	uint64_t tick_at;
 	unsigned fail_commits; /* so many commits will fail */
 	unsigned faults;       /* peers that broke a rule, as this node saw it */
+	char fault[200];       /* the last of them */
+	bool asks;             /* for packed contents */
 	uint64_t own_ahead;    /* the size of our own log that a peer has proven */
 	uint64_t entries_received;
 	size_t frames_sent, bytes_sent;
@@ -83,6 +86,7 @@ struct world {
 	size_t end_count;
 	uint64_t now, order, random;
 	uint64_t delay_max, disk_max;
+	bool texts; /* contents are words, not chance */
 	struct event *events;
 	uint8_t forum[HASH_LEN];
 };
@@ -186,6 +190,7 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 		print_error("%llu %s: fault: %s: %s\n", (unsigned long long)n->world->now, n->name,
 		    text, error_text(err));
 	n->faults++;
+	snprintf(n->fault, sizeof n->fault, "%s", text);
 }
 
 static int io_read(void *ctx, uint32_t log, uint64_t first, size_t count, size_t max_bytes,
@@ -465,6 +470,8 @@ static void link_set(struct world *w, struct end *e, bool up)
 			both[i]->link = sync_link_up(
 			    both[i]->node->sync, both[i], both[i]->other->node->name, w->now);
 			assert_non_null(both[i]->link);
+			if (both[i]->node->asks)
+				sync_link_compress(both[i]->link, true);
 		} else {
 			sync_link_down(both[i]->node->sync, both[i]->link, w->now);
 			both[i]->link = NULL;
@@ -624,6 +631,8 @@ static void post(struct node *n, size_t count, size_t content_max)
 {
 	struct buffer leaves = BUFFER_INIT, *contents = calloc(count, sizeof *contents);
 	uint8_t(*salts)[SALT_LEN] = calloc(count, sizeof *salts);
+	static const char *const words[] = {
+	    "the ", "record ", "of ", "meetings ", "is kept ", "by all, ", "who ", "come.\n"};
 
 	for (size_t i = 0; i < count; i++) {
 		struct header h = {
@@ -632,7 +641,9 @@ static void post(struct node *n, size_t count, size_t content_max)
 		size_t len = content_max ? 1 + next_random(n->world) % content_max : 0;
 
 		memcpy(h.signer, n->root.public, KEY_LEN);
-		for (size_t k = 0; k < len; k++)
+		while (n->world->texts && contents[i].len + 12 < len)
+			buffer_add_str(&contents[i], words[next_random(n->world) % 8]);
+		while (contents[i].len < len)
 			buffer_add_u8(&contents[i], (uint8_t)next_random(n->world));
 		if (len > 0) {
 			h.has_commitment = true;
@@ -1163,6 +1174,264 @@ static void test_own_log_ahead(void **state)
 	world_free(w);
 }
 
+/* ---- packed contents ---- */
+
+static size_t bytes_sent(struct world *w)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < w->node_count; i++)
+		sum += w->nodes[i].bytes_sent;
+	return sum;
+}
+
+/* Who asks for it gets texts in a fraction of their bytes, and the other direction stays plain. */
+static void test_packed(void **state)
+{
+	size_t bytes[2];
+
+	(void)state;
+	for (unsigned packed = 0; packed < 2; packed++) {
+		struct world *w = world_new(2, 21);
+		struct end *e = wire(w, 0, 1);
+		struct sync_link_stats giver, taker;
+
+		w->texts = true;
+		w->nodes[1].asks = packed;
+		begin(w);
+		wires_up(w);
+		post(&w->nodes[0], 300, 700);
+		post(&w->nodes[1], 20, 700);
+		assert_all_equal(w, 5000);
+		bytes[packed] = bytes_sent(w);
+		w->texts = false;
+		post(&w->nodes[0], 6, 200000);
+		assert_all_equal(w, 5000);
+		sync_link_stats(w->nodes[0].sync, e->link, &giver);
+		sync_link_stats(w->nodes[1].sync, e->other->link, &taker);
+		assert_int_equal(taker.contents_in, 306);
+		assert_int_equal(giver.packs_out, packed);
+		assert_int_equal(taker.packs_in, packed);
+		assert_false(giver.packs_in || taker.packs_out);
+		assert_int_equal(giver.unpacked_out, packed ? giver.content_bytes_out : 0);
+		assert_int_equal(taker.unpacked_in, packed ? taker.content_bytes_in : 0);
+		assert_int_equal(taker.packed_in, giver.packed_out);
+		assert_int_equal(giver.packed_in + taker.packed_out, 0);
+		assert_true(giver.memory < PACK_MEMORY + 200000);
+		assert_true(taker.memory < UNPACK_MEMORY + 200000);
+		assert_int_equal(giver.memory > 1000000, packed);
+		assert_int_equal(faults(w), 0);
+		world_free(w);
+	}
+	/* 320 entries of 112 bytes and salts of 32 remain, and the 20 texts. */
+	assert_true(bytes[1] < bytes[0] - 70000);
+}
+
+/* Links come and go, contents are given up and asked elsewhere, and answers to that come late:
+ * no stream loses its place. */
+static void test_packed_in_disorder(void **state)
+{
+	uint64_t late = 0;
+
+	(void)state;
+	for (uint64_t seed = 40; seed < 50; seed++) {
+		struct world *w = world_new(4, seed);
+
+		w->texts = true;
+		for (unsigned i = 0; i < 4; i++) {
+			w->nodes[i].asks = i != seed % 4;
+			wire(w, i, (i + 1) % 4);
+		}
+		wire(w, 0, 2);
+		begin(w);
+		wires_up(w);
+		for (unsigned round = 0; round < 30; round++) {
+			struct end *e = &w->ends[2 * (next_random(w) % (w->end_count / 2))];
+
+			w->delay_max = round % 6 == 0 ? 3 * SYNC_WANT_MS : 40;
+			if (round % 4 == 0)
+				link_set(w, e, !e->up);
+			else if (e->up) /* the operator changes it */
+				sync_link_compress(e->link, next_random(w) % 2);
+			post(&w->nodes[next_random(w) % 4], 1 + next_random(w) % 20,
+			    1 + next_random(w) % (round % 3 ? 1000 : 150000));
+			run(w, next_random(w) % 3000);
+		}
+		wires_up(w);
+		w->delay_max = 40;
+		assert_all_equal(w, 120000);
+		for (size_t i = 0; i < w->end_count; i++) {
+			struct sync_link_stats st;
+
+			sync_link_stats(w->ends[i].node->sync, w->ends[i].link, &st);
+			late += st.contents_again;
+		}
+		assert_int_equal(faults(w), 0);
+		world_free(w);
+	}
+	assert_true(late > 0);
+}
+
+/* The second node lacks a content, has asked for it, and its peer has it not: it comes from here.
+ */
+struct lacking {
+	struct world *w;
+	struct end *end;
+	struct packer *packer;
+	Convene__ContentChunk m;
+	uint8_t salt[SALT_LEN];
+	struct buffer content, piece;
+};
+
+static void lacking_begin(struct lacking *x, bool asks)
+{
+	struct header h = {.version = 1, .sequence = 2, .kind = 99, .time = FIXTURE_TIME};
+	struct buffer leaves = BUFFER_INIT, message = BUFFER_INIT;
+	struct node *n;
+
+	*x = (struct lacking){.w = world_new(2, 30), .packer = packer_new()};
+	x->end = wire(x->w, 0, 1);
+	n = &x->w->nodes[0];
+	x->w->nodes[1].asks = asks;
+	begin(x->w);
+	buffer_add_str(&x->content, "What is said once is said once, and what is said is said.");
+	memcpy(h.signer, n->root.public, KEY_LEN);
+	h.has_commitment = true;
+	h.bucket = bucket_of(x->content.len);
+	commitment_make(
+	    h.commitment, &n->credential.binding, h.signer, x->salt, buffer_bytes(&x->content));
+	assert_int_equal(message_sign(&message, &n->credential.binding, &h, &n->root), OK);
+	leaves_add(&leaves, buffer_bytes(&message));
+	seal(n, buffer_bytes(&leaves), 1, NULL, NULL);
+	wires_up(x->w);
+	run(x->w, 2000);
+	assert_int_equal(missing_contents(&x->w->nodes[1]), 1);
+	assert_int_equal(packer_add(x->packer, buffer_bytes(&x->content), &x->piece), OK);
+	assert_true(chunk_make(
+	    &x->m, n->credential.binding.digest, 1, x->salt, buffer_bytes(&x->content), 0));
+	x->m.data = pb_of(bytes_of(NULL, 0));
+	x->m.packed = pb_of(buffer_bytes(&x->piece));
+	buffer_free(&leaves);
+	buffer_free(&message);
+}
+
+static void lacking_give(struct lacking *x)
+{
+	struct buffer b = BUFFER_INIT;
+	struct frame f;
+	size_t need;
+
+	assert_int_equal(frame_add(&b, FRAME_CONTENT, 0, &x->m.base), OK);
+	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
+	sync_receive(x->w->nodes[1].sync, x->end->other->link, &f, x->w->now);
+	buffer_free(&b);
+}
+
+static void lacking_end(struct lacking *x)
+{
+	packer_free(x->packer);
+	buffer_free(&x->content);
+	buffer_free(&x->piece);
+	world_free(x->w);
+}
+
+/* Chunks of contents that nobody wants move the stream on, and hold what they say. */
+static void test_packed_unwanted(void **state)
+{
+	struct lacking x;
+	uint8_t *digest;
+
+	(void)state;
+	lacking_begin(&x, true);
+	digest = x.m.log.data;
+	x.m.log = pb_of(bytes_of("sixteen unknown.", DIGEST_LEN)); /* a log that is not known */
+	lacking_give(&x);
+	x.m.log = pb_of(bytes_of(digest, DIGEST_LEN));
+	buffer_reset(&x.piece);
+	assert_int_equal(packer_add(x.packer, buffer_bytes(&x.content), &x.piece), OK);
+	assert_true(x.piece.len < x.content.len / 2);
+	x.m.packed = pb_of(buffer_bytes(&x.piece));
+	x.m.index = 7; /* an entry that is not there */
+	lacking_give(&x);
+	buffer_reset(&x.piece);
+	assert_int_equal(packer_add(x.packer, buffer_bytes(&x.content), &x.piece), OK);
+	x.m.packed = pb_of(buffer_bytes(&x.piece));
+	x.m.index = 1;
+	lacking_give(&x);
+	run(x.w, 100);
+	assert_int_equal(missing_contents(&x.w->nodes[1]), 0);
+	assert_int_equal(faults(x.w), 0);
+	x.m.log = pb_of(bytes_of("sixteen unknown.", DIGEST_LEN));
+	x.m.total--;
+	lacking_give(&x);
+	assert_int_equal(faults(x.w), 1);
+	lacking_end(&x);
+}
+
+static void test_packed_hostile(void **state)
+{
+	static const char damaged[] = "the stream of packed contents is damaged, or none";
+	static const struct {
+		const char *what, *fault;
+	} cases[] = {
+	    {"nothing", ""},
+	    {"not asked", "a content came packed, which was not asked for"},
+	    {"garbage", damaged},
+	    {"window", "packed contents want a window of more than 256 KiB"},
+	    {"checksum", damaged},
+	    {"more", "a packed content holds more or fewer bytes than it should"},
+	    {"fewer", "a packed content holds more or fewer bytes than it should"},
+	    {"half", "a packed content holds more or fewer bytes than it should"},
+	    {"end", "the stream of packed contents has an end"},
+	    {"both", "a content came packed, and also plain, or beyond its end"},
+	    {"beyond", "a content came packed, and also plain, or beyond its end"},
+	    {"bomb", "a packed content holds more or fewer bytes than it should"},
+	    {"other", "the content of entry 1 of"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *what = cases[i].what;
+		struct sync_link_stats st;
+		struct lacking x;
+		struct node *victim;
+
+		lacking_begin(&x, strcmp(what, "not asked") != 0);
+		victim = &x.w->nodes[1];
+		if (strcmp(what, "garbage") == 0)
+			memset(x.piece.data, 0xa5, x.piece.len);
+		else if (strcmp(what, "window") == 0)
+			x.piece.data[5] = 0x48;
+		else if (strcmp(what, "checksum") == 0)
+			x.piece.data[4] = 4;
+		else if (strcmp(what, "more") == 0)
+			x.m.total--;
+		else if (strcmp(what, "fewer") == 0)
+			x.m.total++;
+		else if (strcmp(what, "half") == 0)
+			x.m.packed.len /= 2;
+		else if (strcmp(what, "end") == 0)
+			x.piece.data[6] |= 1;
+		else if (strcmp(what, "both") == 0)
+			x.m.data = pb_of(bytes_of("x", 1));
+		else if (strcmp(what, "beyond") == 0)
+			x.m.offset = x.m.total;
+		else if (strcmp(what, "bomb") == 0)
+			x.m.packed = pb_of(bytes_of("\x28\xb5\x2f\xfd\x00\x38\x02\x00\x10x", 10));
+		else if (strcmp(what, "other") == 0)
+			x.m.salt = pb_of(bytes_of("thirty-two bytes of another salt", SALT_LEN));
+		lacking_give(&x);
+		if (strncmp(victim->fault, cases[i].fault, strlen(cases[i].fault)) != 0)
+			fail_msg("%s: %s", what, victim->fault);
+		assert_int_equal(victim->faults, cases[i].fault[0] != '\0');
+		sync_link_stats(victim->sync, x.end->other->link, &st);
+		assert_true(st.memory < UNPACK_MEMORY + 200000);
+		run(x.w, 100);
+		assert_int_equal(missing_contents(victim), victim->faults);
+		lacking_end(&x);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1179,6 +1448,10 @@ int main(void)
 	    cmocka_unit_test(test_end_and_failing_disk),
 	    cmocka_unit_test(test_hostile_frames),
 	    cmocka_unit_test(test_own_log_ahead),
+	    cmocka_unit_test(test_packed),
+	    cmocka_unit_test(test_packed_in_disorder),
+	    cmocka_unit_test(test_packed_unwanted),
+	    cmocka_unit_test(test_packed_hostile),
 	};
 
 	if (crypto_start() != OK)
