@@ -179,7 +179,7 @@ static bool content_lie(struct node *n, struct end *e, const Convene__ContentChu
 			say(e, FRAME_CONTENT_NONE, 0, &none.base, false);
 		return true;
 	}
-	if ((n->lies & LIE_SLOW) && m->offset + m->data.len == m->total) {
+	if ((n->lies & LIE_SLOW) && m->offset + CHUNK_LEN >= m->total) {
 		lied(n, "a content without its end", e);
 		return true;
 	}
@@ -189,11 +189,12 @@ static bool content_lie(struct node *n, struct end *e, const Convene__ContentChu
 	}
 	if ((n->lies & LIE_CONTENT) && rng_chance(&n->rng, 200000)) {
 		Convene__ContentChunk bad = *m;
+		ProtobufCBinaryData *part = m->packed.len > 0 ? &bad.packed : &bad.data;
 		struct buffer copy = BUFFER_INIT;
 
-		buffer_add(&copy, m->data.data, m->data.len);
+		buffer_add(&copy, part->data, part->len);
 		copy.data[rng_below(&n->rng, copy.len)] ^= 4;
-		bad.data.data = copy.data;
+		part->data = copy.data;
 		lied(n, "a wrong content", e);
 		say(e, FRAME_CONTENT, 0, &bad.base, false);
 		buffer_free(&copy);

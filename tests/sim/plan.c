@@ -291,6 +291,7 @@ static void do_post(struct node *n, const struct part *part)
 	struct rng r = {part->d};
 	struct buffer content = BUFFER_INIT;
 
+	/* Of four letters, so that one text can be packed by another. */
 	for (uint64_t i = 0; i < part->b; i++) {
 		size_t len = part->c ? (size_t)rng_below(&r, part->c + 1) : 0;
 		uint8_t *at;
@@ -298,7 +299,7 @@ static void do_post(struct node *n, const struct part *part)
 		buffer_reset(&content);
 		at = buffer_reserve(&content, len + 8);
 		for (size_t k = 0; k < len; k += 8)
-			put_u64(at + k, rng_next(&r));
+			put_u64(at + k, rng_next(&r) & UINT64_C(0x0303030303030303));
 		content.len = len;
 		node_post(n, KIND_POST, bytes_of(NULL, 0), buffer_bytes(&content));
 	}
@@ -431,6 +432,17 @@ static void on_part(struct world *w, void *what, uint64_t number)
 	}
 }
 
+/* Some ask for packed contents. With many nodes their windows would be more than a machine holds.
+ */
+static void pack(struct world *w, struct wire *x)
+{
+	for (unsigned i = 0; i < 2 && w->node_count <= 60; i++) {
+		struct rng r = rng_new(w->seed, 5, 2 * x->number + i);
+
+		x->end[i].asks = rng_chance(&r, 250000);
+	}
+}
+
 static void build(struct world *w, const struct plan *p)
 {
 	unsigned wire = 0;
@@ -458,6 +470,7 @@ static void build(struct world *w, const struct plan *p)
 			x->jitter = part->c * MS / 4;
 			x->rate = (part->d >> 32) * 1000;
 			x->loss = (unsigned)part->d;
+			pack(w, x);
 			wire++;
 		} else if (!part->out) {
 			event_at(w, part->at, on_part, part, 0);

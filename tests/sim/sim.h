@@ -191,6 +191,7 @@ struct end {
 	struct sync_link *link;
 	bool up;
 	bool refused; /* broke a rule: nothing more is read */
+	bool asks;    /* for packed contents */
 	struct buffer in;
 	/* What goes out from here. */
 	bool cut; /* nothing arrives at the other side */

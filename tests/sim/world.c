@@ -160,7 +160,10 @@ static void frame_text(
 		const Convene__ContentChunk *m = (const Convene__ContentChunk *)message;
 
 		buffer_printf(b, " %s %" PRIu64 ": %" PRIu64 "+%zu of %" PRIu64,
-		    log_text(w, m->log), m->index, m->offset, m->data.len, m->total);
+		    log_text(w, m->log), m->index, m->offset,
+		    m->packed.len > 0 ? m->packed.len : m->data.len, m->total);
+		if (m->packed.len > 0)
+			buffer_add_str(b, ", packed");
 		break;
 	}
 	case FRAME_CONTENT_NONE:
