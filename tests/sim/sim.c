@@ -12,7 +12,7 @@ static const char usage[] =
     "usage: sim [--first S] [--seeds N]   run N seeds from S on (1, 300)\n"
     "       sim --seed S [--without PARTS] [--trace] [--plan]\n"
     "                                     one seed, perhaps without some of its parts (3,7-9)\n"
-    "       sim --table NAME              measure: steady, catchup, frontier, join\n"
+    "       sim --table NAME              measure: steady, catchup, texts, frontier, join\n"
     "       --jobs N                      so many at a time; by default one per processor\n"
     "       --stop                        end at the first that fails\n"
     "       --tap                         say so in TAP\n"

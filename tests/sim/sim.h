@@ -70,6 +70,14 @@ void org_message(struct org *o, uint32_t kind, struct bytes body, struct bytes c
 /* Whose log this is; NULL: nobody's. */
 struct org *org_of_log(const struct world *w, const char *log_name);
 
+/* ---- text.c: contents that can be packed ---- */
+
+/* Words and sentences of no meaning, as often and as long as a language has them. */
+void text_words(struct rng *r, uint8_t *out, size_t len);
+/* The first `max` mails of a list in ${CONVENE_CORPUS:-../shared} whose text has `len` bytes or
+ * more, cut to that; returns how many, 0 where the list isn't there. */
+size_t text_mails(struct buffer *out, size_t len, size_t max);
+
 /* ---- node.c: what a relay does around lib/sync ---- */
 
 struct carried {

@@ -11,7 +11,7 @@ int table_run(const char *name)
 		const char *name;
 		void (*run)(void);
 	} tables[] = {{"steady", table_steady}, {"steady-small", table_steady_small},
-	    {"catchup", table_catchup}, {"frontier", table_frontier}};
+	    {"catchup", table_catchup}, {"texts", table_texts}, {"frontier", table_frontier}};
 
 	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {
 		if (strcmp(name, tables[i].name) == 0) {

@@ -7,6 +7,7 @@
 void table_steady(void);       /* 10, 100 and 1,000 organisations */
 void table_steady_small(void); /* 10 and 100 */
 void table_catchup(void);
+void table_texts(void); /* 1,000 messages of 600 B, plain and packed */
 void table_frontier(void);
 
 #endif
