@@ -389,12 +389,18 @@ static void contents_answer(struct node *n, bool ok)
 	}
 }
 
+static void link_up(struct node *n)
+{
+	n->link = sync_link_up(n->sync, n, "n1.example", n->now);
+	REQUIRE(n->link);
+	sync_link_compress(n->link, true);
+	n->faulted = false;
+}
+
 static void relink(struct node *n)
 {
 	sync_link_down(n->sync, n->link, n->now);
-	n->link = sync_link_up(n->sync, n, "n1.example", n->now);
-	REQUIRE(n->link);
-	n->faulted = false;
+	link_up(n);
 }
 
 static void event(struct node *n, uint8_t type, uint8_t stream, struct bytes payload)
@@ -434,8 +440,11 @@ static void event(struct node *n, uint8_t type, uint8_t stream, struct bytes pay
 static void check(struct node *n)
 {
 	struct tree_hash proof[TREE_PROOF_MAX];
+	struct sync_link_stats st;
 	size_t count;
 
+	sync_link_stats(n->sync, n->link, &st);
+	REQUIRE(st.memory <= SYNC_LINK_MEMORY);
 	REQUIRE(replica_staged(n->logs[0].replica) == histories[0].held);
 	for (size_t i = 0; i < n->log_count; i++) {
 		const struct log *l = &n->logs[i];
@@ -466,8 +475,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(n.sync);
 	log_take(&n, &histories[0]);
 	log_take(&n, &histories[1]);
-	n.link = sync_link_up(n.sync, &n, "n1.example", n.now);
-	REQUIRE(n.link);
+	link_up(&n);
 	for (unsigned i = 0; size >= 4 && i < EVENTS_MAX; i++) {
 		size_t len = (size_t)data[2] << 8 | data[3];
 
