@@ -14,6 +14,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/pack.h"
 #include "log/checkpoint.h"
 #include "log/tree.h"
 #include "msg/body.h"
@@ -401,6 +402,29 @@ static void test_malformed(void **state)
 	assert_true(i > 8);
 }
 
+static void test_packed(void **state)
+{
+	struct unpacker *u = unpacker_new();
+	struct buffer out = BUFFER_INIT;
+	size_t i;
+	json_t *one;
+
+	(void)state;
+	json_array_foreach(json_object_get(vectors, "packed"), i, one)
+	{
+		struct bytes packed = hex(json_object_get(one, "packed")),
+			     data = bytes_str(str(one, "data"));
+
+		buffer_reset(&out);
+		assert_int_equal(unpacker_take(u, packed, data.len, &out), OK);
+		assert_true(bytes_equal(buffer_bytes(&out), data));
+		bytes_free(packed);
+	}
+	assert_int_equal(i, 3);
+	unpacker_free(u);
+	buffer_free(&out);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -410,6 +434,7 @@ int main(void)
 	    cmocka_unit_test(test_tree),
 	    cmocka_unit_test(test_checkpoint),
 	    cmocka_unit_test(test_malformed),
+	    cmocka_unit_test(test_packed),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
 }

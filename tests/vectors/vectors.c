@@ -593,6 +593,34 @@ static void add_bundle(void)
 	buffer_free(&note);
 }
 
+/* ---- packed contents ---- */
+
+/* As one packer made them (libzstd 1.5.4): another's are as good, and all unpack these. */
+static void add_packed(void)
+{
+	static const struct {
+		const char *data, *packed;
+	} pieces[] = {
+	    {"Who keeps the record between two meetings? All of us do.",
+		"28b52ffd0038c0010057686f206b6565707320746865207265636f726420626574776565"
+		"6e2074776f206d656574696e67733f20416c6c206f6620757320646f2e"},
+	    {"All of us keep the record between the meetings.",
+		"cc0000806b6565706865206d656574696e67732e020040f804db0402"},
+	    {"The record, then, is kept by all of us between two meetings.",
+		"0c0100b0542c207468656e2c206973206b65707420627920612e03007c50e0099a47a1ae"},
+	};
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		json_t *one = json_object();
+
+		put_text(one, "data", bytes_str(pieces[i].data));
+		put_text(one, "packed", bytes_str(pieces[i].packed));
+		must(json_array_append_new(list, one) == 0, "memory");
+	}
+	put(v.out, "packed", list);
+}
+
 /* ---- what must be refused ---- */
 
 /* Headers that differ from a well-formed one in one thing, all of it behind the kind. */
@@ -663,6 +691,7 @@ char *vectors_make(void)
 	add_checkpoint();
 	add_refused();
 	add_bundle();
+	add_packed();
 
 	char *dump = json_dumps(v.out, JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_ENSURE_ASCII);
 	must(dump != NULL, "memory");
