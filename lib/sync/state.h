@@ -79,16 +79,19 @@ struct sync_link {
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants;         /* our contents under way here */
-	uint64_t content_at;    /* a chunk of one came last, */
-	uint64_t content_asked; /* and when that one was asked for */
-	size_t want_bytes;      /* what ours under way weigh, */
-	size_t want_window;     /* may weigh, */
-	uint64_t want_best;     /* and how long the quickest took; 0: none yet */
-	unsigned owed;          /* asked for here, given up, and not answered since */
-	unsigned want_few;      /* no more of ours at a time: it let others overtake it */
-	uint64_t want_seen;     /* sync.want_news, when there was nothing to ask for here */
-	uint32_t content_sent;  /* slot of the last CONTENT sent, + 1 */
+	unsigned wants;                /* our contents under way here */
+	uint64_t content_at;           /* a chunk of one came last, */
+	uint64_t content_asked;        /* and when that one was asked for */
+	size_t want_bytes;             /* what ours under way weigh, */
+	size_t want_window;            /* may weigh, */
+	uint64_t want_best;            /* and how long the quickest took; 0: none yet */
+	uint64_t want_round;           /* since when these are counted: */
+	size_t want_came, want_before; /* what has come, and what had in the round before */
+	uint64_t want_shrunk;          /* when the window shrank last */
+	unsigned owed;                 /* asked for here, given up, and not answered since */
+	unsigned want_few;             /* no more of ours at a time: it let others overtake it */
+	uint64_t want_seen;            /* sync.want_news, when there was nothing to ask for here */
+	uint32_t content_sent;         /* slot of the last CONTENT sent, + 1 */
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	bool packs;                      /* the peer takes contents packed, */
 	bool unpacks;                    /* and we do, */

@@ -23,7 +23,7 @@
 #define RETRY_MS 500 /* nobody had them: look again; doubles while nothing comes */
 #define RETRY_SHIFT_MAX 6
 #define QUEUED_MAX 12
-#define QUICK_MS 500 /* an answer that takes longer, beyond twice the shortest, has queued */
+#define QUICK_MS 1000 /* an answer that takes longer, beyond twice the shortest, has queued */
 #define WINDOW_MAX (4 * 1024 * 1024)
 #define WEIGHT_FRAME 100  /* of a content, beside its bytes */
 #define LOAD 256          /* from the store at a time */
@@ -288,21 +288,38 @@ bool wants_full(const struct sync_link *link)
 	       link->want_bytes + link->want_window / 8 > link->want_window;
 }
 
-/* An answer came quickly, so that the line has room, or it had to queue. */
+/* An answer came quickly, so that the line has room, or it had to queue.
+ *
+ * A lost packet holds back all that comes behind it, a second's worth at times, whose answers are
+ * then late together. That says little of the line: so the window shrinks once for what was asked
+ * for before, and never below what has just come in a round. */
 static void window_adapt(struct sync_link *link, const struct want *w, uint64_t now)
 {
-	uint64_t took = now - w->asked;
+	uint64_t took = now - w->asked, quick;
+	size_t least;
 
 	if (w->weight == 0)
 		return; /* nobody had asked for it here, this time */
 	if (link->want_best == 0 || took < link->want_best)
 		link->want_best = took > 0 ? took : 1;
-	if (took <= QUICK_MS + 2 * link->want_best)
+	quick = QUICK_MS + 2 * link->want_best;
+	if (now - link->want_round > quick) {
+		link->want_before = now - link->want_round > 2 * quick ? 0 : link->want_came;
+		link->want_came = 0;
+		link->want_round = now;
+	}
+	link->want_came += w->weight;
+	if (took <= quick) {
 		link->want_window += w->weight;
-	else if (link->want_window > w->weight + SYNC_WANT_BYTES)
-		link->want_window -= w->weight;
-	else
-		link->want_window = SYNC_WANT_BYTES;
+	} else if (w->asked >= link->want_shrunk) {
+		least = link->want_came > link->want_before ? link->want_came : link->want_before;
+		if (least < SYNC_WANT_BYTES)
+			least = SYNC_WANT_BYTES;
+		link->want_window -= link->want_window / 4;
+		if (link->want_window < least)
+			link->want_window = least;
+		link->want_shrunk = now;
+	}
 	if (link->want_window > WINDOW_MAX)
 		link->want_window = WINDOW_MAX;
 	if (link->want_few < SYNC_WANT_WINDOW)
