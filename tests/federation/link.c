@@ -9,10 +9,12 @@
  * the counts are printed, as `stats` does.
  *
  *   [N[<|>]] delay 100ms | loss 1% | rate 10mbit | queue 64kb | down | up | oneway
+ *   seed NUMBER
  *   stats
  *
  * N is a link, the first one being 0, and without it all are meant; > is the direction from a to b,
- * < that from b to a. oneway: what b sends does not arrive. */
+ * < that from b to a. oneway: what b sends does not arrive. seed: each lane loses
+ * packets of the same numbers, counted from here, as it did after the last time. */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -101,6 +103,19 @@ static void stats_print(void)
 	fflush(stdout);
 }
 
+static void seed_all(unsigned long seed)
+{
+	for (size_t i = 0; i < 2 * link_count; i++) {
+		unsigned short *chance = links[i / 2].lane[i % 2].chance;
+
+		chance[0] = (unsigned short)seed;
+		chance[1] = (unsigned short)(seed >> 16);
+		chance[2] = (unsigned short)(i + 1);
+		for (int k = 0; k < 20; k++)
+			erand48(chance); /* the first ones of neighbours are alike */
+	}
+}
+
 /* False: it is no command. */
 static bool command_run(char *line)
 {
@@ -126,6 +141,10 @@ static bool command_run(char *line)
 		word = strtok_r(NULL, " \t\n", &save);
 	}
 	value = strtok_r(NULL, " \t\n", &save);
+	if (word && value && strcmp(word, "seed") == 0) {
+		seed_all(strtoul(value, NULL, 10));
+		return true;
+	}
 	for (size_t i = first; i < last; i++) {
 		for (size_t k = 0; k < 2; k++) {
 			struct settings *s = &links[i].lane[k].settings;
@@ -208,7 +227,7 @@ int main(int argc, char **argv)
 	const struct wiring *w = &tun_wiring;
 	char *commands[32];
 	size_t command_count = 0;
-	long seed = 1;
+	unsigned long seed = 1;
 	int option;
 	sigset_t held;
 
@@ -216,7 +235,7 @@ int main(int argc, char **argv)
 		if (option == 'p')
 			w = &proxy_wiring;
 		else if (option == 's')
-			seed = strtol(optarg, NULL, 10);
+			seed = strtoul(optarg, NULL, 10);
 		else if (option == 'c' && command_count < 32)
 			commands[command_count++] = optarg;
 		else
@@ -232,7 +251,6 @@ int main(int argc, char **argv)
 	sigprocmask(SIG_BLOCK, &held, NULL);
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
-	srand48(seed);
 	/* 50 us by default: much for a packet at 100 Mbit/s. */
 	prctl(PR_SET_TIMERSLACK, 1000UL, 0, 0, 0);
 	for (int i = optind; i < argc; i++) {
@@ -242,6 +260,7 @@ int main(int argc, char **argv)
 			return 1;
 		link_count++;
 	}
+	seed_all(seed);
 	for (size_t i = 0; i < command_count; i++) {
 		if (!command_run(commands[i])) {
 			fprintf(stderr, "link: a command is wrong\n");

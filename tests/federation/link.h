@@ -53,6 +53,8 @@ struct flow {
 struct lane {
 	struct settings settings;
 	struct counts counts;
+	unsigned short
+	    chance[3]; /* of its own, so that one lane's traffic does not change another's losses */
 };
 
 struct link {

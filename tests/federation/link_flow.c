@@ -51,7 +51,7 @@ bool flow_enter(struct flow *f, struct lane *lane, const void *data, size_t len,
 		c->cut++;
 		return false;
 	}
-	if (s->loss > 0 && drand48() < s->loss) {
+	if (s->loss > 0 && erand48(lane->chance) < s->loss) {
 		c->lost++;
 		return false;
 	}
