@@ -53,11 +53,16 @@ void sync_free(struct sync *s)
 
 /* ---- logs ---- */
 
+/* Stores number logs from 1, and most are added in that order: it stands there, or a little before.
+ */
 struct log_slot *slot_by_no(struct sync *s, uint32_t no)
 {
+	size_t at = no < s->log_count ? no : s->log_count;
+
 	for (size_t i = 0; i < s->log_count; i++) {
-		if (s->logs[i].no == no)
-			return &s->logs[i];
+		at = at > 0 ? at - 1 : s->log_count - 1;
+		if (s->logs[at].no == no)
+			return &s->logs[at];
 	}
 	return NULL;
 }

@@ -146,9 +146,14 @@ bool check_settled(struct world *w, struct buffer *why)
 	bool ok = true;
 
 	buffer_reset(why);
+	/* Who was not settled is looked at first. */
 	for (size_t i = 0; ok && i < w->node_count; i++) {
-		if (honest(&w->nodes[i]))
-			ok = node_settled(w, island, &w->nodes[i], why);
+		size_t at = (w->unsettled + i) % w->node_count;
+
+		if (honest(&w->nodes[at]))
+			ok = node_settled(w, island, &w->nodes[at], why);
+		if (!ok)
+			w->unsettled = at;
 	}
 	free(island);
 	return ok;

@@ -21,6 +21,8 @@ uint64_t node_ms(const struct node *n)
 
 struct carried *node_log(const struct node *n, uint32_t no)
 {
+	if (no > 0 && no <= n->log_count && n->logs[no - 1]->no == no)
+		return n->logs[no - 1];
 	for (size_t i = 0; i < n->log_count; i++) {
 		if (n->logs[i]->no == no)
 			return n->logs[i];
@@ -30,11 +32,7 @@ struct carried *node_log(const struct node *n, uint32_t no)
 
 struct carried *node_log_of(const struct node *n, const struct org *o)
 {
-	for (size_t i = 0; i < n->log_count; i++) {
-		if (n->logs[i]->org == o)
-			return n->logs[i];
-	}
-	return NULL;
+	return n->of_org[o->number];
 }
 
 int node_leaf(
@@ -86,6 +84,7 @@ static void carry(struct node *n, struct carried *l)
 			abort();
 	}
 	n->logs[n->log_count++] = l;
+	n->of_org[l->org->number] = l;
 	if (l->org == n->org)
 		n->own = l;
 	if (sync_add_log(n->sync, l->no, l->replica, &l->org->credential.binding, l->org == n->org,
@@ -694,6 +693,9 @@ void node_init(struct world *w, struct node *n, unsigned number, struct org *org
 	n->rng = rng_new(w->seed, 2, number);
 	n->skew = (int64_t)rng_below(&n->rng, 86400 * SECOND);
 	n->drift = (int64_t)rng_below(&n->rng, 401) - 200;
+	n->of_org = calloc(w->org_count, sizeof *n->of_org);
+	if (!n->of_org)
+		abort();
 	n->queue_last = &n->queue;
 	n->disk_us = 2000;
 	n->tick_at = UINT64_MAX;
@@ -761,6 +763,7 @@ static void node_stop(struct node *n)
 	for (size_t i = 0; i < n->log_count; i++)
 		carried_free(n->logs[i]);
 	n->log_count = 0;
+	memset(n->of_org, 0, n->world->org_count * sizeof *n->of_org);
 	n->own = NULL;
 	n->up = false;
 }
@@ -783,6 +786,7 @@ void node_free(struct node *n)
 		node_stop(n);
 	}
 	free(n->logs);
+	free(n->of_org);
 	free(n->ends);
 	if (n->store)
 		store_close(n->store);

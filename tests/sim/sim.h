@@ -140,6 +140,7 @@ struct node {
 	struct members *members;
 	struct carried **logs;
 	size_t log_count, log_cap;
+	struct carried **of_org; /* by the organisation's number; NULL: not carried */
 	struct carried *own;
 	struct end **ends;
 	size_t end_count;
@@ -287,6 +288,7 @@ struct world {
 	uint64_t data_entries;            /* entries in DATA sent; only while measuring */
 	uint64_t events;
 	uint64_t lies_told;
+	size_t unsettled; /* check_settled(): who was not, the last time */
 	uint64_t *sealed; /* check_lag(): by second and organisation */
 	/* Called when a node has committed entries [first, end) of a log. */
 	void (*committed)(
