@@ -194,8 +194,7 @@ static int invite_each(
 
 bool memory_log(const struct memory_store *m, uint32_t no, struct log *out)
 {
-	/* They are numbered from 1, and none is ever dropped. */
-	const struct row *row = no > 0 ? table_row(&m->t, LOG, no - 1) : NULL;
+	const struct row *row = table_get(&m->t, LOG, NUMBER(no));
 	if (row != NULL)
 		memcpy(out, row_value(row).data, sizeof(*out));
 	return row != NULL;
