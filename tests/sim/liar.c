@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TRICKLE_MAX 65536
+
 const char *lie_name(unsigned bit)
 {
 	static const char *const names[LIE_KINDS] = {"false announcements", "withholds logs",
@@ -62,6 +64,11 @@ static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Con
 	buffer_free(&copy);
 }
 
+static uint64_t drip_ms(const struct node *n)
+{
+	return n->lies & LIE_TRICKLE ? 4000 : 700;
+}
+
 static void on_drip(struct world *w, void *what, uint64_t life)
 {
 	struct end *e = what;
@@ -76,7 +83,7 @@ static void on_drip(struct world *w, void *what, uint64_t life)
 	end_send(e, bytes_of(e->drip.data, need), false);
 	buffer_drain(&e->drip, need);
 	if (e->drip.len > 0)
-		event_at(w, w->now + 700 * MS, on_drip, e, life);
+		event_at(w, w->now + drip_ms(e->node) * MS, on_drip, e, life);
 }
 
 static bool data_drip(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
@@ -86,6 +93,8 @@ static bool data_drip(struct node *n, struct end *e, uint32_t stream, const Conv
 	size_t pos = 0;
 	bool first = e->drip.len == 0;
 
+	if ((n->lies & LIE_TRICKLE) && e->drip.len > TRICKLE_MAX)
+		return true; /* it would not come to these in an hour */
 	for (size_t i = 0; i < n->log_count; i++) {
 		if (memcmp(n->logs[i]->org->credential.binding.digest, m->log.data, DIGEST_LEN) ==
 		    0)
@@ -110,7 +119,7 @@ static bool data_drip(struct node *n, struct end *e, uint32_t stream, const Conv
 	}
 	lied(n, "DATA by drops", e);
 	if (first)
-		event_at(n->world, n->world->now + 700 * MS, on_drip, e, e->wire->life);
+		event_at(n->world, n->world->now + drip_ms(n) * MS, on_drip, e, e->wire->life);
 	return true;
 }
 
@@ -157,7 +166,7 @@ static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Conve
 		data_spoil(n, e, stream, m);
 		return true;
 	}
-	if (n->lies & LIE_DRIP)
+	if (n->lies & (LIE_DRIP | LIE_TRICKLE))
 		return data_drip(n, e, stream, m);
 	if ((n->lies & LIE_REPEAT) && withheld(n, m->log.data))
 		return data_repeat(n, e, stream, m);
@@ -166,8 +175,23 @@ static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Conve
 
 /* ---- contents ---- */
 
+static void content_drip(struct node *n, struct end *e, const Convene__ContentChunk *m)
+{
+	bool first = e->drip.len == 0;
+
+	lied(n, "a content by drops", e);
+	if (e->drip.len <= TRICKLE_MAX)
+		frame_add(&e->drip, FRAME_CONTENT, 0, &m->base);
+	if (first)
+		event_at(n->world, n->world->now + drip_ms(n) * MS, on_drip, e, e->wire->life);
+}
+
 static bool content_lie(struct node *n, struct end *e, const Convene__ContentChunk *m)
 {
+	if (n->lies & LIE_TRICKLE) {
+		content_drip(n, e, m);
+		return true;
+	}
 	if (n->lies & LIE_NONE) {
 		Convene__ContentNone none = CONVENE__CONTENT_NONE__INIT;
 

@@ -5,6 +5,7 @@
 #include "tests/sim/sim.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,6 +198,10 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 	world_trace(n->world, "n%u: FAULT of n%u: %s (%s)", n->number, e->other->node->number, text,
 	    error_text(err));
 	n->faults++;
+	if (e->faults == 0) {
+		snprintf(e->fault, sizeof e->fault, "%s (%s)", text, error_text(err));
+		e->fault_at = n->world->now;
+	}
 	if (n->lies == 0 && e->other->node->lies == 0)
 		world_fail(n->world, "n%u faults n%u, which is honest: %s (%s)", n->number,
 		    e->other->node->number, text, error_text(err));
@@ -537,6 +542,8 @@ void node_answer(struct node *n, struct job *j)
 		node_seal(n);
 		break;
 	case JOB_CONTENT:
+		if (w->stored && j->result == OK)
+			w->stored(w, n, j->log, j->index, j->content.len);
 		sync_content_committed(n->sync, j->log->no, j->index, j->result, now);
 		break;
 	case JOB_LOG:

@@ -121,6 +121,8 @@ enum lie {
 	LIE_FORK = 1 << 9,     /* is one of two that are one organisation */
 	LIE_REPEAT = 1 << 10,  /* gives old DATA again instead of new */
 	LIE_KINDS = 11,
+	LIE_TRICKLE =
+	    1 << 11, /* an entry or a content every few seconds; in no plan, for a table */
 };
 const char *lie_name(unsigned bit);
 
@@ -211,6 +213,8 @@ struct end {
 	struct rng rng;
 	/* What this side thinks of the other. */
 	unsigned faults, stalls;
+	char fault[128]; /* the first, */
+	uint64_t fault_at;
 	unsigned garbage;                /* it was given, while its link was up */
 	uint8_t content_log[DIGEST_LEN]; /* of a liar's last CONTENT */
 	struct buffer repeat;            /* LIE_REPEAT */
@@ -293,6 +297,10 @@ struct world {
 	/* Called when a node has committed entries [first, end) of a log. */
 	void (*committed)(
 	    struct world *w, struct node *n, struct carried *l, uint64_t first, uint64_t end);
+	/* And when it has stored a content. */
+	void (*stored)(
+	    struct world *w, struct node *n, struct carried *l, uint64_t index, size_t bytes);
+	void *measured; /* theirs */
 };
 
 struct world *world_new(

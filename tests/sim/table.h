@@ -9,5 +9,9 @@ void table_steady_small(void); /* 10 and 100 */
 void table_catchup(void);
 void table_texts(void); /* 1,000 messages of 600 B, plain and packed */
 void table_frontier(void);
+void table_join(void);
+
+/* A limit was missed: sim's exit status tells. */
+extern bool table_missed;
 
 #endif
