@@ -216,6 +216,8 @@ void contents_receive_none(
 		link->owed -= link->owed > 0;
 		return;
 	}
+	if (link->answered < w->asked && w->weight > 0)
+		link->answered = w->asked;
 	w->tried |= UINT64_C(1) << link->id;
 	want_release(s, l, w);
 	s->want_news++;

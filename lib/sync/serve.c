@@ -55,21 +55,27 @@ static void content_send(struct sync *s, struct sync_link *link, const struct lo
 	link->stats.content_bytes_out += content.len;
 }
 
-/* Make room for a WANT: of those that wait for a content, the oldest is told that it isn't here. */
+/* Make room for a WANT: of those that wait for a content, the oldest is told that it isn't here; or
+ * of those that had to, since who asks can't know that it has come. */
 static bool served_evict(struct sync *s, struct sync_link *link)
 {
-	for (size_t i = 0; i < link->served_count; i++) {
-		struct served v = link->served[i];
+	size_t at = link->served_count;
+	struct served v;
 
-		if (!v.waiting)
-			continue;
-		link->served_count--;
-		memmove(
-		    &link->served[i], &link->served[i + 1], (link->served_count - i) * sizeof v);
-		none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
-		return true;
+	for (size_t i = 0; i < link->served_count; i++) {
+		v = link->served[i];
+		if (v.waiting || (v.waited && at == link->served_count))
+			at = i;
+		if (v.waiting)
+			break;
 	}
-	return false;
+	if (at == link->served_count)
+		return false;
+	v = link->served[at];
+	link->served_count--;
+	memmove(&link->served[at], &link->served[at + 1], (link->served_count - at) * sizeof v);
+	none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
+	return true;
 }
 
 static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_t index)
@@ -81,8 +87,8 @@ static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_
 	return NULL;
 }
 
-/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request.
- */
+/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request,
+ * unless it wants to hear now; and what it hears tells that all before was answered, or waits. */
 void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
@@ -94,15 +100,12 @@ void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *
 
 		struct served *known = served_find(link, slot, m->index[i]);
 
-		if (known) {
-			if (m->now && known->waiting)
-				none_send(s, link, l, m->index[i], CONVENE__ABSENCE__MISSING);
+		if (known && !(m->now && known->waiting))
 			continue;
-		}
 		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
 		if (room)
 			link->served[link->served_count++] = (struct served){
-			    slot, m->index[i], m->now, false};
+			    slot, m->index[i], m->now, false, false};
 	}
 	if (room)
 		serve_pump(s, link);
@@ -133,7 +136,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 		if (err == OK && !content.failed) {
 			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
 		} else if (err == ERR_NOTFOUND && !v.now) {
-			v.waiting = true;
+			v.waiting = v.waited = true;
 			link->served[kept++] = v;
 		} else {
 			none_send(s, link, l, v.index,

@@ -35,7 +35,8 @@ struct served {
 	uint32_t slot;
 	uint64_t index;
 	bool now;     /* it doesn't wait */
-	bool waiting; /* the content isn't here yet */
+	bool waiting; /* the content isn't here yet, */
+	bool waited;  /* or was not */
 };
 
 /* A log that a link showed and we don't know yet. */
@@ -88,7 +89,9 @@ struct sync_link {
 	uint64_t want_round;           /* since when these are counted: */
 	size_t want_came, want_before; /* what has come, and what had in the round before */
 	uint64_t want_shrunk;          /* when the window shrank last */
-	unsigned owed;                 /* asked for here, given up, and not answered since */
+	unsigned owed;                 /* asked for here, given up, and not answered since; */
+	uint64_t owed_asked;           /* when the newest of them was asked for, */
+	uint64_t answered;             /* and the newest that was answered */
 	unsigned want_few;             /* no more of ours at a time: it let others overtake it */
 	uint64_t want_seen;            /* sync.want_news, when there was nothing to ask for here */
 	uint32_t content_sent;         /* slot of the last CONTENT sent, + 1 */

@@ -252,12 +252,25 @@ void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
 	buffer_free(&entry);
 }
 
-/* How many a link may be asked for. What it owes us, though we have given it up, it may count
- * still; but what it can't ever answer must not close it to us. */
+/* A peer counts what it owes us, though we have given it up, and more than SYNC_WANTS_MAX of ours
+ * are a fault. But what it can't ever answer must not close it to us: when a later one was
+ * answered, the others wait there for a content, and make way. */
+static bool others_make_way(const struct sync_link *link)
+{
+	return link->answered > link->owed_asked && link->wants < WANT_LEAST;
+}
+
+static bool may_ask(const struct sync_link *link)
+{
+	return link->wants + link->owed < SYNC_WANTS_MAX || others_make_way(link);
+}
+
+/* How many new ones a link may be asked for. The rest is for those that it answers at once. */
 static unsigned want_limit(const struct sync_link *link)
 {
 	return link->owed + WANT_LEAST < SYNC_WANT_WINDOW ? SYNC_WANT_WINDOW - link->owed
-							  : WANT_LEAST;
+	       : others_make_way(link)                    ? WANT_LEAST
+							  : 0;
 }
 
 /* Each log always has one place for what is new; but a link that others overtake keeps it for what
@@ -267,6 +280,8 @@ bool want_has_room(
 {
 	unsigned mine = pair_of(s, link, l)->wants;
 
+	if (!may_ask(link))
+		return false;
 	if (w->again)
 		return mine < WANT_AGAIN && link->wants < SYNC_WANT_WINDOW / 16;
 	if (mine == 0 && (w->live || link->want_few >= SYNC_WANT_WINDOW) &&
@@ -282,6 +297,8 @@ bool wants_full(const struct sync_link *link)
 {
 	unsigned limit = want_limit(link);
 
+	if (!may_ask(link))
+		return true;
 	if (link->want_few < limit)
 		limit = link->want_few;
 	return link->wants + limit / 8 >= limit + (limit < 8) ||
@@ -300,6 +317,8 @@ static void window_adapt(struct sync_link *link, const struct want *w, uint64_t 
 
 	if (w->weight == 0)
 		return; /* nobody had asked for it here, this time */
+	if (link->answered < w->asked)
+		link->answered = w->asked;
 	if (link->want_best == 0 || took < link->want_best)
 		link->want_best = took > 0 ? took : 1;
 	quick = QUICK_MS + 2 * link->want_best;
@@ -406,6 +425,8 @@ static void want_give_up(struct sync *s, struct log_slot *l, struct want *w)
 {
 	w->tried |= UINT64_C(1) << w->link->id;
 	w->link->owed++;
+	if (w->link->owed_asked < w->asked)
+		w->link->owed_asked = w->asked;
 	want_release(s, l, w);
 	if (l->want_cap > WANT_LEAST)
 		l->want_cap--;

@@ -56,6 +56,8 @@ struct end {
 	bool up;
 	unsigned generation; /* frames of an earlier life of the link are lost */
 	bool mute;           /* takes frames in and gives nothing: a stalled peer */
+	bool withholds;      /* gives no content */
+	size_t wanted;       /* contents asked for from here */
 };
 
 enum event_kind { EVENT_FRAME, EVENT_COMMITTED, EVENT_CONTENT };
@@ -162,7 +164,9 @@ static void io_send(
 		if (o->kind == EVENT_FRAME && o->to == from->other && o->at > at)
 			at = o->at;
 	}
-	if (!from->up || from->mute)
+	if (type == FRAME_WANT)
+		from->wanted += ((const Convene__Want *)message)->n_index;
+	if (!from->up || from->mute || (from->withholds && type == FRAME_CONTENT))
 		return;
 	e = event_add(w, at, EVENT_FRAME);
 	e->to = from->other;
@@ -928,6 +932,28 @@ static void test_stalled_upstream(void **state)
 	world_free(w);
 }
 
+/* A peer counts what it has not answered, also when we have given it up: more than 1,024 would be
+ * our fault. */
+static void test_wants_bounded(void **state)
+{
+	struct world *w = world_new(2, 11);
+	struct end *e;
+
+	(void)state;
+	e = wire(w, 0, 1);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	e->withholds = true;
+	for (unsigned i = 0; i < 12; i++)
+		post(&w->nodes[0], 250, 50);
+	run(w, 600000);
+	assert_int_equal(
+	    replica_held(log_of_origin(&w->nodes[1], &w->nodes[0])->replica), 1 + 12 * 250);
+	assert_in_range(e->other->wanted, 500, SYNC_WANTS_MAX);
+	world_free(w);
+}
+
 /* A bundle is taken, and then stands in nobody's way: it never gets more. */
 static void test_fixed_link(void **state)
 {
@@ -1442,6 +1468,7 @@ int main(void)
 	    cmocka_unit_test(test_links_come_and_go),
 	    cmocka_unit_test(test_growing_while_greeting),
 	    cmocka_unit_test(test_stalled_upstream),
+	    cmocka_unit_test(test_wants_bounded),
 	    cmocka_unit_test(test_fixed_link),
 	    cmocka_unit_test(test_failing_disk),
 	    cmocka_unit_test(test_slow_disk),
