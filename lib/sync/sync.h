@@ -27,7 +27,7 @@
 #define SYNC_DATA_BYTES (128 * 1024) /* leaves in one DATA */
 #define SYNC_WANTS_MAX 1024          /* a peer's outstanding WANTs */
 #define SYNC_WANT_WINDOW 960         /* ours, per link */
-#define SYNC_WANT_BYTES (128 * 1024) /* what they may weigh, to begin with */
+#define SYNC_WANT_BYTES (256 * 1024) /* what they may weigh, to begin with */
 #define SYNC_ANNOUNCE_MS 100         /* ANNOUNCEs to one link at most this often */
 #define SYNC_STALL_MS \
 	1500 /* without progress although a link has shown more: change the upstream */

@@ -24,6 +24,7 @@
 #define RETRY_SHIFT_MAX 6
 #define QUEUED_MAX 12
 #define QUICK_MS 1000 /* an answer that takes longer, beyond twice the shortest, has queued */
+#define WINDOW_LEAST (32 * 1024)
 #define WINDOW_MAX (4 * 1024 * 1024)
 #define WEIGHT_FRAME 100  /* of a content, beside its bytes */
 #define LOAD 256          /* from the store at a time */
@@ -329,11 +330,13 @@ static void window_adapt(struct sync_link *link, const struct want *w, uint64_t 
 	}
 	link->want_came += w->weight;
 	if (took <= quick) {
-		link->want_window += w->weight;
+		/* Where little is asked for, that it comes quickly says nothing of more. */
+		if (link->want_bytes > link->want_window / 2)
+			link->want_window += w->weight;
 	} else if (w->asked >= link->want_shrunk) {
 		least = link->want_came > link->want_before ? link->want_came : link->want_before;
-		if (least < SYNC_WANT_BYTES)
-			least = SYNC_WANT_BYTES;
+		if (least < WINDOW_LEAST)
+			least = WINDOW_LEAST;
 		link->want_window -= link->want_window / 4;
 		if (link->want_window < least)
 			link->want_window = least;
