@@ -41,7 +41,7 @@ REFUSED = 2
 
 # Below the range that the system gives to outgoing connections: otherwise somebody's connection
 # may hold the port of a node that is about to start again.
-PORTS = range(12000, 32000)
+PORTS = range(*(int(port) for port in os.environ.get("CONVENE_PORTS", "12000-32000").split("-")))
 
 LIMITS = {"posts_per_hour": "1000000", "clients_per_address": "10000", "inbox": "100000"}
 

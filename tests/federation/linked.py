@@ -10,7 +10,7 @@ Each node has a network namespace of its own, and each edge two tun devices that
 each other through a proxy of the same program: with delay, rate and stalls, without loss.
 `links.mode` says which. CONVENE_LINKS=proxy asks for the proxy.
 
-Commands are those of link.c: delay, loss, rate, queue, down, up, oneway.
+Commands are those of link.c: delay, loss, rate, queue, down, up, oneway, seed.
 """
 import contextlib
 import json
@@ -25,6 +25,7 @@ import harness
 
 LINK = harness.BUILD / "tests/federation/link"
 NETNS = pathlib.Path("/run/netns")
+CONGESTION = "/proc/sys/net/ipv4/tcp_congestion_control"
 COPY_PORT = 7
 
 # What moves the bytes of a plain copy: as little of our own as there can be.
@@ -102,14 +103,13 @@ class Links:
             self.end()
 
     def congestion(self):
-        return harness.run(["sysctl", "-n", "net.ipv4.tcp_congestion_control"]).strip()
+        return harness.run([*self.enter(0), "cat", CONGESTION]).strip()
 
     def set_congestion(self, name):
         """Of connections made from now on in the namespaces; False when the kernel has it not."""
         try:
             for i in range(self.count):
-                harness.run([*self.enter(i), "sysctl", "-qw",
-                             "net.ipv4.tcp_congestion_control=" + name])
+                harness.run([*self.enter(i), "tee", CONGESTION], name.encode())
         except harness.Failure:
             return False
         return True
@@ -190,6 +190,10 @@ class Links:
                 self.command("%d< up" % number)
             else:
                 self.command("%d %s" % (self.edges.index((j, i)), command))
+
+    def reseed(self, seed):
+        """From here on, packets are lost as they were after the last time with this seed."""
+        self.command("seed %d" % seed)
 
     def stats(self):
         """Counts by (from, to)."""
