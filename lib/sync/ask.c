@@ -96,8 +96,25 @@ static bool is_elsewhere(
     const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link)
 {
 	return w->live && l->upstream && l->upstream != link &&
+	       l->upstream->want_few >= SYNC_WANT_WINDOW &&
 	       pair_of(s, l->upstream, l)->shown > w->index && want_is_for(s, l, w, l->upstream) &&
 	       want_has_room(s, l->upstream, l, w);
+}
+
+/* A link that others overtook has to prove itself, but not with what we need first: with the end of
+ * a long window, or where nobody else is left. */
+static bool is_proving(
+    const struct sync *s, const struct head *h, const struct want *w, const struct sync_link *link)
+{
+	if (link->want_few >= SYNC_WANT_WINDOW ||
+	    (h->log->want_count >= WANT_FIRST && h->at + WANT_LEAST >= h->log->want_count))
+		return false;
+	for (struct sync_link *other = s->links; other; other = other->next) {
+		if (other->want_few >= SYNC_WANT_WINDOW && other->compared &&
+		    !(w->tried >> other->id & 1) && pair_of(s, other, h->log)->shown > w->index)
+			return true;
+	}
+	return false;
 }
 
 static bool waits(const struct sync *s, const struct want *w)
@@ -112,6 +129,9 @@ static bool head_next(struct sync *s, struct head *h, struct sync_link *link)
 	for (; h->at < h->log->want_count; h->at++) {
 		struct want *w = &h->log->wants[h->at];
 
+		/* It was seen before the walk began anew, which will come to it. */
+		if (w->index < h->log->bottom && !w->live)
+			return false;
 		if (w->link || w->again || w->committing)
 			continue;
 		if (w->weight == 0)
@@ -119,12 +139,27 @@ static bool head_next(struct sync *s, struct head *h, struct sync_link *link)
 		if (waits(s, w) || !want_is_for(s, h->log, w, link))
 			continue;
 		link->want_seen = 0;
-		if (is_elsewhere(s, h->log, w, link))
+		if (is_elsewhere(s, h->log, w, link) || is_proving(s, h, w, link))
 			continue;
 		h->date = w->live ? UINT64_MAX : w->date;
 		return want_has_room(s, link, h->log, w);
 	}
 	return false;
+}
+
+/* What is loaded has been asked for, and the store may have more. */
+static bool is_walked(const struct head *h)
+{
+	return h->log->bottom > 0 &&
+	       (h->at == h->log->want_count || h->log->wants[h->at].index < h->log->bottom);
+}
+
+/* Not one by one, as with links; and each has its share. */
+static bool log_is_full(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+{
+	unsigned mine = pair_of(s, link, l)->wants;
+
+	return mine > 0 && mine > l->want_cap / 8 * 7;
 }
 
 static void want_send(struct sync *s, struct log_slot *l, struct sync_link *link, bool again)
@@ -180,7 +215,8 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 	link->want_seen = s->want_news;
 	for (size_t i = 0; i < count;) {
 		heads[i].at = 0;
-		if (heads[i].log->want_idle > 0 && head_next(s, &heads[i], link))
+		if (heads[i].log->want_idle > 0 && head_next(s, &heads[i], link) &&
+		    !log_is_full(s, link, heads[i].log))
 			i++;
 		else
 			heads[i] = heads[--count];
@@ -188,11 +224,16 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 	used = count;
 	while (count > 0 && asked < SYNC_WANT_WINDOW) {
 		struct head *h = head_choose(s, heads, count);
-		bool more = true;
+		/* Others may have taken the room since it was looked at. */
+		bool more = want_has_room(s, link, h->log, &h->log->wants[h->at]);
 
 		for (size_t i = 0; i < RUN && more; i++) {
 			want_choose(s, h->log, &h->log->wants[h->at], link, now);
 			asked++;
+			more = head_next(s, h, link);
+		}
+		if (!more && is_walked(h)) {
+			wants_fill(s, h->log, false, now);
 			more = head_next(s, h, link);
 		}
 		if (!more) { /* to the end, where it is still to be sent */

@@ -11,20 +11,6 @@
 
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 
-static size_t partial_count(const struct sync *s, const struct sync_link *link)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < s->log_count; i++) {
-		for (size_t k = 0; k < s->logs[i].want_count; k++) {
-			const struct want *w = &s->logs[i].wants[k];
-
-			n += w->link == link && !w->committing && w->data.len > 0;
-		}
-	}
-	return n;
-}
-
 /* Fetch the entry, and check that a content of this length can be its own. */
 static int want_begin(
     struct sync *s, struct log_slot *l, struct want *w, const Convene__ContentChunk *m)
@@ -53,6 +39,7 @@ static int want_begin(
 		buffer_add(&w->message, leaf.data, leaf.len);
 		memcpy(w->salt, m->salt.data, SALT_LEN);
 		w->total = m->total;
+		w->link->wants_begun++;
 		err = w->message.failed ? ERR_NOMEM : OK;
 	}
 	buffer_free(&entry);
@@ -155,7 +142,7 @@ static void chunk_receive(
 	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link
 	 * would be asked never. */
 	if (w->total == 0)
-		err = partial_count(s, link) >= PARTIAL_MAX ? ERR_REFUSED : want_begin(s, l, w, m);
+		err = link->wants_begun >= PARTIAL_MAX ? ERR_REFUSED : want_begin(s, l, w, m);
 	if (!err && (m->offset != w->data.len || m->total != w->total ||
 			m->data.len != (w->total - w->data.len < CHUNK_LEN ? w->total - w->data.len
 									   : CHUNK_LEN)))

@@ -48,6 +48,12 @@ static uint32_t stream_new(struct sync_link *link)
 	return link->next_stream;
 }
 
+static void log_progress(struct log_slot *l, uint64_t now)
+{
+	l->progress = now;
+	l->turn = l->upstream ? l->upstream->useful : 0;
+}
+
 static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now)
 {
 	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
@@ -59,7 +65,7 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 	link->feeds++;
 	load_set(l, shown > staged ? shown - staged : 0);
 	l->stream = stream_new(link);
-	l->progress = now;
+	log_progress(l, now);
 	l->span.at = 0;
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.from = replica_staged(l->replica);
@@ -136,7 +142,8 @@ static bool is_better(
 	uint64_t la = a->load - (a == l->upstream ? l->load : 0);
 	uint64_t lb = b->load - (b == l->upstream ? l->load : 0);
 
-	if (p->shown > staged + MUCH && q->shown > staged + MUCH && la != lb)
+	if (p->shown > staged + MUCH && q->shown > staged + MUCH &&
+	    (la > lb + MUCH || lb > la + MUCH))
 		return la < lb;
 	if (p->shown_at != q->shown_at)
 		return p->shown_at < q->shown_at;
@@ -294,6 +301,20 @@ static bool drips(const struct sync *s, struct log_slot *l, uint64_t now)
 	return false;
 }
 
+/* Without progress for so long although another link has shown more. But where many logs are behind
+ * each has to wait for its turn, as long as the link brings what it can. */
+static bool is_stalled(const struct sync *s, const struct log_slot *l, uint64_t now)
+{
+	uint64_t all = l->upstream->useful - l->turn;
+
+	if (!l->behind || now - l->progress <= SYNC_STALL_MS)
+		return false;
+	if (now - l->progress > SYNC_STALL_SOLE_MS)
+		return true;
+	return has_other(s, l, now) && (all < (now - l->progress) * SYNC_PACE_BYTES / 1000 ||
+					   all > behind_count(s, l->upstream) * SYNC_DATA_BYTES);
+}
+
 static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, uint64_t now)
 {
 	struct sync_link *old = l->upstream;
@@ -304,7 +325,7 @@ static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, 
 		 * against an honest upstream. */
 		choose(s, l, old, now);
 		if (l->upstream == old)
-			l->progress = now;
+			log_progress(l, now);
 		return;
 	}
 	/* What it showed and does not give counts for nothing, until it shows it anew. */
@@ -334,7 +355,7 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 		l->behind = false;
 	} else if (!l->behind) {
 		l->behind = true;
-		l->progress = now;
+		log_progress(l, now);
 	}
 	if (l->upstream && l->upstream->fixed &&
 	    pair_of(s, l->upstream, l)->shown <= replica_held(l->replica))
@@ -347,8 +368,7 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 	load_set(l, shown > staged ? shown - staged : 0);
 	if (drips(s, l, now))
 		upstream_leave(s, l, "stalled on a log: what it gives of it drips", now);
-	else if (l->behind && now - l->progress > SYNC_STALL_MS &&
-		 (has_other(s, l, now) || now - l->progress > SYNC_STALL_SOLE_MS))
+	else if (is_stalled(s, l, now))
 		upstream_leave(s, l, "stalled on a log", now);
 }
 
@@ -440,7 +460,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	enum replica_outcome outcome;
 	struct replica_batch *batch;
-	uint64_t end, before, count;
+	uint64_t end, before, count, progress;
 	char text[256];
 	int err;
 
@@ -485,8 +505,8 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	switch (outcome) {
 	case REPLICA_STAGED:
 	case REPLICA_ENDED:
-		l->progress = now;
-		l->span.bytes += bytes;
+		log_progress(l, now);
+		l->span.bytes += m->leaves.len;
 		if (batch) {
 			uint8_t root[HASH_LEN];
 
@@ -509,7 +529,9 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		break;
 	case REPLICA_AHEAD:
 		/* Nothing was gained: the clock of a stall goes on. */
-		subscribe(s, l, link, l->progress);
+		progress = l->progress;
+		subscribe(s, l, link, now);
+		l->progress = progress;
 		break;
 	case REPLICA_FORKED:
 		l->stopped = l->forked = true;

@@ -80,7 +80,8 @@ struct sync_link {
 	size_t served_count;
 	struct asked *asked;
 	size_t asked_count, asked_cap;
-	unsigned wants;                /* our contents under way here */
+	unsigned wants;                /* our contents under way here, */
+	unsigned wants_begun;          /* of which so many have begun to come */
 	uint64_t content_at;           /* a chunk of one came last, */
 	uint64_t content_asked;        /* and when that one was asked for */
 	size_t want_bytes;             /* what ours under way weigh, */
@@ -159,6 +160,7 @@ struct log_slot {
 	uint32_t stream;
 	bool behind;       /* some link has shown more than is staged */
 	uint64_t progress; /* when that began, or the upstream last moved us, or was chosen */
+	uint64_t turn;     /* sync_link.useful of the upstream, by then */
 	uint64_t advanced; /* when an entry came that we lacked */
 	struct due *due;   /* commits under way, oldest first */
 	size_t due_count, due_cap;
@@ -182,7 +184,7 @@ struct log_slot {
 	size_t want_idle; /* neither asked for nor on their way to the store */
 };
 
-#define WANT_BATCH 1024
+#define WANT_BATCH 2048
 #define WANT_FIRST 192 /* of log_slot.want_cap */
 #define WANT_LEAST 16
 #define WANT_FEW 4 /* of sync_link.want_few: then it doubles with each that comes in time */

@@ -31,6 +31,7 @@
 #define OVERTAKEN_MS 1000 /* nothing came for so long, while of others came */
 #define OVERTAKEN 16      /* times as much, and at least */
 #define OVERTAKEN_BYTES (32 * 1024)
+#define SLOW_MS 2500
 
 static void want_clear(struct want *w)
 {
@@ -113,6 +114,7 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 {
 	if (w->link) {
 		w->link->wants--;
+		w->link->wants_begun -= w->total > 0;
 		w->link->want_bytes -= w->weight;
 		pair_of(s, w->link, l)->wants--;
 		l->want_idle++;
@@ -165,9 +167,11 @@ static void fill_top(struct sync *s, struct log_slot *l, uint64_t held)
 static void fill_bottom(struct sync *s, struct log_slot *l)
 {
 	uint64_t missing[LOAD];
-	size_t n = LOAD;
+	size_t n = LOAD, fresh = 0;
 
-	if (l->want_idle >= WANT_FIRST || l->want_count > WANT_BATCH - 2 * LOAD ||
+	for (size_t i = 0; i < l->want_count && l->wants[i].index >= l->bottom; i++)
+		fresh += is_idle(&l->wants[i]) && !l->wants[i].again;
+	if (fresh >= WANT_FIRST || l->want_count > WANT_BATCH - 2 * LOAD ||
 	    s->io.wanted_below(s->io.ctx, l->no, l->bottom, missing, &n) != OK)
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -184,7 +188,7 @@ static bool fill_again(struct sync *s, struct log_slot *l, uint64_t held)
 	if (s->io.wanted(s->io.ctx, l->no, l->cursor, missing, &n) != OK)
 		return true;
 	for (size_t i = 0; i < n && missing[i] < held; i++) {
-		if (l->want_count >= WANT_BATCH / 4)
+		if (l->want_count >= LOAD)
 			return true;
 		l->cursor = missing[i] + 1;
 		want_add(l, missing[i], true);
@@ -208,7 +212,7 @@ void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now)
 		fill_top(s, l, held);
 	if (l->bottom > 0)
 		fill_bottom(s, l);
-	if (l->top < held || l->bottom > 0 || now < l->retry_at || l->want_count >= WANT_BATCH / 4)
+	if (l->top < held || l->bottom > 0 || now < l->retry_at || l->want_count >= LOAD)
 		return;
 	any = fill_again(s, l, held);
 	if (began == 0 && !any && l->want_count == 0)
@@ -354,6 +358,7 @@ void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t n
 
 	window_adapt(link, w, now);
 	link->wants--;
+	link->wants_begun--;
 	link->want_bytes -= w->weight;
 	pair_of(s, link, l)->wants--;
 	if (l->want_cap < SYNC_WANT_WINDOW)
@@ -406,19 +411,22 @@ static bool want_late(const struct want *w, uint64_t now)
 	return now - w->since > (queued ? QUEUED_MAX * SYNC_WANT_MS : SYNC_WANT_MS);
 }
 
-/* Progress is measured by what others have shown: one that drips is left while it looks alive. */
+/* Progress is measured by what others have shown: one that drips is left while it looks alive.
+ * Either others have given far more meanwhile, or one of them has nothing to do. */
 static bool want_overtaken(
     const struct sync *s, const struct log_slot *l, const struct want *w, uint64_t now)
 {
-	uint64_t given = w->link->stats.content_bytes_in - w->given;
+	uint64_t given = w->link->stats.content_bytes_in - w->given, waited = now - w->asked;
 	uint64_t others = s->contents_in - w->link->stats.content_bytes_in - w->others;
+	bool passed = now - w->since >= OVERTAKEN_MS && others >= OVERTAKEN_BYTES &&
+		      others / OVERTAKEN >= given + w->weight;
+	bool slow = waited >= SLOW_MS && given < waited * SYNC_PACE_BYTES / 1000;
 
-	if (now - w->since < OVERTAKEN_MS || others < OVERTAKEN_BYTES ||
-	    others / OVERTAKEN < given + w->weight)
+	if (!passed && !slow)
 		return false;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		if (link != w->link && link->compared && !(w->tried >> link->id & 1) &&
-		    pair_of(s, link, l)->shown > w->index)
+		    pair_of(s, link, l)->shown > w->index && (passed || link->wants < WANT_LEAST))
 			return true;
 	}
 	return false;

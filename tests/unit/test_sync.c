@@ -40,6 +40,8 @@ struct node {
 	uint64_t sequence;
 	uint64_t tick_at;
 	unsigned fail_commits; /* so many commits will fail */
+	unsigned stalls;       /* said of its links */
+	uint64_t date;         /* ms that its posts are older */
 	unsigned faults;       /* peers that broke a rule, as this node saw it */
 	char fault[200];       /* the last of them */
 	bool asks;             /* for packed contents */
@@ -58,6 +60,9 @@ struct end {
 	bool mute;           /* takes frames in and gives nothing: a stalled peer */
 	bool withholds;      /* gives no content */
 	size_t wanted;       /* contents asked for from here */
+	uint64_t rate;       /* bytes a second; 0: any */
+	uint64_t drip;       /* ms for an entry or a content; 0: it does not drip */
+	uint64_t free_at, drip_at;
 };
 
 enum event_kind { EVENT_FRAME, EVENT_COMMITTED, EVENT_CONTENT };
@@ -67,6 +72,7 @@ struct event {
 	enum event_kind kind;
 	struct end *to;
 	unsigned generation;
+	bool dripped; /* its sender holds it back: others overtake it */
 	struct buffer bytes;
 	struct node *node;
 	uint32_t log;
@@ -150,6 +156,61 @@ static struct held_log *log_of_origin(struct node *n, const struct node *origin)
 
 /* ---- what sync asks for ---- */
 
+static struct event *frame_at(
+    struct end *from, uint64_t at, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	struct event *e = event_add(from->node->world, at, EVENT_FRAME);
+
+	e->to = from->other;
+	e->generation = from->generation;
+	assert_int_equal(message ? frame_add(&e->bytes, type, stream, message)
+				 : frame_add_raw(&e->bytes, type, stream, bytes_of(NULL, 0)),
+	    OK);
+	return e;
+}
+
+static uint64_t drip_next(struct end *from)
+{
+	uint64_t now = from->node->world->now;
+
+	from->drip_at = (from->drip_at > now ? from->drip_at : now) + from->drip;
+	return from->drip_at;
+}
+
+/* Entry by entry, each with its proof; a content at a time. */
+static void drip(struct end *from, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	const Convene__Data *m = (const Convene__Data *)message;
+	const struct held_log *l = NULL;
+	struct node *n = from->node;
+	struct bytes leaf;
+	size_t pos = 0;
+
+	if (type == FRAME_CONTENT) {
+		frame_at(from, drip_next(from), type, stream, message)->dripped = true;
+		return;
+	}
+	for (size_t i = 0; i < n->log_count; i++) {
+		if (memcmp(n->logs[i].credential.binding.digest, m->log.data, DIGEST_LEN) == 0)
+			l = &n->logs[i];
+	}
+	for (uint64_t i = m->first; leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) == OK; i++) {
+		struct tree_hash proof[TREE_PROOF_MAX];
+		struct buffer one = BUFFER_INIT;
+		Convene__Data d = *m;
+		size_t count;
+
+		leaves_add(&one, leaf);
+		assert_int_equal(replica_prove(l->replica, i, i + 1, proof, &count), OK);
+		d.first = i;
+		d.leaves = pb_of(buffer_bytes(&one));
+		d.checkpoint = pb_of(replica_note(l->replica));
+		d.proof = pb_of(bytes_of(proof, count * HASH_LEN));
+		frame_at(from, drip_next(from), type, stream, &d.base)->dripped = true;
+		buffer_free(&one);
+	}
+}
+
 /* Frames keep their order, as on a TCP connection. */
 static void io_send(
     void *ctx, void *link, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
@@ -161,28 +222,39 @@ static void io_send(
 	struct event *e;
 
 	for (const struct event *o = w->events; o; o = o->next) {
-		if (o->kind == EVENT_FRAME && o->to == from->other && o->at > at)
+		if (o->kind == EVENT_FRAME && o->to == from->other && o->at > at && !o->dripped)
 			at = o->at;
 	}
 	if (type == FRAME_WANT)
 		from->wanted += ((const Convene__Want *)message)->n_index;
 	if (!from->up || from->mute || (from->withholds && type == FRAME_CONTENT))
 		return;
-	e = event_add(w, at, EVENT_FRAME);
-	e->to = from->other;
-	e->generation = from->generation;
-	assert_int_equal(message ? frame_add(&e->bytes, type, stream, message)
-				 : frame_add_raw(&e->bytes, type, stream, bytes_of(NULL, 0)),
-	    OK);
+	if (from->drip > 0 && (type == FRAME_DATA || type == FRAME_CONTENT)) {
+		drip(from, type, stream, message);
+		return;
+	}
+	if (from->rate > 0) {
+		uint64_t len = message ? protobuf_c_message_get_packed_size(message) + 9 : 9;
+
+		from->free_at = (from->free_at > w->now ? from->free_at : w->now) +
+				len * 1000 / from->rate;
+		at = from->free_at > at ? from->free_at : at;
+	}
+	e = frame_at(from, at, type, stream, message);
 	n->frames_sent++;
 	n->bytes_sent += e->bytes.len;
 }
 
 static size_t io_backlog(void *ctx, void *link)
 {
-	(void)ctx;
-	(void)link;
-	return 0;
+	const struct end *from = link;
+	uint64_t now = ((struct node *)ctx)->world->now;
+
+	/* What the network has not taken: a socket takes some. */
+	if (from->rate == 0 || from->free_at <= now)
+		return 0;
+	now = (from->free_at - now) * from->rate / 1000;
+	return now > 65536 ? now - 65536 : 0;
 }
 
 static void io_fault(void *ctx, void *link, int err, const char *text)
@@ -357,9 +429,8 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 
 static void io_note(void *ctx, void *link, const char *text)
 {
-	(void)ctx;
 	(void)link;
-	(void)text;
+	((struct node *)ctx)->stalls += strncmp(text, "stalled", 7) == 0;
 }
 
 static void io_own_ahead(void *ctx, void *link, uint64_t size)
@@ -564,6 +635,9 @@ static void run(struct world *w, uint64_t ms)
 				assert_int_equal(
 				    frame_peek(buffer_bytes(&e->bytes), false, &f, &need), OK);
 				sync_receive(e->to->node->sync, e->to->link, &f, w->now);
+				if (e->to->other->rate > 0 && e->to->other->up)
+					sync_link_writable(
+					    e->to->other->node->sync, e->to->other->link, w->now);
 				break;
 			case EVENT_COMMITTED:
 				commit_now(w, e);
@@ -639,8 +713,10 @@ static void post(struct node *n, size_t count, size_t content_max)
 	    "the ", "record ", "of ", "meetings ", "is kept ", "by all, ", "who ", "come.\n"};
 
 	for (size_t i = 0; i < count; i++) {
-		struct header h = {
-		    .version = 1, .sequence = ++n->sequence, .kind = 99, .time = FIXTURE_TIME};
+		struct header h = {.version = 1,
+		    .sequence = ++n->sequence,
+		    .kind = 99,
+		    .time = FIXTURE_TIME - n->date};
 		struct buffer message = BUFFER_INIT;
 		size_t len = content_max ? 1 + next_random(n->world) % content_max : 0;
 
@@ -1458,6 +1534,198 @@ static void test_packed_hostile(void **state)
 	}
 }
 
+/* ---- joining ---- */
+
+/* 0 is the origin, 1 and 2 hold all, 3 joins. Returns its copy of the log of 0. */
+static struct world *joining(uint64_t seed, size_t entries, struct end **one, struct end **two)
+{
+	struct world *w = world_new(4, seed);
+
+	wire(w, 0, 1);
+	wire(w, 0, 2);
+	*one = wire(w, 1, 3);
+	*two = wire(w, 2, 3);
+	for (size_t i = 0; i < 3; i++)
+		first_entry(&w->nodes[i]);
+	post(&w->nodes[0], entries, 0);
+	link_set(w, &w->ends[0], true);
+	link_set(w, &w->ends[2], true);
+	run(w, 5000);
+	assert_int_equal(
+	    replica_held(log_of_origin(&w->nodes[2], &w->nodes[0])->replica), entries + 1);
+	return w;
+}
+
+/* An upstream that gives an entry now and then is never without progress. */
+static void test_dripping_upstream(void **state)
+{
+	struct end *one, *two;
+	struct world *w = joining(21, 600, &one, &two);
+	struct held_log *l;
+
+	(void)state;
+	one->drip = 300;
+	link_set(w, one, true);
+	run(w, 1500);
+	link_set(w, two, true);
+	run(w, 500);
+	l = log_of_origin(&w->nodes[3], &w->nodes[0]);
+	assert_string_equal(sync_upstream(w->nodes[3].sync, l->no), "n1.example");
+	run(w, SYNC_DRIP_MS + 1500);
+	assert_int_equal(replica_held(l->replica), 601);
+	assert_int_equal(w->nodes[3].stalls, 1);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* Where nobody has shown more, the one that drips is better than none. */
+static void test_dripping_alone(void **state)
+{
+	struct end *one, *two;
+	struct world *w = joining(22, 20, &one, &two);
+
+	(void)state;
+	one->drip = 500;
+	link_set(w, one, true);
+	run(w, 30000);
+	assert_int_equal(replica_held(log_of_origin(&w->nodes[3], &w->nodes[0])->replica), 21);
+	assert_int_equal(w->nodes[3].stalls, 0);
+	world_free(w);
+}
+
+/* Two lines that are honest and thin, on which a DATA takes longer than a stall: leaving one for
+ * the other wins nothing, and ends as the backoff doubles. */
+static void test_thin_lines(void **state)
+{
+	struct end *one, *two;
+	struct world *w = joining(23, 1000, &one, &two);
+	struct held_log *l;
+
+	(void)state;
+	one->rate = two->rate = 4000;
+	link_set(w, one, true);
+	link_set(w, two, true);
+	run(w, 240000); /* a minute would do for the bytes alone */
+	l = log_of_origin(&w->nodes[3], &w->nodes[0]);
+	assert_int_equal(replica_held(l->replica), 1001);
+	assert_in_range(w->nodes[3].stalls, 1, 16);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* The origin itself gives a content every four seconds; another link has them too. */
+static void test_dripping_contents(void **state)
+{
+	struct world *w = world_new(3, 24);
+	struct end *dripping;
+
+	(void)state;
+	wire(w, 0, 1);
+	dripping = wire(w, 0, 2);
+	wire(w, 1, 2);
+	begin(w);
+	post(&w->nodes[0], 400, 1000);
+	link_set(w, &w->ends[0], true);
+	run(w, 5000);
+	assert_int_equal(missing_contents(&w->nodes[1]), 0);
+	dripping->drip = 0;
+	link_set(w, dripping, true);
+	link_set(w, &w->ends[4], true);
+	run(w, 120);
+	dripping->drip = 4000;
+	run(w, 9000);
+	assert_int_equal(missing_contents(&w->nodes[2]), 0);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* Indices >= from whose content is missing, of one log. */
+static size_t missing_from(struct node *n, struct held_log *l, uint64_t from)
+{
+	uint64_t out[4096];
+	size_t count = 4096;
+
+	assert_int_equal(n->store->ops->wanted(n->store, l->no, from, out, &count), OK);
+	return count;
+}
+
+/* Entries come before contents, and these from the newest down: in a log from its end, among logs
+ * by date; but a log whose messages are old gets its share. */
+static void test_newest_first(void **state)
+{
+	struct world *w = world_new(4, 25);
+	struct held_log *old, *young;
+	struct node *n = &w->nodes[3];
+	struct end *e;
+
+	(void)state;
+	wire(w, 0, 2);
+	wire(w, 1, 2);
+	e = wire(w, 2, 3);
+	w->nodes[0].date = 1000000;
+	for (unsigned i = 0; i < 3; i++)
+		first_entry(&w->nodes[i]);
+	for (unsigned i = 0; i < 2; i++)
+		post(&w->nodes[i], 3000, 400);
+	link_set(w, &w->ends[0], true);
+	link_set(w, &w->ends[2], true);
+	run(w, 20000);
+	assert_int_equal(missing_contents(&w->nodes[2]), 0);
+	e->rate = 100000;
+	link_set(w, e, true);
+	run(w, 2000);
+	old = log_of_origin(n, &w->nodes[0]);
+	young = log_of_origin(n, &w->nodes[1]);
+	while (replica_held(old->replica) < 3001 || replica_held(young->replica) < 3001)
+		run(w, 10);
+	/* But for what the end of the last entries took. */
+	assert_in_range(missing_contents(n), 5600, 6000);
+	assert_in_range(w->now, 0, 60000);
+	while (missing_contents(n) > 3000)
+		run(w, 10);
+	assert_in_range(missing_from(n, young, 2001), 0, 10);
+	assert_in_range(missing_from(n, young, 0), 600, 1450);
+	assert_in_range(missing_from(n, old, 2901), 0, 40);
+	run(w, 60000);
+	assert_int_equal(missing_contents(n), 0);
+	world_free(w);
+}
+
+/* While a long log comes in bulk, what is written now is read at once; and when the bulk stands
+ * still, its contents come. */
+static void test_live_in_bulk(void **state)
+{
+	struct world *w = world_new(3, 26);
+	struct node *n = &w->nodes[2];
+	struct held_log *bulk, *live;
+	struct end *e = wire(w, 0, 2);
+
+	(void)state;
+	wire(w, 1, 2);
+	for (unsigned i = 0; i < 3; i++)
+		first_entry(&w->nodes[i]);
+	post(&w->nodes[0], 3000, 50);
+	post(&w->nodes[0], 3000, 50);
+	link_set(w, &w->ends[2], true);
+	run(w, 2000);
+	e->rate = 50000;
+	link_set(w, e, true);
+	run(w, 5000);
+	bulk = log_of_origin(n, &w->nodes[0]);
+	live = log_of_origin(n, &w->nodes[1]);
+	for (unsigned i = 0; i < 5; i++) {
+		post(&w->nodes[1], 1, 500);
+		run(w, 1000);
+		assert_int_equal(replica_held(live->replica), i + 2);
+		assert_int_equal(missing_from(n, live, 0), 0);
+	}
+	assert_in_range(replica_held(bulk->replica), 1024, 4500);
+	assert_in_range(missing_from(n, bulk, 0), replica_held(bulk->replica) - 100,
+	    replica_held(bulk->replica));
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1479,6 +1747,12 @@ int main(void)
 	    cmocka_unit_test(test_packed_in_disorder),
 	    cmocka_unit_test(test_packed_unwanted),
 	    cmocka_unit_test(test_packed_hostile),
+	    cmocka_unit_test(test_dripping_upstream),
+	    cmocka_unit_test(test_dripping_alone),
+	    cmocka_unit_test(test_thin_lines),
+	    cmocka_unit_test(test_dripping_contents),
+	    cmocka_unit_test(test_newest_first),
+	    cmocka_unit_test(test_live_in_bulk),
 	};
 
 	if (crypto_start() != OK)
