@@ -91,12 +91,16 @@ bool want_is_for(
 	return true;
 }
 
+static bool is_doubted(const struct sync_link *link)
+{
+	return link->want_few < SYNC_WANT_WINDOW;
+}
+
 /* The upstream has what is live before all others. */
 static bool is_elsewhere(
     const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link)
 {
-	return w->live && l->upstream && l->upstream != link &&
-	       l->upstream->want_few >= SYNC_WANT_WINDOW &&
+	return w->live && l->upstream && l->upstream != link && !is_doubted(l->upstream) &&
 	       pair_of(s, l->upstream, l)->shown > w->index && want_is_for(s, l, w, l->upstream) &&
 	       want_has_room(s, l->upstream, l, w);
 }
@@ -106,12 +110,12 @@ static bool is_elsewhere(
 static bool is_proving(
     const struct sync *s, const struct head *h, const struct want *w, const struct sync_link *link)
 {
-	if (link->want_few >= SYNC_WANT_WINDOW ||
+	if (!is_doubted(link) ||
 	    (h->log->want_count >= WANT_FIRST && h->at + WANT_LEAST >= h->log->want_count))
 		return false;
 	for (struct sync_link *other = s->links; other; other = other->next) {
-		if (other->want_few >= SYNC_WANT_WINDOW && other->compared &&
-		    !(w->tried >> other->id & 1) && pair_of(s, other, h->log)->shown > w->index)
+		if (!is_doubted(other) && other->compared && !(w->tried >> other->id & 1) &&
+		    pair_of(s, other, h->log)->shown > w->index)
 			return true;
 	}
 	return false;
@@ -136,11 +140,10 @@ static bool head_next(struct sync *s, struct head *h, struct sync_link *link)
 			continue;
 		if (w->weight == 0)
 			want_weigh(s, h->log, w);
-		if (waits(s, w) || !want_is_for(s, h->log, w, link))
+		if (waits(s, w) || !want_is_for(s, h->log, w, link) ||
+		    is_elsewhere(s, h->log, w, link) || is_proving(s, h, w, link))
 			continue;
 		link->want_seen = 0;
-		if (is_elsewhere(s, h->log, w, link) || is_proving(s, h, w, link))
-			continue;
 		h->date = w->live ? UINT64_MAX : w->date;
 		return want_has_room(s, link, h->log, w);
 	}
@@ -214,7 +217,9 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 
 	link->want_seen = s->want_news;
 	for (size_t i = 0; i < count;) {
-		heads[i].at = 0;
+		size_t all = heads[i].log->want_count;
+
+		heads[i].at = is_doubted(link) && all >= WANT_FIRST ? all - WANT_LEAST : 0;
 		if (heads[i].log->want_idle > 0 && head_next(s, &heads[i], link) &&
 		    !log_is_full(s, link, heads[i].log))
 			i++;

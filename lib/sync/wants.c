@@ -306,7 +306,7 @@ bool wants_full(const struct sync_link *link)
 		return true;
 	if (link->want_few < limit)
 		limit = link->want_few;
-	return link->wants + limit / 8 >= limit + (limit < 8) ||
+	return link->wants + limit / 8 >= limit ||
 	       link->want_bytes + link->want_window / 8 > link->want_window;
 }
 
