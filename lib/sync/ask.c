@@ -157,10 +157,11 @@ static bool is_walked(const struct head *h)
 	       (h->at == h->log->want_count || h->log->wants[h->at].index < h->log->bottom);
 }
 
-/* Not one by one, as with links; and each has its share. */
-static bool log_is_full(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+/* Not one by one, as with links; and each log has its share. */
+static bool head_is_full(const struct sync *s, struct sync_link *link, const struct head *h)
 {
-	unsigned mine = pair_of(s, link, l)->wants;
+	const struct log_slot *l = h->log;
+	unsigned mine = pair_of(s, link, l)->wants[want_kind(&l->wants[h->at])];
 
 	return mine > 0 && mine > l->want_cap / 8 * 7;
 }
@@ -209,6 +210,14 @@ static struct head *head_choose(struct sync *s, struct head *heads, size_t count
 	return best;
 }
 
+/* A link that others overtake proves itself where it is in nobody's way. And where a log's newest
+ * don't come, its oldest are tried in turn: they may be there. */
+static bool from_end(const struct sync *s, const struct log_slot *l, const struct sync_link *link)
+{
+	return (is_doubted(link) && l->want_count >= WANT_FIRST) ||
+	       (l->slow && s->want_turn % 2 == 1 && l->want_count >= WANT_LEAST);
+}
+
 /* `heads`: logs that may have something; their order is lost. */
 static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint64_t now)
 {
@@ -217,11 +226,11 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 
 	link->want_seen = s->want_news;
 	for (size_t i = 0; i < count;) {
-		size_t all = heads[i].log->want_count;
-
-		heads[i].at = is_doubted(link) && all >= WANT_FIRST ? all - WANT_LEAST : 0;
+		heads[i].at = from_end(s, heads[i].log, link)
+				  ? heads[i].log->want_count - WANT_LEAST
+				  : 0;
 		if (heads[i].log->want_idle > 0 && head_next(s, &heads[i], link) &&
-		    !log_is_full(s, link, heads[i].log))
+		    !head_is_full(s, link, &heads[i]))
 			i++;
 		else
 			heads[i] = heads[--count];

@@ -312,7 +312,7 @@ static bool is_stalled(const struct sync *s, const struct log_slot *l, uint64_t 
 	if (now - l->progress > SYNC_STALL_SOLE_MS)
 		return true;
 	return has_other(s, l, now) && (all < (now - l->progress) * SYNC_PACE_BYTES / 1000 ||
-					   all > behind_count(s, l->upstream) * SYNC_DATA_BYTES);
+					   all > behind_count(s, l->upstream) * SYNC_CREDIT);
 }
 
 static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, uint64_t now)

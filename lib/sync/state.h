@@ -6,19 +6,28 @@
 #include "base/pack.h"
 #include "sync/sync.h"
 
+/* Contents that we ask for: each kind has a share of its own, since one that does not come must not
+ * be in the way of another. */
+enum want_kind {
+	WANT_BULK,
+	WANT_LIVE,     /* written while we were up to date */
+	WANT_GIVEN_UP, /* before */
+	WANT_KINDS,
+};
+
 /* What we know of one log on one link: a pair, because a stalled log must not hide behind live
  * ones. */
 struct pair {
-	uint64_t shown;        /* the size that the peer has shown, */
-	uint64_t shown_at;     /* when, */
-	uint8_t shown_root[8]; /* and the beginning of its root */
-	uint64_t withheld;     /* what it had shown, and did not give when it was asked */
-	uint64_t behind_since; /* one of the two is more than we hold; 0: it is not */
-	unsigned early;        /* so often in turn had it what our upstream gave us later */
-	bool dirty;            /* an ANNOUNCE is due */
-	bool numbered;         /* it was told our number for the log */
-	bool doubted;          /* it has claimed another root at our size */
-	unsigned wants;        /* our contents of this log under way here */
+	uint64_t shown;             /* the size that the peer has shown, */
+	uint64_t shown_at;          /* when, */
+	uint8_t shown_root[8];      /* and the beginning of its root */
+	uint64_t withheld;          /* what it had shown, and did not give when it was asked */
+	uint64_t behind_since;      /* one of the two is more than we hold; 0: it is not */
+	unsigned early;             /* so often in turn had it what our upstream gave us later */
+	bool dirty;                 /* an ANNOUNCE is due */
+	bool numbered;              /* it was told our number for the log */
+	bool doubted;               /* it has claimed another root at our size */
+	unsigned wants[WANT_KINDS]; /* our contents of this log under way here */
 	/* The peer's subscription to us. */
 	bool subscribed;
 	uint32_t stream;
@@ -133,6 +142,11 @@ struct want {
 	struct buffer data, message;
 };
 
+static inline enum want_kind want_kind(const struct want *w)
+{
+	return w->again ? WANT_GIVEN_UP : w->live ? WANT_LIVE : WANT_BULK;
+}
+
 /* Credit to give back when a batch is durable. */
 struct due {
 	struct sync_link *link; /* NULL: gone */
@@ -179,6 +193,7 @@ struct log_slot {
 	unsigned retry_shift;
 	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
 			       they don't */
+	bool slow;          /* one was asked for in vain, and none came since */
 	struct want *wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
 	size_t want_idle; /* neither asked for nor on their way to the store */

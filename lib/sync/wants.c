@@ -116,7 +116,7 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 		w->link->wants--;
 		w->link->wants_begun -= w->total > 0;
 		w->link->want_bytes -= w->weight;
-		pair_of(s, w->link, l)->wants--;
+		pair_of(s, w->link, l)->wants[want_kind(w)]--;
 		l->want_idle++;
 	}
 	w->link = NULL;
@@ -136,7 +136,7 @@ void want_assign(
 	l->want_idle--;
 	link->wants++;
 	link->want_bytes += w->weight;
-	pair_of(s, link, l)->wants++;
+	pair_of(s, link, l)->wants[want_kind(w)]++;
 }
 
 void log_lacks(struct sync *s, struct log_slot *l)
@@ -283,7 +283,7 @@ static unsigned want_limit(const struct sync_link *link)
 bool want_has_room(
     const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w)
 {
-	unsigned mine = pair_of(s, link, l)->wants;
+	unsigned mine = pair_of(s, link, l)->wants[want_kind(w)];
 
 	if (!may_ask(link))
 		return false;
@@ -360,7 +360,8 @@ void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t n
 	link->wants--;
 	link->wants_begun--;
 	link->want_bytes -= w->weight;
-	pair_of(s, link, l)->wants--;
+	pair_of(s, link, l)->wants[want_kind(w)]--;
+	l->slow = false;
 	if (l->want_cap < SYNC_WANT_WINDOW)
 		l->want_cap++;
 	if (w->again)
@@ -462,7 +463,7 @@ void wants_check(struct sync *s, struct log_slot *l, uint64_t now)
 			continue;
 		if (w->link && want_late(w, now)) {
 			want_give_up(s, l, w);
-			w->again = true;
+			w->again = l->slow = true;
 		} else if (w->link && want_overtaken(s, l, w, now)) {
 			w->link->want_few = WANT_FEW;
 			want_give_up(s, l, w);
