@@ -242,14 +242,14 @@ def story_catchup(tap, long, seed, tcp=None):
             size = 500000
             for _ in range(2):
                 state["rate"] = size / forum.links.copy(0, 1, size)
-                size = int(3 * state["rate"])
+                size = int(5 * state["rate"])
             pairs = []
             # What else the machine does may fall on one of the two: if in doubt, three of them.
             most = 9 if long else 3
             while len(pairs) < (5 if long else 1) or (
                     len(pairs) < most and ratio_of(pairs) < RATIO) or len(pairs) % 2 == 0:
                 pairs.append(pause_and_catch_up(tap, forum, people[0], topic, state,
-                                                30 if long else 15))
+                                                30 if long else 18))
             tap.ok(ratio_of(pairs) >= RATIO, "catching up carries %.2f of what a plain copy does%s"
                    % (ratio_of(pairs), " (TCP with %s)" % control if control else ""), pairs)
 
