@@ -164,6 +164,19 @@ static void fill_top(struct sync *s, struct log_slot *l, uint64_t held)
 	l->top = held;
 }
 
+/* The walk has begun anew so often that what it had loaded before fills the window, and is not
+ * asked for before the walk comes to it: which loads it again. */
+static void forget_seen(struct log_slot *l)
+{
+	for (size_t i = l->want_count;
+	     i-- > 0 && l->want_count > WANT_BATCH - 2 * LOAD && l->wants[i].index < l->bottom;) {
+		const struct want *w = &l->wants[i];
+
+		if (is_idle(w) && !w->again && !w->live)
+			want_remove(l, i);
+	}
+}
+
 static void fill_bottom(struct sync *s, struct log_slot *l)
 {
 	uint64_t missing[LOAD];
@@ -171,7 +184,10 @@ static void fill_bottom(struct sync *s, struct log_slot *l)
 
 	for (size_t i = 0; i < l->want_count && l->wants[i].index >= l->bottom; i++)
 		fresh += is_idle(&l->wants[i]) && !l->wants[i].again;
-	if (fresh >= WANT_FIRST || l->want_count > WANT_BATCH - 2 * LOAD ||
+	if (fresh >= WANT_FIRST)
+		return;
+	forget_seen(l);
+	if (l->want_count > WANT_BATCH - 2 * LOAD ||
 	    s->io.wanted_below(s->io.ctx, l->no, l->bottom, missing, &n) != OK)
 		return;
 	for (size_t i = 0; i < n; i++)
