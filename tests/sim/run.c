@@ -15,7 +15,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SECONDS_MAX 300   /* of a processor, for one run */
+#define SECONDS_MAX 900   /* of a processor, for one run */
 #define SHRINK_SECONDS 90 /* for making one seed small */
 #define JOBS_MAX 64
 
