@@ -131,7 +131,7 @@ static void on_repeat(struct world *w, void *what, uint64_t life)
 		return;
 	lied(e->node, "an old DATA again", e);
 	end_send(e, buffer_bytes(&e->repeat), false);
-	event_at(w, w->now + SECOND / 2, on_repeat, e, life);
+	event_at(w, w->now + SECOND / 10, on_repeat, e, life);
 }
 
 /* The first DATA of a subscription, over and over, and no other. */
@@ -146,7 +146,7 @@ static bool data_repeat(struct node *n, struct end *e, uint32_t stream, const Co
 		return true;
 	}
 	if (e->repeat.len == 0)
-		event_at(n->world, n->world->now + SECOND / 2, on_repeat, e, e->wire->life);
+		event_at(n->world, n->world->now + SECOND / 10, on_repeat, e, e->wire->life);
 	buffer_reset(&e->repeat);
 	frame_add(&e->repeat, FRAME_DATA, stream, &m->base);
 	return false;

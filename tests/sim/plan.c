@@ -519,8 +519,9 @@ static void traffic(struct world *w, struct buffer *why)
 	struct rng r = rng_new(w->seed, 4, 0);
 
 	world_trace(w, "from here on nobody may lag");
-	w->steady = !w->failed;
 	for (size_t second = 0; !w->failed && second <= TRAFFIC_SECONDS; second++) {
+		/* What came twice may still be on a thin line, and hold up what comes behind it. */
+		w->steady = second >= LAG_SECONDS;
 		/* So often that a liar who gives some logs never falls silent. */
 		for (size_t i = 0; i < TRAFFIC_RATE; i++) {
 			struct node *n = &w->nodes[rng_below(&r, w->node_count)];

@@ -284,7 +284,7 @@ struct world {
 	size_t wire_count;
 	size_t nodes_lying;
 	bool trace, calm; /* calm: nothing is broken any more */
-	bool steady;      /* and all had been delivered */
+	bool steady;      /* and all has long been delivered */
 	bool failed;
 	bool quiet_checks; /* measuring: no checks that cost */
 	char failure[512];
