@@ -210,12 +210,26 @@ static struct head *head_choose(struct sync *s, struct head *heads, size_t count
 	return best;
 }
 
-/* A link that others overtake proves itself where it is in nobody's way. And where a log's newest
- * don't come, its oldest are tried in turn: they may be there. */
-static bool from_end(const struct sync *s, const struct log_slot *l, const struct sync_link *link)
+/* The log's first one for this link. A link that others overtake proves itself where it is in
+ * nobody's way. And where a log's newest don't come, its oldest are tried in turn: they may be
+ * there. */
+static bool head_first(struct sync *s, struct head *h, struct sync_link *link)
 {
-	return (is_doubted(link) && l->want_count >= WANT_FIRST) ||
-	       (l->slow && s->want_turn % 2 == 1 && l->want_count >= WANT_LEAST);
+	const struct log_slot *l = h->log;
+	bool turned = l->slow && s->want_turn % 2 == 1;
+
+	h->at = 0;
+	if (l->want_idle == 0)
+		return false;
+	if ((is_doubted(link) && l->want_count >= WANT_FIRST) ||
+	    (turned && l->want_count >= WANT_LEAST))
+		h->at = l->want_count - WANT_LEAST;
+	if (head_next(s, h, link))
+		return true;
+	if (h->at == 0)
+		return false;
+	h->at = 0;
+	return head_next(s, h, link);
 }
 
 /* `heads`: logs that may have something; their order is lost. */
@@ -226,11 +240,7 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 
 	link->want_seen = s->want_news;
 	for (size_t i = 0; i < count;) {
-		heads[i].at = from_end(s, heads[i].log, link)
-				  ? heads[i].log->want_count - WANT_LEAST
-				  : 0;
-		if (heads[i].log->want_idle > 0 && head_next(s, &heads[i], link) &&
-		    !head_is_full(s, link, &heads[i]))
+		if (head_first(s, &heads[i], link) && !head_is_full(s, link, &heads[i]))
 			i++;
 		else
 			heads[i] = heads[--count];
