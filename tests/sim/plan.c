@@ -141,6 +141,9 @@ static void posts(struct plan *p, struct rng *r, uint64_t length)
 		}
 		if (count > 20 && size > 2000)
 			size = 2000;
+		/* Thin lines would take hours for what so many write. */
+		if (p->nodes > 60)
+			size /= 64;
 		add(p, PART_POST, at, node, count, size, rng_next(r));
 		if (rng_chance(r, 250000)) {
 			uint64_t which = rng_next(r);
