@@ -79,13 +79,13 @@ void bulk_tick(struct sync *s)
 bool want_is_for(
     const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link)
 {
-	if (!link->compared || (w->tried >> link->id & 1))
+	if (!link->compared || (w->tried >> link->id & 1) || pair_of(s, link, l)->differs)
 		return false;
 	if (pair_of(s, link, l)->shown > w->index)
 		return true;
 	for (struct sync_link *other = s->links; other; other = other->next) {
 		if (other->compared && !(w->tried >> other->id & 1) &&
-		    pair_of(s, other, l)->shown > w->index)
+		    !pair_of(s, other, l)->differs && pair_of(s, other, l)->shown > w->index)
 			return false;
 	}
 	return true;

@@ -159,7 +159,17 @@ static void chunk_receive(
 		else if (w->data.len == w->total)
 			err = want_finish(s, l, w, now);
 	}
-	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE) {
+	if (err == ERR_COMMITMENT && !pair_agrees(pair_of(s, link, l), l, m->index)) {
+		/* Of an origin with two histories it may have the other: that is not its fault. It
+		 * is asked for nothing more of this log before it has given entries of ours. */
+		pair_of(s, link, l)->differs = true;
+		snprintf(text, sizeof text,
+		    "its content of entry %llu of %s is not what ours commits to",
+		    (unsigned long long)m->index, replica_name(l->replica));
+		s->io.note(s->io.ctx, link->handle, text);
+	}
+	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE ||
+	    (err && pair_of(s, link, l)->differs)) {
 		w->tried |= UINT64_C(1) << link->id;
 		want_release(s, l, w);
 		s->want_news++;

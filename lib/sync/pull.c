@@ -506,6 +506,8 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	case REPLICA_STAGED:
 	case REPLICA_ENDED:
 		log_progress(l, now);
+		pair_of(s, link, l)->agreed = replica_staged(l->replica);
+		pair_of(s, link, l)->differs = false;
 		l->span.bytes += m->leaves.len;
 		if (batch) {
 			uint8_t root[HASH_LEN];

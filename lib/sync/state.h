@@ -4,6 +4,8 @@
 #define SYNC_STATE_H
 
 #include "base/pack.h"
+#include <string.h>
+
 #include "sync/sync.h"
 
 /* Contents that we ask for: each kind has a share of its own, since one that does not come must not
@@ -18,15 +20,17 @@ enum want_kind {
 /* What we know of one log on one link: a pair, because a stalled log must not hide behind live
  * ones. */
 struct pair {
-	uint64_t shown;             /* the size that the peer has shown, */
-	uint64_t shown_at;          /* when, */
-	uint8_t shown_root[8];      /* and the beginning of its root */
-	uint64_t withheld;          /* what it had shown, and did not give when it was asked */
-	uint64_t behind_since;      /* one of the two is more than we hold; 0: it is not */
-	unsigned early;             /* so often in turn had it what our upstream gave us later */
-	bool dirty;                 /* an ANNOUNCE is due */
-	bool numbered;              /* it was told our number for the log */
-	bool doubted;               /* it has claimed another root at our size */
+	uint64_t shown;        /* the size that the peer has shown, */
+	uint64_t shown_at;     /* when, */
+	uint8_t shown_root[8]; /* and the beginning of its root */
+	uint64_t withheld;     /* what it had shown, and did not give when it was asked */
+	uint64_t behind_since; /* one of the two is more than we hold; 0: it is not */
+	unsigned early;        /* so often in turn had it what our upstream gave us later */
+	bool dirty;            /* an ANNOUNCE is due */
+	bool numbered;         /* it was told our number for the log */
+	bool doubted;          /* it has claimed another root at our size */
+	uint64_t agreed;       /* it has given us entries up to here, so has our history of them */
+	bool differs; /* it gave a content that isn't our entry's, and may have another history */
 	unsigned wants[WANT_KINDS]; /* our contents of this log under way here */
 	/* The peer's subscription to us. */
 	bool subscribed;
@@ -252,6 +256,15 @@ static inline struct pair *pair_of(
     const struct sync *s, struct sync_link *link, const struct log_slot *l)
 {
 	return &link->pairs[slot_index(s, l)];
+}
+
+/* Whether what the peer holds of a log is what we hold, up to an index: as it has proven, or as it
+ * shows. Where two histories of a log are about it answers by its own. */
+static inline bool pair_agrees(const struct pair *p, const struct log_slot *l, uint64_t index)
+{
+	return p->agreed > index ||
+	       (p->shown == replica_held(l->replica) && p->shown > index &&
+		   memcmp(p->shown_root, replica_held_root(l->replica), sizeof p->shown_root) == 0);
 }
 
 /* frontier.c: what is shown to whom. */
