@@ -74,8 +74,14 @@ void bulk_tick(struct sync *s)
 
 /* ---- choosing ---- */
 
+static bool is_doubted(const struct sync_link *link)
+{
+	return link->want_few < SYNC_WANT_WINDOW || wants_closed(link);
+}
+
 /* At any link that has shown the entry. Only then at the others: they have it from us, or heard of
- * it from us and so tell us nothing, and may have found its content elsewhere. */
+ * it from us and so tell us nothing, and may have found its content elsewhere. But one that shows
+ * all and gives nothing holds nobody up. */
 bool want_is_for(
     const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link)
 {
@@ -84,16 +90,11 @@ bool want_is_for(
 	if (pair_of(s, link, l)->shown > w->index)
 		return true;
 	for (struct sync_link *other = s->links; other; other = other->next) {
-		if (other->compared && !(w->tried >> other->id & 1) &&
+		if (other->compared && !is_doubted(other) && !(w->tried >> other->id & 1) &&
 		    !pair_of(s, other, l)->differs && pair_of(s, other, l)->shown > w->index)
 			return false;
 	}
 	return true;
-}
-
-static bool is_doubted(const struct sync_link *link)
-{
-	return link->want_few < SYNC_WANT_WINDOW;
 }
 
 /* The upstream has what is live before all others. */
@@ -166,7 +167,8 @@ static bool head_is_full(const struct sync *s, struct sync_link *link, const str
 	return mine > 0 && mine > l->want_cap / 8 * 7;
 }
 
-static void want_send(struct sync *s, struct log_slot *l, struct sync_link *link, bool again)
+/* A piece of what was chosen in this log. Returns whether there may be more. */
+static bool want_send_some(struct sync *s, struct log_slot *l, struct sync_link *link, bool now)
 {
 	uint64_t index[SYNC_WANT_WINDOW];
 	Convene__Want m = CONVENE__WANT__INIT;
@@ -175,17 +177,29 @@ static void want_send(struct sync *s, struct log_slot *l, struct sync_link *link
 		if (!l->wants[i].unsent)
 			continue;
 		l->wants[i].unsent = false;
+		l->wants[i].number = ++link->want_sent;
 		index[m.n_index++] = l->wants[i].index;
 	}
 	if (m.n_index == 0)
-		return;
+		return false;
 	m.index = index;
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
-	/* Nodes that look for the same content would wait for each other. */
-	m.now = again;
+	m.now = now;
 	m.packed = link->unpacks;
 	link->asked_packed |= link->unpacks;
 	s->io.send(s->io.ctx, link->handle, FRAME_WANT, 0, &m.base);
+	return m.n_index == SYNC_WANT_WINDOW;
+}
+
+/* What is asked for in the hope that it is there is answered at once: or nodes that look for the
+ * same content would wait for each other, and a long row of what isn't there would take its time.
+ */
+static void want_send(struct sync *s, struct log_slot *l, struct sync_link *link, bool again)
+{
+	bool now = again || l->slow || wants_probe(link);
+
+	while (want_send_some(s, l, link, now))
+		;
 }
 
 static void want_choose(
@@ -193,6 +207,7 @@ static void want_choose(
 {
 	want_assign(s, l, w, link, now);
 	w->unsent = true;
+	link->want_asked++;
 	if (s->bulk && !w->live)
 		s->bulk_asked += w->weight;
 }
@@ -219,7 +234,7 @@ static bool head_first(struct sync *s, struct head *h, struct sync_link *link)
 	bool turned = l->slow && s->want_turn % 2 == 1;
 
 	h->at = 0;
-	if (l->want_idle == 0)
+	if (l->idle[WANT_BULK] + l->idle[WANT_LIVE] == 0)
 		return false;
 	if ((is_doubted(link) && l->want_count >= WANT_FIRST) ||
 	    (turned && l->want_count >= WANT_LEAST))
@@ -275,13 +290,13 @@ static void ask_again(struct sync *s, struct log_slot *l, struct sync_link *link
 {
 	bool any = false;
 
-	for (size_t i = 0, left = l->want_idle; left > 0; i++) {
+	for (size_t i = 0, left = l->idle[WANT_GIVEN_UP]; left > 0; i++) {
 		struct want *w = &l->wants[i];
 
-		if (w->link || w->committing)
+		if (w->link || w->committing || !w->again)
 			continue;
 		left--;
-		if (!w->again || !want_is_for(s, l, w, link))
+		if (!want_is_for(s, l, w, link))
 			continue;
 		if (w->weight == 0)
 			want_weigh(s, l, w);

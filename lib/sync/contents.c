@@ -65,6 +65,19 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w, uint6
 	return OK;
 }
 
+/* The request for it is answered, or begins to be. */
+static void want_answer(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index)
+{
+	struct want *w = want_find(l, index);
+
+	if (w && w->link == link && w->number > 0) {
+		link_answered(link, w->number);
+		w->number = 0;
+	} else {
+		link_answered(link, owed_take(link, slot_index(s, l), index));
+	}
+}
+
 /* The want that a chunk answers. An answer may come late: its sender had to wait for the content
  * itself, and meanwhile another link was asked, or the want given up. What is missing is taken from
  * whoever gives it. NULL: it isn't missing, or comes already. */
@@ -73,10 +86,10 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
 {
 	struct want *w = want_find(l, m->index);
 
+	if (m->offset == 0)
+		want_answer(s, l, link, m->index);
 	if (w && w->link == link)
 		return w->committing ? NULL : w;
-	if (m->offset == 0 && link->owed > 0)
-		link->owed--;
 	if (m->offset > 0 || (w && (w->committing || w->total > 0)))
 		return NULL;
 	if (!w)
@@ -208,17 +221,21 @@ void contents_receive_none(
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct want *w = l ? want_find(l, m->index) : NULL;
+	bool live;
 
-	if (!w || w->link != link || w->committing) {
-		link->owed -= link->owed > 0;
+	if (l)
+		want_answer(s, l, link, m->index);
+	if (!w || w->link != link || w->committing)
 		return;
-	}
-	if (link->answered < w->asked && w->weight > 0)
-		link->answered = w->asked;
 	w->tried |= UINT64_C(1) << link->id;
+	live = w->live && !w->again;
 	want_release(s, l, w);
 	s->want_news++;
-	wants_pump(s, false, now);
+	/* Looking for what to ask instead is work, and a peer may have nothing of what it shows. */
+	if (live)
+		wants_pump_log(s, l, now);
+	else if (link->wants == 0)
+		wants_pump(s, false, now);
 }
 
 void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int result, uint64_t now)

@@ -6,12 +6,12 @@
 #include "msg/content.h"
 #include "sync/state.h"
 
-static void none_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
-    uint64_t index, Convene__Absence reason)
+static void none_send(struct sync *s, struct sync_link *link, struct bytes log, uint64_t index,
+    Convene__Absence reason)
 {
 	Convene__ContentNone m = CONVENE__CONTENT_NONE__INIT;
 
-	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.log = pb_of(log);
 	m.index = index;
 	m.reason = reason;
 	s->io.send(s->io.ctx, link->handle, FRAME_CONTENT_NONE, 0, &m.base);
@@ -36,6 +36,11 @@ static void chunk_pack(struct sync *s, struct sync_link *link, Convene__ContentC
 	link->stats.packed_out += s->chunk.len;
 	m->data = pb_of(bytes_of(NULL, 0));
 	m->packed = pb_of(buffer_bytes(&s->chunk));
+}
+
+static struct bytes log_name_of(const struct log_slot *l)
+{
+	return bytes_of(l->binding.digest, DIGEST_LEN);
 }
 
 static void content_send(struct sync *s, struct sync_link *link, const struct log_slot *l,
@@ -74,7 +79,7 @@ static bool served_evict(struct sync *s, struct sync_link *link)
 	v = link->served[at];
 	link->served_count--;
 	memmove(&link->served[at], &link->served[at + 1], (link->served_count - at) * sizeof v);
-	none_send(s, link, &s->logs[v.slot], v.index, CONVENE__ABSENCE__MISSING);
+	none_send(s, link, log_name_of(&s->logs[v.slot]), v.index, CONVENE__ABSENCE__MISSING);
 	return true;
 }
 
@@ -87,25 +92,37 @@ static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_
 	return NULL;
 }
 
-/* Who asks has a clock of its own, and asks again for what we still wait for: that is one request,
- * unless it wants to hear now; and what it hears tells that all before was answered, or waits. */
+/* Asking again for what still waits is one request, unless the peer wants to hear now. */
+static bool serve_add(struct sync *s, struct sync_link *link, struct served v)
+{
+	struct served *known = served_find(link, v.slot, v.index);
+
+	if (known && v.now && known->waiting) {
+		known->now = true;
+		known->waiting = false;
+	}
+	if (known)
+		return true;
+	if (link->served_count == SYNC_WANTS_MAX && !served_evict(s, link))
+		return false;
+	link->served[link->served_count++] = v;
+	return true;
+}
+
+/* Of a log that we don't know, every content is missing. */
 void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	bool room = m->n_index <= SYNC_WANTS_MAX;
 
 	link->packs = m->packed;
-	for (size_t i = 0; l && room && i < m->n_index; i++) {
-		uint32_t slot = slot_index(s, l);
-
-		struct served *known = served_find(link, slot, m->index[i]);
-
-		if (known && !(m->now && known->waiting))
-			continue;
-		room = link->served_count < SYNC_WANTS_MAX || served_evict(s, link);
-		if (room)
-			link->served[link->served_count++] = (struct served){
-			    slot, m->index[i], m->now, false, false};
+	for (size_t i = 0; room && i < m->n_index; i++) {
+		if (l)
+			room = serve_add(s, link,
+			    (struct served){slot_index(s, l), m->index[i], m->now, false, false});
+		else if (m->log.len == DIGEST_LEN)
+			none_send(
+			    s, link, bytes_of_pb(m->log), m->index[i], CONVENE__ABSENCE__MISSING);
 	}
 	if (room)
 		serve_pump(s, link);
@@ -125,7 +142,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 		struct log_slot *l = &s->logs[v.slot];
 		int err;
 
-		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) >= SYNC_BACKLOG_CONTENTS) {
+		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) > SYNC_BACKLOG_CONTENTS) {
 			link->served[kept++] = v;
 			continue;
 		}
@@ -139,7 +156,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 			v.waiting = v.waited = true;
 			link->served[kept++] = v;
 		} else {
-			none_send(s, link, l, v.index,
+			none_send(s, link, log_name_of(l), v.index,
 			    err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
 					       : CONVENE__ABSENCE__MISSING);
 		}

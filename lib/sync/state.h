@@ -60,6 +60,13 @@ struct asked {
 	unsigned shift;
 };
 
+/* A content that a link was asked for, and given up, and that it has not answered. */
+struct owed {
+	uint32_t slot;
+	uint64_t index;
+	uint64_t number; /* of the request */
+};
+
 /* What a link owes us must come at some speed: one that drips has stalled as well. */
 struct pace {
 	uint64_t since; /* it is owed since then; 0: nothing is */
@@ -103,12 +110,14 @@ struct sync_link {
 	uint64_t want_round;           /* since when these are counted: */
 	size_t want_came, want_before; /* what has come, and what had in the round before */
 	uint64_t want_shrunk;          /* when the window shrank last */
-	unsigned owed;                 /* asked for here, given up, and not answered since; */
-	uint64_t owed_asked;           /* when the newest of them was asked for, */
-	uint64_t answered;             /* and the newest that was answered */
-	unsigned want_few;             /* no more of ours at a time: it let others overtake it */
-	uint64_t want_seen;            /* sync.want_news, when there was nothing to ask for here */
-	uint32_t content_sent;         /* slot of the last CONTENT sent, + 1 */
+	uint64_t want_asked;           /* so many requests were chosen for it, */
+	uint64_t want_sent;            /* were sent, numbered from 1, */
+	uint64_t want_answered;        /* and the newest that was answered */
+	struct owed *owed;             /* those given up, and not answered since */
+	size_t owed_count, owed_cap;
+	unsigned want_few;     /* no more of ours at a time: it let others overtake it */
+	uint64_t want_seen;    /* sync.want_news, when there was nothing to ask for here */
+	uint32_t content_sent; /* slot of the last CONTENT sent, + 1 */
 	uint8_t content_log[DIGEST_LEN]; /* of the last that came */
 	bool packs;                      /* the peer takes contents packed, */
 	bool unpacks;                    /* and we do, */
@@ -136,10 +145,11 @@ struct want {
 	uint64_t tried;         /* links that had no answer, by bit */
 	uint64_t date;          /* what its entry says, but not beyond our own clock */
 	uint64_t given,
-	    others;  /* bytes of contents that this link and the others had given by then */
-	bool live;   /* its entry came while the log was up to date */
-	bool again;  /* it was given up before */
-	bool unsent; /* chosen, and not yet in a WANT */
+	    others;      /* bytes of contents that this link and the others had given by then */
+	bool live;       /* its entry came while the log was up to date */
+	bool again;      /* it was given up before */
+	bool unsent;     /* chosen, and not yet in a WANT */
+	uint64_t number; /* of the request to `link`, until that is answered; 0: it is, or unsent */
 	bool committing;
 	uint64_t total;
 	uint8_t salt[SALT_LEN];
@@ -200,7 +210,7 @@ struct log_slot {
 	bool slow;          /* one was asked for in vain, and none came since */
 	struct want *wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
-	size_t want_idle; /* neither asked for nor on their way to the store */
+	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
 };
 
 #define WANT_BATCH 2048
@@ -305,32 +315,46 @@ void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t s
 void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Credit *m, uint64_t now);
 
-/* wants.c: what we miss, and how many a link may be asked for. */
+/* window.c: what we miss, a log's newest first. */
 void wants_renew(struct sync *s);
 void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now);
-void wants_check(struct sync *s, struct log_slot *l, uint64_t now);
-void wants_link_gone(struct sync *s, struct sync_link *link);
 void wants_clear(struct log_slot *l);
 struct want *want_find(struct log_slot *l, uint64_t index);
 void want_remove(struct log_slot *l, size_t i);
 /* The log may lack contents that nobody was asked for. */
 void log_lacks(struct sync *s, struct log_slot *l);
+/* The store has answered. */
+void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
+/* One that we had given up, or not come to; NULL: it isn't missing. */
+struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
+/* What it weighs, and is dated. */
+void want_weigh(struct sync *s, const struct log_slot *l, struct want *w);
+
+/* owed.c: what links were asked for in vain so far. */
+bool owed_has(const struct sync_link *link, uint32_t slot, uint64_t index);
+void owed_add(struct sync_link *link, uint32_t slot, uint64_t index, uint64_t number);
+/* It is answered: the number of the request; 0: this isn't owed. */
+uint64_t owed_take(struct sync_link *link, uint32_t slot, uint64_t index);
+/* A request is answered, so that all before it were looked at. 0 is none. */
+void link_answered(struct sync_link *link, uint64_t number);
+
+/* wants.c: what a link may be asked for, and when it is given up. */
+void wants_check(struct sync *s, struct log_slot *l, uint64_t now);
+void wants_link_gone(struct sync *s, struct sync_link *link);
 /* This link is asked for it; nobody is any more; it is here, whole. */
 void want_assign(
     struct sync *s, struct log_slot *l, struct want *w, struct sync_link *link, uint64_t now);
 void want_release(struct sync *s, struct log_slot *l, struct want *w);
 void want_arrived(struct sync *s, struct log_slot *l, struct want *w, uint64_t now);
-/* What it weighs, and is dated. */
-void want_weigh(struct sync *s, const struct log_slot *l, struct want *w);
 /* Whether the link may be asked for this one now; and whether it had better not be asked for few
  * more. */
 bool want_has_room(
     const struct sync *s, struct sync_link *link, const struct log_slot *l, const struct want *w);
 bool wants_full(const struct sync_link *link);
-/* The store has answered. */
-void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
-/* One that we had given up, or not come to; NULL: it isn't missing. */
-struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
+/* It may be asked for nothing: a peer takes 1,024, and what an honest one can owe us has an end. */
+bool wants_closed(const struct sync_link *link);
+/* So much was asked for here in vain that what comes next has to be answered at once. */
+bool wants_probe(const struct sync_link *link);
 
 /* ask.c: which of them are asked for next, and where. */
 /* `all`: also where there is room for few only, and those that were given up. */

@@ -22,6 +22,7 @@ static void link_free(struct sync_link *link)
 {
 	free(link->pairs);
 	free(link->served);
+	free(link->owed);
 	free(link->asked);
 	free(link->names);
 	packer_free(link->packer);

@@ -110,7 +110,7 @@ void sync_link_fixed(struct sync_link *link);
  * 1.3 MiB of a peer that does it. Only where both have named the feature; it may change any time.
  */
 void sync_link_compress(struct sync_link *link, bool on);
-/* Its output has room again. */
+/* Its output has come down to SYNC_BACKLOG_CONTENTS or less. */
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now);
 
 /* A frame of types SUMMARY to FORK. Faults are reported through io->fault. */

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define SOCKET (256 * 1024) /* bytes that the kernel takes off a node's hands */
-#define LOW_WATER (128 * 1024)
 #define SEGMENT 1448
 #define OUTPUT_MAX (16 * 1024 * 1024)
 
@@ -119,7 +118,7 @@ static void deliver(struct packet *p)
 			node_touch(to->node);
 	}
 	packet_free(p);
-	if (from->full && from->up && end_backlog(from) <= LOW_WATER && !w->failed) {
+	if (from->full && from->up && end_backlog(from) <= SYNC_BACKLOG_CONTENTS && !w->failed) {
 		from->full = false;
 		sync_link_writable(from->node->sync, from->link, node_ms(from->node));
 		node_touch(from->node);
