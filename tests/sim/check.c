@@ -62,8 +62,67 @@ static int content_state(const struct node *n, const struct carried *l, uint64_t
 	return err;
 }
 
+/* Contents that nobody in an island holds, as one look has found: most of its nodes miss them too.
+ */
+struct nobody {
+	const struct org *org;
+	uint64_t index;
+	unsigned island;
+};
+
+struct look {
+	unsigned *island; /* of each node */
+	struct nobody *nobody;
+	size_t nobody_count, nobody_cap;
+};
+
+static bool nobody_holds(const struct look *look, const struct nobody *x)
+{
+	for (size_t i = 0; i < look->nobody_count; i++) {
+		const struct nobody *o = &look->nobody[i];
+
+		if (o->org == x->org && o->index == x->index && o->island == x->island)
+			return true;
+	}
+	return false;
+}
+
+static void nobody_add(struct look *look, const struct nobody *x)
+{
+	if (look->nobody_count == look->nobody_cap) {
+		look->nobody_cap = look->nobody_cap ? 2 * look->nobody_cap : 64;
+		look->nobody = realloc(look->nobody, look->nobody_cap * sizeof *look->nobody);
+		if (!look->nobody)
+			abort();
+	}
+	look->nobody[look->nobody_count++] = *x;
+}
+
+/* An honest node of n's island that holds the content; NULL: nobody does. */
+static const struct node *content_holder(struct world *w, struct look *look, const struct node *n,
+    const struct carried *l, uint64_t index)
+{
+	struct nobody x = {l->org, index, look->island[n->number]};
+
+	if (nobody_holds(look, &x))
+		return NULL;
+	for (size_t k = 0; k < w->node_count; k++) {
+		const struct node *m = &w->nodes[k];
+		const struct carried *other;
+
+		if (m == n || !honest(m) || look->island[k] != x.island)
+			continue;
+		other = node_log_of(m, l->org);
+		if (other && !other->forked && replica_held(other->replica) > index &&
+		    content_state(m, other, index) == OK)
+			return m;
+	}
+	nobody_add(look, &x);
+	return NULL;
+}
+
 /* A content that is missing at n and held by an honest node of its island. */
-static bool content_owed(struct world *w, const unsigned *island, const struct node *n,
+static bool content_owed(struct world *w, struct look *look, const struct node *n,
     const struct carried *l, uint64_t *index, unsigned *holder)
 {
 	uint64_t missing[256], from = 0;
@@ -73,20 +132,12 @@ static bool content_owed(struct world *w, const unsigned *island, const struct n
 		count = 256;
 		n->store->ops->wanted(n->store, l->no, from, missing, &count);
 		for (size_t i = 0; i < count; i++) {
-			for (size_t k = 0; k < w->node_count; k++) {
-				const struct node *m = &w->nodes[k];
-				const struct carried *other;
+			const struct node *m = content_holder(w, look, n, l, missing[i]);
 
-				if (m == n || !honest(m) || island[k] != island[n->number])
-					continue;
-				other = node_log_of(m, l->org);
-				if (other && !other->forked &&
-				    replica_held(other->replica) > missing[i] &&
-				    content_state(m, other, missing[i]) == OK) {
-					*index = missing[i];
-					*holder = (unsigned)k;
-					return true;
-				}
+			if (m) {
+				*index = missing[i];
+				*holder = m->number;
+				return true;
 			}
 			from = missing[i] + 1;
 		}
@@ -97,12 +148,12 @@ static bool content_owed(struct world *w, const unsigned *island, const struct n
 /* ---- settled? ---- */
 
 static bool node_settled(
-    struct world *w, const unsigned *island, const struct node *n, struct buffer *why)
+    struct world *w, struct look *look, const struct node *n, struct buffer *why)
 {
 	for (size_t k = 0; k < w->node_count; k++) {
 		const struct node *m = &w->nodes[k];
 
-		if (m == n || !honest(m) || island[k] != island[n->number])
+		if (m == n || !honest(m) || look->island[k] != look->island[n->number])
 			continue;
 		for (size_t i = 0; i < m->log_count; i++) {
 			const struct carried *theirs = m->logs[i], *ours;
@@ -127,7 +178,7 @@ static bool node_settled(
 		unsigned holder;
 
 		if (!l->org->forked && is_member(n, l->org) &&
-		    content_owed(w, island, n, l, &index, &holder)) {
+		    content_owed(w, look, n, l, &index, &holder)) {
 			buffer_printf(why, "n%u lacks the content of entry %llu of %s, n%u has it",
 			    n->number, (unsigned long long)index, l->org->name, holder);
 			return false;
@@ -142,7 +193,7 @@ static bool node_settled(
 
 bool check_settled(struct world *w, struct buffer *why)
 {
-	unsigned *island = islands(w);
+	struct look look = {.island = islands(w)};
 	bool ok = true;
 
 	buffer_reset(why);
@@ -151,11 +202,12 @@ bool check_settled(struct world *w, struct buffer *why)
 		size_t at = (w->unsettled + i) % w->node_count;
 
 		if (honest(&w->nodes[at]))
-			ok = node_settled(w, island, &w->nodes[at], why);
+			ok = node_settled(w, &look, &w->nodes[at], why);
 		if (!ok)
 			w->unsettled = at;
 	}
-	free(island);
+	free(look.island);
+	free(look.nobody);
 	return ok;
 }
 
