@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "sync/state.h"
 
+#define BACKOFF_SHIFT_MAX 6
 #define EARLY_MS 10
 #define EARLY_TIMES 2
 #define MUCH 256 /* entries */
@@ -237,7 +238,7 @@ static void back_off(struct sync *s, struct sync_link *link, const struct log_sl
 	struct pair *p = pair_of(s, link, l);
 
 	p->backoff_until = now + ((uint64_t)SYNC_BACKOFF_MS << p->backoff_shift);
-	if (p->backoff_shift < 6)
+	if (p->backoff_shift < BACKOFF_SHIFT_MAX)
 		p->backoff_shift++;
 }
 
@@ -328,7 +329,8 @@ static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, 
 			log_progress(l, now);
 		return;
 	}
-	/* What it showed and does not give counts for nothing, until it shows it anew. */
+	/* What it showed and does not give counts for nothing: until it shows it anew, or may be
+	 * tried again. */
 	if (p->withheld < p->shown)
 		p->withheld = p->shown;
 	p->shown = replica_staged(l->replica);
@@ -339,12 +341,25 @@ static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, 
 	s->io.note(s->io.ctx, old->handle, why);
 }
 
+/* It may not have lied, but only been slow; and a log that grows no more is never shown anew. Where
+ * the log has an upstream, which may be as good as any, that is tried less often. */
+static void withheld_return(
+    struct pair *p, const struct log_slot *l, const struct sync_link *link, uint64_t now)
+{
+	uint64_t after = l->upstream ? (uint64_t)SYNC_BACKOFF_MS << BACKOFF_SHIFT_MAX : 0;
+
+	if (p->withheld > p->shown && link != l->upstream && now >= p->backoff_until + after)
+		pair_shown(p, p->withheld, NULL, now);
+}
+
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t shown = 0, staged = replica_staged(l->replica);
 
 	if (l->own || l->stopped)
 		return;
+	for (struct sync_link *link = s->links; link; link = link->next)
+		withheld_return(pair_of(s, link, l), l, link, now);
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		const struct pair *p = pair_of(s, link, l);
 

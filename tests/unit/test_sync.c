@@ -449,6 +449,29 @@ static void test_thin_lines(void **state)
 	world_free(w);
 }
 
+/* A peer that was too slow once may have a log that nobody else has, and that grows no more. */
+static void test_withheld_once(void **state)
+{
+	struct world *w = world_new(3, 55);
+	struct end *slow;
+
+	(void)state;
+	wire(w, 0, 1);
+	slow = wire(w, 1, 2);
+	begin(w);
+	link_set(w, &w->ends[0], true);
+	run(w, 2000);
+	slow->drip = 3600000;
+	link_set(w, slow, true);
+	run(w, 5 * SYNC_STALL_SOLE_MS);
+	assert_int_equal(replica_held(log_of_origin(&w->nodes[2], &w->nodes[0])->replica), 0);
+	assert_true(w->nodes[2].stalls > 0);
+	print_error("up %s stalls %u\n", sync_upstream(w->nodes[2].sync, log_of_origin(&w->nodes[2], &w->nodes[0])->no), w->nodes[2].stalls);
+	slow->drip = 0;
+	assert_all_equal(w, 64 * SYNC_BACKOFF_MS + 1000);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -467,6 +490,7 @@ int main(void)
 	    cmocka_unit_test(test_dripping_upstream),
 	    cmocka_unit_test(test_dripping_alone),
 	    cmocka_unit_test(test_thin_lines),
+	    cmocka_unit_test(test_withheld_once),
 	};
 
 	if (crypto_start() != OK)
