@@ -51,6 +51,16 @@ if [ "${1:-}" = --one ]; then
 	mutant "$2" "$3" "$4" >"$2/$(basename "$4").said"
 	exit
 fi
+case "$#:${1:-}:${2:-}" in
+0::) ;;
+*:--find:*[!0-9]* | *:--find: | 1:*) bad=1 ;;
+*:--find:*) ;;
+*) bad=1 ;;
+esac
+if [ "${bad:-0}" = 1 ]; then
+	echo "usage: make sim-mutants MUTANTS='--find LAST [PATCH...]'" >&2
+	exit 2
+fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 number=0 failed=0
