@@ -3,15 +3,11 @@
  *
  * All contents are fetched before the first byte is written: either the whole export is there in
  * the end, or nothing and a reason. */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -20,6 +16,7 @@
 #include "base/error.h"
 #include "client/archive/extract.h"
 #include "client/ctl.h"
+#include "client/new_file.h"
 #include "client/session.h"
 
 #define LAG_WAIT_MS 60000 /* for views that are behind the logs */
@@ -38,9 +35,8 @@ struct exporting {
 	uint8_t topic[ID_LEN];
 	uint64_t waiting; /* for a place in the node's log, when the frontier was taken */
 	struct extract *extract;
-	/* Where it goes: standard output, or a file that gets its name in the end. */
-	FILE *to;
-	char path[PATH_LEN], temporary[PATH_LEN];
+	FILE *to; /* standard output, or that of `file` */
+	struct new_file file;
 };
 
 /* ---- the frontier ---- */
@@ -163,49 +159,27 @@ static int frontier_find_out(struct exporting *x, struct trouble *t)
 
 /* ---- the output ---- */
 
+static bool to_stdout(const struct invocation *in)
+{
+	const char *path = option_value(in, "output");
+
+	return !path || strcmp(path, "-") == 0;
+}
+
 static int output_open(struct exporting *x, struct trouble *t)
 {
 	const char *path = option_value(x->in, "output");
-	struct stat st;
-	mode_t mask;
-	int fd;
+	int err;
 
-	x->to = stdout;
-	if (!path || strcmp(path, "-") == 0)
+	if (to_stdout(x->in)) {
+		x->to = stdout;
 		return OK;
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		trouble_set(t, ERR_INVALID, "%.300s is there and is no file", path);
+	}
+	err = new_file_open(&x->file, path, t);
+	if (err && !new_file_may(path))
 		trouble_hint(t, "Without --output it goes to standard output.");
-		return t->err;
-	}
-	if (snprintf(x->path, sizeof x->path, "%s", path) >= (int)sizeof x->path ||
-	    snprintf(x->temporary, sizeof x->temporary, "%s.XXXXXX", path) >=
-		(int)sizeof x->temporary) {
-		x->temporary[0] = '\0';
-		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
-	}
-	fd = mkostemp(x->temporary, O_CLOEXEC);
-	if (fd < 0) {
-		x->temporary[0] = '\0';
-		return trouble_errno(t, "%.300s can't be written", path);
-	}
-	mask = umask(0);
-	umask(mask);
-	x->to = fchmod(fd, 0666 & ~mask) == 0 ? fdopen(fd, "wb") : NULL;
-	if (x->to)
-		return OK;
-	close(fd);
-	return trouble_errno(t, "%.300s can't be written", path);
-}
-
-static int folder_of(char out[static PATH_LEN], const char *path, struct trouble *t)
-{
-	char copy[PATH_LEN];
-
-	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
-		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
-	snprintf(out, PATH_LEN, "%s", dirname(copy));
-	return OK;
+	x->to = x->file.to;
+	return err;
 }
 
 /* Say it here: at the end of the program its reason isn't known any more. */
@@ -218,31 +192,11 @@ static int stdout_lost(struct trouble *t)
 	return err;
 }
 
-/* Give the file its name, when all of it is on the disk. */
 static int output_close(struct exporting *x, struct trouble *t)
 {
-	char folder[PATH_LEN];
-	bool good;
-	int fd;
-
-	if (!x->temporary[0])
-		return fflush(stdout) == 0 ? OK : stdout_lost(t);
-	good = fflush(x->to) == 0 && fsync(fileno(x->to)) == 0;
-	good &= fclose(x->to) == 0;
-	x->to = NULL;
-	if (!good || rename(x->temporary, x->path) != 0)
-		return trouble_errno(t, "%.300s can't be written", x->path);
-	x->temporary[0] = '\0';
-	if (folder_of(folder, x->path, t) != OK)
-		return t->err;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* EINVAL: a file system that has no such thing. */
-	good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-	if (!good)
-		trouble_errno(t, "%.300s can't be synced", folder);
-	if (fd >= 0)
-		close(fd);
-	return good ? OK : t->err;
+	if (x->to != stdout)
+		return new_file_close(&x->file, t);
+	return fflush(stdout) == 0 ? OK : stdout_lost(t);
 }
 
 /* ---- exporting ---- */
@@ -281,8 +235,8 @@ static int gather(struct exporting *x, struct trouble *t)
 	bool tell = !x->in->json && isatty(STDERR_FILENO) == 1;
 	char folder[PATH_LEN];
 	struct extract_counts n;
-	int err = output && strcmp(output, "-") != 0
-		      ? folder_of(folder, output, t)
+	int err = !to_stdout(x->in)
+		      ? path_folder(folder, output, t)
 		      : (snprintf(folder, sizeof folder, "%s", tmp && *tmp ? tmp : "/tmp"), OK);
 
 	if (!err)
@@ -320,7 +274,7 @@ static int flush(struct exporting *x, struct buffer *out, struct trouble *t)
 	size_t n = fwrite(out->data, 1, out->len, x->to);
 	int err = n == out->len     ? OK
 		  : x->to == stdout ? stdout_lost(t)
-				    : trouble_errno(t, "%.300s can't be written", x->path);
+				    : trouble_errno(t, "%.300s can't be written", x->file.path);
 
 	buffer_reset(out);
 	return err;
@@ -456,18 +410,16 @@ static int export_run(struct exporting *x, struct trouble *t)
 static int export_as(const struct invocation *in, bool mbox)
 {
 	struct exporting x = {.in = in, .mbox = mbox};
-	const char *output = option_value(in, "output");
-	bool to_stdout = !output || strcmp(output, "-") == 0;
 	struct extract_counts n = {0};
 	char hex[2 * HASH_LEN + 1];
 	uint8_t hash[HASH_LEN];
 	struct trouble t;
 	int code, err;
 
-	if (to_stdout && in->json)
+	if (to_stdout(in) && in->json)
 		return complain_usage(in->program->name, in->command->name,
 		    "--json tells what came of it on standard output, and so wants --output FILE");
-	if (to_stdout && output_terminal())
+	if (to_stdout(in) && output_terminal())
 		return complain_usage(in->program->name, in->command->name,
 		    "an export is not for a terminal: give --output FILE, or a pipe");
 	code = ctl_open(&x.ctl, in);
@@ -484,11 +436,7 @@ static int export_as(const struct invocation *in, bool mbox)
 		say(&x, &n, hex);
 		code = n.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
 	}
-	if (x.temporary[0]) {
-		if (x.to)
-			fclose(x.to);
-		unlink(x.temporary);
-	}
+	new_file_drop(&x.file);
 	extract_free(x.extract);
 	frontier_free(&x.frontier);
 	client_close(x.client);

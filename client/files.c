@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,6 +18,16 @@ int path_join(char out[static PATH_LEN], const char *folder, const char *name, s
 
 	if (n < 0 || n >= PATH_LEN)
 		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", folder);
+	return OK;
+}
+
+int path_folder(char out[static PATH_LEN], const char *path, struct trouble *t)
+{
+	char copy[PATH_LEN];
+
+	if (snprintf(copy, sizeof copy, "%s", path) >= (int)sizeof copy)
+		return trouble_set(t, ERR_INVALID, "the path %.200s… is too long", path);
+	snprintf(out, PATH_LEN, "%s", dirname(copy));
 	return OK;
 }
 

@@ -11,6 +11,9 @@
 /* "FOLDER/NAME" into `out`. ERR_INVALID (and a sentence) when it is too long. */
 int path_join(char out[static PATH_LEN], const char *folder, const char *name, struct trouble *t);
 
+/* The folder that a path is in, "." for a bare name. ERR_INVALID when it is too long. */
+int path_folder(char out[static PATH_LEN], const char *path, struct trouble *t);
+
 /* Make a folder of mode 0700 unless it is there, with those above it. ERR_IO, ERR_REFUSED when
  * others may enter an existing one. */
 int folder_make(const char *path, struct trouble *t);

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,14 +11,20 @@
 #include "base/error.h"
 #include "client/output.h"
 
-int new_file_open(struct new_file *f, const char *path, struct trouble *t)
+bool new_file_may(const char *path)
 {
 	struct stat st;
+
+	return lstat(path, &st) != 0 || S_ISREG(st.st_mode);
+}
+
+int new_file_open(struct new_file *f, const char *path, struct trouble *t)
+{
 	mode_t mask;
 	int fd;
 
 	*f = (struct new_file){NULL, "", ""};
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (!new_file_may(path))
 		return trouble_set(t, ERR_INVALID, "%.300s is there and is no file", path);
 	if (snprintf(f->path, sizeof f->path, "%s", path) >= (int)sizeof f->path ||
 	    snprintf(f->temporary, sizeof f->temporary, "%s.XXXXXX", path) >=
@@ -43,13 +48,12 @@ int new_file_open(struct new_file *f, const char *path, struct trouble *t)
 
 static int folder_sync(const char *path, struct trouble *t)
 {
-	char copy[PATH_LEN];
-	const char *folder;
+	char folder[PATH_LEN];
 	bool good;
 	int fd;
 
-	strcpy(copy, path);
-	folder = dirname(copy);
+	if (path_folder(folder, path, t) != OK)
+		return t->err;
 	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	/* EINVAL: a file system that has no such thing. */
 	good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);

@@ -3,6 +3,7 @@
 #ifndef CLIENT_NEW_FILE_H
 #define CLIENT_NEW_FILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "client/files.h"
@@ -12,7 +13,9 @@ struct new_file {
 	char path[PATH_LEN], temporary[PATH_LEN];
 };
 
-/* Begin. What is there is replaced in the end, if it is a file (else ERR_INVALID). */
+/* Nothing is at `path`, or a file. */
+bool new_file_may(const char *path);
+/* Begin. What is there is replaced in the end, if new_file_may() (else ERR_INVALID). */
 int new_file_open(struct new_file *f, const char *path, struct trouble *t);
 /* All of it is on the disk: give it its name. */
 int new_file_close(struct new_file *f, struct trouble *t);
