@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "client/ctl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,8 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "member/credential_text.h"
+
+#define CLIENT_TIMEOUT_MS 60000
 
 int ctl_fail(const struct invocation *in, const struct trouble *t)
 {
@@ -72,6 +75,17 @@ int ctl_close(struct ctl *c, int code)
 	conf_free(c->conf);
 	free(c->root);
 	return code;
+}
+
+int ctl_client(const struct ctl *c, struct client **out, struct trouble *t)
+{
+	return client_open_local(out, c->conf->node.control, CLIENT_TIMEOUT_MS, t);
+}
+
+void count_say(FILE *to, uint64_t n, const char *one, const char *many)
+{
+	if (n > 0)
+		fprintf(to, "%" PRIu64 " %s.\n", n, n == 1 ? one : many);
 }
 
 const char *forum_text(char out[static 65], const uint8_t forum[static HASH_LEN])

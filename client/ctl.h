@@ -4,6 +4,7 @@
 #ifndef CLIENT_CTL_H
 #define CLIENT_CTL_H
 
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "client/block.h"
@@ -45,6 +46,12 @@ int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t);
  * it. */
 int ctl_credential(
     const struct ctl *c, const struct charter *charter, struct credential *out, struct trouble *t);
+
+/* Connect to the daemon as a client. Free with client_close(). */
+int ctl_client(const struct ctl *c, struct client **out, struct trouble *t);
+
+/* "3 MANY." on a line, or "1 ONE."; nothing for 0. */
+void count_say(FILE *to, uint64_t n, const char *one, const char *many);
 
 /* The text, hex digits, of a forum's id. */
 const char *forum_text(char out[static 65], const uint8_t forum[static HASH_LEN]);
@@ -118,6 +125,22 @@ int daemon_run(const struct invocation *in, int argc, const char *const *argv,
 /* Read an answer without trusting its form: what is missing, or something else, is empty or 0. */
 struct bytes text_at(const json_t *o, const char *key);
 uint64_t number_at(const json_t *o, const char *key);
+
+/* ---- ctl_frontier.c: what exports and bundles have in common ---- */
+
+struct frontier;
+/* Read the frontier in a file, or on standard input ("-"); `writer` is the command that writes
+ * such, for the hint. Free it in any case. */
+int frontier_load(struct frontier *out, const char *path, const char *writer, struct trouble *t);
+/* Write it to the file of option --frontier; nothing to do where that isn't given. */
+int frontier_store(const struct frontier *f, const struct invocation *in, struct trouble *t);
+/* Its hash, as digits. */
+int frontier_hex(const struct frontier *f, char out[static 2 * HASH_LEN + 1], struct trouble *t);
+
+/* Contents are found by the views' help: do these lack entries of the log that are below `size`? */
+bool views_behind(const Convene__LogInfo *log, uint64_t size);
+/* Wait a moment for views that are behind. ERR_BUSY a minute after `begun` (clock_mono_ms()). */
+int views_wait(const Convene__LogInfo *behind, uint64_t begun, struct trouble *t);
 
 /* ---- the commands; each returns an exit code ---- */
 

@@ -5,11 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/encode.h"
 #include "base/error.h"
 #include "client/archive/frontier_text.h"
 #include "client/ctl.h"
@@ -17,9 +15,6 @@
 #include "log/checkpoint.h"
 #include "sync/bundle.h"
 
-#define CLIENT_TIMEOUT_MS 60000
-#define LAG_WAIT_MS 60000
-#define LAG_PAUSE_MS 200
 #define ASKED_AHEAD 32 /* contents */
 
 #ifndef PACKAGE_VERSION
@@ -155,13 +150,12 @@ static void chosen_clear(struct exporting *x)
 	x->count = 0;
 }
 
-/* Contents are found by the views' help: they must know the entries first. */
 static const Convene__LogInfo *lagging(const struct exporting *x)
 {
 	for (size_t i = 0; i < x->count; i++) {
 		const Convene__LogInfo *l = x->chosen[i].info;
 
-		if (l->folded < l->size && l->state != CONVENE__LOG_STATE__DISPUTED)
+		if (views_behind(l, l->size))
 			return l;
 	}
 	return NULL;
@@ -169,8 +163,7 @@ static const Convene__LogInfo *lagging(const struct exporting *x)
 
 static int logs_find(struct exporting *x, struct trouble *t)
 {
-	const struct timespec pause = {0, LAG_PAUSE_MS * 1000000};
-	uint64_t deadline = clock_mono_ms() + LAG_WAIT_MS;
+	uint64_t begun = clock_mono_ms();
 
 	for (;;) {
 		const Convene__LogInfo *l;
@@ -192,39 +185,10 @@ static int logs_find(struct exporting *x, struct trouble *t)
 		l = err || option_given(x->in, "no-contents") ? NULL : lagging(x);
 		if (!l)
 			return err;
-		if (clock_mono_ms() > deadline) {
-			trouble_set(t, ERR_BUSY,
-			    "the views are behind: %" PRIu64 " of %" PRIu64
-			    " entries of %.*s are shown",
-			    l->folded, l->size, (int)l->name.len, (const char *)l->name.data);
-			trouble_hint(
-			    t, "Try again later; `convenectl status` shows how far it is.");
-			t->code = CONVENE__CODE__BUSY;
-			return t->err;
-		}
-		nanosleep(&pause, NULL);
+		err = views_wait(l, begun, t);
+		if (err)
+			return err;
 	}
-}
-
-static int since_load(struct exporting *x, struct trouble *t)
-{
-	const char *path = option_value(x->in, "since");
-	struct buffer text = BUFFER_INIT;
-	unsigned line;
-	int err = path ? file_load(&text, path, FRONTIER_TEXT_MAX, t) : OK;
-
-	if (!err && path) {
-		err = frontier_parse(&x->since, buffer_bytes(&text), &line);
-		if (err == ERR_NOMEM) {
-			no_memory(t);
-		} else if (err) {
-			trouble_set(t, ERR_TEXT, "%.300s is not a frontier (line %u)", path, line);
-			trouble_hint(t, "`convenectl bundle import --frontier FILE` writes one.");
-			err = t->err;
-		}
-	}
-	buffer_free(&text);
-	return err;
 }
 
 /* What of the chosen logs is new since the frontier given; the others are left out. */
@@ -371,12 +335,6 @@ static int write_out(struct exporting *x, struct trouble *t)
 
 /* ---- what came of it ---- */
 
-static void line_say(uint64_t n, const char *one, const char *many)
-{
-	if (n > 0)
-		printf("%" PRIu64 " %s.\n", n, n == 1 ? one : many);
-}
-
 static void say(const struct exporting *x, const char *hash)
 {
 	const struct bundle_counts *n = &x->counts;
@@ -404,37 +362,24 @@ static void say(const struct exporting *x, const char *hash)
 		       " content%s: %s, up to the frontier %.16s.\n",
 		    x->count, x->count == 1 ? "" : "s", n->entries, n->entries == 1 ? "y" : "ies",
 		    n->contents, n->contents == 1 ? "" : "s", size_text(size, n->bytes), hash);
-	line_say(n->missing, "content is not at this node, and not in the bundle",
+	count_say(stdout, n->missing, "content is not at this node, and not in the bundle",
 	    "contents are not at this node, and not in the bundle");
-	line_say(n->erased, "content was erased, and is not in the bundle",
+	count_say(stdout, n->erased, "content was erased, and is not in the bundle",
 	    "contents were erased, and are not in the bundle");
-	line_say(n->bad, "content is LEFT OUT: what the daemon holds is not what was signed",
+	count_say(stdout, n->bad,
+	    "content is LEFT OUT: what the daemon holds is not what was signed",
 	    "contents are LEFT OUT: what the daemon holds is not what was signed");
-}
-
-static int frontier_store(const struct exporting *x, struct trouble *t)
-{
-	const char *path = option_value(x->in, "frontier");
-	struct buffer text = BUFFER_INIT;
-	int err = OK;
-
-	if (path) {
-		frontier_format(&text, &x->now);
-		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
-	}
-	buffer_free(&text);
-	return err;
 }
 
 static int export_run(struct exporting *x, struct trouble *t)
 {
+	const char *since = option_value(x->in, "since");
 	int err = ctl_charter(&x->ctl, &x->charter, t);
 
+	if (!err && since)
+		err = frontier_load(&x->since, since, "bundle import", t);
 	if (!err)
-		err = since_load(x, t);
-	if (!err)
-		err = client_open_local(
-		    &x->client, x->ctl.conf->node.control, CLIENT_TIMEOUT_MS, t);
+		err = ctl_client(&x->ctl, &x->client, t);
 	if (!err)
 		err = logs_find(x, t);
 	if (!err)
@@ -445,14 +390,13 @@ static int export_run(struct exporting *x, struct trouble *t)
 		err = write_out(x, t);
 	if (!err)
 		err = new_file_close(&x->file, t);
-	return err ? err : frontier_store(x, t);
+	return err ? err : frontier_store(&x->now, x->in, t);
 }
 
 int ctl_bundle_export(const struct invocation *in)
 {
 	struct exporting *x;
 	char hex[2 * HASH_LEN + 1];
-	uint8_t hash[HASH_LEN];
 	struct trouble t;
 	int code, err;
 
@@ -473,12 +417,11 @@ int ctl_bundle_export(const struct invocation *in)
 		return code;
 	}
 	err = export_run(x, &t);
-	if (!err && frontier_hash(&x->now, hash) != OK)
-		err = no_memory(&t);
+	if (!err)
+		err = frontier_hex(&x->now, hex, &t);
 	if (err) {
 		code = ctl_fail(in, &t);
 	} else {
-		hex_encode(hex, hash, HASH_LEN);
 		say(x, hex);
 		code = x->counts.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
 	}

@@ -15,7 +15,6 @@
 #include "client/archive/frontier_text.h"
 #include "client/bundle_import.h"
 
-#define CLIENT_TIMEOUT_MS 60000
 #define READ_LEN (256 * 1024)
 #define IDLE_MS 150    /* without a frame: look whether it is over */
 #define TURN_MS 1000   /* look at least so often */
@@ -43,7 +42,7 @@ static int logs_know(struct importing *x, struct trouble *t)
 {
 	struct client *client = NULL;
 	struct frames logs = {NULL, 0};
-	int err = client_open_local(&client, x->ctl.conf->node.control, CLIENT_TIMEOUT_MS, t);
+	int err = ctl_client(&x->ctl, &client, t);
 
 	if (!err)
 		err = client_logs(client, &logs, t);
@@ -206,15 +205,14 @@ static int give(struct importing *x, struct trouble *t)
 }
 
 /* What the node holds now, for the next `bundle export --since`. */
-static int frontier_store(const struct importing *x, struct trouble *t)
+static int frontier_held(const struct importing *x, struct trouble *t)
 {
-	const char *path = option_value(x->in, "frontier");
+	bool wanted = option_given(x->in, "frontier");
 	const json_t *logs = json_object_get(x->status, "logs");
 	struct frontier f = {NULL, 0};
-	struct buffer text = BUFFER_INIT;
 	int err = OK;
 
-	for (size_t i = 0; path && !err && i < json_array_size(logs); i++) {
+	for (size_t i = 0; wanted && !err && i < json_array_size(logs); i++) {
 		const json_t *log = json_array_get(logs, i);
 		struct bytes hex = text_at(log, "root");
 		uint8_t root[HASH_LEN];
@@ -227,13 +225,10 @@ static int frontier_store(const struct importing *x, struct trouble *t)
 		if (err)
 			trouble_set(t, err, "the daemon's report can't be read");
 	}
-	if (path && !err) {
-		frontier_sort(&f);
-		frontier_format(&text, &f);
-		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
-	}
+	frontier_sort(&f);
+	if (!err)
+		err = frontier_store(&f, x->in, t);
 	frontier_free(&f);
-	buffer_free(&text);
 	return err;
 }
 
@@ -284,7 +279,7 @@ static int import_run(struct importing *x, struct trouble *t)
 		err = begin(x, t);
 	if (!err)
 		err = give(x, t);
-	return err ? err : frontier_store(x, t);
+	return err ? err : frontier_held(x, t);
 }
 
 int ctl_bundle_import(const struct invocation *in)

@@ -8,21 +8,16 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/encode.h"
 #include "base/error.h"
 #include "client/archive/extract.h"
 #include "client/ctl.h"
 #include "client/new_file.h"
 #include "client/session.h"
 
-#define LAG_WAIT_MS 60000 /* for views that are behind the logs */
-#define LAG_PAUSE_MS 200
 #define OUT_MAX (256 * 1024)
-#define CLIENT_TIMEOUT_MS 60000
 
 struct exporting {
 	struct ctl ctl;
@@ -40,26 +35,6 @@ struct exporting {
 };
 
 /* ---- the frontier ---- */
-
-static int frontier_load(struct exporting *x, const char *path, struct trouble *t)
-{
-	struct buffer text = BUFFER_INIT;
-	unsigned line;
-	int err = file_load(&text, path, FRONTIER_TEXT_MAX, t);
-
-	if (!err) {
-		err = frontier_parse(&x->frontier, buffer_bytes(&text), &line);
-		if (err == ERR_NOMEM)
-			no_memory(t);
-		else if (err) {
-			trouble_set(t, ERR_TEXT, "%.300s is not a frontier (line %u)", path, line);
-			trouble_hint(t, "`convenectl export mbox --frontier FILE` writes one.");
-			err = t->err;
-		}
-	}
-	buffer_free(&text);
-	return err;
-}
 
 static int frontier_now(struct frontier *f, const struct frames *logs, struct trouble *t)
 {
@@ -83,8 +58,7 @@ static int frontier_now(struct frontier *f, const struct frames *logs, struct tr
 	return OK;
 }
 
-/* The first log of the frontier that the node holds and whose views are behind, or NULL: contents
- * are found by the views' help. */
+/* The first log of the frontier that the node holds and whose views are behind, or NULL. */
 static const Convene__LogInfo *lagging(const struct frontier *f, const struct frames *logs)
 {
 	for (size_t i = 0; i < logs->count; i++) {
@@ -98,9 +72,7 @@ static const Convene__LogInfo *lagging(const struct frontier *f, const struct fr
 			if (l->name.len <= VERIFIER_NAME_MAX)
 				memcpy(name, l->name.data, l->name.len);
 			at = frontier_find(f, name);
-			/* What a successor did not take over is never folded. */
-			if (at && l->folded < at->size && l->folded < l->size &&
-			    l->state != CONVENE__LOG_STATE__DISPUTED)
+			if (at && views_behind(l, at->size))
 				return l;
 		}
 	}
@@ -125,9 +97,8 @@ static int waiting_ask(struct exporting *x, struct trouble *t)
 static int frontier_find_out(struct exporting *x, struct trouble *t)
 {
 	const char *at = option_value(x->in, "at");
-	uint64_t deadline = clock_mono_ms() + LAG_WAIT_MS;
-	const struct timespec pause = {0, LAG_PAUSE_MS * 1000000};
-	int err = at ? frontier_load(x, at, t) : waiting_ask(x, t);
+	uint64_t begun = clock_mono_ms();
+	int err = at ? frontier_load(&x->frontier, at, "export mbox", t) : waiting_ask(x, t);
 	bool known = at != NULL, again = true;
 
 	while (!err && again) {
@@ -140,19 +111,9 @@ static int frontier_find_out(struct exporting *x, struct trouble *t)
 		known = true;
 		l = err ? NULL : lagging(&x->frontier, &logs);
 		again = l != NULL;
-		if (l && clock_mono_ms() > deadline) {
-			trouble_set(t, ERR_BUSY,
-			    "the views are behind: %" PRIu64 " of %" PRIu64
-			    " entries of %.*s are shown",
-			    l->folded, l->size, (int)l->name.len, (const char *)l->name.data);
-			trouble_hint(
-			    t, "Try again later; `convenectl status` shows how far it is.");
-			t->code = CONVENE__CODE__BUSY;
-			err = t->err;
-		}
+		if (l)
+			err = views_wait(l, begun, t);
 		frames_free(&logs);
-		if (!err && again)
-			nanosleep(&pause, NULL);
 	}
 	return err;
 }
@@ -331,12 +292,6 @@ static int write_out(struct exporting *x, struct trouble *t)
 
 /* ---- what came of it ---- */
 
-static void count_say(uint64_t n, const char *one, const char *many)
-{
-	if (n > 0)
-		fprintf(stderr, "%" PRIu64 " %s.\n", n, n == 1 ? one : many);
-}
-
 static void say(const struct exporting *x, const struct extract_counts *n, const char *hash)
 {
 	if (x->in->json) {
@@ -356,33 +311,21 @@ static void say(const struct exporting *x, const struct extract_counts *n, const
 	}
 	fprintf(stderr, "%" PRIu64 " post%s and %" PRIu64 " topic%s, at the frontier %.16s.\n",
 	    n->posts, n->posts == 1 ? "" : "s", n->topics, n->topics == 1 ? "" : "s", hash);
-	count_say(x->waiting,
+	count_say(stderr, x->waiting,
 	    "message that this node has taken was not in its log yet, and is left out",
 	    "messages that this node has taken were not in its log yet, and are left out");
-	count_say(n->erased_since, "was erased since, and is exported as erased",
+	count_say(stderr, n->erased_since, "was erased since, and is exported as erased",
 	    "were erased since, and are exported as erased");
-	count_say(n->missing, "content is not at this node yet, and missing in the export",
+	count_say(stderr, n->missing, "content is not at this node yet, and missing in the export",
 	    "contents are not at this node yet, and missing in the export");
-	count_say(n->unreadable, "has a content that can't be shown, and is exported without it",
+	count_say(stderr, n->unreadable,
+	    "has a content that can't be shown, and is exported without it",
 	    "have contents that can't be shown, and are exported without them");
-	count_say(n->invalid, "entry of the logs is not valid, and shown by nobody",
+	count_say(stderr, n->invalid, "entry of the logs is not valid, and shown by nobody",
 	    "entries of the logs are not valid, and shown by nobody");
-	count_say(n->bad, "is LEFT OUT: what the daemon holds as its text is not what was signed",
+	count_say(stderr, n->bad,
+	    "is LEFT OUT: what the daemon holds as its text is not what was signed",
 	    "are LEFT OUT: what the daemon holds as their texts is not what was signed");
-}
-
-static int frontier_store(const struct exporting *x, struct trouble *t)
-{
-	const char *path = option_value(x->in, "frontier");
-	struct buffer text = BUFFER_INIT;
-	int err = OK;
-
-	if (path) {
-		frontier_format(&text, &x->frontier);
-		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
-		buffer_free(&text);
-	}
-	return err;
 }
 
 static int export_run(struct exporting *x, struct trouble *t)
@@ -390,8 +333,7 @@ static int export_run(struct exporting *x, struct trouble *t)
 	int err = ctl_charter(&x->ctl, &x->charter, t);
 
 	if (!err)
-		err = client_open_local(
-		    &x->client, x->ctl.conf->node.control, CLIENT_TIMEOUT_MS, t);
+		err = ctl_client(&x->ctl, &x->client, t);
 	if (!err)
 		err = frontier_find_out(x, t);
 	if (!err)
@@ -404,7 +346,7 @@ static int export_run(struct exporting *x, struct trouble *t)
 		err = write_out(x, t);
 	if (!err)
 		err = output_close(x, t);
-	return err ? err : frontier_store(x, t);
+	return err ? err : frontier_store(&x->frontier, x->in, t);
 }
 
 static int export_as(const struct invocation *in, bool mbox)
@@ -412,7 +354,6 @@ static int export_as(const struct invocation *in, bool mbox)
 	struct exporting x = {.in = in, .mbox = mbox};
 	struct extract_counts n = {0};
 	char hex[2 * HASH_LEN + 1];
-	uint8_t hash[HASH_LEN];
 	struct trouble t;
 	int code, err;
 
@@ -426,12 +367,11 @@ static int export_as(const struct invocation *in, bool mbox)
 	if (code)
 		return code;
 	err = export_run(&x, &t);
-	if (!err && frontier_hash(&x.frontier, hash) != OK)
-		err = no_memory(&t);
+	if (!err)
+		err = frontier_hex(&x.frontier, hex, &t);
 	if (err) {
 		code = ctl_fail(in, &t);
 	} else {
-		hex_encode(hex, hash, HASH_LEN);
 		extract_counts(x.extract, &n);
 		say(&x, &n, hex);
 		code = n.bad > 0 ? EXIT_UNVERIFIED : EXIT_DONE;
