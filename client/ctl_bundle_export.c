@@ -7,13 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/error.h"
-#include "client/archive/frontier_text.h"
-#include "client/ctl.h"
+#include "client/bundle_choice.h"
 #include "client/new_file.h"
 #include "log/checkpoint.h"
-#include "sync/bundle.h"
 
 #define ASKED_AHEAD 32 /* contents */
 
@@ -21,21 +18,13 @@
 #define PACKAGE_VERSION "0.1.0"
 #endif
 
-struct chosen {
-	struct credential credential;
-	const Convene__LogInfo *info;
-};
-
 struct exporting {
 	struct ctl ctl;
 	const struct invocation *in;
 	struct charter *charter;
 	struct client *client;
-	struct frames logs;
-	struct frontier since, now;
-	struct chosen *chosen;
-	struct bundle_part *parts;
-	size_t count;
+	struct frontier since;
+	struct bundle_choice choice;
 	struct new_file file;
 	struct bundle_counts counts;
 	/* The DATA at hand, and its contents: asked for ahead, taken in order. */
@@ -46,202 +35,20 @@ struct exporting {
 		uint32_t stream;
 	} want[4096];
 	size_t want_count, asked, taken;
-	uint64_t done, all, told;
+	uint64_t done, told; /* of the entries */
 	bool tell;
 	struct trouble *t;
 };
-
-/* ---- which logs ---- */
-
-static bool is_chosen(const struct invocation *in, const struct credential *c)
-{
-	const char *name = option_value(in, "log");
-	int pos = 0;
-
-	if (!name)
-		return true;
-	while ((name = option_next(in, "log", &pos)) != NULL) {
-		if (strcmp(name, c->organisation) == 0 || strcmp(name, c->binding.log_name) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Each name that was given must have met a log. */
-static int names_check(const struct exporting *x, struct trouble *t)
-{
-	const char *name;
-	int pos = 0;
-
-	while ((name = option_next(x->in, "log", &pos)) != NULL) {
-		bool found = false;
-
-		for (size_t i = 0; i < x->count; i++)
-			found |= strcmp(name, x->chosen[i].credential.organisation) == 0 ||
-				 strcmp(name, x->chosen[i].credential.binding.log_name) == 0;
-		if (found)
-			continue;
-		trouble_set(t, ERR_NOTFOUND, "this node holds no log of %.200s", name);
-		trouble_hint(t, "`convenectl status` lists the logs; an organisation's name will "
-				"do, or a log's.");
-		return t->err;
-	}
-	return OK;
-}
-
-static bool is_founder(const struct exporting *x, const struct credential *c)
-{
-	for (size_t i = 0; i < x->charter->member_count; i++) {
-		if (strcmp(x->charter->members[i].name, c->organisation) == 0 &&
-		    memcmp(x->charter->members[i].public, c->root_key, KEY_LEN) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Founders first, then as the node met them: so an admission mostly comes before the log that it
- * admits. */
-static int choose(struct exporting *x, bool founders, struct trouble *t)
-{
-	for (size_t i = 0; i < x->logs.count; i++) {
-		const Convene__Logs *m = (const Convene__Logs *)x->logs.list[i];
-
-		for (size_t k = 0; k < m->n_logs; k++) {
-			const Convene__LogInfo *info = m->logs[k];
-			struct chosen *c = &x->chosen[x->count];
-			int err;
-
-			if (info->size == 0)
-				continue;
-			err = credential_open(&c->credential, x->charter->forum,
-			    bytes_of_pb(info->name), bytes_of_pb(info->credential));
-			if (err || info->root.len != HASH_LEN) {
-				credential_clear(&c->credential);
-				return trouble_set(t, err ? err : ERR_MALFORMED,
-				    "the daemon's list of logs can't be read");
-			}
-			if (is_founder(x, &c->credential) != founders ||
-			    !is_chosen(x->in, &c->credential)) {
-				credential_clear(&c->credential);
-				continue;
-			}
-			c->info = info;
-			x->count++;
-		}
-	}
-	return OK;
-}
-
-static size_t info_count(const struct frames *logs)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < logs->count; i++)
-		n += ((const Convene__Logs *)logs->list[i])->n_logs;
-	return n;
-}
-
-static void chosen_clear(struct exporting *x)
-{
-	for (size_t i = 0; i < x->count; i++)
-		credential_clear(&x->chosen[i].credential);
-	free(x->chosen);
-	x->chosen = NULL;
-	x->count = 0;
-}
-
-static const Convene__LogInfo *lagging(const struct exporting *x)
-{
-	for (size_t i = 0; i < x->count; i++) {
-		const Convene__LogInfo *l = x->chosen[i].info;
-
-		if (views_behind(l, l->size))
-			return l;
-	}
-	return NULL;
-}
-
-static int logs_find(struct exporting *x, struct trouble *t)
-{
-	uint64_t begun = clock_mono_ms();
-
-	for (;;) {
-		const Convene__LogInfo *l;
-		int err;
-
-		chosen_clear(x);
-		frames_free(&x->logs);
-		err = client_logs(x->client, &x->logs, t);
-		if (err)
-			return err;
-		x->chosen = calloc(info_count(&x->logs) + 1, sizeof *x->chosen);
-		if (!x->chosen)
-			return no_memory(t);
-		err = choose(x, true, t);
-		if (!err)
-			err = choose(x, false, t);
-		if (!err)
-			err = names_check(x, t);
-		l = err || option_given(x->in, "no-contents") ? NULL : lagging(x);
-		if (!l)
-			return err;
-		err = views_wait(l, begun, t);
-		if (err)
-			return err;
-	}
-}
-
-/* What of the chosen logs is new since the frontier given; the others are left out. */
-static int parts_make(struct exporting *x, struct trouble *t)
-{
-	size_t n = 0;
-
-	x->parts = calloc(x->count + 1, sizeof *x->parts);
-	if (!x->parts)
-		return no_memory(t);
-	for (size_t i = 0; i < x->count; i++) {
-		struct chosen *c = &x->chosen[i], swap;
-		const struct frontier_log *had = frontier_find(
-		    &x->since, c->credential.binding.log_name);
-		struct bundle_part *p = &x->parts[n];
-		int err = frontier_add(
-		    &x->now, bytes_of_pb(c->info->name), c->info->size, c->info->root.data);
-
-		if (err)
-			return trouble_set(t, err, "the daemon's list of logs can't be read");
-		if (had && had->size >= c->info->size)
-			continue;
-		p->from = had ? had->size : 0;
-		p->size = c->info->size;
-		memcpy(p->root, c->info->root.data, HASH_LEN);
-		x->all += p->size - p->from;
-		/* Parts stand for the chosen ones of the same place. */
-		swap = x->chosen[n];
-		x->chosen[n] = *c;
-		*c = swap;
-		n++;
-	}
-	for (size_t i = 0; i < n; i++) {
-		x->parts[i].binding = &x->chosen[i].credential.binding;
-		x->parts[i].key = &x->chosen[i].credential.log;
-		x->parts[i].credential = buffer_bytes(&x->chosen[i].credential.message);
-	}
-	for (size_t i = n; i < x->count; i++)
-		credential_clear(&x->chosen[i].credential);
-	x->count = n;
-	frontier_sort(&x->now);
-	return OK;
-}
 
 /* ---- what the writer asks for ---- */
 
 static void progress(struct exporting *x)
 {
-	if (!x->tell || (x->done < x->all && x->done - x->told < 512))
+	if (!x->tell || (x->done < x->choice.entries && x->done - x->told < 512))
 		return;
 	x->told = x->done;
-	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " entries%s", x->done, x->all,
-	    x->done == x->all ? "\r\033[K" : "");
+	fprintf(stderr, "\r%" PRIu64 " of %" PRIu64 " entries%s", x->done, x->choice.entries,
+	    x->done == x->choice.entries ? "\r\033[K" : "");
 	fflush(stderr);
 }
 
@@ -250,7 +57,7 @@ static int source_data(
 {
 	Convene__EntriesGet get = CONVENE__ENTRIES_GET__INIT;
 	struct exporting *x = ctx;
-	const struct binding *b = x->parts[part].binding;
+	const struct binding *b = x->choice.parts[part].binding;
 	struct bytes leaf;
 	struct header h;
 	size_t pos = 0;
@@ -323,8 +130,8 @@ static int write_out(struct exporting *x, struct trouble *t)
 
 	x->t = t;
 	t->err = OK;
-	err = bundle_write(&source, x->charter->forum, "convenectl " PACKAGE_VERSION, x->parts,
-	    x->count, !option_given(x->in, "no-contents"), &x->counts);
+	err = bundle_write(&source, x->charter->forum, "convenectl " PACKAGE_VERSION,
+	    x->choice.parts, x->choice.count, !option_given(x->in, "no-contents"), &x->counts);
 	if (err && t->err != err) {
 		trouble_set(t, err, "what the daemon gives of its logs does not prove itself: %s",
 		    error_text(err));
@@ -344,7 +151,7 @@ static void say(const struct exporting *x, const char *hash)
 		json_t *o = json_object();
 
 		json_put(o, "file", json_bytes(bytes_str(option_value(x->in, "output"))));
-		json_put(o, "logs", json_integer((json_int_t)x->count));
+		json_put(o, "logs", json_integer((json_int_t)x->choice.count));
 		json_put(o, "entries", json_integer((json_int_t)n->entries));
 		json_put(o, "contents", json_integer((json_int_t)n->contents));
 		json_put(o, "bytes", json_integer((json_int_t)n->bytes));
@@ -355,13 +162,14 @@ static void say(const struct exporting *x, const char *hash)
 		json_print(o);
 		return;
 	}
-	if (x->count == 0)
+	if (x->choice.count == 0)
 		printf("Nothing is new: the bundle is empty.\n");
 	else
 		printf("%zu log%s with %" PRIu64 " entr%s and %" PRIu64
 		       " content%s: %s, up to the frontier %.16s.\n",
-		    x->count, x->count == 1 ? "" : "s", n->entries, n->entries == 1 ? "y" : "ies",
-		    n->contents, n->contents == 1 ? "" : "s", size_text(size, n->bytes), hash);
+		    x->choice.count, x->choice.count == 1 ? "" : "s", n->entries,
+		    n->entries == 1 ? "y" : "ies", n->contents, n->contents == 1 ? "" : "s",
+		    size_text(size, n->bytes), hash);
 	count_say(stdout, n->missing, "content is not at this node, and not in the bundle",
 	    "contents are not at this node, and not in the bundle");
 	count_say(stdout, n->erased, "content was erased, and is not in the bundle",
@@ -380,17 +188,17 @@ static int export_run(struct exporting *x, struct trouble *t)
 		err = frontier_load(&x->since, since, "bundle import", t);
 	if (!err)
 		err = ctl_client(&x->ctl, &x->client, t);
+	x->choice.in = x->in;
+	x->choice.charter = x->charter;
 	if (!err)
-		err = logs_find(x, t);
-	if (!err)
-		err = parts_make(x, t);
+		err = bundle_choose(&x->choice, x->client, &x->since, t);
 	if (!err)
 		err = new_file_open(&x->file, option_value(x->in, "output"), t);
 	if (!err)
 		err = write_out(x, t);
 	if (!err)
 		err = new_file_close(&x->file, t);
-	return err ? err : frontier_store(&x->now, x->in, t);
+	return err ? err : frontier_store(&x->choice.now, x->in, t);
 }
 
 int ctl_bundle_export(const struct invocation *in)
@@ -418,7 +226,7 @@ int ctl_bundle_export(const struct invocation *in)
 	}
 	err = export_run(x, &t);
 	if (!err)
-		err = frontier_hex(&x->now, hex, &t);
+		err = frontier_hex(&x->choice.now, hex, &t);
 	if (err) {
 		code = ctl_fail(in, &t);
 	} else {
@@ -427,11 +235,8 @@ int ctl_bundle_export(const struct invocation *in)
 	}
 	new_file_drop(&x->file);
 	message_free(x->data);
-	chosen_clear(x);
-	free(x->parts);
-	frames_free(&x->logs);
+	bundle_choice_clear(&x->choice);
 	frontier_free(&x->since);
-	frontier_free(&x->now);
 	client_close(x->client);
 	charter_free(x->charter);
 	code = ctl_close(&x->ctl, code);
