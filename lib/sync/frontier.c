@@ -58,6 +58,7 @@ static void summary_send(struct sync *s, struct sync_link *link, struct bytes bu
 	Convene__Summary m = CONVENE__SUMMARY__INIT;
 
 	sync_frontier(s, link->sent);
+	link->sent_grown = s->grown;
 	m.hash = pb_of(bytes_of(link->sent, HASH_LEN));
 	for (size_t i = 0; i < s->log_count; i++)
 		m.logs += replica_held(s->logs[i].replica) > 0;
@@ -115,15 +116,16 @@ static void frontier_send(struct sync *s, struct sync_link *link, const bool *bu
 	link->told = true;
 }
 
-/* The peer has said that it holds what we hold, in the buckets that don't differ. What has grown
- * here meanwhile is still to be announced. */
-static void frontier_same(struct sync *s, struct sync_link *link, const bool *differ)
+/* The peer has said that it holds what we hold, or held when `grown` was sync.grown, in the buckets
+ * that don't differ. Of what has grown here since it knows by ANNOUNCE or DATA, or is still to. */
+static void frontier_same(
+    struct sync *s, struct sync_link *link, const bool *differ, uint64_t grown)
 {
 	for (size_t i = 0; i < s->log_count; i++) {
 		struct pair *p = &link->pairs[i];
 		uint64_t held = replica_held(s->logs[i].replica);
 
-		if (!p->dirty && p->shown < held &&
+		if (s->logs[i].grown <= grown && p->shown < held &&
 		    !(differ && differ[s->logs[i].binding.digest[0]]))
 			p->shown = held;
 	}
@@ -148,7 +150,7 @@ static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes 
 	for (size_t i = 0; i < BUCKETS; i++)
 		differ[i] = memcmp(ours + i * BUCKET_HASH, theirs.data + i * BUCKET_HASH,
 				BUCKET_HASH) != 0;
-	frontier_same(s, link, differ);
+	frontier_same(s, link, differ, s->grown);
 	frontier_send(s, link, differ, true);
 }
 
@@ -156,7 +158,7 @@ void frontier_receive_summary(
     struct sync *s, struct sync_link *link, const Convene__Summary *m, uint64_t now)
 {
 	uint8_t hash[HASH_LEN];
-	bool again;
+	bool again, same;
 	int order;
 
 	if (m->hash.len != HASH_LEN ||
@@ -173,11 +175,12 @@ void frontier_receive_summary(
 	link->summed = true;
 	sync_frontier(s, hash);
 	order = memcmp(link->sent, m->hash.data, HASH_LEN);
-	if ((order == 0 && !again) || memcmp(hash, m->hash.data, HASH_LEN) == 0) {
+	same = memcmp(hash, m->hash.data, HASH_LEN) == 0;
+	if (same || (order == 0 && !again)) {
 		/* To one of us only: it has grown since it was asked. The other can't know. */
 		if (order != 0)
 			frontier_summary(s, link);
-		frontier_same(s, link, NULL);
+		frontier_same(s, link, NULL, same ? s->grown : link->sent_grown);
 		link_compared(s, link, now);
 	} else if (link->sent_logs < BUCKETS_FROM || m->logs < BUCKETS_FROM) {
 		frontier_send(s, link, NULL, false);
@@ -295,7 +298,7 @@ void frontier_receive(
 		for (size_t i = 0; i < m->buckets.len; i++)
 			differ[m->buckets.data[i]] = true;
 		link->bucketed = false;
-		frontier_same(s, link, differ);
+		frontier_same(s, link, differ, link->sent_grown);
 		frontier_send(s, link, differ, false);
 	} else if (!link->told) {
 		/* The peer saw a difference where we saw none: one of us had grown between sending
@@ -429,6 +432,7 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
 
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now)
 {
+	l->grown = ++s->grown;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		struct pair *p = pair_of(s, link, l);
 

@@ -87,7 +87,8 @@ struct sync_link {
 	bool bucketed;                /* our buckets have been sent, and not been answered */
 	bool summed;                  /* a SUMMARY has come */
 	uint8_t sent[HASH_LEN];       /* in our newest SUMMARY, */
-	uint64_t sent_logs;           /* and so many logs */
+	uint64_t sent_logs;           /* so many logs, */
+	uint64_t sent_grown;          /* and sync.grown by then */
 	uint8_t (*names)[DIGEST_LEN]; /* the peer's numbers for logs, from 1 */
 	size_t name_count;
 	uint32_t own_stream; /* it shows more of our own log than we hold: asked for it here, as
@@ -183,6 +184,7 @@ struct log_slot {
 	char origin[101];
 	bool own, stopped; /* stopped: ended or forked */
 	bool forked;
+	uint64_t grown; /* sync.grown, when it last did */
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
@@ -233,6 +235,7 @@ struct sync {
 	size_t log_count, log_cap;
 	uint32_t *sorted; /* slots ascending by digest */
 	struct sync_link *links;
+	uint64_t grown; /* so often have logs */
 	/* Contents. */
 	uint32_t *lacking; /* slots that may lack some, */
 	size_t lacking_count;

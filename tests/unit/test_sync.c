@@ -466,7 +466,6 @@ static void test_withheld_once(void **state)
 	run(w, 5 * SYNC_STALL_SOLE_MS);
 	assert_int_equal(replica_held(log_of_origin(&w->nodes[2], &w->nodes[0])->replica), 0);
 	assert_true(w->nodes[2].stalls > 0);
-	print_error("up %s stalls %u\n", sync_upstream(w->nodes[2].sync, log_of_origin(&w->nodes[2], &w->nodes[0])->no), w->nodes[2].stalls);
 	slow->drip = 0;
 	assert_all_equal(w, 64 * SYNC_BACKOFF_MS + 1000);
 	world_free(w);
