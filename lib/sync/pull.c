@@ -303,7 +303,8 @@ static bool drips(const struct sync *s, struct log_slot *l, uint64_t now)
 }
 
 /* Without progress for so long although another link has shown more. But where many logs are behind
- * each has to wait for its turn, as long as the link brings what it can. */
+ * each has to wait for its turn, as long as the link brings what it can: if it has said that there
+ * is more of this one. */
 static bool is_stalled(const struct sync *s, const struct log_slot *l, uint64_t now)
 {
 	uint64_t all = l->upstream->useful - l->turn;
@@ -312,8 +313,10 @@ static bool is_stalled(const struct sync *s, const struct log_slot *l, uint64_t 
 		return false;
 	if (now - l->progress > SYNC_STALL_SOLE_MS)
 		return true;
-	return has_other(s, l, now) && (all < (now - l->progress) * SYNC_PACE_BYTES / 1000 ||
-					   all > behind_count(s, l->upstream) * SYNC_CREDIT);
+	return has_other(s, l, now) &&
+	       (pair_of(s, l->upstream, l)->shown <= replica_staged(l->replica) ||
+		   all < (now - l->progress) * SYNC_PACE_BYTES / 1000 ||
+		   all > behind_count(s, l->upstream) * SYNC_CREDIT);
 }
 
 static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, uint64_t now)
