@@ -141,9 +141,11 @@ static void posts(struct plan *p, struct rng *r, uint64_t length)
 		}
 		if (count > 20 && size > 2000)
 			size = 2000;
-		/* Thin lines would take hours for what so many write. */
-		if (p->nodes > 60)
+		/* Thin lines would take hours for what so many write, and a liar for what it drips. */
+		if (p->nodes > 60) {
 			size /= 64;
+			count = count > 20 ? 20 : count;
+		}
 		add(p, PART_POST, at, node, count, size, rng_next(r));
 		if (rng_chance(r, 250000)) {
 			uint64_t which = rng_next(r);
