@@ -188,6 +188,8 @@ void frontier_receive_summary(
 		uint8_t buckets[BUCKETS * BUCKET_HASH];
 
 		buckets_of(s, buckets);
+		if (!link->bucketed)
+			link->bucketed_grown = s->grown;
 		link->bucketed = true;
 		summary_send(s, link, bytes_of(buckets, sizeof buckets));
 	} else if (again) {
@@ -298,7 +300,7 @@ void frontier_receive(
 		for (size_t i = 0; i < m->buckets.len; i++)
 			differ[m->buckets.data[i]] = true;
 		link->bucketed = false;
-		frontier_same(s, link, differ, link->sent_grown);
+		frontier_same(s, link, differ, link->bucketed_grown);
 		frontier_send(s, link, differ, false);
 	} else if (!link->told) {
 		/* The peer saw a difference where we saw none: one of us had grown between sending

@@ -84,7 +84,8 @@ struct sync_link {
 	bool compared;                /* frontiers have been compared */
 	bool fixed;                   /* it never gets more than it shows */
 	bool told;                    /* our FRONTIER has been sent */
-	bool bucketed;                /* our buckets have been sent, and not been answered */
+	bool bucketed;                /* our buckets have been sent, and not been answered; */
+	uint64_t bucketed_grown;      /* sync.grown by then */
 	bool summed;                  /* a SUMMARY has come */
 	uint8_t sent[HASH_LEN];       /* in our newest SUMMARY, */
 	uint64_t sent_logs;           /* so many logs, */
