@@ -115,8 +115,8 @@ static bool is_proving(
 	    (h->log->want_count >= WANT_FIRST && h->at + WANT_LEAST >= h->log->want_count))
 		return false;
 	for (struct sync_link *other = s->links; other; other = other->next) {
-		if (!is_doubted(other) && other->compared && !(w->tried >> other->id & 1) &&
-		    pair_of(s, other, h->log)->shown > w->index)
+		if (!is_doubted(other) && pair_of(s, other, h->log)->shown > w->index &&
+		    want_is_for(s, h->log, w, other))
 			return true;
 	}
 	return false;
