@@ -70,6 +70,7 @@ static size_t memory_of(const struct sync *s, const struct sync_link *link)
 	size_t sum = sizeof *link + SYNC_WANTS_MAX * sizeof *link->served +
 		     link->asked_cap * sizeof *link->asked + link->name_count * sizeof *link->names;
 
+	sum += link->owed_cap * sizeof *link->owed;
 	sum += link->packer ? packer_memory(link->packer) : 0;
 	sum += link->unpacker ? unpacker_memory(link->unpacker) : 0;
 	for (size_t i = 0; i < s->log_count; i++) {
