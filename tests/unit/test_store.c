@@ -369,14 +369,30 @@ static void test_truncate(void **state)
 	assert_leaves(s, 2, 3, 0, 10);
 }
 
+/* What a store gives from (or below) an index, at most so many, is exactly this. */
+static void assert_wanted(struct store *s, uint32_t log, bool below, uint64_t at, size_t most,
+    const uint64_t *expected, size_t count)
+{
+	uint64_t out[16];
+	size_t n = most;
+
+	assert_true(most < 16);
+	memset(out, 0x55, sizeof(out));
+	assert_ok(below ? s->ops->wanted_below(s, log, at, out, &n)
+			: s->ops->wanted(s, log, at, out, &n));
+	assert_int_equal(n, count);
+	assert_memory_equal(out, expected, count * sizeof(*out));
+	assert_int_equal(out[most], UINT64_C(0x5555555555555555));
+}
+
 static void test_wanted(void **state)
 {
 	START;
-	static const uint64_t wanted[] = {0, 3, 255, 256, 300, 511, 512, 1023, 1024};
-	enum { N = sizeof(wanted) / sizeof(wanted[0]) };
+	static const uint64_t up[] = {0, 3, 255, 256, 300, 511, 512, 1023, 1024, 1030, 1032};
+	static const uint64_t down[] = {1032, 1030, 1024, 1023, 512, 511, 300, 256, 255, 3, 0};
+	enum { N = 9 }; /* of them in the first batch */
 	uint8_t salt[SALT_LEN] = {1};
-	uint64_t out[N + 1], count;
-	size_t n = N + 1;
+	uint64_t count;
 	struct batch b;
 
 	assert_ok(ops->begin(s));
@@ -384,13 +400,12 @@ static void test_wanted(void **state)
 	assert_ok(append_made(s, log, 0, 0, 0 + 1));
 	assert_ok(ops->truncate(s, log, 0, salt, bytes_str("")));
 	batch_make(&b, log, 0, 0, 1030);
-	b.a.wanted = wanted;
+	b.a.wanted = up;
 	b.a.wanted_count = N;
 	assert_ok(ops->append(s, &b.a));
 	buffer_free(&b.leaves);
-	static const uint64_t more[] = {1030, 1032};
 	batch_make(&b, log, 0, 1030, 3);
-	b.a.wanted = more;
+	b.a.wanted = up + N;
 	b.a.wanted_count = 2;
 	assert_ok(ops->append(s, &b.a));
 	b.a.log = other;
@@ -402,58 +417,25 @@ static void test_wanted(void **state)
 	assert_int_equal(count, N + 2);
 	assert_ok(ops->wanted_count(s, other, &count));
 	assert_int_equal(count, 0);
-	assert_ok(ops->wanted(s, log, 0, out, &n));
-	assert_int_equal(n, N + 1);
-	assert_memory_equal(out, wanted, sizeof(wanted));
-	assert_int_equal(out[N], 1030);
-	n = 2;
-	assert_ok(ops->wanted(s, log, 256, out, &n));
-	assert_int_equal(n, 2);
-	assert_int_equal(out[0], 256);
-	assert_int_equal(out[1], 300);
-	n = 5;
-	assert_ok(ops->wanted(s, log, 1031, out, &n));
-	assert_int_equal(n, 1);
-	assert_int_equal(out[0], 1032);
-	n = 5;
-	assert_ok(ops->wanted(s, log, 1033, out, &n));
-	assert_int_equal(n, 0);
-	n = 5;
-	assert_ok(ops->wanted(s, log, UINT64_MAX, out, &n));
-	assert_int_equal(n, 0);
+	assert_wanted(s, log, false, 0, N + 1, up, N + 1);
+	assert_wanted(s, log, false, 256, 2, up + 3, 2);
+	assert_wanted(s, log, false, 1031, 5, up + N + 1, 1);
+	assert_wanted(s, log, false, 1033, 5, up, 0);
+	assert_wanted(s, log, false, UINT64_MAX, 5, up, 0);
 
-	static const uint64_t below[] = {1032, 1030, 1024, 1023, 512, 511, 300, 256, 255, 3};
-	n = N + 1;
-	assert_ok(ops->wanted_below(s, log, UINT64_MAX, out, &n));
-	assert_int_equal(n, N + 1);
-	assert_memory_equal(out, below, sizeof(below));
-	n = 3;
-	assert_ok(ops->wanted_below(s, log, 512, out, &n));
-	assert_int_equal(n, 3);
-	assert_memory_equal(out, below + 5, 3 * sizeof(below[0]));
-	n = 5;
-	assert_ok(ops->wanted_below(s, log, 4, out, &n));
-	assert_int_equal(n, 2);
-	assert_int_equal(out[0], 3);
-	assert_int_equal(out[1], 0);
-	n = 5;
-	assert_ok(ops->wanted_below(s, log, 0, out, &n));
-	assert_int_equal(n, 0);
-	n = 5;
-	assert_ok(ops->wanted_below(s, other, UINT64_MAX, out, &n));
-	assert_int_equal(n, 0);
-	n = 0;
-	assert_ok(ops->wanted_below(s, log, UINT64_MAX, out, &n));
-	assert_int_equal(n, 0);
+	assert_wanted(s, log, true, UINT64_MAX, N + 1, down, N + 1);
+	assert_wanted(s, log, true, 512, 3, down + 5, 3);
+	assert_wanted(s, log, true, 4, 5, down + 9, 2);
+	assert_wanted(s, log, true, 0, 5, down, 0);
+	assert_wanted(s, other, true, UINT64_MAX, 5, down, 0);
+	assert_wanted(s, log, true, UINT64_MAX, 0, down, 0);
 
 	assert_ok(ops->begin(s));
 	assert_ok(ops->content_put(s, log, 256, made_id(1).bytes, salt, bytes_str("x")));
 	assert_ok(ops->content_put(s, log, 257, made_id(2).bytes, salt, bytes_str("never wanted")));
 	assert_ok(ops->content_drop(s, log, 300, made_id(3).bytes, false));
 	assert_ok(ops->content_drop(s, log, 511, made_id(4).bytes, true));
-	n = 1;
-	assert_ok(ops->wanted(s, log, 256, out, &n));
-	assert_int_equal(out[0], 512);
+	assert_wanted(s, log, false, 256, 1, up + 6, 1);
 	ops->rollback(s);
 	assert_ok(ops->wanted_count(s, log, &count));
 	assert_int_equal(count, N + 2);
