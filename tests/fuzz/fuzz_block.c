@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A block that is taken is one that can be given again, and holds nothing that a config would read
  * as more than one peer. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "client/block.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static void check(const struct block *b)
 {
@@ -38,16 +30,12 @@ static void check(const struct block *b)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool started;
 	struct block b;
 	unsigned line;
 	const char *why = NULL;
 	int err;
 
-	if (!started) {
-		REQUIRE(crypto_start() == OK);
-		started = true;
-	}
+	crypto_once();
 	err = block_parse(&b, bytes_of(data, size), &line, &why);
 	if (err == OK)
 		check(&b);

@@ -1,21 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A bundle of any bytes, read in pieces, then asked for all that it says to hold. The seeds are of
  * the forum of tests/vectors. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/error.h"
 #include "member/credential.h"
 #include "sync/bundle_offer.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static const char forum_hex[] = "bbc585d6788c33e73497401d9c0b4e8f4318f3a3cb7c236367e8d2e8251685c6";
 static uint8_t forum[HASH_LEN];
@@ -115,9 +107,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	uint64_t told = 0;
 	int err = OK;
 
+	crypto_once();
 	if (forum[0] == 0)
-		REQUIRE(crypto_start() == OK &&
-			hex_decode(forum, HASH_LEN, forum_hex, sizeof forum_hex - 1) == OK);
+		REQUIRE(hex_decode(forum, HASH_LEN, forum_hex, sizeof forum_hex - 1) == OK);
 	r = bundle_reader_new();
 	REQUIRE(r);
 	bundle_index_init(&x, &(struct bundle_index_io){NULL, credential}, forum);

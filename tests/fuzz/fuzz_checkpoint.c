@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What parses as a checkpoint is the one text for what it says; what opens is signed, and says it
  * of this log. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "log/checkpoint.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static struct verifier verifier;
 
@@ -24,7 +16,7 @@ static void start(void)
 
 	if (verifier.type != 0)
 		return;
-	REQUIRE(crypto_start() == OK);
+	crypto_once();
 	key_from_seed(&key, seed);
 	REQUIRE(verifier_make(&verifier, bytes_str("log.example/1"), 1, key.public) == OK);
 }

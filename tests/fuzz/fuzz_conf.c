@@ -6,10 +6,9 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
+#include "target.h"
 
 #define PATH "/fuzz/convened.conf"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char *print(const struct conf *conf)
 {

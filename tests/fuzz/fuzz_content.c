@@ -4,8 +4,7 @@
 
 #include "base/error.h"
 #include "msg/content.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A log name, a newline, a NODE message: what opens is what was signed, and keeps every promise
  * of 4.1 to 4.4. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../unit/member_fixture.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static void check_credential(const struct credential *c, struct bytes name, struct bytes message)
 {
@@ -37,11 +29,7 @@ static void check_credential(const struct credential *c, struct bytes name, stru
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool started;
-	if (!started) {
-		REQUIRE(crypto_start() == OK);
-		started = true;
-	}
+	crypto_once();
 	uint8_t forum[HASH_LEN];
 	struct credential c;
 	memset(forum, 0xf0, HASH_LEN);

@@ -7,19 +7,12 @@
 
 #include "base/encode.h"
 #include "base/error.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool holds)
-{
-	if (!holds)
-		abort();
-}
+#include "target.h"
 
 static void *room(size_t size)
 {
 	void *p = malloc(size > 0 ? size : 1);
-	must(p != NULL);
+	REQUIRE(p != NULL);
 	return p;
 }
 
@@ -34,24 +27,24 @@ static void check_base64(
 	uint8_t *out = room(limit);
 	if (decode(out, &len, text, size) == OK) {
 		char *again = room(BASE64_LEN(len) + 1);
-		must(len <= limit && encode(again, out, len) == size);
-		must(memcmp(again, text, size) == 0);
+		REQUIRE(len <= limit && encode(again, out, len) == size);
+		REQUIRE(memcmp(again, text, size) == 0);
 		free(again);
 	} else {
-		must(len == limit);
+		REQUIRE(len == limit);
 	}
 	free(out);
 
 	char *encoded = room(BASE64_LEN(size) + 1);
 	size_t encoded_len = encode(encoded, data, size);
-	must(encoded_len == strlen(encoded) && encoded_len <= BASE64_LEN(size));
+	REQUIRE(encoded_len == strlen(encoded) && encoded_len <= BASE64_LEN(size));
 	out = room(size);
 	len = size;
-	must(decode(out, &len, encoded, encoded_len) == OK && len == size);
-	must(memcmp(out, data, size) == 0);
+	REQUIRE(decode(out, &len, encoded, encoded_len) == OK && len == size);
+	REQUIRE(memcmp(out, data, size) == 0);
 	if (size > 0) {
 		len = size - 1;
-		must(decode(out, &len, encoded, encoded_len) == ERR_TOO_LARGE);
+		REQUIRE(decode(out, &len, encoded, encoded_len) == ERR_TOO_LARGE);
 	}
 	free(out);
 	free(encoded);
@@ -63,10 +56,10 @@ static void check_hex(const uint8_t *data, size_t size)
 	char *text = room(2 * size + 1);
 	if (hex_decode(out, size / 2, (const char *)data, size) == OK) {
 		hex_encode(text, out, size / 2);
-		must(strlen(text) == size && memcmp(text, data, size) == 0);
+		REQUIRE(strlen(text) == size && memcmp(text, data, size) == 0);
 	}
 	hex_encode(text, data, size);
-	must(hex_decode(out, size, text, 2 * size) == OK && memcmp(out, data, size) == 0);
+	REQUIRE(hex_decode(out, size, text, 2 * size) == OK && memcmp(out, data, size) == 0);
 	free(text);
 	free(out);
 }
@@ -78,9 +71,9 @@ static void check_decimal(const uint8_t *data, size_t size)
 	if (decimal_parse(&value, (const char *)data, size, UINT64_MAX) != OK)
 		return;
 	int n = snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
-	must((size_t)n == size && memcmp(text, data, size) == 0);
-	must(decimal_parse(&value, text, size, value) == OK);
-	must(value == 0 || decimal_parse(&value, text, size, value - 1) == ERR_RANGE);
+	REQUIRE((size_t)n == size && memcmp(text, data, size) == 0);
+	REQUIRE(decimal_parse(&value, text, size, value) == OK);
+	REQUIRE(value == 0 || decimal_parse(&value, text, size, value - 1) == ERR_RANGE);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,40 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A content as it is exported: whatever it holds, it is one mail and one line, and none of it is a
  * header field that we didn't write. What is read as a frontier is written as the same bytes. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "client/archive/export.h"
 #include "client/archive/mbox.h"
+#include "target.h"
 
 #define LINE_LONGEST 1100 /* a Message-ID may have 998 bytes by itself */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void need(bool good)
-{
-	if (!good)
-		abort();
-}
 
 static void mail_check(struct bytes mail)
 {
 	bool head = true;
 
-	need(mail.len > 2 && memcmp(mail.data + mail.len - 2, "\n\n", 2) == 0);
+	REQUIRE(mail.len > 2 && memcmp(mail.data + mail.len - 2, "\n\n", 2) == 0);
 	for (size_t at = 0; at < mail.len;) {
 		const uint8_t *nl = memchr(mail.data + at, '\n', mail.len - at);
 		struct bytes line = bytes_of(mail.data + at, (size_t)(nl - (mail.data + at)));
 
-		need(mbox_must_quote(line) == (at == 0));
-		need(line.len <= LINE_LONGEST);
+		REQUIRE(mbox_must_quote(line) == (at == 0));
+		REQUIRE(line.len <= LINE_LONGEST);
 		head &= line.len > 0;
 		if (head && at > 0 && line.data[0] != ' ')
-			need(memmem(line.data, line.len, ": ", 2) != NULL &&
-			     strchr("FDSMICRX", line.data[0]));
+			REQUIRE(memmem(line.data, line.len, ": ", 2) != NULL &&
+				strchr("FDSMICRX", line.data[0]));
 		for (size_t i = 0; head && i < line.len; i++)
-			need(line.data[i] >= ' ' && line.data[i] != 0x7f);
+			REQUIRE(line.data[i] >= ' ' && line.data[i] != 0x7f);
 		at += line.len + 1;
 	}
 }
@@ -47,7 +39,7 @@ static void frontier_check(struct bytes text)
 
 	if (frontier_parse(&f, text, &line) == OK) {
 		frontier_format(&out, &f);
-		need(bytes_equal(buffer_bytes(&out), text));
+		REQUIRE(bytes_equal(buffer_bytes(&out), text));
 	}
 	frontier_free(&f);
 	buffer_free(&out);
@@ -70,11 +62,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		export_mail(&out, &p);
 		export_mail(&again, &p);
-		need(bytes_equal(buffer_bytes(&out), buffer_bytes(&again)));
+		REQUIRE(bytes_equal(buffer_bytes(&out), buffer_bytes(&again)));
 		mail_check(buffer_bytes(&out));
 		buffer_reset(&out);
-		need(export_line(&out, &p) == OK);
-		need(memchr(out.data, '\n', out.len) == out.data + out.len - 1);
+		REQUIRE(export_line(&out, &p) == OK);
+		REQUIRE(memchr(out.data, '\n', out.len) == out.data + out.len - 1);
 	}
 	content_clear(&c);
 	frontier_check(bytes_of(data, size));

@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Fork proofs as a file and as they stand in a frame. One that is accepted survives being made
  * anew. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "log/fork.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static struct verifier verifier;
 
@@ -24,7 +16,7 @@ static void start(void)
 
 	if (verifier.type != 0)
 		return;
-	REQUIRE(crypto_start() == OK);
+	crypto_once();
 	key_from_seed(&key, seed);
 	REQUIRE(verifier_make(&verifier, bytes_str("log.example/1"), 1, key.public) == OK);
 }

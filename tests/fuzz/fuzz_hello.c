@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The first frames of a stranger, up to where a node knows who it is: nothing but HELLO and ERROR,
  * and a credential that is what its log name says. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../unit/member_fixture.h"
 #include "msg/frame.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 /* As a node goes about it: the name first, for its peer block; then what the name must hold. */
 static void hello(const Convene__Hello *m)
@@ -47,15 +39,11 @@ static void hello(const Convene__Hello *m)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool started;
 	struct bytes in = bytes_of(data, size);
 	struct frame f;
 	size_t need;
 
-	if (!started) {
-		REQUIRE(crypto_start() == OK);
-		started = true;
-	}
+	crypto_once();
 	while (frame_peek(in, true, &f, &need) == OK) {
 		ProtobufCMessage *m;
 

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* An invite and a node's line have one text each: what parses is written again byte for byte. And
  * the small files of a participant's folder, which take any bytes without harm. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "client/home.h"
 #include "client/outbox.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static void known(int err)
 {
@@ -24,7 +16,6 @@ static void known(int err)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool started;
 	char log[VERIFIER_NAME_MAX + 1];
 	struct bytes in = bytes_of(data, size);
 	struct buffer out = BUFFER_INIT;
@@ -35,10 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned line = 0;
 	int err;
 
-	if (!started) {
-		REQUIRE(crypto_start() == OK);
-		started = true;
-	}
+	crypto_once();
 	err = invite_parse(&invite, in);
 	known(err);
 	if (err == OK) {

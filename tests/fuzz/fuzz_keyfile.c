@@ -1,19 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A key file has one text: what parses is written again byte for byte. Opens none: Argon2id is
  * slow. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "crypto/keyfile.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Any bytes are a mail, or are refused with a reason. What is read of one is a content that fits
  * the limit and that everybody can parse, with the same ids as its header alone gives. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "client/archive/mail.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static const uint64_t limits[] = {65536, 1024};
 

@@ -2,18 +2,10 @@
 /* Any bytes are an archive: its mails follow each other, in it, and what is cut out is all there is
  * but for separators, and an empty line in front of them. A mail written into a new file, with its
  * lines quoted where mbox_must_quote() says so, comes back as one. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "client/archive/mbox.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 #define SEPARATOR "From a Tue Mar  4 15:06:07 2014\n"
 

@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whatever note_parse() takes can be put together again from its parts, merged, and signed once
  * more. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/error.h"
 #include "crypto/note.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static struct key key;
 static struct verifier signer, cosigner;
@@ -24,7 +16,7 @@ static void start(void)
 	static const uint8_t seed[32] = "fuzz_note";
 	if (signer.type != 0)
 		return;
-	REQUIRE(crypto_start() == OK);
+	crypto_once();
 	key_from_seed(&key, seed);
 	REQUIRE(verifier_make(&signer, bytes_str("log.example/1"), 1, key.public) == OK);
 	REQUIRE(verifier_make(&cosigner, bytes_str("log.example/cosigner"), 4, key.public) == OK);

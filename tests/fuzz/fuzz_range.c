@@ -7,14 +7,7 @@
 
 #include "base/error.h"
 #include "log/tree.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 #define GROWN 1500
 

@@ -9,14 +9,7 @@
 
 #include "../unit/member_fixture.h"
 #include "member/roster.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 #define ORG "isoc.example"
 enum { ROOT = 1, LOG = 2, COSIGNER = 4, REGISTRAR = 0x10 };
@@ -33,7 +26,7 @@ static void start(void)
 	char name[VERIFIER_NAME_MAX + 1];
 	if (credential.number != 0)
 		return;
-	REQUIRE(crypto_start() == OK);
+	crypto_once();
 	fixture_charter(&charter, NULL, 0, 1);
 	root = fixture_key(ROOT);
 	n = fixture_node(ORG, 1, LOG, REGISTRAR, COSIGNER);

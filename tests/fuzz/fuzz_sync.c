@@ -10,14 +10,7 @@
 
 #include "../unit/member_fixture.h"
 #include "sync/sync.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 #define ENTRIES 40 /* of each log's whole history */
 #define LOGS 3
@@ -466,7 +459,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    io_offer, io_note, io_own_ahead, io_forked};
 
 	if (!histories[0].tree) {
-		REQUIRE(crypto_start() == OK);
+		crypto_once();
 		history_make(&histories[0], 1, "n0.example", 20);
 		history_make(&histories[1], 11, "n1.example", 8);
 		history_make(&histories[2], 21, "n2.example", 0);

@@ -2,18 +2,9 @@
 /* A stream of packed contents: pieces, each behind two bytes of its length and two of what it must
  * hold. What comes out is as long as was said, and memory stays below its bound. And what is packed
  * is unpacked to the same. */
-#include <stdlib.h>
-
 #include "base/error.h"
 #include "base/pack.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 static void take(struct bytes in)
 {

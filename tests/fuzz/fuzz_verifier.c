@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A verifier key has one text: what parses is written again byte for byte. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "crypto/verifier.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define REQUIRE(x)               \
-	do {                     \
-		if (!(x))        \
-			abort(); \
-	} while (0)
+#include "target.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static bool started;
-	if (!started) {
-		REQUIRE(crypto_start() == OK);
-		started = true;
-	}
+	crypto_once();
 	struct verifier v, again;
 	int err = verifier_parse(&v, bytes_of(data, size));
 	if (err == OK) {
