@@ -180,6 +180,8 @@ void frontier_receive_summary(
 		/* To one of us only: it has grown since it was asked. The other can't know. */
 		if (order != 0)
 			frontier_summary(s, link);
+		if (same)
+			link->bucketed = 0;
 		frontier_same(s, link, NULL, same ? s->grown : link->sent_grown);
 		link_compared(s, link, now);
 	} else if (link->sent_logs < BUCKETS_FROM || m->logs < BUCKETS_FROM) {
@@ -188,9 +190,8 @@ void frontier_receive_summary(
 		uint8_t buckets[BUCKETS * BUCKET_HASH];
 
 		buckets_of(s, buckets);
-		if (!link->bucketed)
+		if (link->bucketed++ == 0)
 			link->bucketed_grown = s->grown;
-		link->bucketed = true;
 		summary_send(s, link, bytes_of(buckets, sizeof buckets));
 	} else if (again) {
 		frontier_summary(s, link);
@@ -294,12 +295,14 @@ void frontier_receive(
 	}
 	if (!m->last)
 		return;
-	if (link->bucketed) {
+	/* One without buckets is not an answer to ours, and leaves out what has been shown to it.
+	 */
+	if (link->bucketed > 0 && m->buckets.len > 0) {
 		bool differ[BUCKETS] = {false};
 
 		for (size_t i = 0; i < m->buckets.len; i++)
 			differ[m->buckets.data[i]] = true;
-		link->bucketed = false;
+		link->bucketed--;
 		frontier_same(s, link, differ, link->bucketed_grown);
 		frontier_send(s, link, differ, false);
 	} else if (!link->told) {

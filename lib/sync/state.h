@@ -84,8 +84,8 @@ struct sync_link {
 	bool compared;                /* frontiers have been compared */
 	bool fixed;                   /* it never gets more than it shows */
 	bool told;                    /* our FRONTIER has been sent */
-	bool bucketed;                /* our buckets have been sent, and not been answered; */
-	uint64_t bucketed_grown;      /* sync.grown by then */
+	unsigned bucketed;            /* so often were our buckets sent, and not answered; */
+	uint64_t bucketed_grown;      /* sync.grown by the first time */
 	bool summed;                  /* a SUMMARY has come */
 	uint8_t sent[HASH_LEN];       /* in our newest SUMMARY, */
 	uint64_t sent_logs;           /* so many logs, */
