@@ -559,6 +559,8 @@ bool plan_run(const struct plan *p, bool trace, char *failure)
 		traffic(w, &why);
 	if (!w->failed)
 		world_run(w, w->now + 2 * SECOND);
+	/* Members may have been admitted just now, whose logs come only then. */
+	settle(w, &why);
 	if (!w->failed)
 		check_final(w);
 	ok = !w->failed;

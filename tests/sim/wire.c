@@ -298,8 +298,8 @@ static void on_retry(struct world *w, void *what, uint64_t number)
 	}
 	x->life++;
 	x->open = true;
+	event_at(w, w->now + x->latency, on_up, b, x->life); /* before what a sends at once */
 	end_up(a);
-	event_at(w, w->now + x->latency, on_up, b, x->life);
 }
 
 void wire_break(struct world *w, struct wire *x, bool half_open)
