@@ -315,11 +315,13 @@ static int want(struct bundle_offer *o, const Convene__Want *m)
 	struct bundle_log *l = bundle_index_find(o->x, m->log.data, m->log.len);
 	int err = OK;
 
-	for (size_t i = 0; !err && l && i < m->n_index; i++) {
+	if (m->log.len != DIGEST_LEN)
+		return OK;
+	for (size_t i = 0; !err && i < m->n_index; i++) {
 		size_t at = (o->want_first + o->want_count) % WANTS_MAX;
 
-		if (o->want_count == WANTS_MAX) {
-			err = none_send(o, l->binding.digest, m->index[i]);
+		if (!l || o->want_count == WANTS_MAX) {
+			err = none_send(o, m->log.data, m->index[i]);
 			continue;
 		}
 		o->wants[at].log = (size_t)(l - o->x->logs);

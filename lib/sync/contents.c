@@ -65,32 +65,36 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w, uint6
 	return OK;
 }
 
-/* The request for it is answered, or begins to be. */
-static void want_answer(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index)
+/* The request for it is answered, or begins to be. False: there is none. */
+static bool want_answer(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index)
 {
 	struct want *w = want_find(l, index);
 
+	uint64_t number;
+
 	if (w && w->link == link && w->number > 0) {
-		link_answered(link, w->number);
+		number = w->number;
 		w->number = 0;
 	} else {
-		link_answered(link, owed_take(link, slot_index(s, l), index));
+		number = owed_take(link, slot_index(s, l), index);
 	}
+	link_answered(link, number);
+	return number > 0;
 }
 
 /* The want that a chunk answers. An answer may come late: its sender had to wait for the content
  * itself, and meanwhile another link was asked, or the want given up. What is missing is taken from
- * whoever gives it. NULL: it isn't missing, or comes already. */
+ * whoever was asked for it. NULL: it isn't missing, or comes already, or was not asked for here. */
 static struct want *want_answered(struct sync *s, struct log_slot *l, struct sync_link *link,
     const Convene__ContentChunk *m, uint64_t now)
 {
 	struct want *w = want_find(l, m->index);
 
-	if (m->offset == 0)
-		want_answer(s, l, link, m->index);
+	bool asked = m->offset == 0 && want_answer(s, l, link, m->index);
+
 	if (w && w->link == link)
 		return w->committing ? NULL : w;
-	if (m->offset > 0 || (w && (w->committing || w->total > 0)))
+	if (!asked || (w && (w->committing || w->total > 0)))
 		return NULL;
 	if (!w)
 		w = want_late_add(s, l, m->index);
@@ -175,11 +179,12 @@ static void chunk_receive(
 	if (err == ERR_COMMITMENT && !pair_agrees(pair_of(s, link, l), l, m->index)) {
 		/* Of an origin with two histories it may have the other: that is not its fault. It
 		 * is asked for nothing more of this log before it has given entries of ours. */
-		pair_of(s, link, l)->differs = true;
 		snprintf(text, sizeof text,
 		    "its content of entry %llu of %s is not what ours commits to",
 		    (unsigned long long)m->index, replica_name(l->replica));
-		s->io.note(s->io.ctx, link->handle, text);
+		if (!pair_of(s, link, l)->differs)
+			s->io.note(s->io.ctx, link->handle, text);
+		pair_of(s, link, l)->differs = true;
 	}
 	if (err == ERR_NOMEM || err == ERR_STORE || err == ERR_RANGE ||
 	    (err && pair_of(s, link, l)->differs)) {

@@ -144,14 +144,18 @@ static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes theirs)
 {
 	uint8_t ours[BUCKETS * BUCKET_HASH];
-	bool differ[BUCKETS];
+	bool differ[BUCKETS], any = false;
 
 	buckets_of(s, ours);
-	for (size_t i = 0; i < BUCKETS; i++)
+	for (size_t i = 0; i < BUCKETS; i++) {
 		differ[i] = memcmp(ours + i * BUCKET_HASH, theirs.data + i * BUCKET_HASH,
 				BUCKET_HASH) != 0;
+		any |= differ[i];
+	}
 	frontier_same(s, link, differ, s->grown);
 	frontier_send(s, link, differ, true);
+	if (!any)
+		frontier_summary(s, link);
 }
 
 void frontier_receive_summary(

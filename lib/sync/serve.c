@@ -95,7 +95,7 @@ static struct served *served_find(struct sync_link *link, uint32_t slot, uint64_
 /* Asking again for what still waits is one request, unless the peer wants to hear now. */
 static bool serve_add(struct sync *s, struct sync_link *link, struct served v)
 {
-	struct served *known = served_find(link, v.slot, v.index);
+	struct served *known = v.slot == SERVED_UNKNOWN ? NULL : served_find(link, v.slot, v.index);
 
 	if (known && v.now && known->waiting) {
 		known->now = true;
@@ -109,20 +109,20 @@ static bool serve_add(struct sync *s, struct sync_link *link, struct served v)
 	return true;
 }
 
-/* Of a log that we don't know, every content is missing. */
+/* Of a log that we don't know every content is missing, which is said when its turn comes. */
 void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	bool room = m->n_index <= SYNC_WANTS_MAX;
+	struct served v = {.slot = l ? slot_index(s, l) : SERVED_UNKNOWN, .now = m->now || !l};
 
 	link->packs = m->packed;
+	if (m->log.len != DIGEST_LEN)
+		return;
+	memcpy(v.log, m->log.data, DIGEST_LEN);
 	for (size_t i = 0; room && i < m->n_index; i++) {
-		if (l)
-			room = serve_add(s, link,
-			    (struct served){slot_index(s, l), m->index[i], m->now, false, false});
-		else if (m->log.len == DIGEST_LEN)
-			none_send(
-			    s, link, bytes_of_pb(m->log), m->index[i], CONVENE__ABSENCE__MISSING);
+		v.index = m->index[i];
+		room = serve_add(s, link, v);
 	}
 	if (room)
 		serve_pump(s, link);
@@ -139,11 +139,16 @@ void serve_pump(struct sync *s, struct sync_link *link)
 
 	for (; i < link->served_count; i++) {
 		struct served v = link->served[i];
-		struct log_slot *l = &s->logs[v.slot];
+		struct log_slot *l = v.slot == SERVED_UNKNOWN ? NULL : &s->logs[v.slot];
 		int err;
 
 		if (v.waiting || s->io.backlog(s->io.ctx, link->handle) > SYNC_BACKLOG_CONTENTS) {
 			link->served[kept++] = v;
+			continue;
+		}
+		if (!l) {
+			none_send(s, link, bytes_of(v.log, DIGEST_LEN), v.index,
+			    CONVENE__ABSENCE__MISSING);
 			continue;
 		}
 		buffer_reset(&content);

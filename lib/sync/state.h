@@ -43,9 +43,11 @@ struct pair {
 	unsigned backoff_shift;
 };
 
+#define SERVED_UNKNOWN UINT32_MAX
 /* A peer's WANT, from its arrival until it is answered. */
 struct served {
-	uint32_t slot;
+	uint32_t slot; /* or SERVED_UNKNOWN: of this log, which we don't know */
+	uint8_t log[DIGEST_LEN];
 	uint64_t index;
 	bool now;     /* it doesn't wait */
 	bool waiting; /* the content isn't here yet, */

@@ -171,6 +171,7 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 	    .binding = *binding,
 	    .own = own,
 	    .live_from = replica_held(replica),
+	    .grown = ++s->grown,
 	    .want_cap = WANT_FIRST};
 	memcpy(l->origin, organisation.data, organisation.len);
 	log_lacks(s, l);

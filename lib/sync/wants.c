@@ -24,8 +24,10 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 {
 	if (w->link) {
 		w->link->want_asked -= w->unsent;
-		if (w->number > 0)
+		if (w->number > 0) {
 			owed_add(w->link, slot_index(s, l), w->index, w->number);
+			w->tried |= UINT64_C(1) << w->link->id;
+		}
 		w->link->wants--;
 		w->link->wants_begun -= w->total > 0;
 		w->link->want_bytes -= w->weight;
@@ -244,6 +246,8 @@ void wants_check(struct sync *s, struct log_slot *l, uint64_t now)
 			w->link->want_few = WANT_FEW;
 			want_give_up(s, l, w);
 		}
+		if (!w->link && w->tried && w->asked == 0)
+			w->asked = now; /* owed since before it came into the window */
 		if (!w->link && w->tried && want_hopeless(s, l, w, now))
 			want_remove(l, i);
 	}

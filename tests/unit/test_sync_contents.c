@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contents among nodes: what is asked for, where and how much; packed or not. */
+#include "msg/content.h"
 #include "sync_world.h"
 
 static void content_erase(struct node *n, struct held_log *l, uint64_t index)
@@ -178,6 +179,55 @@ static void want_give(struct end *e, struct bytes log, uint64_t first, size_t co
 	buffer_free(&b);
 }
 
+/* The beginning of a content that it was not asked for, and that can't be one. */
+static void content_give(struct end *e, struct bytes log, uint64_t index)
+{
+	static const uint8_t salt[SALT_LEN];
+	Convene__ContentChunk m = CONVENE__CONTENT_CHUNK__INIT;
+	struct buffer b = BUFFER_INIT;
+	struct frame f;
+	size_t need;
+
+	m.log = pb_of(log);
+	m.index = index;
+	m.total = CONTENT_MAX + 1;
+	m.salt = pb_of(bytes_of(salt, SALT_LEN));
+	m.data = pb_of(bytes_of("x", 1));
+	assert_int_equal(frame_add(&b, FRAME_CONTENT, 0, &m.base), OK);
+	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
+	sync_receive(e->node->sync, e->link, &f, e->node->world->now);
+	buffer_free(&b);
+}
+
+/* An answer that nobody asked for changes nothing of what others were asked for. */
+static void test_unasked(void **state)
+{
+	struct world *w = world_new(3, 56);
+	struct end *author, *liar;
+	struct bytes log;
+
+	(void)state;
+	author = wire(w, 0, 1);
+	liar = wire(w, 1, 2);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	w->keeps = true;
+	post(&w->nodes[0], 20, 50);
+	run(w, 2000);
+	log = bytes_of(w->nodes[0].credential.binding.digest, DIGEST_LEN);
+	for (unsigned round = 0; round < 50; round++) {
+		for (uint64_t i = 1; i <= 20; i++)
+			content_give(liar, log, i);
+		run(w, 500);
+	}
+	assert_int_equal(author->other->wanted, 20);
+	kept_give(w);
+	assert_all_equal(w, 2000);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 /* Every request is answered once: also one of a log that isn't known, one that is asked again, and
  * one that has to make way; more at a time than 1,024 that could be answered are a fault. */
 static void test_wants_answered(void **state)
@@ -212,6 +262,13 @@ static void test_wants_answered(void **state)
 	assert_int_equal(e->contents, SYNC_WANTS_MAX);
 	assert_int_equal(e->nones, 5 + 185);
 	assert_int_equal(faults(w), 0);
+	/* In order, and only where there is room. */
+	e->full = true;
+	want_give(e, bytes_of("sixteen unknown.", DIGEST_LEN), 1, 1, false);
+	assert_int_equal(e->nones, 5 + 185);
+	e->full = false;
+	sync_link_writable(w->nodes[0].sync, e->link, w->now);
+	assert_int_equal(e->nones, 5 + 186);
 	e->full = true;
 	want_give(e, log, 1, SYNC_WANTS_MAX, false);
 	assert_int_equal(faults(w), 0);
@@ -597,6 +654,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_erased),
 	    cmocka_unit_test(test_wants_bounded),
+	    cmocka_unit_test(test_unasked),
 	    cmocka_unit_test(test_wants_answered),
 	    cmocka_unit_test(test_closed_link),
 	    cmocka_unit_test(test_many_wait),
