@@ -351,11 +351,12 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 	return OK;
 }
 
-/* A content that is long for a thin line holds up what is asked for on it, and the answers. */
-static bool line_is_full(const struct end *e)
+/* A content that is long for a thin line, or a packet lost twice, holds up what is asked for on it,
+ * and the answers. */
+static bool line_is_late(const struct end *e)
 {
-	uint64_t until = e->queued_until > e->other->queued_until ? e->queued_until
-								  : e->other->queued_until;
+	uint64_t until = e->delayed_until > e->other->delayed_until ? e->delayed_until
+								    : e->other->delayed_until;
 
 	return e->node->world->now <= until + SYNC_STALL_MS * MS;
 }
@@ -371,7 +372,7 @@ static void io_note(void *ctx, void *link, const char *text)
 		n->stalls++;
 		e->stalls++;
 		if (n->world->steady && n->lies == 0 && e->other->node->lies == 0 &&
-		    !line_is_full(e))
+		    !line_is_late(e))
 			world_fail(n->world,
 			    "n%u says that n%u has stalled, which is honest, and nothing is broken",
 			    n->number, e->other->node->number);

@@ -207,7 +207,7 @@ struct end {
 	/* What goes out from here. */
 	bool cut; /* nothing arrives at the other side */
 	uint64_t free_at, arrival;
-	uint64_t queued_until; /* what was sent by then had to wait for more than a second */
+	uint64_t delayed_until; /* what came last that had taken more than half a second */
 	size_t unacked;
 	bool full;
 	struct packet *held, **held_last; /* arrived while cut */

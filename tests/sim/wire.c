@@ -168,8 +168,6 @@ static void packet_send(struct end *e, struct packet *p)
 	if (x->rate > 0)
 		at += p->bytes.len * SECOND / x->rate;
 	e->free_at = at;
-	if (at > w->now + SECOND)
-		e->queued_until = at;
 	at += x->latency + (x->jitter ? rng_below(&e->rng, x->jitter) : 0);
 	for (unsigned i = 0; x->loss > 0 && i < segments; i++) {
 		/* A lost one is noticed by those that come after it, or by a timer. */
@@ -180,6 +178,8 @@ static void packet_send(struct end *e, struct packet *p)
 	if (at < e->arrival)
 		at = e->arrival;
 	e->arrival = at;
+	if (at > w->now + SECOND / 2)
+		e->delayed_until = at;
 	event_at(w, at, on_arrival, p, 0);
 }
 
@@ -241,7 +241,7 @@ static void end_up(struct end *e)
 	e->unacked = 0;
 	e->full = e->refused = false;
 	e->free_at = e->arrival = n->world->now;
-	e->queued_until = 0;
+	e->delayed_until = 0;
 	e->up = true;
 	world_trace(n->world, "n%u: link to n%u is up", n->number, e->other->node->number);
 	e->link = sync_link_up(n->sync, e, e->other->node->org->name, node_ms(n));
