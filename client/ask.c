@@ -153,6 +153,16 @@ int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *
 	return err;
 }
 
+int ask_post(
+    struct session *s, const uint8_t *id, size_t len, struct frames *out, struct trouble *t)
+{
+	uint64_t missing;
+	int err = s->client ? client_post(s->client, id, len, out, t) : no_node(s, t);
+
+	/* Offline the thread costs nobody else anything. */
+	return node_away(s, err, t) ? ask_thread(s, id, len, out, &missing, t) : err;
+}
+
 int ask_logs(struct session *s, struct frames *out, struct trouble *t)
 {
 	return s->client ? client_logs(s->client, out, t) : no_node(s, t);

@@ -91,6 +91,9 @@ int client_threads(struct client *c, const uint8_t *topic, size_t len, uint32_t 
     uint32_t offset, struct frames *out, struct trouble *t);
 int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t);
+/* Only the post with this id, and the root of its thread: what answering it takes. */
+int client_post(
+    struct client *c, const uint8_t *id, size_t len, struct frames *out, struct trouble *t);
 int client_logs(struct client *c, struct frames *out, struct trouble *t);
 
 /* All that has arrived at the node after an arrival number, up to now, in that order; `topic` (an

@@ -109,6 +109,16 @@ int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames
 	return err;
 }
 
+int client_post(
+    struct client *c, const uint8_t *id, size_t len, struct frames *out, struct trouble *t)
+{
+	Convene__ThreadGet get = CONVENE__THREAD_GET__INIT;
+
+	get.id = pb_of(bytes_of(id, len));
+	get.alone = true;
+	return gather(c, FRAME_THREAD_GET, &get.base, FRAME_ITEMS, items_last, out, t);
+}
+
 int client_logs(struct client *c, struct frames *out, struct trouble *t)
 {
 	Convene__LogsGet get = CONVENE__LOGS_GET__INIT;

@@ -343,7 +343,6 @@ int place_find(struct session *s, const char *text, struct place *out, struct tr
 	struct trouble local;
 	uint8_t id[ID_LEN];
 	char hex[65];
-	uint64_t missing;
 	size_t len;
 	int err;
 
@@ -351,7 +350,7 @@ int place_find(struct session *s, const char *text, struct place *out, struct tr
 	err = id_parse(id, &len, hex, text, "post", t);
 	if (err)
 		return err;
-	err = ask_thread(s, id, len, &frames, &missing, t);
+	err = ask_post(s, id, len, &frames, t);
 	if (!err)
 		err = in_thread(s, &frames, hex, out, t);
 	frames_free(&frames);

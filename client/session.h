@@ -47,6 +47,9 @@ int ask_threads(struct session *s, const uint8_t *topic, size_t len, uint32_t li
     uint32_t offset, struct frames *out, struct trouble *t);
 int ask_thread(struct session *s, const uint8_t *id, size_t len, struct frames *out,
     uint64_t *missing, struct trouble *t);
+/* One post, with at least the root of its thread. */
+int ask_post(
+    struct session *s, const uint8_t *id, size_t len, struct frames *out, struct trouble *t);
 /* Say once, on standard error, that the answer is of the copy, how old that is, and why. */
 void copy_tell(struct session *s);
 /* Of the node alone. */

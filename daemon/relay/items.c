@@ -129,15 +129,31 @@ int items_row(void *ctx, const struct item_row *row)
 	return m ? item_fill(a, row, m) : ERR_NOMEM;
 }
 
+struct alone {
+	struct answer *answer;
+	const uint8_t *id;
+};
+
+static int alone_row(void *ctx, const struct item_row *row)
+{
+	struct alone *a = ctx;
+
+	return memcmp(row->id, a->id, ID_LEN) == 0 || memcmp(row->id, row->thread, ID_LEN) == 0
+		   ? items_row(a->answer, row)
+		   : OK;
+}
+
 void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m)
 {
 	struct answer a = {.session = s, .stream = stream};
 	uint64_t missing = 0;
 	uint8_t id[ID_LEN];
+	struct alone alone = {&a, id};
 	int err = query_resolve(s->relay->reader, bytes_of_pb(m->id), id);
 
 	if (!err)
-		err = query_thread(s->relay->reader, id, items_row, &a, &missing);
+		err = m->alone ? query_thread(s->relay->reader, id, alone_row, &alone, NULL)
+			       : query_thread(s->relay->reader, id, items_row, &a, &missing);
 	if (err)
 		answer_error(s, stream, err, "post");
 	else

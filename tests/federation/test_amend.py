@@ -53,9 +53,9 @@ class Person(Device):
                        body=pb.EraseBody(target=target, reason=reason).SerializeToString()), None
 
 
-def items(guest, identifier):
+def items(guest, identifier, alone=False):
     """A thread's items by id."""
-    answer = guest.ask("THREAD_GET", pb.ThreadGet(id=identifier))
+    answer = guest.ask("THREAD_GET", pb.ThreadGet(id=identifier, alone=alone))
     if isinstance(answer, tuple):
         return {}
     return {spec.message_id(item.message[:-64], guest.forum, item.log): item
@@ -171,6 +171,14 @@ class Amending:
         self.submit(self.root, self.reply)
         self.everywhere("a thread is shown",
                         lambda g: text_of(items(g, self.reply_ref[16:]).get(self.reply_ref[16:])))
+        other = self.carol.write(text="ryebread", topic=topic, parent=self.reply_ref)
+        other_id = self.carol.ref(other[0])[16:]
+        self.submit(other)
+        root, reply = self.root_ref[16:], self.reply_ref[16:]
+        self.everywhere("a post alone comes with its thread's root, and nothing else", lambda g: (
+            set(items(g, root)) == {root, reply, other_id}
+            and set(items(g, other_id, True)) == {root, other_id}
+            and set(items(g, root, True)) == {root}))
         made = alice.amend(self.root_ref, "rhubarbpie", "Another subject")
         self.amendment = made
         self.submit(made)
@@ -326,7 +334,7 @@ class Amending:
             kinds = [spec.parse_header(item.message[:-64]).kind for item in found]
             numbers = [item.arrival for item in found]
             self.tap.ok(numbers == sorted(set(numbers)) and kinds.count(spec.AMEND) == 4
-                        and kinds.count(spec.ERASE) == 4 and kinds.count(spec.POST) == 6,
+                        and kinds.count(spec.ERASE) == 4 and kinds.count(spec.POST) == 7,
                         "a WATCH tells of all amendments and erasures of a topic", str(kinds))
             by_message = {item.message: item for item in found}
             change = by_message[self.amendment[0]]
