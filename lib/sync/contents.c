@@ -69,7 +69,6 @@ static int want_finish(struct sync *s, struct log_slot *l, struct want *w, uint6
 static bool want_answer(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index)
 {
 	struct want *w = want_find(l, index);
-
 	uint64_t number;
 
 	if (w && w->link == link && w->number > 0) {

@@ -727,9 +727,25 @@ void node_init(struct world *w, struct node *n, unsigned number, struct org *org
 
 void node_start(struct node *n)
 {
-	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
-	    io_wanted, io_wanted_below, io_wall, io_content, io_content_commit, io_credential,
-	    io_offer, io_note, io_own_ahead, io_forked};
+	struct sync_io io = {
+	    .ctx = n,
+	    .send = io_send,
+	    .backlog = io_backlog,
+	    .fault = io_fault,
+	    .read = io_read,
+	    .commit = io_commit,
+	    .reset = io_reset,
+	    .wanted = io_wanted,
+	    .wanted_below = io_wanted_below,
+	    .wall = io_wall,
+	    .content = io_content,
+	    .content_commit = io_content_commit,
+	    .credential = io_credential,
+	    .offer = io_offer,
+	    .note = io_note,
+	    .own_ahead = io_own_ahead,
+	    .forked = io_forked,
+	};
 	struct world *w = n->world;
 
 	if (n->up || w->failed)

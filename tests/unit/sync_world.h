@@ -62,6 +62,7 @@ struct end {
 	unsigned generation;    /* frames of an earlier life of the link are lost */
 	bool mute;              /* takes frames in and gives nothing: a stalled peer */
 	bool withholds;         /* answers no WANT */
+	bool quiet;             /* announces nothing */
 	bool full;              /* its output takes no more contents */
 	size_t wanted;          /* contents asked for from here, */
 	size_t contents, nones; /* and answers given */
@@ -247,7 +248,7 @@ static inline void io_send(
 	from->contents += type == FRAME_CONTENT &&
 			  ((const Convene__ContentChunk *)message)->offset == 0;
 	from->nones += type == FRAME_CONTENT_NONE;
-	if (!from->up || from->mute ||
+	if (!from->up || from->mute || (from->quiet && type == FRAME_ANNOUNCE) ||
 	    (from->withholds && (type == FRAME_CONTENT || type == FRAME_CONTENT_NONE)))
 		return;
 	if (from->drip > 0 && (type == FRAME_DATA || type == FRAME_CONTENT)) {
@@ -477,9 +478,25 @@ static inline void io_forked(void *ctx, void *link, uint32_t log, struct bytes n
 static inline void node_start(struct world *w, unsigned number)
 {
 	struct node *n = &w->nodes[number];
-	struct sync_io io = {n, io_send, io_backlog, io_fault, io_read, io_commit, io_reset,
-	    io_wanted, io_wanted_below, io_wall, io_content, io_content_commit, io_credential,
-	    io_offer, io_note, io_own_ahead, io_forked};
+	struct sync_io io = {
+	    .ctx = n,
+	    .send = io_send,
+	    .backlog = io_backlog,
+	    .fault = io_fault,
+	    .read = io_read,
+	    .commit = io_commit,
+	    .reset = io_reset,
+	    .wanted = io_wanted,
+	    .wanted_below = io_wanted_below,
+	    .wall = io_wall,
+	    .content = io_content,
+	    .content_commit = io_content_commit,
+	    .credential = io_credential,
+	    .offer = io_offer,
+	    .note = io_note,
+	    .own_ahead = io_own_ahead,
+	    .forked = io_forked,
+	};
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
 	uint8_t seed = (uint8_t)(10 * number + 1);
