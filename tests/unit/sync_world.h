@@ -722,6 +722,19 @@ static inline void kept_add(struct node *n, uint64_t index, const uint8_t salt[s
 	n->world->kept = k;
 }
 
+/* Have this end's node receive a frame, as if the other side had sent it. */
+static inline void frame_give(struct end *e, uint8_t type, const ProtobufCMessage *m)
+{
+	struct buffer b = BUFFER_INIT;
+	struct frame f;
+	size_t need;
+
+	assert_int_equal(frame_add(&b, type, 0, m), OK);
+	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
+	sync_receive(e->node->sync, e->link, &f, e->node->world->now);
+	buffer_free(&b);
+}
+
 /* The authors' nodes get what they lacked. */
 static inline void kept_give(struct world *w)
 {

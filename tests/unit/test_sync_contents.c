@@ -162,10 +162,7 @@ static void test_closed_link(void **state)
 static void want_give(struct end *e, struct bytes log, uint64_t first, size_t count, bool now)
 {
 	Convene__Want m = CONVENE__WANT__INIT;
-	struct buffer b = BUFFER_INIT;
 	uint64_t index[SYNC_WANTS_MAX + 1];
-	struct frame f;
-	size_t need;
 
 	for (size_t i = 0; i < count; i++)
 		index[i] = first + i;
@@ -173,10 +170,7 @@ static void want_give(struct end *e, struct bytes log, uint64_t first, size_t co
 	m.index = index;
 	m.n_index = count;
 	m.now = now;
-	assert_int_equal(frame_add(&b, FRAME_WANT, 0, &m.base), OK);
-	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
-	sync_receive(e->node->sync, e->link, &f, e->node->world->now);
-	buffer_free(&b);
+	frame_give(e, FRAME_WANT, &m.base);
 }
 
 /* The beginning of a content that it was not asked for, and that can't be one. */
@@ -184,19 +178,13 @@ static void content_give(struct end *e, struct bytes log, uint64_t index)
 {
 	static const uint8_t salt[SALT_LEN];
 	Convene__ContentChunk m = CONVENE__CONTENT_CHUNK__INIT;
-	struct buffer b = BUFFER_INIT;
-	struct frame f;
-	size_t need;
 
 	m.log = pb_of(log);
 	m.index = index;
 	m.total = CONTENT_MAX + 1;
 	m.salt = pb_of(bytes_of(salt, SALT_LEN));
 	m.data = pb_of(bytes_of("x", 1));
-	assert_int_equal(frame_add(&b, FRAME_CONTENT, 0, &m.base), OK);
-	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
-	sync_receive(e->node->sync, e->link, &f, e->node->world->now);
-	buffer_free(&b);
+	frame_give(e, FRAME_CONTENT, &m.base);
 }
 
 /* An answer that nobody asked for changes nothing of what others were asked for. */
@@ -421,14 +409,7 @@ static void lacking_begin(struct lacking *x, bool asks)
 
 static void lacking_give(struct lacking *x)
 {
-	struct buffer b = BUFFER_INIT;
-	struct frame f;
-	size_t need;
-
-	assert_int_equal(frame_add(&b, FRAME_CONTENT, 0, &x->m.base), OK);
-	assert_int_equal(frame_peek(buffer_bytes(&b), false, &f, &need), OK);
-	sync_receive(x->w->nodes[1].sync, x->end->other->link, &f, x->w->now);
-	buffer_free(&b);
+	frame_give(x->end->other, FRAME_CONTENT, &x->m.base);
 }
 
 static void lacking_end(struct lacking *x)
