@@ -14,7 +14,7 @@
 
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
-#define RETRY_AWAY_MS 2000 /* while nobody answers there: a cut that has healed is soon noticed */
+#define RETRY_AWAY_MS 1000 /* while nobody answers there: a cut that has healed is soon noticed */
 #define CROSSING_MS \
 	15000 /* a connection made within this time was dialled before the link was up */
 #define RATE_LOG_MS 60000 /* the same trouble with a peer is told once a minute */

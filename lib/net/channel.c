@@ -549,6 +549,16 @@ static void on_event(struct bufferevent *bev, short what, void *arg)
 	end_with(ch, ssl_err ? ERR_REFUSED : ERR_CLOSED, text);
 }
 
+/* Whether nobody has answered to our SYN. */
+static bool is_unanswered(const struct channel *ch)
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	return ch->state == CONNECTING && !ch->server && ch->host[0] &&
+	       getpeername(bufferevent_getfd(ch->bev), (struct sockaddr *)&ss, &len) != 0;
+}
+
 /* Deadlines, silence, waiting for the budget, and the end: one timer for all, set anew as it fires.
  */
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -569,6 +579,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 					    : "a frame took too long to arrive");
 		if (channel_backlog(ch) == 0 || ch->state == CONNECTING)
 			timer_set(ch, 0);
+		return;
+	}
+	if (now - ch->heard >= ch->net->connect_ms && is_unanswered(ch)) {
+		end_with(ch, ERR_TIMEOUT, "nobody answers");
 		return;
 	}
 	if (ch->waiting) {

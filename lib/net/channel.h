@@ -37,12 +37,15 @@ struct net {
 	size_t budget; /* bytes that large frames under way may hold together */
 	size_t budget_used;
 	struct channel *holders; /* those who have a part of it */
-	uint64_t handshake_ms, frame_ms,
-	    idle_ms; /* deadlines: TLS and HELLO; one frame; silence before PING */
+	/* Deadlines: TLS and HELLO; one frame; silence before PING. And TCP alone: what isn't
+	 * answered is asked less and less often by the system, so that beginning anew finds a line
+	 * that is back sooner. */
+	uint64_t handshake_ms, frame_ms, idle_ms, connect_ms;
 };
 
-#define NET_DEFAULTS \
-	.budget = 64 * 1024 * 1024, .handshake_ms = 10000, .frame_ms = 60000, .idle_ms = 60000
+#define NET_DEFAULTS                                                                              \
+	.budget = 64 * 1024 * 1024, .handshake_ms = 10000, .connect_ms = 4000, .frame_ms = 60000, \
+	.idle_ms = 60000
 
 /* Take over an accepted, non-blocking socket (closed on failure too). `tls` false: a Unix socket in
  * the clear, without HELLO. NULL on failure. */

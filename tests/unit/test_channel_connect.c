@@ -126,6 +126,39 @@ static void test_nobody_there(void **state)
 
 /* ---- in the clear ---- */
 
+/* Behind a full queue the system says nothing at all, as a line that is cut. */
+static void test_unanswered(void **state)
+{
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	struct side client = {.opened = 0};
+	socklen_t len = sizeof sin;
+	char full[32];
+	int fd = socket(AF_INET, SOCK_STREAM, 0), waiting[4];
+	uint64_t began;
+
+	(void)state;
+	inet_pton(AF_INET, "127.0.0.1", &sin.sin_addr);
+	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof sin), 0);
+	assert_int_equal(listen(fd, 0), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&sin, &len), 0);
+	for (size_t i = 0; i < 4; i++) {
+		waiting[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		connect(waiting[i], (struct sockaddr *)&sin, sizeof sin);
+	}
+	snprintf(full, sizeof full, "127.0.0.1:%u", ntohs(sin.sin_port));
+	client_net.connect_ms = 500;
+	began = clock_mono_ms();
+	dial(&client, full);
+	WAIT(client.closed);
+	client_net.connect_ms = 4000;
+	assert_int_equal(client.err, ERR_TIMEOUT);
+	assert_string_equal(client.text, "nobody answers");
+	assert_true(clock_mono_ms() - began < 4000);
+	for (size_t i = 0; i < 4; i++)
+		close(waiting[i]);
+	close(fd);
+}
+
 static void test_unix(void **state)
 {
 	struct sockaddr_un sun = {.sun_family = AF_UNIX};
@@ -212,6 +245,7 @@ int main(void)
 	    TEST(test_garbage),
 	    TEST(test_old_tls),
 	    TEST(test_nobody_there),
+	    TEST(test_unanswered),
 	    TEST(test_unix),
 	    cmocka_unit_test(test_address_split),
 	};
