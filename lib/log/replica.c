@@ -199,6 +199,11 @@ int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HAS
 	return err ? err : set_note(r, note, c.size, right, right_count);
 }
 
+const struct verifier *replica_key(const struct replica *r)
+{
+	return &r->key;
+}
+
 const char *replica_name(const struct replica *r)
 {
 	return r->key.name;

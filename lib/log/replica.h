@@ -72,6 +72,7 @@ int replica_load(struct replica *r, uint64_t size, const uint8_t root[static HAS
 int replica_signed(const struct replica *r, struct bytes note, uint64_t *size);
 
 const char *replica_name(const struct replica *r);
+const struct verifier *replica_key(const struct replica *r);
 uint64_t replica_held(const struct replica *r);
 uint64_t replica_staged(const struct replica *r);
 const uint8_t *replica_held_root(const struct replica *r);
@@ -88,8 +89,8 @@ uint64_t replica_note_size(const struct replica *r);
 int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct bytes note,
     struct bytes proof, enum replica_outcome *outcome, struct replica_batch **batch);
 
-/* Check a DATA by itself, for who has no replica of its log; `key` as for replica_new(). `*count` is
- * how many entries it holds, and `root` the one that its history has at first + count. Errors as
+/* Check a DATA by itself, for who has no replica of its log; `key` as for replica_new(). `*count`
+ * is how many entries it holds, and `root` the one that its history has at first + count. Errors as
  * for replica_stage(). */
 int replica_check_data(const struct verifier *key, uint64_t first, struct bytes leaves,
     struct bytes note, struct bytes proof, size_t *count, uint8_t root[static HASH_LEN]);

@@ -472,6 +472,24 @@ static size_t leaves_count(struct bytes leaves)
 	return n;
 }
 
+/* Nothing of a log is taken before its credential (SPEC.md 4.3), and that is its entry 0: who has
+ * the log's key may have signed another. It isn't the peer's fault, who passes on what is proven.
+ */
+static bool begins_well(struct sync *s, const struct log_slot *l, const Convene__Data *m)
+{
+	uint8_t root[HASH_LEN];
+	struct bytes leaf;
+	size_t count, pos = 0;
+
+	if (l->own || m->first != 0 || replica_staged(l->replica) != 0 ||
+	    replica_check_data(replica_key(l->replica), 0, bytes_of_pb(m->leaves),
+		bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &count, root) != OK ||
+	    leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) != OK)
+		return true; /* or it is looked at below */
+	return bytes_equal(leaf, s->io.credential(s->io.ctx, l->no)) ||
+	       (s->io.begins && s->io.begins(s->io.ctx, l->no, leaf) == OK);
+}
+
 void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Data *m, size_t bytes, uint64_t now)
 {
@@ -495,6 +513,13 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	 * of a slow disk. */
 	if (due_bytes(l, link, stream) >= SYNC_CREDIT) {
 		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "DATA beyond the credit given");
+		return;
+	}
+	if (!begins_well(s, l, m)) {
+		l->stopped = true;
+		pull_drop(s, l, true);
+		s->io.note(
+		    s->io.ctx, link->handle, "gives a log whose entry 0 is no credential of it");
 		return;
 	}
 	before = replica_staged(l->replica);

@@ -79,6 +79,10 @@ struct sync_io {
 	    struct bytes message, struct bytes content);
 	/* Credential of a log that we hold, for LOG. */
 	struct bytes (*credential)(void *ctx, uint32_t log);
+	/* Its entry 0 has come, proven, and is not what credential() gives: OK when it is a
+	 * credential of that log as well, which counts from now on (who offered the log may have
+	 * given a later one). Else the log never begins. NULL: it never does. */
+	int (*begins)(void *ctx, uint32_t log, struct bytes entry0);
 	/* A peer shows a log that we don't know: OK when it is taken up (sync_add_log() follows,
 	 * later or at once); ERR_NOT_MEMBER or ERR_REFUSED when it isn't wanted; another error when
 	 * the bytes are bad, which is the peer's fault. */
