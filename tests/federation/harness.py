@@ -379,6 +379,7 @@ class Forum:
         self.purpose, self.linked, self.seed, self.links = purpose, linked, seed, None
         self.nodes, self.folder = [], None
         self._processes = []
+        self._later = []
 
     def __len__(self):
         return len(self.nodes)
@@ -432,6 +433,13 @@ class Forum:
                 self.nodes[here].add_peer(self.nodes[there], self.links and self.links.address(
                     here, there, self.nodes[there].address))
 
+    def later(self, name):
+        """A node that is no founder, made and not started; it ends with the forum."""
+        node = Node(self, name, self.folder / name)
+        self._later.append(node)
+        node.make(self.limits)
+        return node
+
     def keep_process(self, process):
         """Have this process ended with the forum."""
         self._processes.append(process)
@@ -447,7 +455,7 @@ class Forum:
             if process.poll() is None:
                 process.kill()
                 process.wait()
-        for node in self.nodes:
+        for node in [*self.nodes, *self._later]:
             node.kill()
         if self.links:
             self.links.end()

@@ -23,7 +23,7 @@ import time
 
 sys.dont_write_bytecode = True
 
-from harness import CONVENECTL, Forum, Node, poll, tap_run  # noqa: E402
+from harness import CONVENECTL, Forum, poll, tap_run  # noqa: E402
 import rogue  # noqa: E402
 
 spec = rogue.spec
@@ -120,8 +120,7 @@ class Bundles:
         part = self.folder / "part.bin"
         part.write_bytes(self.random.randbytes(200000))
         self.large = bob.post(self.topic, "A large part", "See there.", attach=[part])
-        late = Node(self.forum, "late.example", self.folder / "late.example")
-        late.make(self.forum.limits)
+        late = self.forum.later("late.example")
         late.add_peer(near)
         near.ctl("admit", late.block(), "--peer")
         late.start()
