@@ -88,7 +88,6 @@ static struct want *want_answered(struct sync *s, struct log_slot *l, struct syn
     const Convene__ContentChunk *m, uint64_t now)
 {
 	struct want *w = want_find(l, m->index);
-
 	bool asked = m->offset == 0 && want_answer(s, l, link, m->index);
 
 	if (w && w->link == link)

@@ -481,13 +481,13 @@ static bool begins_well(struct sync *s, const struct log_slot *l, const Convene_
 	struct bytes leaf;
 	size_t count, pos = 0;
 
-	if (l->own || m->first != 0 || replica_staged(l->replica) != 0 ||
+	if (m->first != 0 || replica_staged(l->replica) != 0 ||
+	    leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) != OK ||
+	    bytes_equal(leaf, s->io.credential(s->io.ctx, l->no)) ||
 	    replica_check_data(replica_key(l->replica), 0, bytes_of_pb(m->leaves),
-		bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &count, root) != OK ||
-	    leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) != OK)
-		return true; /* or it is looked at below */
-	return bytes_equal(leaf, s->io.credential(s->io.ctx, l->no)) ||
-	       (s->io.begins && s->io.begins(s->io.ctx, l->no, leaf) == OK);
+		bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &count, root) != OK)
+		return true; /* what proves nothing is the peer's fault, and found below */
+	return s->io.begins && s->io.begins(s->io.ctx, l->no, leaf) == OK;
 }
 
 void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
