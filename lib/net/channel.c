@@ -582,7 +582,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (now - ch->heard >= ch->net->connect_ms && is_unanswered(ch)) {
-		end_with(ch, ERR_TIMEOUT, "nobody answers");
+		end_with(ch, ERR_TIMEOUT, "nobody answers; is it up, and the port open to us?");
 		return;
 	}
 	if (ch->waiting) {

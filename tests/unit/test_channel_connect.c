@@ -124,8 +124,6 @@ static void test_nobody_there(void **state)
 	assert_null(channel_connect_unix(&client_net, unix_client.text, &events, &unix_client));
 }
 
-/* ---- in the clear ---- */
-
 /* Behind a full queue the system says nothing at all, as a line that is cut. */
 static void test_unanswered(void **state)
 {
@@ -152,12 +150,14 @@ static void test_unanswered(void **state)
 	WAIT(client.closed);
 	client_net.connect_ms = 4000;
 	assert_int_equal(client.err, ERR_TIMEOUT);
-	assert_string_equal(client.text, "nobody answers");
+	assert_non_null(strstr(client.text, "nobody answers"));
 	assert_true(clock_mono_ms() - began < 4000);
 	for (size_t i = 0; i < 4; i++)
 		close(waiting[i]);
 	close(fd);
 }
+
+/* ---- in the clear ---- */
 
 static void test_unix(void **state)
 {
