@@ -298,6 +298,14 @@ static int log_set_checkpoint(
 	return memory_finish(m, mark, memory_notes_put(m, no, checkpoint, right));
 }
 
+/* There is nobody else. */
+static int version(struct store *base, uint64_t *out)
+{
+	(void)base;
+	*out = 0;
+	return OK;
+}
+
 /* There are no files. */
 static int scrub(struct store *base)
 {
@@ -330,6 +338,8 @@ const struct store_backend store_memory = {
     .wanted_below = memory_wanted_below,
     .wanted_count = memory_wanted_count,
     .content_drop = memory_content_drop,
+    .tombstone_each = memory_tombstone_each,
+    .version = version,
     .scrub = scrub,
     .inbox_add = memory_inbox_add,
     .inbox_each = memory_inbox_each,

@@ -105,6 +105,22 @@ int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
 	return memory_finish(m, mark, err);
 }
 
+int memory_tombstone_each(
+    struct store *base, int (*fn)(void *ctx, const uint8_t id[static ID_LEN]), void *ctx)
+{
+	struct tables *t = &inside(base)->t;
+	const struct row *row = table_seek(t, TOMBSTONE, bytes_of(NULL, 0));
+	uint8_t after[ID_LEN + 1] = {0};
+	int err = OK;
+
+	for (; row != NULL && err == OK;
+	     row = table_seek(t, TOMBSTONE, bytes_of(after, sizeof(after)))) {
+		memcpy(after, row_key(row).data, ID_LEN);
+		err = fn(ctx, after);
+	}
+	return err;
+}
+
 int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count)
 {
 	struct tables *t = &inside(base)->t;

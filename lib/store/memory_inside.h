@@ -93,6 +93,8 @@ int memory_content_get(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content);
 int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], bool tombstone);
+int memory_tombstone_each(
+    struct store *s, int (*fn)(void *ctx, const uint8_t id[static ID_LEN]), void *ctx);
 int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
 int memory_wanted_below(
     struct store *base, uint32_t log, uint64_t below, uint64_t *out, size_t *count);

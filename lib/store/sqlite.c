@@ -248,6 +248,20 @@ static int scrub(struct store *base)
 	return err;
 }
 
+static int version(struct store *base, uint64_t *out)
+{
+	struct sqlite_store *s = inside(base);
+	sqlite3_stmt **st = &s->cached[ST_VERSION];
+	int err = sqlite_statement(s, st, "PRAGMA data_version");
+
+	if (err == OK && (err = sqlite_row(s, *st)) == 1) {
+		*out = (uint64_t)sqlite3_column_int64(*st, 0);
+		sqlite3_reset(*st);
+		return OK;
+	}
+	return err == OK ? ERR_STORE : err;
+}
+
 /* ---- opening ---- */
 
 /* Make the file, so that its mode is ours; durable in its directory before anything is
@@ -455,6 +469,8 @@ const struct store_backend store_sqlite = {
     .wanted_below = sqlite_wanted_below,
     .wanted_count = sqlite_wanted_count,
     .content_drop = sqlite_content_drop,
+    .tombstone_each = sqlite_tombstone_each,
+    .version = version,
     .scrub = scrub,
     .inbox_add = sqlite_inbox_add,
     .inbox_each = sqlite_inbox_each,

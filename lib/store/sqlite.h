@@ -26,7 +26,7 @@ enum sqlite_cached {
 	ST_BLOCK_ADD, ST_BLOCK_READ, ST_BLOCK_DROP,
 	ST_GAP_GET, ST_GAP_PUT, ST_GAP_DROP, ST_GAP_CUT, ST_GAP_SCAN, ST_GAP_BACK,
 	ST_CONTENT_ADD, ST_CONTENT_GET, ST_CONTENT_HELD, ST_CONTENT_DROP, ST_CONTENT_CUT,
-	ST_TOMB_ADD, ST_TOMB_GET,
+	ST_TOMB_ADD, ST_TOMB_GET, ST_VERSION,
 	ST_INBOX_ADD, ST_INBOX_FIND, ST_INBOX_COUNT, ST_INBOX_TAKE, ST_INBOX_DROP,
 	ST_COUNT,
 };
@@ -156,6 +156,8 @@ int sqlite_content_get(struct store *s, uint32_t log, uint64_t index,
     const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content);
 int sqlite_content_drop(
     struct store *s, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], bool erased);
+int sqlite_tombstone_each(
+    struct store *s, int (*fn)(void *ctx, const uint8_t id[static ID_LEN]), void *ctx);
 int sqlite_wanted(struct store *s, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
 int sqlite_wanted_below(
     struct store *s, uint32_t log, uint64_t below, uint64_t *out, size_t *count);

@@ -210,6 +210,22 @@ static int tombstone_add(struct sqlite_store *s, const uint8_t id[static ID_LEN]
 	return sqlite_run(s, *st);
 }
 
+int sqlite_tombstone_each(
+    struct store *base, int (*fn)(void *ctx, const uint8_t id[static ID_LEN]), void *ctx)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	uint8_t id[ID_LEN];
+	sqlite3_stmt *st;
+	int err = sqlite_prepare(s, &st, "SELECT id FROM tombstone ORDER BY id");
+
+	while (err == OK && (err = sqlite_row(s, st)) == 1) {
+		sqlite_fixed(st, 0, id, ID_LEN);
+		err = fn(ctx, id);
+	}
+	sqlite3_finalize(st);
+	return err;
+}
+
 /* ---- contents ---- */
 
 static int content_held(struct sqlite_store *s, int64_t key)

@@ -142,6 +142,13 @@ struct store_backend {
 	int (*content_drop)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], bool erased);
 
+	/* Ids whose content was erased, ascending; a non-OK result of `fn` ends it. */
+	int (*tombstone_each)(
+	    struct store *s, int (*fn)(void *ctx, const uint8_t id[static ID_LEN]), void *ctx);
+	/* A number that changes whenever somebody else has committed: for who polls. Outside a
+	 * transaction; costs next to nothing. */
+	int (*version)(struct store *s, uint64_t *out);
+
 	/* See to it that bytes which were dropped are in none of the files any more. Outside a
 	 * transaction, on the connection that writes. ERR_BUSY while a reader still sees an older
 	 * state: try again later. */

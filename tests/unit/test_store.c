@@ -493,6 +493,44 @@ static void test_contents(void **state)
 	buffer_free(&large);
 }
 
+struct seen_ids {
+	struct id id[8];
+	size_t count, stop;
+};
+
+static int see_id(void *ctx, const uint8_t id[static ID_LEN])
+{
+	struct seen_ids *seen = ctx;
+
+	assert_true(seen->count < 8);
+	memcpy(seen->id[seen->count++].bytes, id, ID_LEN);
+	return seen->count == seen->stop ? ERR_REFUSED : OK;
+}
+
+static void test_tombstones(void **state)
+{
+	START;
+	struct seen_ids seen = {.count = 0}, some = {.stop = 2};
+	uint64_t version;
+
+	assert_ok(ops->tombstone_each(s, see_id, &seen));
+	assert_int_equal(seen.count, 0);
+	assert_ok(ops->begin(s));
+	uint32_t log = add_log(s, 1);
+	assert_ok(append_made(s, log, 0, 0, 4));
+	for (unsigned n = 4; n-- > 0;)
+		assert_ok(ops->content_drop(s, log, n, made_id(n % 3).bytes, n > 0));
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_ok(ops->tombstone_each(s, see_id, &seen));
+	assert_int_equal(seen.count, 3);
+	assert_true(memcmp(&seen.id[0], &seen.id[1], ID_LEN) < 0);
+	assert_true(memcmp(&seen.id[1], &seen.id[2], ID_LEN) < 0);
+	assert_int_equal(ops->tombstone_each(s, see_id, &some), ERR_REFUSED);
+	assert_int_equal(some.count, 2);
+	assert_ok(ops->version(s, &version));
+}
+
 /* ---- the inbox ---- */
 
 struct seen_inbox {
@@ -814,6 +852,7 @@ int main(void)
 	    BOTH(test_truncate),
 	    BOTH(test_wanted),
 	    BOTH(test_contents),
+	    BOTH(test_tombstones),
 	    BOTH(test_inbox_order),
 	    BOTH(test_inbox_sealed),
 	    BOTH(test_inbox_erased),

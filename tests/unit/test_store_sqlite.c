@@ -53,15 +53,20 @@ static void test_reader(void **state)
 	struct seen_log seen;
 	struct store *r;
 	uint32_t no;
-	uint64_t n;
+	uint64_t n, version, newer;
 
 	assert_ok(store_open(&r, ops, f->path, STORE_READ_ONLY));
+	assert_ok(ops->version(r, &version));
 	assert_ok(ops->begin(f->s));
 	assert_int_equal(add_log(f->s, 1), 1);
 	assert_ok(append_made(f->s, 1, 1, 0, 3));
 	assert_int_equal(ops->log_get(r, 1, see_log, &seen), ERR_NOTFOUND);
+	assert_ok(ops->version(r, &newer));
+	assert_true(newer == version);
 	assert_ok(ops->commit(f->s));
 	assert_leaves(r, 1, 1, 0, 3);
+	assert_ok(ops->version(r, &newer));
+	assert_true(newer != version);
 
 	assert_ok(ops->begin(r));
 	assert_leaves(r, 1, 1, 0, 3);
