@@ -125,7 +125,14 @@ static const struct option_spec bundle_export_options[] = {
 };
 
 static const struct option_spec bundle_import_options[] = {
-    {"frontier", 0, "FILE", "write what the node then holds to FILE, for the next export's --since"},
+    {"frontier", 0, "FILE",
+	"write what the node then holds to FILE, for the next export's --since"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec publish_options[] = {
+    {"log", 0, "NAME", "only logs of this name or organisation; may be repeated"},
+    {"follow", 0, NULL, "go on, and keep them up to date"},
     {NULL, 0, NULL, NULL},
 };
 
@@ -192,6 +199,11 @@ static const struct command commands[] = {
 	"Everything in it is checked as from a peer. What is there already is left as it is: the "
 	"same command goes on after an interruption.",
 	bundle_import_options, ctl_bundle_import},
+    {"publish", "DIR", 1, 1, "keep logs as files, for a web server or an object store",
+	"DIR is a folder that is empty, does not exist, or was made so. Only what is new is "
+	"written,\nand whatever was erased is removed. Reads the node's store; no daemon is "
+	"needed.",
+	publish_options, ctl_publish},
     {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
     {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

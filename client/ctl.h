@@ -172,5 +172,6 @@ int ctl_import_mail(const struct invocation *in);
 int ctl_import_text(const struct invocation *in);
 int ctl_bundle_export(const struct invocation *in);
 int ctl_bundle_import(const struct invocation *in);
+int ctl_publish(const struct invocation *in);
 
 #endif
