@@ -252,6 +252,9 @@ static void published_log(void **state)
 		}
 	}
 	assert_int_equal(leaves_next(leaves, &pos, &leaf), ERR_NOTFOUND);
+	print_message(
+	    "# vectors: transparency-dev_tessera/testdata/log: 15 leaves make the roots of 15 "
+	    "checkpoints\n");
 	file_free(leaves);
 	file_free(text);
 	tree_free(tree);

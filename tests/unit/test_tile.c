@@ -207,9 +207,14 @@ static void refused(void **state)
 	assert_memory_equal(out, &leaves[256], 44 * sizeof out[0]);
 }
 
-/* ---- a log that Tessera published: 15 entries, each size a checkpoint ---- */
+/* ---- logs that others published ---- */
 
-static struct bytes corpus_file(const char *rest)
+#define TESSERA "transparency-dev_tessera/testdata/log"
+#define SUNLIGHT                                                     \
+	"FiloSottile_sunlight/cmd/skylight/testdata/witness/mirror/" \
+	"000de184301123b9278c086a7d9f68c9577e83872224c197058fd90784ea9706"
+
+static struct bytes corpus_file(const char *folder, const char *rest)
 {
 	const char *corpus = getenv("CONVENE_CORPUS");
 	enum { ROOM = 65536 };
@@ -218,8 +223,8 @@ static struct bytes corpus_file(const char *rest)
 	size_t len;
 	FILE *file;
 
-	snprintf(path, sizeof path, "%s/vectors/transparency-dev_tessera/testdata/log/%s",
-	    corpus ? corpus : "../shared", rest);
+	snprintf(
+	    path, sizeof path, "%s/vectors/%s/%s", corpus ? corpus : "../shared", folder, rest);
 	file = fopen(path, "rb");
 	if (!file)
 		return bytes_of(NULL, 0);
@@ -230,9 +235,10 @@ static struct bytes corpus_file(const char *rest)
 	return bytes_of(data, len);
 }
 
-static void published(void **state)
+/* 15 entries, each size with its partial tile and bundle. */
+static void tessera(void **state)
 {
-	struct bytes leaf, whole = corpus_file("tile/entries/000.p/15");
+	struct bytes leaf, whole = corpus_file(TESSERA, "tile/entries/000.p/15");
 	struct tree *grown = tree_new();
 	size_t pos = 0, files = 0;
 
@@ -253,19 +259,66 @@ static void published(void **state)
 
 			assert_int_equal(tile_hashes(grown, &t, NULL, NULL, out), OK);
 			tile_path(path, &t, false);
-			file = corpus_file(path);
+			file = corpus_file(TESSERA, path);
 			assert_true(bytes_equal(file, bytes_of(out, t.width * sizeof out[0])));
 			free((void *)(uintptr_t)file.data);
 			tile_path(path, &t, true);
-			file = corpus_file(path);
+			file = corpus_file(TESSERA, path);
 			assert_true(bytes_equal(file, bytes_of(whole.data, pos)));
 			free((void *)(uintptr_t)file.data);
 			files += 2;
 		}
 	}
 	assert_int_equal(tree_size(grown), 15);
-	print_message("# transparency-dev_tessera: %zu tiles and bundles, equal\n", files);
+	print_message(
+	    "# vectors: " TESSERA "/tile: %zu tiles and bundles are the same bytes\n", files);
 	free((void *)(uintptr_t)whole.data);
+	tree_free(grown);
+}
+
+/* 300 entries: one tile is full, and has one above it. */
+static void sunlight(void **state)
+{
+	struct bytes note = corpus_file(SUNLIGHT, "checkpoint");
+	struct tree *grown = tree_new();
+	struct tree_hash read[300], out[TILE_WIDTH];
+	struct tile t = {0, 0, 0};
+	uint8_t root[HASH_LEN];
+	struct checkpoint c;
+	struct note parsed;
+	size_t files = 0;
+
+	(void)state;
+	if (!note.data) {
+		tree_free(grown);
+		skip();
+	}
+	while (tile_next(&t, 0, 300)) {
+		char path[TILE_PATH_MAX];
+		struct bytes file;
+
+		tile_path(path, &t, false);
+		file = corpus_file(SUNLIGHT, path);
+		assert_int_equal(file.len, t.width * sizeof out[0]);
+		if (t.level == 0) {
+			memcpy(&read[256 * t.n], file.data, file.len);
+			for (unsigned i = 0; i < t.width; i++)
+				assert_int_equal(tree_append(grown, &read[256 * t.n + i]), OK);
+		} else {
+			assert_int_equal(tile_hashes(grown, &t, NULL, NULL, out), OK);
+			assert_memory_equal(out, file.data, file.len);
+		}
+		free((void *)(uintptr_t)file.data);
+		files++;
+	}
+	assert_int_equal(note_parse(&parsed, note), OK);
+	assert_int_equal(checkpoint_parse(parsed.text, &c), OK);
+	assert_int_equal(c.size, 300);
+	tree_root(grown, root);
+	assert_memory_equal(c.root, root, HASH_LEN);
+	print_message(
+	    "# vectors: " SUNLIGHT "/tile: %zu tiles have the root of its checkpoint\n", files);
+	free((void *)(uintptr_t)note.data);
 	tree_free(grown);
 }
 
@@ -277,7 +330,8 @@ int main(void)
 	    cmocka_unit_test(steps),
 	    cmocka_unit_test(hashes),
 	    cmocka_unit_test(refused),
-	    cmocka_unit_test(published),
+	    cmocka_unit_test(tessera),
+	    cmocka_unit_test(sunlight),
 	};
 
 	return cmocka_run_group_tests(tests, grow, drop);
