@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A library for LD_PRELOAD: the process dies, as by a crash, before the KILL_AT-th of its calls that
- * change files. What it did before stays. */
+/* A library for LD_PRELOAD: the process dies, as by a crash, before the KILL_AT-th of its calls
+ * that change files. What it did before stays. */
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <signal.h>
