@@ -537,6 +537,25 @@ int replica_propose(
 	return err;
 }
 
+int replica_propose_proof(
+    const struct replica *r, struct bytes leaves, struct tree_hash out[static 64], size_t *count)
+{
+	uint64_t staged = tree_size(r->tree);
+	struct tree_hash left[64], root;
+	struct data d;
+	int err;
+
+	*count = 0;
+	memset(&d, 0, sizeof d);
+	err = own_hashes(&d, leaves);
+	/* The leaves reach to the end, so the range proof is what stands left of them. */
+	if (!err && staged > 0)
+		err = range_consistency(staged, d.hashes, d.count, staged + d.count, left,
+		    tree_compact(r->tree, left), &root, out, count);
+	data_clear(&d);
+	return err;
+}
+
 int replica_stage_own(
     struct replica *r, struct bytes leaves, struct bytes note, struct replica_batch **batch)
 {

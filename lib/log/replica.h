@@ -102,6 +102,10 @@ int replica_propose(
     const struct replica *r, struct bytes leaves, uint64_t *size, uint8_t root[static HASH_LEN]);
 int replica_stage_own(
     struct replica *r, struct bytes leaves, struct bytes note, struct replica_batch **batch);
+/* The RFC 6962 consistency proof from replica_staged() to what replica_propose() gives for these
+ * leaves; empty when nothing is staged yet. What a signer asks for. Errors as above. */
+int replica_propose_proof(
+    const struct replica *r, struct bytes leaves, struct tree_hash out[static 64], size_t *count);
 
 /* The oldest staged batch is durable: it is now held, and freed. */
 void replica_committed(struct replica *r);

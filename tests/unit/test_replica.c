@@ -220,9 +220,9 @@ static void test_own(void **state)
 	struct buffer leaves = BUFFER_INIT, note = BUFFER_INIT;
 	struct replica_batch *b;
 	struct tree_hash proof[64];
-	uint8_t root[HASH_LEN], expected[HASH_LEN];
+	uint8_t root[HASH_LEN], expected[HASH_LEN], before[HASH_LEN];
 	uint64_t size;
-	size_t count;
+	size_t count, hashes;
 
 	(void)state;
 	for (uint64_t at = 0; at < HISTORY; at += (size_t)count) {
@@ -237,6 +237,18 @@ static void test_own(void **state)
 		history_root(h, at + count, expected);
 		assert_int_equal(size, at + count);
 		assert_memory_equal(root, expected, HASH_LEN);
+		assert_int_equal(
+		    replica_propose_proof(n->replica, buffer_bytes(&leaves), proof, &hashes), OK);
+		if (at > 0) {
+			history_root(h, at, before);
+			assert_int_equal(
+			    consistency_verify(at, size, proof, hashes, before, root), OK);
+			proof[hashes / 2].bytes[3] ^= 1;
+			assert_int_equal(
+			    consistency_verify(at, size, proof, hashes, before, root), ERR_PROOF);
+		} else {
+			assert_int_equal(hashes, 0);
+		}
 		assert_int_equal(replica_staged(n->replica), at); /* nothing has happened */
 		history_note(h, size, &log_key, &note);
 		assert_int_equal(
@@ -267,7 +279,9 @@ static void test_own_refused(void **state)
 	struct checkpoint c = {.origin = NAME};
 	struct replica_batch *b;
 	uint8_t root[HASH_LEN];
+	struct tree_hash proof[64];
 	uint64_t size;
+	size_t count;
 
 	(void)state;
 	take(n, h, 10, 10);
@@ -306,6 +320,9 @@ static void test_own_refused(void **state)
 	    ERR_MALFORMED);
 	assert_int_equal(
 	    replica_propose(n->replica, bytes_of(NULL, 0), &size, root), ERR_MALFORMED);
+	assert_int_equal(
+	    replica_propose_proof(n->replica, bytes_of(NULL, 0), proof, &count), ERR_MALFORMED);
+	assert_int_equal(count, 0);
 	assert_int_equal(replica_staged(n->replica), 10);
 
 	for (unsigned i = 0; i < 2; i++) {
