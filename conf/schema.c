@@ -33,7 +33,7 @@ const struct option_schema option_table[] = {
     {NODE(address), TYPE_ADDRESS, 0, 0, false, NULL, "NAME:7654", SCOPE_RELOAD, IN_NODE(address),
 	"the public address that goes into blocks for peers and into invites"},
     {NODE(data), TYPE_PATH, 1, PATH_LONGEST, false, "/var/lib/convene", NULL, SCOPE_RESTART,
-	IN_NODE(data), "directory of the store, its lock file and the control socket"},
+	IN_NODE(data), "directory of the store, the signer's files and the control socket"},
     {NODE(keys), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "DATA/keys", SCOPE_RESTART, IN_NODE(keys),
 	"directory of the key files"},
     {NODE(charter), TYPE_PATH, 1, PATH_LONGEST, true, NULL, NULL, SCOPE_RESTART, IN_NODE(charter),

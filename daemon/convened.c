@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* convened, the parent: reads everything that needs privileges, drops them, starts the relay and
- * starts it again when it fails. It holds no connection and parses nothing from outside. The order
- * of the phases matters where a comment says so. */
+/* convened, the parent: reads everything that needs privileges but the keys that sign, which only
+ * the signer does; drops privileges, starts the relay and starts it again when it fails. It holds
+ * no connection and parses nothing from outside. The order of the phases matters where a comment
+ * says so. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -25,6 +26,7 @@
 #include "base/log.h"
 #include "crypto/keyfile.h"
 #include "daemon/relay/relay.h"
+#include "daemon/signer/process.h"
 #include "member/credential_text.h"
 #include "net/tls.h"
 
@@ -33,6 +35,7 @@
 #define EXIT_CONFIG 2
 #define EXIT_SETUP 3
 #define EXIT_RELAY 4
+#define EXIT_SIGNER 5
 #define RESTART_MAX_S 30
 
 static void usage(FILE *to)
@@ -160,9 +163,9 @@ static int credential_read(
 	return err;
 }
 
-static int keys_read(struct relay_setup *setup)
+static int tls_key_read(struct relay_setup *setup)
 {
-	char path[4096], why[512] = "", *passphrase = passphrase_read();
+	char path[4096], *passphrase = passphrase_read();
 	uint8_t pin[HASH_LEN];
 	bool named = false;
 	int err;
@@ -173,16 +176,13 @@ static int keys_read(struct relay_setup *setup)
 		tls_pin_of(pin, setup->tls_key.public);
 		named = memcmp(pin, setup->credential->node.tls_pins[i], HASH_LEN) == 0;
 	}
-	if (!err && !named)
-		log_error("%s: not a TLS key that the credential names, so nobody will talk to "
-			  "this node; after a change of keys, `convenectl credential --renew`",
-		    path);
 	if (err)
 		log_error("%s: %s", path,
 		    err == ERR_REFUSED ? "others can read it; chmod 600" : error_text(err));
-	else if ((err = signer_open(&setup->signer, setup->conf->node.keys, setup->credential,
-		      passphrase, why)) != OK)
-		log_error("%s", why);
+	else if (!named)
+		log_error("%s: not a TLS key that the credential names, so nobody will talk to "
+			  "this node; after a change of keys, `convenectl credential --renew`",
+		    path);
 	if (passphrase) {
 		secret_wipe(passphrase, strlen(passphrase));
 		free(passphrase);
@@ -285,17 +285,14 @@ static int data_prepare(const struct conf *conf)
 	return OK;
 }
 
-static int privileges_drop(const struct conf *conf)
+static int privileges_drop(const void *ctx)
 {
+	const struct conf *conf = ctx;
 	struct passwd *pw;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (geteuid() != 0)
+	if (geteuid() != 0 || !conf->node.user)
 		return OK;
-	if (!conf->node.user) {
-		log_warning("running as root: name a user in the node block of %s", conf->file);
-		return OK;
-	}
 	pw = getpwnam(conf->node.user);
 	if (!pw) {
 		log_error("there is no user %s", conf->node.user);
@@ -308,6 +305,38 @@ static int privileges_drop(const struct conf *conf)
 		return ERR_IO;
 	}
 	return OK;
+}
+
+/* ---- the signer ---- */
+
+static int signer_begin(struct relay_setup *setup, struct signer_process *signer)
+{
+	const struct conf *conf = setup->conf;
+	char lock[4096], cosigned[4096], why[512];
+	struct signer_start start = {
+	    .setup = {.charter = buffer_bytes(&setup->charter->note),
+		.log_name = setup->credential->binding.log_name,
+		.credential = buffer_bytes(&setup->credential->message),
+		.keys = conf->node.keys},
+	    .passphrase = passphrase_read,
+	    .drop = privileges_drop,
+	    .ctx = conf,
+	    .lock = lock,
+	    .cosigned = cosigned,
+	};
+	bool pinned;
+	int err;
+
+	snprintf(lock, sizeof lock, "%s/signer.lock", conf->node.data);
+	snprintf(cosigned, sizeof cosigned, "%s/signer.cosigned", conf->node.data);
+	err = signer_process_start(signer, &start, &pinned, why);
+	if (err && why[0])
+		log_error("%s", why);
+	else if (!err && !pinned)
+		log_warning("keys may be written to swap space: the limit of locked memory is "
+			    "too low (ulimit -l)");
+	setup->signer = signer->fd;
+	return err;
 }
 
 /* Every connection is a descriptor. */
@@ -346,7 +375,6 @@ static void signals_set(void (*handler)(int))
 static pid_t relay_start_child(struct relay_setup *setup, const sigset_t *unblocked)
 {
 	pid_t parent = getpid(), pid = fork();
-	char lock[4096], why[512] = "";
 
 	if (pid != 0)
 		return pid;
@@ -357,12 +385,6 @@ static pid_t relay_start_child(struct relay_setup *setup, const sigset_t *unbloc
 	signals_set(SIG_DFL);
 	sigprocmask(SIG_SETMASK, unblocked, NULL);
 	prctl(PR_SET_NAME, "convened-relay");
-	/* In the child, so that each start reads anew what was signed last. */
-	snprintf(lock, sizeof lock, "%s/signer.lock", setup->conf->node.data);
-	if (signer_lock(setup->signer, lock, why) != OK) {
-		log_error("%s", why);
-		_exit(EXIT_RELAY);
-	}
 	exit(relay_run(setup) == 0 ? 0 : EXIT_RELAY);
 }
 
@@ -382,13 +404,35 @@ static void config_refresh(struct relay_setup *setup)
 	conf_errors_free(&errors);
 }
 
-static int supervise(struct relay_setup *setup)
+static void died_say(const char *who, int status, const char *next)
+{
+	if (WIFSIGNALED(status))
+		log_error("the %s ended by signal %d (%s); %s", who, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)), next);
+	else
+		log_error("the %s ended with status %d; %s", who, WEXITSTATUS(status), next);
+}
+
+/* Without a signer nothing can be sealed, and only a new start may read the keys. The relay ends
+ * in order: what it has accepted stays in the inbox. */
+static int signer_died(int status, pid_t relay)
+{
+	died_say("signer", status, "convened stops, and has to be started again");
+	if (relay > 0) {
+		kill(relay, SIGTERM);
+		while (waitpid(relay, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+	return EXIT_SIGNER;
+}
+
+static int supervise(struct relay_setup *setup, const struct signer_process *signer)
 {
 	sigset_t all, unblocked;
 	unsigned wait_s = 1;
 	pid_t pid = -1;
 	time_t started = 0;
-	int status = 0;
+	int status = 0, signer_status = 0;
 
 	/* Signals are taken only in sigsuspend(), so that none is lost between a look and a wait.
 	 */
@@ -396,6 +440,8 @@ static int supervise(struct relay_setup *setup)
 	sigprocmask(SIG_BLOCK, &all, &unblocked);
 	signals_set(on_signal);
 	for (;;) {
+		if (waitpid(signer->pid, &signer_status, WNOHANG) != 0)
+			return signer_died(signer_status, pid);
 		if (pid < 0) {
 			pid = relay_start_child(setup, &unblocked);
 			started = time(NULL);
@@ -416,12 +462,7 @@ static int supervise(struct relay_setup *setup)
 		pid = -1;
 		if (stop_wanted || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
 			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EXIT_RELAY;
-		if (WIFSIGNALED(status))
-			log_error("the relay ended by signal %d (%s); it is started again",
-			    WTERMSIG(status), strsignal(WTERMSIG(status)));
-		else
-			log_error("the relay ended with status %d; it is started again",
-			    WEXITSTATUS(status));
+		died_say("relay", status, "it is started again");
 		/* One that can't even start tells so quickly: don't spin, and give up when nothing
 		 * helps. */
 		if (time(NULL) - started > RESTART_MAX_S)
@@ -446,7 +487,8 @@ int main(int argc, char **argv)
 	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
 	bool check = false, print = false;
 	struct credential credential;
-	struct relay_setup setup = {.control = -1};
+	struct relay_setup setup = {.control = -1, .signer = -1};
+	struct signer_process signer = {-1, -1};
 	int opt, status = EXIT_SETUP;
 
 	memset(&credential, 0, sizeof credential);
@@ -500,18 +542,27 @@ int main(int argc, char **argv)
 	}
 	limits_raise();
 	setup.credential = &credential;
-	/* Ports and keys while we may, privileges next, and only then anything that is written. */
+	if (geteuid() == 0 && !setup.conf->node.user)
+		log_warning(
+		    "running as root: name a user in the node block of %s", setup.conf->file);
+	/* Ports and keys while we may, privileges next, and only then anything that is written. The
+	 * signer is made before there is another key in memory, and drops its privileges itself. */
 	if (charter_read(setup.conf, &setup.charter) == OK &&
 	    credential_read(setup.conf, setup.charter, &credential) == OK &&
-	    keys_read(&setup) == OK && listeners_open(&setup) == OK &&
-	    data_prepare(setup.conf) == OK && privileges_drop(setup.conf) == OK) {
+	    listeners_open(&setup) == OK && data_prepare(setup.conf) == OK &&
+	    signer_begin(&setup, &signer) == OK && tls_key_read(&setup) == OK &&
+	    privileges_drop(setup.conf) == OK) {
 		setup.control = control_open(setup.conf->node.control);
 		if (setup.control >= 0) {
-			status = supervise(&setup);
+			status = supervise(&setup, &signer);
 			unlink(setup.conf->node.control);
 		}
 	}
-	signer_free(setup.signer);
+	/* At the end of its socket it ends; whatever moment that is, its files are whole. */
+	if (setup.signer >= 0)
+		close(setup.signer);
+	if (signer.pid > 0)
+		waitpid(signer.pid, NULL, 0);
 	key_wipe(&setup.tls_key);
 	credential_clear(&credential);
 	charter_free(setup.charter);

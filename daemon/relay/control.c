@@ -254,8 +254,7 @@ static void revoke_next(struct request *q)
 	static const uint8_t salt[SALT_LEN];
 	struct relay *r = q->relay;
 	struct revoking *v = q->revoking;
-	const struct signer *registrar;
-	struct buffer body = BUFFER_INIT, message = BUFFER_INIT;
+	struct buffer body = BUFFER_INIT;
 	struct revoke_body b = {.reason = v->reason};
 	struct header h = {.version = 1, .kind = KIND_REVOKE, .time = clock_wall_ms()};
 	int err;
@@ -267,19 +266,14 @@ static void revoke_next(struct request *q)
 		reply(q, json);
 		return;
 	}
-	registrar = roster_signer(r->roster, signer_registrar_key(r->signer));
-	h.sequence = (registrar ? registrar->sequence : 0) + 1;
 	memcpy(b.device_key, v->keys[v->next], KEY_LEN);
 	err = revoke_body_encode(&body, &b);
 	h.body = buffer_bytes(&body);
-	if (!err)
-		err = signer_registrar(r->signer, &h, &message);
 	if (err)
 		revoked_one(q, err, CONVENE__CODE__INTERNAL, error_text(err), salt);
 	else
-		ingest_own(r, buffer_bytes(&message), salt, bytes_of(NULL, 0), revoked_one, q);
+		registrar_make(r, &h, salt, bytes_of(NULL, 0), revoked_one, q);
 	buffer_free(&body);
-	buffer_free(&message);
 }
 
 static void revoked_one(

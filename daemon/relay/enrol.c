@@ -111,6 +111,11 @@ static void ingested(
 {
 	struct enrolling *e = ctx;
 
+	if (!err && enrol_message(e->relay, id, &e->message) != OK) {
+		code = CONVENE__CODE__INTERNAL;
+		text = "it is enrolled, but the ENROL can't be shown; ask again";
+		err = ERR_NOTFOUND;
+	}
 	if (err)
 		refuse(e, code, text);
 	else
@@ -121,7 +126,6 @@ static void ingested(
 static void enrol_now(struct enrolling *e)
 {
 	struct relay *r = e->relay;
-	const struct signer *registrar = roster_signer(r->roster, signer_registrar_key(r->signer));
 	struct buffer body = BUFFER_INIT;
 	struct enrol_body b = {.custody = e->custody};
 	struct header h = {
@@ -131,20 +135,16 @@ static void enrol_now(struct enrolling *e)
 	memcpy(b.identity, e->identity, IDENTITY_LEN);
 	memcpy(b.device_key, e->device_key, KEY_LEN);
 	memcpy(b.device_signature, e->device_signature, SIG_LEN);
-	h.sequence = (registrar ? registrar->sequence : 0) + 1;
 	h.bucket = bucket_of(e->content.len);
 	commitment_make(h.commitment, &r->node->binding, signer_registrar_key(r->signer), e->salt,
 	    buffer_bytes(&e->content));
 	err = enrol_body_encode(&body, &b);
 	h.body = buffer_bytes(&body);
-	if (!err)
-		err = signer_registrar(r->signer, &h, &e->message);
-	buffer_free(&body);
 	if (err)
 		refuse(e, CONVENE__CODE__INTERNAL, error_text(err));
 	else
-		ingest_own(
-		    r, buffer_bytes(&e->message), e->salt, buffer_bytes(&e->content), ingested, e);
+		registrar_make(r, &h, e->salt, buffer_bytes(&e->content), ingested, e);
+	buffer_free(&body);
 }
 
 static int mark_run(struct store_job *job, struct store *writer, struct forum *forum)

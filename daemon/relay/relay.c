@@ -231,7 +231,12 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->conf = setup->conf;
 	r->charter = setup->charter;
 	r->node = setup->credential;
-	r->signer = setup->signer;
+	/* Each start learns anew what was signed last. */
+	err = signer_connect(&r->signer, setup->signer, setup->credential);
+	if (err) {
+		log_error("the signer does not answer: %s", error_text(err));
+		return err;
+	}
 	r->base = event_base_new();
 	if (!r->base)
 		return ERR_NOMEM;
@@ -319,6 +324,7 @@ static void relay_free(struct relay *r)
 	store_close(r->reader);
 	store_close(r->writer.store);
 	tls_free(r->net.tls);
+	signer_free(r->signer);
 	if (r->base)
 		event_base_free(r->base);
 	conf_free((struct conf *)(uintptr_t)r->conf);

@@ -21,7 +21,7 @@ struct relay_setup {
 	struct credential
 	    *credential; /* newest NODE message of our log; entry 0 unless the log has newer */
 	struct key tls_key;
-	struct signer *signer;
+	int signer;     /* the relay's side of the signer's socket */
 	int *listeners; /* sockets bound and listening, one for each conf->node.listen */
 	size_t listener_count;
 	int control; /* listening Unix socket */

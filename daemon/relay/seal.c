@@ -20,6 +20,8 @@ struct seal {
 	size_t count;
 	uint64_t size;
 	uint8_t root[HASH_LEN];
+	struct tree_hash proof[64]; /* from the head signed last */
+	size_t proof_count;
 	int result;
 	struct replica_batch *batch; /* the replica's, until committed */
 };
@@ -119,12 +121,13 @@ static void seal_done(struct store_job *job)
 	seal_soon(r);
 }
 
-/* On a worker: the lock file is synced there, and the loop goes on. */
+/* On a worker: the signer syncs its lock file, and the loop goes on. */
 static void sign_work(struct job *job)
 {
 	struct seal *s = (struct seal *)job;
 
-	s->result = signer_checkpoint(s->relay->signer, s->size, s->root, &s->note);
+	s->result = signer_checkpoint(
+	    s->relay->signer, s->size, s->root, s->proof, s->proof_count, &s->note);
 }
 
 static void sign_done(struct job *job)
@@ -133,14 +136,21 @@ static void sign_done(struct job *job)
 	struct relay *r = s->relay;
 	int err = s->result;
 
+	if (err == ERR_CLOSED) {
+		log_error("the signer is gone; nothing can be sealed");
+		seal_free(s);
+		relay_fail(r);
+		return;
+	}
 	if (!err)
 		err = replica_stage_own(
 		    r->own->replica, buffer_bytes(&s->leaves), buffer_bytes(&s->note), &s->batch);
 	if (err) {
-		halt(r,
-		    err == ERR_FORK ? "the signer refuses: this would not extend what it has signed"
-		    : err == ERR_NOSPACE ? "the disk is full: the lock file could not be written"
-					 : "the checkpoint could not be signed");
+		halt(r, err == ERR_FORK || err == ERR_PROOF
+			    ? "the signer refuses: this would not extend what it has signed"
+			: err == ERR_NOSPACE
+			    ? "the disk is full: the lock file could not be written"
+			    : "the checkpoint could not be signed");
 		seal_free(s);
 		return;
 	}
@@ -169,12 +179,15 @@ static void seal_now(struct relay *r)
 		limit = r->inbox_durable;
 	for (; w && s->count < limit; w = w->next, s->count++)
 		leaves_add(&s->leaves, buffer_bytes(&w->message));
+	signer_head(r->signer, &size, root);
 	if (s->leaves.failed ||
-	    replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK) {
+	    replica_propose(r->own->replica, buffer_bytes(&s->leaves), &s->size, s->root) != OK ||
+	    /* The same head again wants no proof; another one begins where the last ended. */
+	    (s->size != size && replica_propose_proof(r->own->replica, buffer_bytes(&s->leaves),
+				    s->proof, &s->proof_count) != OK)) {
 		seal_free(s);
 		return;
 	}
-	signer_head(r->signer, &size, root);
 	if (r->resume > 0 && (size != s->size || memcmp(root, s->root, HASH_LEN) != 0)) {
 		halt(r, "the inbox does not hold what the lock file says was signed: this store is "
 			"an older copy");

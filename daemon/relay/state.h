@@ -121,7 +121,7 @@ struct waiting {
 struct relay {
 	const struct conf *conf;
 	struct charter *charter;
-	struct signer *signer;
+	struct signer_link *signer;
 	struct credential *node; /* newest NODE of ours: what HELLO carries */
 	struct event_base *base;
 	struct net net;
@@ -165,7 +165,8 @@ struct relay {
 	bool room_short;  /* less than limits.free_mib is free */
 	struct quota *quota;
 	struct enrolling *enrolling;
-	struct request *requests; /* of the control socket, under way */
+	struct registering *registering; /* the registrar's messages on their way, in order */
+	struct request *requests;        /* of the control socket, under way */
 
 	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
@@ -243,6 +244,11 @@ typedef void ingest_done(
 void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN],
     struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
+
+/* registrar.c: sign a message as the registrar and take it in. `h` without signer and sequence;
+ * what it points to is copied. `done` as above; it may be called before this returns. */
+void registrar_make(struct relay *r, const struct header *h, const uint8_t salt[static SALT_LEN],
+    struct bytes content, ingest_done *done, void *ctx);
 
 /* seal.c */
 void seal_soon(struct relay *r);

@@ -328,12 +328,20 @@ class Node:
     def kill_relay(self):
         """SIGKILL to the relay alone; its parent starts it again. False when there is none now."""
         with contextlib.suppress(OSError):
-            pid = self.process.pid
-            children = pathlib.Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split()
-            for child in children:
-                os.kill(int(child), signal.SIGKILL)
-            return bool(children)
+            relay = self.child("convened-relay")
+            if relay:
+                os.kill(relay, signal.SIGKILL)
+                return True
         return False
+
+    def child(self, name):
+        """The process id of the daemon's relay or signer, 0 when there is none now."""
+        pid = self.process.pid
+        for child in pathlib.Path("/proc/%d/task/%d/children" % (pid, pid)).read_text().split():
+            with contextlib.suppress(OSError):
+                if pathlib.Path("/proc/%s/comm" % child).read_text().strip() == name:
+                    return int(child)
+        return 0
 
     def hangup(self):
         """SIGHUP: read the config again."""

@@ -17,178 +17,132 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "crypto/keyfile.h"
-#include "daemon/signer/signer.h"
-#include "member_fixture.h"
+#include "signer_fixture.h"
 
 #define LOCK_LEN 1024 /* two records */
-#define ORG "n0.example"
 
-static char folder[64], keys[80], lock[96];
-static struct credential credential, foreign;
-static uint8_t forum[HASH_LEN];
-
-/* ---- what each test begins with ---- */
-
-static void credential_of(struct credential *out, uint8_t seed, uint64_t number)
-{
-	struct node_body body = fixture_node(ORG, number, seed, 3, 4);
-	struct key root = fixture_key(1);
-	char log_name[VERIFIER_NAME_MAX + 1];
-	struct buffer message = BUFFER_INIT;
-
-	assert_int_equal(
-	    credential_make(&message, log_name, forum, ORG, 1, &root, &body, 1, FIXTURE_TIME), OK);
-	assert_int_equal(
-	    credential_open(out, forum, bytes_str(log_name), buffer_bytes(&message)), OK);
-	buffer_free(&message);
-}
-
-static void key_put(const char *role, const char *file, uint8_t seed)
-{
-	struct key key = fixture_key(seed);
-	char path[120];
-
-	snprintf(path, sizeof path, "%s/%s.key", keys, file);
-	unlink(path);
-	assert_int_equal(keyfile_save(path, role, &key, NULL), OK);
-}
-
-static void keys_put(void)
-{
-	key_put("log", "log", 2);
-	key_put("registrar", "registrar", 3);
-}
+static struct place place;
 
 static int setup(void **state)
 {
 	(void)state;
-	strcpy(folder, "/tmp/test_signer.XXXXXX");
-	if (!mkdtemp(folder))
-		return -1;
-	snprintf(keys, sizeof keys, "%s/keys", folder);
-	snprintf(lock, sizeof lock, "%s/signer.lock", folder);
-	if (mkdir(keys, 0700) != 0)
-		return -1;
-	keys_put();
+	place_make(&place);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	char path[120];
-
 	(void)state;
-	unlink(lock);
-	snprintf(path, sizeof path, "%s/log.key", keys);
-	unlink(path);
-	snprintf(path, sizeof path, "%s/registrar.key", keys);
-	unlink(path);
-	rmdir(keys);
-	return rmdir(folder);
+	place_clear(&place);
+	return access(place.folder, F_OK) == 0;
 }
 
-static struct signer *opened(void)
-{
-	struct signer *s;
-	char why[512] = "";
-
-	assert_int_equal(signer_open(&s, keys, &credential, NULL, why), OK);
-	assert_non_null(s);
-	return s;
-}
-
-static int locked(struct signer **s)
+static int locked(struct core **c)
 {
 	char why[512] = "";
 	int err;
 
-	*s = opened();
-	err = signer_lock(*s, lock, why);
+	*c = place_opened(&place);
+	err = core_lock(*c, place.lock, place.cosigned, why);
 	if (err) {
 		/* The operator is told which file. */
-		assert_non_null(strstr(why, lock));
-		signer_free(*s);
-		*s = NULL;
+		assert_non_null(strstr(why, place.lock));
+		core_free(*c);
+		*c = NULL;
 	}
 	return err;
 }
 
-static struct signer *ready(void)
+static struct core *ready(void)
 {
-	struct signer *s;
+	struct core *c;
 
-	assert_int_equal(locked(&s), OK);
-	return s;
+	assert_int_equal(locked(&c), OK);
+	return c;
 }
 
-/* The root of our test history at a size; `fork` tells others. */
-static void root_of(uint64_t size, uint64_t fork, uint8_t out[static HASH_LEN])
+static uint64_t head_of(const struct core *c)
 {
-	uint64_t both[2] = {size, fork};
+	const struct head *head = core_head(c);
+	uint8_t expected[HASH_LEN];
 
-	hash_of(out, both, sizeof both);
+	if (head->size > 0) {
+		root_of(0, head->size, expected);
+		assert_memory_equal(head->root, expected, HASH_LEN);
+	}
+	return head->size;
 }
 
-/* Sign, or nothing comes out. */
-static int sign(struct signer *s, uint64_t size, uint64_t fork)
+/* Ask for history h at a size, with its proof from `from`; sign, or nothing comes out. */
+static int sign_from(struct core *c, uint64_t from, uint64_t size, uint64_t h)
 {
+	struct verifier key;
 	struct buffer note = BUFFER_INIT;
-	struct checkpoint c;
+	struct tree_hash proof[64];
+	struct checkpoint cp;
 	uint8_t root[HASH_LEN];
 	int err;
 
-	root_of(size, fork, root);
-	err = signer_checkpoint(s, size, root, &note);
+	assert_int_equal(verifier_make(&key, bytes_str(place.own.log_name), VERIFIER_ED25519,
+			     place.own.log.public),
+	    OK);
+	root_of(h, size, root);
+	err = core_checkpoint(
+	    c, size, root, proof, from <= size ? proof_of(h, from, size, proof) : 0, &note);
 	if (err) {
 		assert_int_equal(note.len, 0);
 	} else {
-		assert_int_equal(checkpoint_open(buffer_bytes(&note), &credential.log, &c), OK);
-		assert_int_equal(c.size, size);
-		assert_memory_equal(c.root, root, HASH_LEN);
+		assert_int_equal(checkpoint_open(buffer_bytes(&note), &key, &cp), OK);
+		assert_int_equal(cp.size, size);
+		assert_memory_equal(cp.root, root, HASH_LEN);
 	}
 	buffer_free(&note);
 	return err;
 }
 
-static uint64_t head_of(const struct signer *s)
+static int sign(struct core *c, uint64_t size, uint64_t h)
 {
-	uint8_t root[HASH_LEN], expected[HASH_LEN];
-	uint64_t size;
-
-	signer_head(s, &size, root);
-	if (size > 0) {
-		root_of(size, 0, expected);
-		assert_memory_equal(root, expected, HASH_LEN);
-	}
-	return size;
+	return sign_from(c, core_head(c)->size, size, h);
 }
 
-/* At this head, and nothing below or beside it. */
-static void stands_at(struct signer *s, uint64_t size)
+/* At this head, and nothing below, beside or apart from it. */
+static void stands_at(struct core *c, uint64_t size)
 {
-	assert_int_equal(head_of(s), size);
-	assert_int_equal(sign(s, 0, 0), ERR_FORK);
+	static const uint8_t zeros[HASH_LEN];
+	struct buffer note = BUFFER_INIT;
+
+	assert_int_equal(head_of(c), size);
+	assert_int_equal(core_checkpoint(c, 0, zeros, NULL, 0, &note), ERR_RANGE);
+	assert_int_equal(core_checkpoint(c, UINT64_C(1) << 63, zeros, NULL, 0, &note), ERR_RANGE);
 	if (size > 0) {
-		assert_int_equal(sign(s, size, 1), ERR_FORK);
-		assert_int_equal(sign(s, size - 1, 0), ERR_FORK);
-		assert_int_equal(sign(s, 1, size == 1), ERR_FORK);
-		assert_int_equal(sign(s, size, 0), OK); /* the same again adds nothing */
+		assert_int_equal(core_checkpoint(c, size, zeros, NULL, 0, &note), ERR_FORK);
+		assert_int_equal(core_checkpoint(c, size + 1, zeros, NULL, 0, &note), ERR_PROOF);
+		if (size > 1)
+			assert_int_equal(sign(c, size - 1, 0), ERR_FORK);
+		assert_int_equal(sign(c, size, 0), OK); /* the same again adds nothing */
+		assert_int_equal(sign_from(c, 0, size + 1, 0), ERR_PROOF);
+		/* The right proof of a history that left ours. */
+		if (size > 5)
+			assert_int_equal(sign(c, size + 7, 1), ERR_PROOF);
+	} else {
+		/* From nothing, nothing is to be proven. */
+		assert_int_equal(sign_from(c, 3, 9, 0), ERR_PROOF);
 	}
-	assert_int_equal(head_of(s), size);
+	assert_int_equal(note.len, 0);
+	assert_int_equal(head_of(c), size);
 }
 
 static void stands_after_restart(uint64_t size)
 {
-	struct signer *s = ready();
+	struct core *c = ready();
 
-	stands_at(s, size);
-	signer_free(s);
+	stands_at(c, size);
+	core_free(c);
 }
 
 static size_t file_read(uint8_t out[static LOCK_LEN])
 {
-	int fd = open(lock, O_RDONLY);
+	int fd = open(place.lock, O_RDONLY);
 	ssize_t n = read(fd, out, LOCK_LEN);
 
 	assert_true(n >= 0);
@@ -198,7 +152,7 @@ static size_t file_read(uint8_t out[static LOCK_LEN])
 
 static void file_write(const uint8_t *bytes, size_t len)
 {
-	int fd = open(lock, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = open(place.lock, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	assert_int_equal(write(fd, bytes, len), len);
 	close(fd);
@@ -208,27 +162,69 @@ static void file_write(const uint8_t *bytes, size_t len)
 
 static void test_rule(void **state)
 {
-	static const uint8_t zeros[HASH_LEN];
-	struct signer *s = ready();
-	struct buffer note = BUFFER_INIT;
+	struct core *s = ready();
 	struct stat st;
 
 	(void)state;
 	stands_at(s, 0);
-	assert_int_equal(signer_checkpoint(s, 0, zeros, &note), ERR_FORK);
-	assert_int_equal(note.len, 0);
 	assert_int_equal(sign(s, 1, 0), OK);
 	stands_at(s, 1);
 	assert_int_equal(sign(s, 2, 0), OK);
-	assert_int_equal(sign(s, 700, 0), OK);
-	stands_at(s, 700);
-	assert_int_equal(sign(s, 701, 0), OK);
-	assert_int_equal(sign(s, (UINT64_C(1) << 63) - 1, 0), OK);
-	stands_at(s, (UINT64_C(1) << 63) - 1);
-	signer_free(s);
-	assert_int_equal(stat(lock, &st), 0);
+	assert_int_equal(sign(s, 70, 0), OK);
+	stands_at(s, 70);
+	/* Equal size, another root; and what that history goes on to. */
+	assert_int_equal(sign(s, 70, 2), ERR_FORK);
+	assert_int_equal(sign(s, 71, 2), ERR_PROOF);
+	assert_int_equal(sign_from(s, 49, 71, 2), ERR_PROOF);
+	assert_int_equal(sign(s, 71, 0), OK);
+	stands_at(s, 71);
+	core_free(s);
+	assert_int_equal(stat(place.lock, &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_int_equal(st.st_size, LOCK_LEN);
+}
+
+/* Any two heads of any two histories: signed if, and only if, the second extends the first. */
+static void test_any_two(void **state)
+{
+	(void)state;
+	for (uint64_t size = 3; size < 60; size += 4) {
+		for (uint64_t next = 3; next < 70; next += 3) {
+			uint64_t h = 1 + (size + next) % 2;
+			bool apart = size > history_leaves_at[h];
+			struct core *s = ready();
+			int err;
+
+			assert_int_equal(sign(s, size, 0), OK);
+			err = sign(s, next, h);
+			assert_int_equal(err, next < size             ? ERR_FORK
+					      : apart && next == size ? ERR_FORK
+					      : apart                 ? ERR_PROOF
+								      : OK);
+			core_free(s);
+			unlink(place.lock);
+		}
+	}
+}
+
+/* The largest size that a log can have. */
+static void test_last(void **state)
+{
+	struct core *s = ready();
+	struct buffer note = BUFFER_INIT;
+	uint8_t root[HASH_LEN];
+	uint64_t last = (UINT64_C(1) << 63) - 1;
+
+	(void)state;
+	root_of(0, 9, root);
+	assert_int_equal(core_checkpoint(s, last, root, NULL, 0, &note), OK);
+	assert_true(note.len > 0);
+	buffer_reset(&note);
+	assert_int_equal(core_checkpoint(s, last + 1, root, NULL, 0, &note), ERR_RANGE);
+	assert_int_equal(core_checkpoint(s, last - 1, root, NULL, 0, &note), ERR_FORK);
+	assert_int_equal(note.len, 0);
+	buffer_free(&note);
+	core_free(s);
 }
 
 static void test_reopen(void **state)
@@ -236,10 +232,10 @@ static void test_reopen(void **state)
 	(void)state;
 	stands_after_restart(0);
 	for (uint64_t size = 1; size < 40; size += 1 + size % 3) {
-		struct signer *s = ready();
+		struct core *s = ready();
 
 		assert_int_equal(sign(s, size, 0), OK);
-		signer_free(s);
+		core_free(s);
 		stands_after_restart(size);
 	}
 }
@@ -247,64 +243,54 @@ static void test_reopen(void **state)
 /* A note is appended; what stood before it stays. */
 static void test_appends(void **state)
 {
-	struct signer *s = ready();
+	struct core *s = ready();
 	struct buffer note = BUFFER_INIT, again = BUFFER_INIT;
 	uint8_t root[HASH_LEN];
 
 	(void)state;
-	root_of(3, 0, root);
+	root_of(0, 3, root);
 	buffer_add_str(&note, "before");
-	assert_int_equal(signer_checkpoint(s, 3, root, &note), OK);
-	assert_int_equal(signer_checkpoint(s, 3, root, &again), OK);
+	assert_int_equal(core_checkpoint(s, 3, root, NULL, 0, &note), OK);
+	assert_int_equal(core_checkpoint(s, 3, root, NULL, 0, &again), OK);
 	assert_int_equal(note.len, 6 + again.len);
 	assert_memory_equal(note.data, "before", 6);
 	assert_memory_equal(note.data + 6, again.data, again.len);
 	buffer_free(&note);
 	buffer_free(&again);
-	signer_free(s);
+	core_free(s);
 }
 
 /* ---- crashes ---- */
 
-/* In the child: sign on and on, and hand each note over a pipe as a relay would over a socket. */
+/* In the child: sign on and on, and hand each size over a pipe as a signer does over a socket. */
 static void sign_for_ever(int out)
 {
-	struct signer *s;
-	char why[512];
+	struct core *s = place_ready(&place);
 
-	if (signer_open(&s, keys, &credential, NULL, why) != OK || signer_lock(s, lock, why) != OK)
-		_exit(1);
-	for (;;) {
-		struct buffer note = BUFFER_INIT;
-		uint8_t root[HASH_LEN];
-		uint64_t size;
-
-		signer_head(s, &size, root);
-		size++;
-		root_of(size, 0, root);
-		if (signer_checkpoint(s, size, root, &note) != OK ||
-		    write(out, &size, sizeof size) != sizeof size)
+	for (uint64_t size = core_head(s)->size + 1; size <= HISTORY_LEN; size++) {
+		if (sign(s, size, 0) != OK || write(out, &size, sizeof size) != sizeof size)
 			_exit(2);
-		buffer_free(&note);
 	}
+	for (;;)
+		pause();
 }
 
 static void test_killed(void **state)
 {
-	uint64_t highest = 0, random = 88172645463325252u;
+	uint64_t highest = 0, total = 0, random = 88172645463325252u;
 
 	(void)state;
 	for (unsigned round = 0; round < 60; round++) {
-		struct timespec pause = {0, 0};
+		struct timespec wait = {0, 0};
 		int pipes[2], status;
 		uint64_t size;
-		struct signer *s;
+		struct core *s;
 		pid_t pid;
 
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		pause.tv_nsec = (long)(random % (round % 4 ? 4000000 : 30000000));
+		wait.tv_nsec = (long)(random % (round % 4 ? 4000000 : 30000000));
 		assert_int_equal(pipe(pipes), 0);
 		pid = fork();
 		assert_true(pid >= 0);
@@ -313,7 +299,7 @@ static void test_killed(void **state)
 			sign_for_ever(pipes[1]);
 		}
 		close(pipes[1]);
-		nanosleep(&pause, NULL);
+		nanosleep(&wait, NULL);
 		assert_int_equal(kill(pid, SIGKILL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 		assert_true(WIFSIGNALED(status));
@@ -324,10 +310,16 @@ static void test_killed(void **state)
 		s = ready();
 		assert_in_range(head_of(s), highest, highest + 1);
 		highest = head_of(s);
-		stands_at(s, highest);
-		signer_free(s);
+		if (highest < HISTORY_LEN - 10)
+			stands_at(s, highest);
+		core_free(s);
+		if (highest > HISTORY_LEN - 40) {
+			unlink(place.lock);
+			total += highest;
+			highest = 0;
+		}
 	}
-	assert_true(highest > 10);
+	assert_true(total + highest > 10);
 }
 
 /* The power goes while a record is being written: any part of it, over what was there. */
@@ -337,11 +329,11 @@ static void test_torn_write(void **state)
 
 	(void)state;
 	for (uint64_t size = 1; size < 5; size++) {
-		struct signer *s = ready();
+		struct core *s = ready();
 		size_t at = size % 2 ? LOCK_LEN / 2 : 0;
 
 		assert_int_equal(sign(s, size, 0), OK);
-		signer_free(s);
+		core_free(s);
 		assert_int_equal(file_read(after), LOCK_LEN);
 		/* One record stays as it was. */
 		assert_memory_equal(
@@ -354,7 +346,7 @@ static void test_torn_write(void **state)
 			s = ready();
 			assert_true(head_of(s) == size - 1 || memcmp(torn, after, LOCK_LEN) == 0);
 			assert_int_equal(sign(s, size, 0), OK);
-			signer_free(s);
+			core_free(s);
 			stands_after_restart(size);
 		}
 		file_write(after, LOCK_LEN);
@@ -367,12 +359,12 @@ static void test_torn_write(void **state)
 static void test_damaged(void **state)
 {
 	uint8_t good[LOCK_LEN], bad[LOCK_LEN];
-	struct signer *s = ready();
+	struct core *s = ready();
 
 	(void)state;
 	for (uint64_t size = 1; size < 4; size++)
 		assert_int_equal(sign(s, size, 0), OK);
-	signer_free(s);
+	core_free(s);
 	assert_int_equal(file_read(good), LOCK_LEN);
 	/* Both records, anywhere. */
 	for (size_t i = 0; i < LOCK_LEN / 2; i += 3) {
@@ -402,30 +394,32 @@ static void test_damaged(void **state)
 	stands_after_restart(3);
 }
 
-/* Another log's: of the same organisation, its next. */
+/* Another log's: of the same organisation, under another key. */
 static void test_foreign_lock(void **state)
 {
-	struct buffer note = BUFFER_INIT;
-	struct signer *s;
-	char why[512] = "";
-	uint8_t root[HASH_LEN];
+	struct place other = place;
+	struct core *s;
 
 	(void)state;
-	key_put("log", "log", 9);
-	assert_int_equal(signer_open(&s, keys, &foreign, NULL, why), OK);
-	assert_int_equal(signer_lock(s, lock, why), OK);
-	root_of(5, 0, root);
-	assert_int_equal(signer_checkpoint(s, 5, root, &note), OK);
-	signer_free(s);
-	buffer_free(&note);
+	org_make(&other.own, 0, 1, 1, place.forum);
+	key_put(&place, "log", "log", 6);
+	s = place_ready(&other);
+	struct buffer note = BUFFER_INIT;
+	uint8_t root[HASH_LEN];
 
-	key_put("log", "log", 2);
+	root_of(0, 5, root);
+	assert_int_equal(core_checkpoint(s, 5, root, NULL, 0, &note), OK);
+	core_free(s);
+	buffer_free(&note);
+	org_free(&other.own);
+
+	key_put(&place, "log", "log", 2);
 	assert_int_equal(locked(&s), ERR_MALFORMED);
 }
 
 static void test_two_holders(void **state)
 {
-	struct signer *first = ready(), *second;
+	struct core *first = ready(), *second;
 	int status;
 	pid_t pid;
 
@@ -433,34 +427,31 @@ static void test_two_holders(void **state)
 	assert_int_equal(locked(&second), ERR_BUSY);
 	pid = fork();
 	if (pid == 0) {
-		struct signer *s;
+		struct core *s = place_opened(&place);
 		char why[512];
 
-		_exit(signer_open(&s, keys, &credential, NULL, why) == OK &&
-			      signer_lock(s, lock, why) == ERR_BUSY
-			  ? 0
-			  : 1);
+		_exit(core_lock(s, place.lock, place.cosigned, why) == ERR_BUSY ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	assert_int_equal(sign(first, 1, 0), OK);
-	signer_free(first);
+	core_free(first);
 	stands_after_restart(1);
 }
 
 static void test_no_place(void **state)
 {
-	struct signer *s = opened();
+	struct core *s = place_opened(&place);
 	char path[120], why[512] = "";
 
 	(void)state;
-	snprintf(path, sizeof path, "%s/absent/signer.lock", folder);
-	assert_int_equal(signer_lock(s, path, why), ERR_IO);
+	snprintf(path, sizeof path, "%s/absent/signer.lock", place.folder);
+	assert_int_equal(core_lock(s, path, place.cosigned, why), ERR_IO);
 	assert_non_null(strstr(why, path));
-	signer_free(s);
+	core_free(s);
 	/* What another put there to point elsewhere. */
-	snprintf(path, sizeof path, "%s/elsewhere", folder);
-	assert_int_equal(symlink(path, lock), 0);
+	snprintf(path, sizeof path, "%s/elsewhere", place.folder);
+	assert_int_equal(symlink(path, place.lock), 0);
 	assert_int_equal(locked(&s), ERR_IO);
 	assert_int_equal(access(path, F_OK), -1);
 }
@@ -487,73 +478,128 @@ static void test_full_disk(void **state)
 		for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
 			/* Where the next record goes. */
 			bool fits = size % 2 == 1 && limits[i] >= LOCK_LEN / 2;
-			struct signer *s = ready();
+			struct core *s = ready();
 
 			limit_set(limits[i]);
 			assert_int_equal(fits ? ERR_IO : sign(s, size + 1, 1), ERR_IO);
 			limit_set(RLIM_INFINITY);
 			stands_at(s, size);
-			signer_free(s);
+			core_free(s);
 			stands_after_restart(size);
 			s = ready();
 			assert_int_equal(sign(s, size == 0 ? 1 : size, 0), OK);
-			signer_free(s);
+			core_free(s);
 			if (size == 0)
-				unlink(lock);
+				unlink(place.lock);
 		}
-		struct signer *s = ready();
+		struct core *s = ready();
 
 		assert_int_equal(sign(s, size + 1, 0), OK);
 		stands_at(s, size + 1);
-		signer_free(s);
+		core_free(s);
 	}
 }
 
 /* ---- the registrar ---- */
 
-static void test_registrar(void **state)
+static int registrar_sign(struct core *c, struct header *h, struct bytes body)
 {
-	struct signer *s = ready();
-	struct key registrar = fixture_key(3);
+	struct buffer header = BUFFER_INIT, message = BUFFER_INIT;
+	struct header parsed;
+	int err;
 
-	(void)state;
-	assert_memory_equal(signer_registrar_key(s), registrar.public, KEY_LEN);
-	for (uint32_t kind = 0; kind < 300; kind++) {
-		struct header h = {.version = 1, .sequence = 7, .kind = kind, .time = FIXTURE_TIME},
-			      parsed;
-		struct buffer message = BUFFER_INIT;
-		int err = signer_registrar(s, &h, &message);
-
-		if (kind != KIND_ENROL && kind != KIND_REVOKE) {
-			assert_int_equal(err, ERR_REFUSED);
-			assert_int_equal(message.len, 0);
-			continue;
-		}
-		assert_int_equal(err, OK);
+	h->body = body;
+	assert_int_equal(header_encode(&header, h), OK);
+	err = core_registrar(c, buffer_bytes(&header), &message);
+	if (err) {
+		assert_int_equal(message.len, 0);
+	} else {
 		assert_int_equal(message_parse(buffer_bytes(&message), &parsed), OK);
-		assert_int_equal(parsed.kind, kind);
-		assert_memory_equal(parsed.signer, registrar.public, KEY_LEN);
-		assert_int_equal(
-		    message_verify(buffer_bytes(&message), &credential.binding, registrar.public),
+		assert_int_equal(parsed.kind, h->kind);
+		assert_int_equal(message_verify(buffer_bytes(&message), &place.own.binding,
+				     place.own.registrar.public),
 		    OK);
-		buffer_free(&message);
 	}
-	signer_free(s);
+	buffer_free(&header);
+	buffer_free(&message);
+	return err;
 }
 
-/* ---- the keys ---- */
-
-static void refuses(int err, const char *file, const char *word)
+static void test_registrar(void **state)
 {
-	struct signer *s = (struct signer *)folder;
-	char why[512] = "";
+	struct core *s = ready();
+	struct key device = fixture_key(0xd0), endorser = fixture_key(0xd1);
+	struct enrol_body enrol = {.custody = 1};
+	struct revoke_body revoke = {.reason = 1};
+	struct buffer body = BUFFER_INIT, other = BUFFER_INIT;
+	struct header h = {.version = 1, .sequence = 7, .time = FIXTURE_TIME};
 
-	assert_int_equal(signer_open(&s, keys, &credential, NULL, why), err);
+	(void)state;
+	memcpy(h.signer, place.own.registrar.public, KEY_LEN);
+	memset(enrol.identity, 9, IDENTITY_LEN);
+	memcpy(enrol.device_key, device.public, KEY_LEN);
+	memcpy(revoke.device_key, device.public, KEY_LEN);
+	device_sign(enrol.device_signature, DEVICE_DOMAIN, &place.own.binding, enrol.identity,
+	    device.public, 1, &device);
+	assert_int_equal(enrol_body_encode(&body, &enrol), OK);
+	for (h.kind = 1; h.kind < 300; h.kind++)
+		assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)),
+		    h.kind == KIND_ENROL    ? OK
+		    : h.kind == KIND_REVOKE ? ERR_MALFORMED
+					    : ERR_REFUSED);
+	h.kind = KIND_REVOKE;
+	assert_int_equal(revoke_body_encode(&other, &revoke), OK);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&other)), OK);
+	h.kind = KIND_ENROL;
+	/* In the name of another key. */
+	memcpy(h.signer, place.own.root.public, KEY_LEN);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)), ERR_KEY);
+	memcpy(h.signer, place.own.registrar.public, KEY_LEN);
+	/* A key that has not signed; an endorser that has not. */
+	buffer_reset(&body);
+	enrol.custody = 0;
+	assert_int_equal(enrol_body_encode(&body, &enrol), OK);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)), ERR_SIGNATURE);
+	enrol.custody = 1;
+	enrol.has_endorsement = true;
+	memcpy(enrol.endorser, endorser.public, KEY_LEN);
+	memcpy(enrol.endorsement, enrol.device_signature, SIG_LEN);
+	buffer_reset(&body);
+	assert_int_equal(enrol_body_encode(&body, &enrol), OK);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)), ERR_SIGNATURE);
+	device_sign(enrol.endorsement, ENDORSE_DOMAIN, &place.own.binding, enrol.identity,
+	    device.public, 1, &endorser);
+	buffer_reset(&body);
+	assert_int_equal(enrol_body_encode(&body, &enrol), OK);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)), OK);
+	/* Not a header. */
+	assert_int_equal(core_registrar(s, bytes_str("x"), &other), ERR_MALFORMED);
+	buffer_free(&body);
+	buffer_free(&other);
+	core_free(s);
+}
+
+/* ---- the keys, and what says whose they are ---- */
+
+static void refuses_with(const struct core_setup *in, int err, const char *file, const char *word)
+{
+	struct core *s = (struct core *)&place;
+	char why[512] = "";
+	bool pinned;
+
+	assert_int_equal(core_open(&s, in, &pinned, why), err);
 	assert_null(s);
 	assert_non_null(strstr(why, file));
 	assert_non_null(strstr(why, word));
-	keys_put();
-	signer_free(opened());
+}
+
+static void refuses(int err, const char *file, const char *word)
+{
+	struct core_setup in = place_setup(&place);
+
+	refuses_with(&in, err, file, word);
+	keys_put(&place);
+	core_free(place_opened(&place));
 }
 
 static void test_keys(void **state)
@@ -561,30 +607,54 @@ static void test_keys(void **state)
 	char path[120];
 
 	(void)state;
-	key_put("log", "log", 5);
+	key_put(&place, "log", "log", 5);
 	refuses(ERR_KEY, "log.key", "not the log key that the credential names");
-	key_put("registrar", "registrar", 5);
+	key_put(&place, "registrar", "registrar", 5);
 	refuses(ERR_KEY, "registrar.key", "not the registrar key that the credential names");
+	key_put(&place, "cosigner", "cosigner", 5);
+	refuses(ERR_KEY, "cosigner.key", "not the cosigner key that the credential names");
 	/* Mixed up. */
-	key_put("registrar", "log", 3);
+	key_put(&place, "registrar", "log", 3);
 	refuses(ERR_KEY, "log.key", "");
-	key_put("log", "registrar", 2);
+	key_put(&place, "log", "registrar", 2);
 	refuses(ERR_KEY, "registrar.key", "");
-	snprintf(path, sizeof path, "%s/registrar.key", keys);
+	snprintf(path, sizeof path, "%s/registrar.key", place.keys);
 	unlink(path);
 	refuses(ERR_NOTFOUND, "registrar.key", "");
-	snprintf(path, sizeof path, "%s/log.key", keys);
+	snprintf(path, sizeof path, "%s/log.key", place.keys);
 	assert_int_equal(chmod(path, 0640), 0);
 	refuses(ERR_REFUSED, "log.key", "chmod 600");
 	assert_int_equal(truncate(path, 20), 0);
 	refuses(ERR_MALFORMED, "log.key", "");
-	signer_free(NULL);
+	core_free(NULL);
+}
+
+static void test_papers(void **state)
+{
+	struct core_setup in = place_setup(&place);
+	uint8_t other_forum[HASH_LEN];
+	struct org other;
+
+	(void)state;
+	in.charter.len -= 3;
+	refuses_with(&in, ERR_MALFORMED, "charter", "");
+	in = place_setup(&place);
+	in.credential.len--;
+	refuses_with(&in, ERR_MALFORMED, "credential", "");
+	memset(other_forum, 1, sizeof other_forum);
+	org_make(&other, 0, 1, 0, other_forum);
+	in.log_name = other.log_name;
+	in.credential = buffer_bytes(&other.node);
+	refuses_with(&in, ERR_OTHER_FORUM, "credential", "");
+	org_free(&other);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_rule, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_any_two, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_last, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_appends, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
@@ -596,16 +666,14 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_registrar, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_papers, setup, teardown),
 	};
 	int failed;
 
 	if (crypto_start() != OK)
 		return 1;
-	memset(forum, 0xf0, sizeof forum);
-	credential_of(&credential, 2, 1);
-	credential_of(&foreign, 9, 2);
+	histories_make();
 	failed = cmocka_run_group_tests(tests, NULL, NULL);
-	credential_clear(&credential);
-	credential_clear(&foreign);
+	histories_free();
 	return failed;
 }
