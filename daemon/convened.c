@@ -37,6 +37,7 @@
 #define EXIT_RELAY 4
 #define EXIT_SIGNER 5
 #define RESTART_MAX_S 30
+#define LOCK_WAIT_MS 10000 /* for a daemon that is about to stop */
 
 static void usage(FILE *to)
 {
@@ -323,6 +324,7 @@ static int signer_begin(struct relay_setup *setup, struct signer_process *signer
 	    .ctx = conf,
 	    .lock = lock,
 	    .cosigned = cosigned,
+	    .wait_ms = LOCK_WAIT_MS,
 	};
 	bool pinned;
 	int err;

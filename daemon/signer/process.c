@@ -19,7 +19,6 @@
 #include "base/log.h"
 #include "daemon/signer/request.h"
 
-#define LOCK_WAIT_MS 10000 /* for a daemon that is about to stop */
 #define WHY_LEN 512
 
 /* What the child says once, before it serves. */
@@ -125,7 +124,7 @@ static int files_close(int fd, int lock, int cosigned)
 static int lock_wait(struct core *core, const struct signer_start *start, char *why)
 {
 	struct timespec pause = {0, 100000000};
-	uint64_t until = clock_mono_ms() + LOCK_WAIT_MS;
+	uint64_t until = clock_mono_ms() + start->wait_ms;
 	int err;
 
 	while ((err = core_lock(core, start->lock, start->cosigned, why)) == ERR_BUSY &&

@@ -24,6 +24,7 @@ struct signer_start {
 	int (*drop)(const void *ctx); /* likewise: become who it shall be */
 	const void *ctx;
 	const char *lock, *cosigned; /* opened as that user */
+	unsigned wait_ms;            /* for another process that holds them */
 };
 
 /* Fork; returns in the parent when the signer answers, or can't (then it is gone): core_open()'s
