@@ -64,6 +64,17 @@ static inline size_t proof_of(
 	return count;
 }
 
+/* Whether two heads can belong to one history. */
+static inline bool heads_agree(uint64_t h, uint64_t size, uint64_t other_h, uint64_t other_size)
+{
+	uint64_t least = size < other_size ? size : other_size;
+	uint8_t one[HASH_LEN], other[HASH_LEN];
+
+	root_of(h, least, one);
+	root_of(other_h, least, other);
+	return memcmp(one, other, HASH_LEN) == 0;
+}
+
 /* ---- organisations ---- */
 
 struct org {

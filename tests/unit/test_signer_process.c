@@ -387,12 +387,8 @@ static void head_signed(unsigned log, uint64_t h, uint64_t size)
 {
 	for (size_t i = 0; i < relay.count[log]; i++) {
 		struct signed_head *o = &relay.heads[log][i];
-		uint64_t least = o->size < size ? o->size : size;
-		uint8_t one[HASH_LEN], other[HASH_LEN];
 
-		root_of(o->h, least, one);
-		root_of(h, least, other);
-		if (memcmp(one, other, HASH_LEN) != 0)
+		if (!heads_agree(o->h, o->size, h, size))
 			fail_msg("log %u: signed %llu of history %llu and %llu of history %llu",
 			    log, (unsigned long long)o->size, (unsigned long long)o->h,
 			    (unsigned long long)size, (unsigned long long)h);
