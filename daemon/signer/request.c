@@ -115,6 +115,8 @@ static bool payload_decode(struct bytes rest, struct request *r)
 int request_decode(struct bytes in, struct request *out)
 {
 	out->id = in.len >= 8 ? get_u64(in.data) : 0;
+	out->log_name = out->body = bytes_of(NULL, 0);
+	out->proof_count = 0;
 	if (in.len > REQUEST_MAX)
 		return ERR_TOO_LARGE;
 	if (in.len < 9)

@@ -37,8 +37,8 @@ enum request_type {
 #define REQUEST_MAX (9 + 2 + CORE_NOTE_MAX + PROOF_HASHES_MAX * HASH_LEN)
 #define ANSWER_MAX 4096
 
-/* What a type has no use for stays as it is. Points into what it was decoded from, but for the
- * proof, which is copied. */
+/* What a type has no use for is empty, or not set. Points into what it was decoded from, but for
+ * the proof, which is copied. */
 struct request {
 	uint64_t id;
 	enum request_type type;
