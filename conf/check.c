@@ -48,6 +48,25 @@ static void derive_path(struct builder *b, const char *name, const char *leaf, c
 		    option->full, leaf, strlen(*field), option->max, name, leaf);
 }
 
+/* What a signer of its own user has signed, the relay's user must not be able to replace; and that
+ * one owns DATA. */
+static void derive_signer_data(struct builder *b)
+{
+	struct conf *conf = b->conf;
+	const char *data = conf->node.data;
+	size_t len = data ? strlen(data) : 0;
+
+	if (is_set(b, SECTION_NODE, "signer_data") || !data || conf->node.signer_data)
+		return;
+	while (len > 1 && data[len - 1] == '/')
+		len--;
+	if (asprintf(&conf->node.signer_data, "%.*s%s", (int)len, data,
+		conf->node.signer_user ? "-signer" : "") < 0) {
+		conf->node.signer_data = NULL;
+		b->errors->nomem = true;
+	}
+}
+
 static void derive_address(struct builder *b)
 {
 	struct conf *conf = b->conf;
@@ -75,6 +94,7 @@ static void derive(struct builder *b)
 
 	derive_path(b, "keys", "keys", &conf->node.keys);
 	derive_path(b, "control", "convened.sock", &conf->node.control);
+	derive_signer_data(b);
 	derive_address(b);
 	if (conf->limits.clients_per_address <= conf->limits.clients || conf->limits.clients == 0)
 		return;

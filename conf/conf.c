@@ -123,6 +123,8 @@ void conf_free(struct conf *conf)
 	free(conf->node.charter);
 	free(conf->node.control);
 	free(conf->node.user);
+	free(conf->node.signer_user);
+	free(conf->node.signer_data);
 	free(conf->log.target);
 	free(conf);
 }

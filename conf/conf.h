@@ -60,6 +60,8 @@ struct conf {
 		char *charter;               /* file */
 		char *control;               /* Unix socket; fits in sun_path */
 		char *user;                  /* NULL: stay who we are */
+		char *signer_user;           /* NULL: as `user` */
+		char *signer_data;           /* directory */
 	} node;
 	struct {
 		unsigned clients;             /* participants' connections at once */

@@ -270,39 +270,50 @@ static int control_open(const char *path)
 
 /* ---- privileges ---- */
 
-static int data_prepare(const struct conf *conf)
+static int folder_make(const char *path, mode_t mode, const char *user)
 {
-	struct passwd *pw = conf->node.user && geteuid() == 0 ? getpwnam(conf->node.user) : NULL;
+	struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
 
-	if (mkdir(conf->node.data, 0750) != 0 && errno != EEXIST) {
-		log_error("%s: %s", conf->node.data, strerror(errno));
-		return ERR_IO;
-	}
 	/* Not through a link, which the user of an earlier start may have put there. */
-	if (pw && lchown(conf->node.data, pw->pw_uid, pw->pw_gid) != 0) {
-		log_error("%s: %s", conf->node.data, strerror(errno));
+	if ((mkdir(path, mode) != 0 && errno != EEXIST) ||
+	    (pw && lchown(path, pw->pw_uid, pw->pw_gid) != 0)) {
+		log_error("%s: %s", path, strerror(errno));
 		return ERR_IO;
 	}
 	return OK;
 }
 
-static int privileges_drop(const void *ctx)
+static const char *signer_user(const struct conf *conf)
 {
-	const struct conf *conf = ctx;
+	return conf->node.signer_user ? conf->node.signer_user : conf->node.user;
+}
+
+static int data_prepare(const struct conf *conf)
+{
+	int err = folder_make(conf->node.data, 0750, conf->node.user);
+
+	if (!err && strcmp(conf->node.signer_data, conf->node.data) != 0)
+		err = folder_make(conf->node.signer_data, 0700, signer_user(conf));
+	return err;
+}
+
+/* `user` is a name, or NULL: stay. */
+static int privileges_drop(const void *user)
+{
 	struct passwd *pw;
 
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (geteuid() != 0 || !conf->node.user)
+	if (geteuid() != 0 || !user)
 		return OK;
-	pw = getpwnam(conf->node.user);
+	pw = getpwnam(user);
 	if (!pw) {
-		log_error("there is no user %s", conf->node.user);
+		log_error("there is no user %s", (const char *)user);
 		return ERR_NOTFOUND;
 	}
 	/* Groups first: afterwards the right to change them is gone. */
 	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
 	    setuid(pw->pw_uid) != 0 || setuid(0) == 0) {
-		log_error("can't become %s: %s", conf->node.user, strerror(errno));
+		log_error("can't become %s: %s", (const char *)user, strerror(errno));
 		return ERR_IO;
 	}
 	return OK;
@@ -321,7 +332,7 @@ static int signer_begin(struct relay_setup *setup, struct signer_process *signer
 		.keys = conf->node.keys},
 	    .passphrase = passphrase_read,
 	    .drop = privileges_drop,
-	    .ctx = conf,
+	    .ctx = signer_user(conf),
 	    .lock = lock,
 	    .cosigned = cosigned,
 	    .wait_ms = LOCK_WAIT_MS,
@@ -329,8 +340,8 @@ static int signer_begin(struct relay_setup *setup, struct signer_process *signer
 	bool pinned;
 	int err;
 
-	snprintf(lock, sizeof lock, "%s/signer.lock", conf->node.data);
-	snprintf(cosigned, sizeof cosigned, "%s/signer.cosigned", conf->node.data);
+	snprintf(lock, sizeof lock, "%s/signer.lock", conf->node.signer_data);
+	snprintf(cosigned, sizeof cosigned, "%s/signer.cosigned", conf->node.signer_data);
 	err = signer_process_start(signer, &start, &pinned, why);
 	if (err && why[0])
 		log_error("%s", why);
@@ -553,7 +564,7 @@ int main(int argc, char **argv)
 	    credential_read(setup.conf, setup.charter, &credential) == OK &&
 	    listeners_open(&setup) == OK && data_prepare(setup.conf) == OK &&
 	    signer_begin(&setup, &signer) == OK && tls_key_read(&setup) == OK &&
-	    privileges_drop(setup.conf) == OK) {
+	    privileges_drop(setup.conf->node.user) == OK) {
 		setup.control = control_open(setup.conf->node.control);
 		if (setup.control >= 0) {
 			status = supervise(&setup, &signer);

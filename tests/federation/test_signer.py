@@ -4,7 +4,7 @@
 
 Its keys are in no other process; it is confined; it outlives relays; kill -9 of it ends the daemon
 with a status of its own, and the next start goes on where it was. Taken away, damaged and foreign
-files of what was signed are noticed. What a hostile relay may ask for is tested in
+files of what was signed are noticed. It can have a user of its own. What a hostile relay may ask for is tested in
 ../unit/test_signer_process.c.
 
     test_signer.py [--kills N] [--seed N]
@@ -15,6 +15,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import random
 import re
 import shutil
@@ -141,6 +142,37 @@ def check_files(tap, node):
     tap.ok(code == 3 and node.running(), "a second daemon beside the first: refused")
 
 
+def check_users(tap, node):
+    """Root gives relay and signer a user each; the relay's can't touch what was signed."""
+    users = ["nobody", "daemon"]
+    with contextlib.suppress(KeyError):
+        users = [pwd.getpwnam(name) for name in users]
+    if os.geteuid() != 0 or not all(isinstance(user, pwd.struct_passwd) for user in users):
+        tap.skip("users", "only root can start it for others")
+        return
+    user, keeper = users
+    node.stop()
+    data, apart = node.folder / "data", node.folder / "data-signer"
+    for folder in (node.folder.parent, node.folder):
+        folder.chmod(0o755)
+    apart.mkdir(0o700)
+    for name in ("signer.lock", "signer.cosigned"):
+        os.chown(shutil.move(data / name, apart / name), keeper.pw_uid, keeper.pw_gid)
+    for path in data.iterdir():
+        os.chown(path, user.pw_uid, user.pw_gid)
+    node.config.write_text(node.config.read_text().replace(
+        "node {", 'node {\n\tuser = "nobody"\n\tsigner_user = "daemon"', 1))
+    node.start()
+    node.wait_sealing()
+    pids = [node.process.pid, node.child("convened-relay"), node.child("convened-signer")]
+    tap.equal([int(status_field(pid, "Uid")) for pid in pids],
+              [user.pw_uid, user.pw_uid, keeper.pw_uid], "the signer has a user of its own")
+    mode = apart.stat()
+    tap.equal((mode.st_uid, mode.st_mode & 0o777, (apart / "signer.lock").stat().st_uid),
+              (keeper.pw_uid, 0o700, keeper.pw_uid), "and so has its folder")
+    tap.ok(not (data / "signer.lock").exists(), "nothing of it is left where the relay writes")
+
+
 def check_alike(tap, forum):
     forum.settle()
     hashes = {node.status()["frontier"] for node in forum}
@@ -162,6 +194,8 @@ def main(tap, kills, seed):
         check_relay_killed(tap, node, alice, topic)
         check_signer_killed(tap, node, alice, topic, kills, rng)
         check_files(tap, node)
+        check_users(tap, node)
+        seal(alice, topic, "at the end")
         check_alike(tap, forum)
 
 

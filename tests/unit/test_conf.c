@@ -163,6 +163,8 @@ static void test_full(void **state)
 	assert_non_null(strstr(conf->node.charter, "/tests/unit/conf/charters/forum.charter"));
 	assert_int_equal(conf->node.charter[0], '/');
 	assert_string_equal(conf->node.user, "convene");
+	assert_string_equal(conf->node.signer_user, "keeper");
+	assert_string_equal(conf->node.signer_data, "/srv/keeper");
 	assert_int_equal(conf->limits.free_mib, 1000000);
 	assert_int_equal(conf->log.level, LOG_LEVEL_DEBUG);
 	assert_int_equal(conf->peer_count, 2);
@@ -418,7 +420,14 @@ static void test_presets(void **state)
 	assert_string_equal(conf->node.keys, "/var/lib/convene/keys");
 	assert_string_equal(conf->node.control, "/var/lib/convene/convened.sock");
 	assert_null(conf->node.user);
+	assert_null(conf->node.signer_user);
+	assert_string_equal(conf->node.signer_data, "/var/lib/convene");
 	free(text);
+	conf_free(conf);
+	conf = parse_good(
+	    "node { name = isoc.example data = '/srv/c/' charter = /c listen = '[::]:7654' "
+	    "signer_user = keeper }");
+	assert_string_equal(conf->node.signer_data, "/srv/c-signer");
 	conf_free(conf);
 	conf = parse_good(MINIMAL "limits { clients = 10 }");
 	assert_int_equal(conf->limits.clients_per_address, 10);
