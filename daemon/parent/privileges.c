@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Folders and users: what only root may do, and giving that up. */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "daemon/parent/parent.h"
+
+static int folder_make(const char *path, mode_t mode, const char *user)
+{
+	struct passwd *pw = user && geteuid() == 0 ? getpwnam(user) : NULL;
+
+	/* Not through a link, which the user of an earlier start may have put there. */
+	if ((mkdir(path, mode) != 0 && errno != EEXIST) ||
+	    (pw && lchown(path, pw->pw_uid, pw->pw_gid) != 0)) {
+		log_error("%s: %s", path, strerror(errno));
+		return ERR_IO;
+	}
+	return OK;
+}
+
+const char *signer_user(const struct conf *conf)
+{
+	return conf->node.signer_user ? conf->node.signer_user : conf->node.user;
+}
+
+int data_prepare(const struct conf *conf)
+{
+	int err = folder_make(conf->node.data, 0750, conf->node.user);
+
+	if (!err && strcmp(conf->node.signer_data, conf->node.data) != 0)
+		err = folder_make(conf->node.signer_data, 0700, signer_user(conf));
+	return err;
+}
+
+int privileges_drop(const void *user)
+{
+	struct passwd *pw;
+
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (geteuid() != 0 || !user)
+		return OK;
+	pw = getpwnam(user);
+	if (!pw) {
+		log_error("there is no user %s", (const char *)user);
+		return ERR_NOTFOUND;
+	}
+	/* Groups first: afterwards the right to change them is gone. */
+	if (initgroups(pw->pw_name, pw->pw_gid) != 0 || setgid(pw->pw_gid) != 0 ||
+	    setuid(pw->pw_uid) != 0 || setuid(0) == 0) {
+		log_error("can't become %s: %s", (const char *)user, strerror(errno));
+		return ERR_IO;
+	}
+	return OK;
+}
+
+void limits_raise(void)
+{
+	struct rlimit rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) == 0 && rl.rlim_cur < rl.rlim_max) {
+		rl.rlim_cur = rl.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &rl);
+	}
+}
