@@ -580,7 +580,7 @@ static void kill_and_start(void)
 	close(signer.fd);
 	relay.kills++;
 	starts();
-	if (random_below(4) == 0)
+	if (random_below(6) == 0)
 		return;
 	for (unsigned i = 1; i < LOGS - 1; i++) {
 		introduce(&relay.org[i]);
@@ -625,8 +625,10 @@ static void test_hostile(void **state)
 	print_message("%u signatures, %u refused, %u packets of nonsense, %u kills\n",
 	    relay.signatures, relay.refused, relay.garbage, relay.kills);
 	assert_true(relay.kills > count / 20);
+	/* It was no idle run. */
+	assert_true(relay.signatures > count / 20);
 	for (unsigned i = 0; i < LOGS; i++)
-		assert_true(relay.count[i] > count / 100);
+		assert_true(relay.count[i] > 1);
 	assert_true(relay.refused > relay.signatures / 4);
 	for (unsigned i = 0; i < LOGS; i++) {
 		free(relay.heads[i]);
