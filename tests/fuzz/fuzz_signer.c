@@ -4,12 +4,10 @@
  * No fuzzer can sign or prove, so steps other than a raw packet say what is asked for, and are made
  * up here. Every packet has an answer; what decodes encodes the same; and whatever the order, all
  * that is signed of a log belongs to one history. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "../unit/signer_fixture.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include "target.h"
 
 enum step {
 	STEP_PACKET,
