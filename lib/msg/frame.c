@@ -36,6 +36,7 @@ static const struct frame_info infos[] = {
     [FRAME_CHECKPOINT_GET] = {"CHECKPOINT_GET", OTHER_MAX, &convene__checkpoint_get__descriptor},
     [FRAME_CHECKPOINT] = {"CHECKPOINT", CONTENT_FRAME_MAX, &convene__checkpoint__descriptor},
     [FRAME_FORK] = {"FORK", CONTENT_FRAME_MAX, &convene__fork_proof__descriptor},
+    [FRAME_ERASED] = {"ERASED", OTHER_MAX, &convene__erased__descriptor},
     [FRAME_SUBMIT] = {"SUBMIT", FRAME_MAX, &convene__submit__descriptor},
     [FRAME_SUBMITTED] = {"SUBMITTED", FRAME_MAX, &convene__submitted__descriptor},
     [FRAME_TOPICS_GET] = {"TOPICS_GET", OTHER_MAX, &convene__topics_get__descriptor},

@@ -93,6 +93,18 @@ struct sync_io {
 	void (*own_ahead)(void *ctx, void *link, uint64_t size);
 	/* A proven different history. */
 	void (*forked)(void *ctx, void *link, uint32_t log, struct bytes note);
+
+	/* Forks (11.9). A log has become disputed, by a checked proof (encoded, log/fork.h): keep
+	 * it for ever. `link`: who sent or showed it; NULL: we ourselves. */
+	void (*disputed)(void *ctx, void *link, uint32_t log, struct bytes proof);
+	/* A peer sends a proof of two NODE messages (4.4): judge it, and sync_dispute() the logs
+	 * that are held; an error is the peer's fault. */
+	int (*rivals)(void *ctx, void *link, struct bytes proof);
+	/* Cut a log back to `size` entries: keep what goes in a bundle, truncate the store,
+	 * replica_cut(); answered by sync_cut_done(). No commit of the log is under way. */
+	void (*cut)(void *ctx, uint32_t log, uint64_t size);
+	/* The history that a successor names is held: it may be taken up. */
+	void (*stands)(void *ctx, uint32_t log);
 };
 
 struct sync *sync_new(const struct sync_io *io);
@@ -117,7 +129,7 @@ void sync_link_compress(struct sync_link *link, bool on);
 /* Its output has come down to SYNC_BACKLOG_CONTENTS or less. */
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now);
 
-/* A frame of types SUMMARY to FORK. Faults are reported through io->fault. */
+/* A frame of types SUMMARY to ERASED. Faults are reported through io->fault. */
 void sync_receive(struct sync *s, struct sync_link *link, const struct frame *frame, uint64_t now);
 
 /* The store's answers, in the order of the commits. On OK sync calls replica_committed(). After an
@@ -126,6 +138,17 @@ void sync_committed(struct sync *s, uint32_t log, int result, uint64_t now);
 void sync_content_committed(struct sync *s, uint32_t log, uint64_t index, int result, uint64_t now);
 /* Our own log has grown (held); contents of its entries are held as well. */
 void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
+/* A log is disputed by this proof (encoded and checked, copied): as loaded at the start, before any
+ * link is up, or made elsewhere. Does not call io.disputed(). */
+int sync_dispute(struct sync *s, uint32_t log, struct bytes proof, uint64_t now);
+/* A successor says what stands of a log, which ends there from now on; disputed no longer. To be
+ * said again at each start. ERR_REFUSED: something else was said before. */
+int sync_stand(
+    struct sync *s, uint32_t log, uint64_t size, const uint8_t root[static HASH_LEN], uint64_t now);
+void sync_cut_done(struct sync *s, uint32_t log, int result, uint64_t now);
+/* Whether the other side has named `witness`; said at once after sync_link_up(). */
+void sync_link_witness(struct sync_link *link);
+
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);
 
