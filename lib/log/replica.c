@@ -6,28 +6,10 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "log/tree_private.h"
+#include "log/replica_private.h"
 
-#define RIGHT_MAX 64
 /* A DATA of tiny entries must not buy seconds of hashing: senders put at most 256 into one. */
 #define DATA_ENTRIES_MAX 4096
-/* Kept, and sent again with every entry: room for a hundred cosignatures, and not for a stranger's
- * ballast. */
-#define DATA_NOTE_MAX 16384
-
-struct replica {
-	struct verifier key;
-	struct replica_reader reader;
-	struct tree *tree; /* everything staged */
-	uint64_t held;
-	uint8_t held_root[HASH_LEN];
-	struct replica_batch *first, **last; /* staged, oldest first */
-	struct buffer note;
-	uint64_t note_size;
-	struct tree_hash right[RIGHT_MAX]; /* of tree_size() under note_size */
-	size_t right_count;
-	bool ended;
-};
 
 struct replica *replica_new(const struct verifier *key, struct replica_reader reader)
 {
@@ -105,7 +87,7 @@ static int held_hashes(const struct replica *r, uint64_t first, size_t count, st
 
 /* The tree's fetch: staged entries are not in the store yet, so their hashes come from the batches.
  */
-static int fetch(void *ctx, uint64_t first, size_t count, struct tree_hash *out)
+int replica_fetch(void *ctx, uint64_t first, size_t count, struct tree_hash *out)
 {
 	const struct replica *r = ctx;
 
@@ -148,7 +130,7 @@ static int note_check(const struct replica *r, const struct checkpoint *c,
 	err = held_hashes(r, r->held - 1, 1, &last);
 	if (!err)
 		err = tree_prove_range(r->tree, r->held - 1, r->held, c->size, right, right_count,
-		    fetch, (void *)(uintptr_t)r, proof, &count);
+		    replica_fetch, (void *)(uintptr_t)r, proof, &count);
 	return err ? err : range_verify(r->held - 1, &last, 1, c->size, proof, count, c->root);
 }
 
@@ -235,17 +217,6 @@ uint64_t replica_note_size(const struct replica *r)
 
 /* ---- a DATA under examination ---- */
 
-struct data {
-	uint64_t first;
-	size_t count;
-	struct tree_hash *hashes;
-	struct tree_hash *proof;
-	size_t proof_count;
-	struct checkpoint head;
-	size_t bad;    /* the first entry that is empty or over 2,048 bytes; count: none */
-	size_t bad_at; /* where its length stands in the bytes */
-};
-
 static int data_hashes(struct data *d, struct bytes leaves)
 {
 	struct bytes leaf;
@@ -293,7 +264,7 @@ static int own_hashes(struct data *d, struct bytes leaves)
 	return !err && d->bad < d->count ? ERR_INVALID : err;
 }
 
-static int data_open(struct data *d, const struct verifier *key, uint64_t first,
+int data_open(struct data *d, const struct verifier *key, uint64_t first,
     struct bytes leaves, struct bytes note, struct bytes proof)
 {
 	int err;
@@ -322,15 +293,13 @@ static int data_open(struct data *d, const struct verifier *key, uint64_t first,
 	    first, d->hashes, d->count, d->head.size, d->proof, d->proof_count, d->head.root);
 }
 
-static void data_clear(struct data *d)
+void data_clear(struct data *d)
 {
 	free(d->hashes);
 	free(d->proof);
 }
 
-/* The perfect subtrees of [0, end), of the history that the DATA proves: its left hashes with its
- * first leaves. Returns how many. */
-static size_t data_peaks(const struct data *d, uint64_t end, struct tree_hash out[static 128])
+size_t data_peaks(const struct data *d, uint64_t end, struct tree_hash out[static 128])
 {
 	size_t n = range_left_count(d->first);
 	uint64_t at = d->first;
@@ -402,7 +371,7 @@ static void narrow_walk(
 		w->out[w->count++] = *hash;
 }
 
-static size_t data_right(const struct data *d, uint64_t cut, struct tree_hash out[static RIGHT_MAX])
+size_t data_right(const struct data *d, uint64_t cut, struct tree_hash out[static RIGHT_MAX])
 {
 	struct narrow w = {d, cut, d->proof, out, 0};
 	struct tree_hash root;
@@ -461,7 +430,7 @@ cut:;
 	 * store or in older batches. */
 	struct tree_hash tail[TREE_BLOCK];
 
-	if (fetch(r, first - first % TREE_BLOCK, first % TREE_BLOCK, tail) == OK)
+	if (replica_fetch(r, first - first % TREE_BLOCK, first % TREE_BLOCK, tail) == OK)
 		tree_truncate(r->tree, first, tail, first % TREE_BLOCK);
 fail:
 	batch_free(b);
@@ -619,7 +588,7 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
 {
 	if (b > r->held)
 		return ERR_RANGE;
-	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count, fetch,
+	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count, replica_fetch,
 	    (void *)(uintptr_t)r, out, count);
 }
 
@@ -629,5 +598,5 @@ int replica_prove_inclusion(
 	if (index >= r->held || r->note_size > tree_size(r->tree))
 		return ERR_RANGE;
 	return tree_prove_inclusion(
-	    r->tree, index, r->note_size, fetch, (void *)(uintptr_t)r, out, count);
+	    r->tree, index, r->note_size, replica_fetch, (void *)(uintptr_t)r, out, count);
 }

@@ -122,4 +122,40 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
 int replica_prove_inclusion(
     const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count);
 
+/* ---- another history (9.6, 11.9) ---- */
+
+const struct verifier *replica_key(const struct replica *r);
+/* The root at a size, 0 < size <= replica_held(). ERR_RANGE, or what reading says. */
+int replica_root_at(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN]);
+/* That root, and the RFC 6962 consistency proof from there to the newest checkpoint, whatever its
+ * size. */
+int replica_prove_consistency(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN],
+    struct tree_hash out[static 64], size_t *count);
+
+/* Whether a note is of another history than ours: OK, and the fork proof (encoded, log/fork.h) is
+ * appended. For a note that is larger than ours, `root` is what its history has at
+ * replica_note_size(), with the consistency proof from there; or NULL. ERR_NOTFOUND: it is of ours;
+ * ERR_RANGE: that can't be told from this; ERR_PROOF: root and proof don't prove what they should;
+ * checkpoint_open()'s errors, and what reading says. */
+int replica_fork_note(const struct replica *r, struct bytes note, const uint8_t *root,
+    const struct tree_hash *proof, size_t count, struct buffer *out);
+/* The same for a DATA. */
+int replica_fork_data(const struct replica *r, uint64_t first, struct bytes leaves,
+    struct bytes note, struct bytes proof, struct buffer *out);
+
+/* What a replica will be when it is cut back to `size` <= replica_held() entries: for the store,
+ * which must be truncated in between (what was above can't be read any more). The note is
+ * replica_note(), which stays, since it covers what stays, with these hashes right of it; none when
+ * size is 0. */
+struct replica_cut {
+	uint64_t size, note_size;
+	uint8_t root[HASH_LEN]; /* zero for size 0 */
+	struct tree_hash right[64], tail[TREE_BLOCK];
+	size_t right_count, tail_count;
+};
+int replica_cut_plan(const struct replica *r, uint64_t size, struct replica_cut *out);
+/* Do it. Nothing may be staged (ERR_BUSY), and the note be of the size it was (ERR_STALE). Errors
+ * leave the replica as it was. */
+int replica_cut(struct replica *r, const struct replica_cut *cut);
+
 #endif

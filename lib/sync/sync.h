@@ -94,16 +94,24 @@ struct sync_io {
 	/* A proven different history. */
 	void (*forked)(void *ctx, void *link, uint32_t log, struct bytes note);
 
-	/* Forks (11.9). A log has become disputed, by a checked proof (encoded, log/fork.h): keep
-	 * it for ever. `link`: who sent or showed it; NULL: we ourselves. */
+	/* Forks (11.9). What is NULL here is done without: then a log is stopped by io.forked()
+	 * and never cut.
+	 *
+	 * A log has become disputed, by a checked proof (encoded, log/fork.h): keep it for ever.
+	 * `link`: who sent or showed it. Of a log that has a successor it is evidence, and no
+	 * more. Our own log may be among them: then its key has signed two histories, and whoever
+	 * seals must stop. */
 	void (*disputed)(void *ctx, void *link, uint32_t log, struct bytes proof);
 	/* A peer sends a proof of two NODE messages (4.4): judge it, and sync_dispute() the logs
-	 * that are held; an error is the peer's fault. */
+	 * that are held, later; an error is the peer's fault. It may come again. */
 	int (*rivals)(void *ctx, void *link, struct bytes proof);
-	/* Cut a log back to `size` entries: keep what goes in a bundle, truncate the store,
-	 * replica_cut(); answered by sync_cut_done(). No commit of the log is under way. */
+	/* Cut a log back to `size` entries: replica_cut_plan() now, keep what goes in a bundle,
+	 * truncate the store, replica_cut(); answered by sync_cut_done(). No commit of the log is
+	 * under way, and none will be until then; contents on their way to the store were given
+	 * before. */
 	void (*cut)(void *ctx, uint32_t log, uint64_t size);
-	/* The history that a successor names is held: it may be taken up. */
+	/* The history that a successor names is held, whole: it may be taken up. Said once after
+	 * each sync_stand(), perhaps from within. */
 	void (*stands)(void *ctx, uint32_t log);
 };
 
@@ -139,15 +147,24 @@ void sync_content_committed(struct sync *s, uint32_t log, uint64_t index, int re
 /* Our own log has grown (held); contents of its entries are held as well. */
 void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
 /* A log is disputed by this proof (encoded and checked, copied): as loaded at the start, before any
- * link is up, or made elsewhere. Does not call io.disputed(). */
+ * link is up, or made elsewhere; links are told. Does not call io.disputed(). Nothing happens where
+ * a proof is known already. ERR_NOTFOUND, ERR_NOMEM. */
 int sync_dispute(struct sync *s, uint32_t log, struct bytes proof, uint64_t now);
 /* A successor says what stands of a log, which ends there from now on; disputed no longer. To be
- * said again at each start. ERR_REFUSED: something else was said before. */
+ * said again at each start, in any order with sync_dispute(). The log isn't own any more: somebody
+ * else may have to give us what stands of it. ERR_REFUSED: something else was said before;
+ * ERR_NOTFOUND; ERR_RANGE for size 0. */
 int sync_stand(
     struct sync *s, uint32_t log, uint64_t size, const uint8_t root[static HASH_LEN], uint64_t now);
+/* io.cut() is done and durable, and the replica cut; or nothing has changed, and it is asked for
+ * again later. */
 void sync_cut_done(struct sync *s, uint32_t log, int result, uint64_t now);
-/* Whether the other side has named `witness`; said at once after sync_link_up(). */
+/* The other side has named `witness`; to be said at once after sync_link_up(). Proofs of disputed
+ * logs go out. */
 void sync_link_witness(struct sync_link *link);
+/* How a log is: disputed; or not shown, since it is not known yet what of it stands. */
+enum sync_doubt { SYNC_SHOWN, SYNC_DISPUTED, SYNC_UNSURE };
+enum sync_doubt sync_doubt(const struct sync *s, uint32_t log);
 
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);
