@@ -264,8 +264,8 @@ static int own_hashes(struct data *d, struct bytes leaves)
 	return !err && d->bad < d->count ? ERR_INVALID : err;
 }
 
-int data_open(struct data *d, const struct verifier *key, uint64_t first,
-    struct bytes leaves, struct bytes note, struct bytes proof)
+int data_open(struct data *d, const struct verifier *key, uint64_t first, struct bytes leaves,
+    struct bytes note, struct bytes proof)
 {
 	int err;
 
@@ -588,8 +588,8 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
 {
 	if (b > r->held)
 		return ERR_RANGE;
-	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count, replica_fetch,
-	    (void *)(uintptr_t)r, out, count);
+	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count,
+	    replica_fetch, (void *)(uintptr_t)r, out, count);
 }
 
 int replica_prove_inclusion(

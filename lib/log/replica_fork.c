@@ -192,8 +192,8 @@ int replica_cut_plan(const struct replica *r, uint64_t size, struct replica_cut 
 	out->note_size = r->note_size;
 	err = divide(r, size, left, &left_count, out->right, &out->right_count);
 	if (!err)
-		err = replica_fetch((void *)(uintptr_t)r, size - out->tail_count, out->tail_count,
-		    out->tail);
+		err = replica_fetch(
+		    (void *)(uintptr_t)r, size - out->tail_count, out->tail_count, out->tail);
 	if (!err)
 		root_of(left, left_count, out->root);
 	return err;

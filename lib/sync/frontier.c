@@ -25,7 +25,7 @@ static void frontier_hash(struct sync *s, size_t *at, unsigned last, uint8_t out
 
 		if (l->binding.digest[0] > last)
 			break;
-		if (replica_held(l->replica) == 0)
+		if (!log_shown(l))
 			continue;
 		buffer_add(&b, l->binding.digest, DIGEST_LEN);
 		buffer_add_u64(&b, replica_held(l->replica));
@@ -61,7 +61,7 @@ static void summary_send(struct sync *s, struct sync_link *link, struct bytes bu
 	link->sent_grown = s->grown;
 	m.hash = pb_of(bytes_of(link->sent, HASH_LEN));
 	for (size_t i = 0; i < s->log_count; i++)
-		m.logs += replica_held(s->logs[i].replica) > 0;
+		m.logs += log_shown(&s->logs[i]);
 	link->sent_logs = m.logs;
 	m.buckets = pb_of(buckets);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUMMARY, 0, &m.base);
@@ -94,8 +94,7 @@ static void frontier_send(struct sync *s, struct sync_link *link, const bool *bu
 			const struct log_slot *l = &s->logs[i];
 			const struct pair *p = pair_of(s, link, l);
 
-			if (replica_held(l->replica) == 0 ||
-			    (buckets && !buckets[l->binding.digest[0]]))
+			if (!log_shown(l) || (buckets && !buckets[l->binding.digest[0]]))
 				continue;
 			if (buckets && !answer && p->shown == replica_held(l->replica) &&
 			    memcmp(p->shown_root, replica_held_root(l->replica), ROOT_HINT) == 0)
@@ -125,7 +124,7 @@ static void frontier_same(
 		struct pair *p = &link->pairs[i];
 		uint64_t held = replica_held(s->logs[i].replica);
 
-		if (s->logs[i].grown <= grown && p->shown < held &&
+		if (s->logs[i].grown <= grown && p->shown < held && log_shown(&s->logs[i]) &&
 		    !(differ && differ[s->logs[i].binding.digest[0]]))
 			p->shown = held;
 	}
@@ -273,14 +272,8 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 		return true;
 	}
 	held = replica_held(l->replica);
-	/* A claim proves nothing against the log's origin; only a DATA does. It is told once a
-	 * link. */
-	if (h->size == held && memcmp(h->root.data, replica_held_root(l->replica), root_len) != 0 &&
-	    !l->stopped && !pair_of(s, link, l)->doubted) {
-		pair_of(s, link, l)->doubted = true;
-		s->io.note(s->io.ctx, link->handle,
-		    "claims another root of a log that we hold at the same size");
-	}
+	if (!fork_head(s, link, l, h->size, h->root.data, now))
+		return true;
 	pair_shown(pair_of(s, link, l), h->size, h->root.data, now);
 	if (l->own && h->size > held)
 		pull_own(s, l, link);
@@ -370,6 +363,7 @@ void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Conv
 	answer.name = pb_of(bytes_str(replica_name(l->replica)));
 	answer.credential = pb_of(s->io.credential(s->io.ctx, l->no));
 	s->io.send(s->io.ctx, link->handle, FRAME_LOG, 0, &answer.base);
+	fork_after_log(s, link, l);
 }
 
 void frontier_receive_log(
@@ -418,7 +412,8 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
 			break;
 		}
 		p->dirty = false;
-		if (p->subscribed || p->shown >= replica_held(s->logs[i].replica))
+		if (!log_shown(&s->logs[i]) || p->subscribed ||
+		    p->shown >= replica_held(s->logs[i].replica))
 			continue; /* it is told by DATA, or told us */
 		head_of(&heads[m.n_heads], &s->logs[i], ROOT_HINT);
 		if (i < NUMBER_MAX) {
@@ -442,6 +437,8 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	l->grown = ++s->grown;
+	if (!log_shown(l))
+		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		struct pair *p = pair_of(s, link, l);
 

@@ -90,8 +90,8 @@ void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link)
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, link->own_stream, &m.base);
 }
 
-static void own_data(
-    struct sync *s, struct log_slot *l, struct sync_link *link, const Convene__Data *m)
+static void own_data(struct sync *s, struct log_slot *l, struct sync_link *link,
+    const Convene__Data *m, uint64_t now)
 {
 	uint64_t size;
 	int err = replica_signed(l->replica, bytes_of_pb(m->checkpoint), &size);
@@ -103,6 +103,8 @@ static void own_data(
 		    "what was shown of our own log is not signed by its key");
 	else if (size > replica_staged(l->replica))
 		s->io.own_ahead(s->io.ctx, link->handle, size);
+	if (!err && link->witness)
+		fork_data(s, link, l, m, now);
 }
 
 void pair_shown(struct pair *p, uint64_t size, const uint8_t *root, uint64_t now)
@@ -125,7 +127,8 @@ static unsigned fitness(
 	const struct pair *p = pair_of(s, link, l);
 
 	if (!link->compared || now < p->backoff_until ||
-	    (link->fixed && p->shown <= replica_staged(l->replica)))
+	    (link->fixed && p->shown <= replica_staged(l->replica)) ||
+	    (l->stood && (link != l->guide || !l->guided)))
 		return 0;
 	if (strcmp(link->peer, l->origin) == 0)
 		return 2;
@@ -156,7 +159,8 @@ static void choose(struct sync *s, struct log_slot *l, const struct sync_link *e
 	struct sync_link *best = NULL;
 	unsigned best_fitness = 0;
 
-	if (l->own || l->stopped || l->failed)
+	if (l->own || l->stopped || l->failed || l->disputed ||
+	    (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		unsigned f = link == except ? 0 : fitness(s, link, l, now);
@@ -197,7 +201,7 @@ static void pull_compare(
 			 (!better || p->shown_at < pair_of(s, better, l)->shown_at))
 			better = link;
 	}
-	if (!better || strcmp(l->upstream->peer, l->origin) == 0)
+	if (!better || l->stood || strcmp(l->upstream->peer, l->origin) == 0)
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next)
 		pair_of(s, link, l)->early = 0;
@@ -233,7 +237,7 @@ void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now)
 	pull_choose(s, l, now);
 }
 
-static void back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
+void pull_back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now)
 {
 	struct pair *p = pair_of(s, link, l);
 
@@ -337,7 +341,7 @@ static void upstream_leave(struct sync *s, struct log_slot *l, const char *why, 
 	if (p->withheld < p->shown)
 		p->withheld = p->shown;
 	p->shown = replica_staged(l->replica);
-	back_off(s, old, l, now);
+	pull_back_off(s, old, l, now);
 	old->want_few = WANT_FEW;
 	pull_drop(s, l, true);
 	pull_choose(s, l, now);
@@ -359,7 +363,7 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t shown = 0, staged = replica_staged(l->replica);
 
-	if (l->own || l->stopped)
+	if (l->own || l->stopped || l->disputed || (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next)
 		withheld_return(pair_of(s, link, l), l, link, now);
@@ -502,7 +506,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 
 	link->stats.data_in += bytes;
 	if (l && l->own && stream != 0 && link->own_stream == stream && link->own_no == l->no) {
-		own_data(s, l, link, m);
+		own_data(s, l, link, m, now);
 		return;
 	}
 	if (!l || l->upstream != link || l->stream != stream || l->failed) {
@@ -515,6 +519,8 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		s->io.fault(s->io.ctx, link->handle, ERR_TOO_LARGE, "DATA beyond the credit given");
 		return;
 	}
+	if (l->stood && !stand_takes(s, l, m, leaves_count(bytes_of_pb(m->leaves)), now))
+		return;
 	if (!begins_well(s, l, m)) {
 		l->stopped = true;
 		pull_drop(s, l, true);
@@ -526,7 +532,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 	err = replica_stage(l->replica, m->first, bytes_of_pb(m->leaves),
 	    bytes_of_pb(m->checkpoint), bytes_of_pb(m->proof), &outcome, &batch);
 	if (err == ERR_NOMEM) {
-		back_off(s, link, l, now);
+		pull_back_off(s, link, l, now);
 		pull_drop(s, l, true);
 		return;
 	}
@@ -571,6 +577,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		break;
 	case REPLICA_DUPLICATE:
 		credit_give(s, link, stream, bytes);
+		fork_note(s, link, l, bytes_of_pb(m->checkpoint), now);
 		break;
 	case REPLICA_AHEAD:
 		/* Nothing was gained: the clock of a stall goes on. */
@@ -582,6 +589,7 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		l->stopped = l->forked = true;
 		pull_drop(s, l, true);
 		s->io.forked(s->io.ctx, link->handle, l->no, bytes_of_pb(m->checkpoint));
+		fork_data(s, link, l, m, now);
 		break;
 	}
 }
@@ -605,9 +613,11 @@ void sync_committed(struct sync *s, uint32_t no, int result, uint64_t now)
 		if (due.link && due.link == l->upstream && due.stream == l->stream)
 			credit_give(s, due.link, due.stream, due.bytes);
 		frontier_grown(s, l, now);
+		stand_committed(s, l, now);
 		wants_pump_log(s, l, now);
 		wants_pump(s, false, now);
 		return;
 	}
 	commit_failed(s, l, due.link, now);
+	stand_committed(s, l, now);
 }

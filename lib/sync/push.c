@@ -82,6 +82,8 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	if (!l)
 		return; /* a log that we never showed: nothing will ever come */
 	p = pair_of(s, link, l);
+	if (!log_shown(l))
+		return; /* it will hear why */
 	p->subscribed = true;
 	p->stream = stream;
 	p->next = m->from;

@@ -41,6 +41,16 @@ struct pair {
 	/* Our backing off from it as upstream. */
 	uint64_t backoff_until;
 	unsigned backoff_shift;
+	/* Another history (fork.c). */
+	uint64_t claim; /* a size that it has shown, not compared yet or differing; 0: none */
+	uint8_t claim_root[8];
+	bool claim_differs; /* from ours: it is asked for the head of it, */
+	uint64_t ask_at;    /* not before; */
+	unsigned ask_shift;
+	uint64_t asked_from; /* from this size, the last time */
+	bool proof_due;      /* it is to be sent */
+	bool get_due;        /* it has asked for our head, */
+	uint64_t get_from;   /* from this size */
 };
 
 #define SERVED_UNKNOWN UINT32_MAX
@@ -58,6 +68,7 @@ struct served {
 struct asked {
 	uint8_t digest[DIGEST_LEN];
 	uint64_t size;
+	bool disputed;     /* its proof came before it could be checked */
 	uint64_t again_at; /* when it is asked for again */
 	unsigned shift;
 };
@@ -80,6 +91,10 @@ struct pace {
 
 struct sync_link {
 	void *handle;
+	struct sync *sync;
+	bool witness;                        /* it takes FORK, and CHECKPOINT_GET */
+	size_t proofs_due, gets_due, claims; /* pairs with such */
+	unsigned compares, answers;          /* so many more before the next tick */
 	char peer[101];
 	struct sync_link *next;
 	unsigned id;                  /* 0 to 63: its bit in want.tried */
@@ -173,6 +188,15 @@ struct due {
 	bool wanted; /* contents of the batch are to be asked for */
 };
 
+/* Of a log that has a successor. */
+enum stand {
+	STAND_NONE,
+	STAND_UNSURE, /* whether what we hold is of what stands; */
+	STAND_CUT,    /* some of it isn't, and is being cut off */
+	STAND_FETCH,  /* it is, and the rest is to come */
+	STAND_HELD,
+};
+
 /* How much of a log its upstream has brought since `at`, beside what others had shown by then. */
 struct span {
 	uint64_t at, target;   /* target: the size that another link had shown */
@@ -187,6 +211,22 @@ struct log_slot {
 	char origin[101];
 	bool own, stopped; /* stopped: ended or forked */
 	bool forked;
+	bool disputed;       /* proven, and no successor has said what stands; */
+	struct buffer proof; /* also of one that has: encoded, empty: none */
+	/* What stands of it (stand.c). */
+	bool stood;
+	enum stand stand;
+	uint64_t stand_size;
+	uint8_t stand_root[HASH_LEN];
+	uint64_t common, differs; /* our root is the one that stands there; is another there */
+	uint64_t cut_at;          /* not before */
+	uint64_t cut_from;        /* entries from here on are not what we once gave */
+	struct sync_link *guide;
+	bool guided; /* its note is bound to what stands: */
+	uint64_t guide_size;
+	uint8_t guide_root[HASH_LEN];
+	uint64_t question, question_at; /* it was asked from this size; 0: not */
+	unsigned questions;
 	uint64_t grown; /* sync.grown, when it last did */
 	/* Upstream. */
 	struct sync_link *upstream;
@@ -283,6 +323,50 @@ static inline bool pair_agrees(const struct pair *p, const struct log_slot *l, u
 		   memcmp(p->shown_root, replica_held_root(l->replica), sizeof p->shown_root) == 0);
 }
 
+/* fork.c: other histories. */
+/* A CHECKPOINT, signed by its log. */
+struct answer {
+	struct bytes note;
+	struct checkpoint head;
+	const uint8_t *root; /* NULL: none */
+	struct tree_hash proof[64];
+	size_t count;
+};
+/* Whether a log counts: stands in frontiers, is announced and fed to others. */
+bool log_shown(const struct log_slot *l);
+/* What a link has shown of a log, or we of it, counts for nothing any more; and the same for all
+ * links. */
+void pair_forget(struct pair *p);
+void log_silence(struct sync *s, struct log_slot *l);
+/* A head that a peer shows. False: it is not to be asked for that. */
+bool fork_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t size,
+    const uint8_t *root, uint64_t now);
+/* A note that the log has signed. */
+void fork_note(
+    struct sync *s, struct sync_link *link, struct log_slot *l, struct bytes text, uint64_t now);
+/* A DATA that does not follow what we hold. */
+void fork_data(struct sync *s, struct sync_link *link, struct log_slot *l, const Convene__Data *m,
+    uint64_t now);
+void fork_ask_from(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t from);
+void fork_receive(struct sync *s, struct sync_link *link, const struct frame *frame,
+    const ProtobufCMessage *m, uint64_t now);
+void fork_after_log(struct sync *s, struct sync_link *link, const struct log_slot *l);
+void fork_flush(struct sync *s, struct sync_link *link);
+void fork_tick(struct sync *s, uint64_t now);
+
+/* stand.c: successors. */
+/* Whether this is the head that stands; of `root` only 8 bytes count. */
+bool stand_is(const struct log_slot *l, uint64_t size, const uint8_t *root);
+void stand_answer(struct sync *s, struct sync_link *link, struct log_slot *l,
+    const struct answer *a, uint64_t now);
+void stand_committed(struct sync *s, struct log_slot *l, uint64_t now);
+void stand_tick(struct sync *s, struct log_slot *l, uint64_t now);
+void stand_guide_gone(struct log_slot *l);
+/* Whether a DATA of `count` entries may be taken; and whether a peer may have the content. */
+bool stand_takes(
+    struct sync *s, struct log_slot *l, const Convene__Data *m, size_t count, uint64_t now);
+bool stand_serves(const struct log_slot *l, const struct pair *p, uint64_t index);
+
 /* frontier.c: what is shown to whom. */
 void frontier_summary(struct sync *s, struct sync_link *link);
 void frontier_receive_summary(
@@ -306,6 +390,7 @@ void pull_drop(struct sync *s, struct log_slot *l, bool tell);
 void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now);
 void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Data *m, size_t bytes, uint64_t now);
+void pull_back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now);
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
@@ -325,6 +410,8 @@ void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream
 void wants_renew(struct sync *s);
 void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now);
 void wants_clear(struct log_slot *l);
+/* The same, with what is under way: the log is cut. */
+void wants_drop(struct sync *s, struct log_slot *l);
 struct want *want_find(struct log_slot *l, uint64_t index);
 void want_remove(struct log_slot *l, size_t i);
 /* The log may lack contents that nobody was asked for. */

@@ -43,6 +43,7 @@ void sync_free(struct sync *s)
 	for (size_t i = 0; i < s->log_count; i++) {
 		wants_clear(&s->logs[i]);
 		free(s->logs[i].due);
+		buffer_free(&s->logs[i].proof);
 	}
 	buffer_free(&s->chunk);
 	free(s->logs);
@@ -113,17 +114,17 @@ static bool pairs_grow(struct sync_link *link, size_t count)
 }
 
 /* What this link had shown of a log before we knew it. */
-static uint64_t asked_take(struct sync_link *link, const uint8_t digest[static DIGEST_LEN])
+static struct asked asked_take(struct sync_link *link, const uint8_t digest[static DIGEST_LEN])
 {
 	for (size_t i = 0; i < link->asked_count; i++) {
 		if (memcmp(link->asked[i].digest, digest, DIGEST_LEN) == 0) {
-			uint64_t size = link->asked[i].size;
+			struct asked asked = link->asked[i];
 
 			link->asked[i] = link->asked[--link->asked_count];
-			return size;
+			return asked;
 		}
 	}
-	return 0;
+	return (struct asked){.size = 0};
 }
 
 int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
@@ -175,8 +176,13 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 	    .want_cap = WANT_FIRST};
 	memcpy(l->origin, organisation.data, organisation.len);
 	log_lacks(s, l);
-	for (struct sync_link *link = s->links; link; link = link->next)
-		pair_of(s, link, l)->shown = asked_take(link, binding->digest);
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct asked asked = asked_take(link, binding->digest);
+
+		pair_of(s, link, l)->shown = asked.size;
+		if (asked.disputed && link->witness)
+			fork_ask_from(s, link, l, 1);
+	}
 	pull_choose(s, l, now);
 	return OK;
 }
@@ -200,6 +206,7 @@ struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, u
 	while (link->id < 63 && (ids >> link->id & 1))
 		link->id++;
 	link->handle = handle;
+	link->sync = s;
 	strncpy(link->peer, peer, sizeof link->peer - 1);
 	link->stats.peer = link->peer;
 	link->stats.since = now;
@@ -228,6 +235,8 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 		}
 		for (size_t k = 0; k < l->want_count; k++)
 			l->wants[k].tried &= ~(UINT64_C(1) << link->id);
+		if (l->guide == link)
+			stand_guide_gone(l);
 		if (l->upstream == link) {
 			pull_drop(s, l, false);
 			pull_choose(s, l, now);
@@ -250,6 +259,7 @@ void sync_link_compress(struct sync_link *link, bool on)
 void sync_link_writable(struct sync *s, struct sync_link *link, uint64_t now)
 {
 	(void)now;
+	fork_flush(s, link);
 	push_all(s, link);
 	serve_pump(s, link);
 }
@@ -312,6 +322,14 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 	case FRAME_CONTENT_NONE:
 		contents_receive_none(s, link, (const Convene__ContentNone *)m, now);
 		break;
+	case FRAME_CHECKPOINT_GET:
+	case FRAME_CHECKPOINT:
+	case FRAME_FORK:
+		if (link->witness) {
+			fork_receive(s, link, frame, m, now);
+			break;
+		}
+		/* fall through */
 	default:
 		s->io.fault(s->io.ctx, link->handle, ERR_UNKNOWN_KIND,
 		    "a frame of this type is not expected between nodes");
@@ -356,6 +374,7 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 			if (s->logs[i].lacking)
 				wants_check(s, &s->logs[i], now);
 		}
+		fork_tick(s, now);
 		bulk_tick(s);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			frontier_ask_again(s, link, now);

@@ -48,6 +48,19 @@ void wants_clear(struct log_slot *l)
 	l->want_room = 0;
 }
 
+void wants_drop(struct sync *s, struct log_slot *l)
+{
+	for (size_t i = 0; i < l->want_count; i++) {
+		struct want *w = &l->wants[i];
+
+		if (w->committing) /* the store's answer will find nothing */
+			s->committing -= w->total;
+		else
+			want_release(s, l, w);
+	}
+	wants_clear(l);
+}
+
 /* Where an index stands in the window, or should. */
 static size_t want_place(const struct log_slot *l, uint64_t index)
 {
@@ -183,7 +196,7 @@ void wants_fill(struct sync *s, struct log_slot *l, bool ahead, uint64_t now)
 	uint64_t held = replica_held(l->replica), began = l->cursor;
 	bool any;
 
-	if (held == 0)
+	if (held == 0 || l->stand == STAND_CUT)
 		return;
 	if (l->top < held || l->bottom > 0)
 		s->want_news++;
@@ -221,7 +234,7 @@ struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index)
 	uint64_t missing;
 	size_t n = 1;
 
-	if (index >= replica_held(l->replica) ||
+	if (index >= replica_held(l->replica) || l->stand == STAND_CUT ||
 	    s->io.wanted(s->io.ctx, l->no, index, &missing, &n) != OK || n == 0 || missing != index)
 		return NULL;
 	log_lacks(s, l);
