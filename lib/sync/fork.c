@@ -14,7 +14,7 @@
 #include "sync/state.h"
 
 #define NOTE_BYTES 16384 /* as in a DATA */
-#define ASK_MS 1000    /* first; doubles with each question that came to nothing */
+#define ASK_MS 1000      /* first; doubles with each question that came to nothing */
 #define ASK_SHIFT_MAX 6
 #define MEASURE 64 /* comparisons, and answers, for a link between two ticks */
 
@@ -243,6 +243,9 @@ bool fork_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint6
 {
 	struct pair *p = pair_of(s, link, l);
 
+	/* It has less than it gave us, so it has cut, and may go on with another history. */
+	if (size < p->agreed)
+		p->agreed = p->shown = size;
 	if (!l->stood && !l->disputed && !link->witness && size != replica_held(l->replica))
 		return true; /* it can prove nothing, so that there is nothing to look for */
 	claim_set(link, p, size, root);

@@ -152,8 +152,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 			continue;
 		}
 		buffer_reset(&content);
-		err = v.index < replica_held(l->replica) &&
-			      stand_serves(l, pair_of(s, link, l), v.index)
+		err = v.index < replica_held(l->replica)
 			  ? s->io.content(s->io.ctx, l->no, v.index, salt, &content)
 			  : ERR_RANGE;
 		if (err == OK && !content.failed) {

@@ -254,11 +254,6 @@ bool stand_takes(
 	return false;
 }
 
-bool stand_serves(const struct log_slot *l, const struct pair *p, uint64_t index)
-{
-	return !l->stood || index < l->cut_from || p->subscribed || p->shown == l->stand_size;
-}
-
 /* ---- what the driver says ---- */
 
 int sync_stand(
@@ -279,7 +274,6 @@ int sync_stand(
 	memcpy(l->stand_root, root, HASH_LEN);
 	l->common = 0;
 	l->differs = UINT64_MAX;
-	l->cut_from = UINT64_MAX;
 	l->disputed = l->own = l->stopped = l->forked = false;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		struct pair *p = pair_of(s, link, l);
@@ -305,8 +299,7 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 	}
 	l->top = l->bottom = l->cursor = l->retry_at = 0;
 	l->live_from = held;
-	if (held < l->cut_from)
-		l->cut_from = held;
+	frontier_show(s, l);
 	log_lacks(s, l);
 	step(s, l, now);
 }

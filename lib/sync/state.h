@@ -220,7 +220,6 @@ struct log_slot {
 	uint8_t stand_root[HASH_LEN];
 	uint64_t common, differs; /* our root is the one that stands there; is another there */
 	uint64_t cut_at;          /* not before */
-	uint64_t cut_from;        /* entries from here on are not what we once gave */
 	struct sync_link *guide;
 	bool guided; /* its note is bound to what stands: */
 	uint64_t guide_size;
@@ -362,10 +361,9 @@ void stand_answer(struct sync *s, struct sync_link *link, struct log_slot *l,
 void stand_committed(struct sync *s, struct log_slot *l, uint64_t now);
 void stand_tick(struct sync *s, struct log_slot *l, uint64_t now);
 void stand_guide_gone(struct log_slot *l);
-/* Whether a DATA of `count` entries may be taken; and whether a peer may have the content. */
+/* Whether a DATA of `count` entries may be taken. */
 bool stand_takes(
     struct sync *s, struct log_slot *l, const Convene__Data *m, size_t count, uint64_t now);
-bool stand_serves(const struct log_slot *l, const struct pair *p, uint64_t index);
 
 /* frontier.c: what is shown to whom. */
 void frontier_summary(struct sync *s, struct sync_link *link);
@@ -379,6 +377,8 @@ void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Conv
 void frontier_receive_log(
     struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now);
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now);
+/* We have less of a log than we had: all are told before they get anything of it. */
+void frontier_show(struct sync *s, const struct log_slot *l);
 void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now);
 void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now);
 

@@ -14,12 +14,13 @@
 #include <stdio.h>
 
 #include "base/pack.h"
+#include "log/fork.h"
 #include "member_fixture.h"
 #include "store/memory.h"
 #include "sync/sync.h"
 
-#define NODES_MAX 8
-#define LINKS_MAX 16
+#define NODES_MAX 32
+#define LINKS_MAX 96
 
 struct end;
 
@@ -28,11 +29,16 @@ struct held_log {
 	struct credential credential;
 	struct replica *replica;
 	struct node *node;
+	struct buffer proof; /* that it is disputed */
+	unsigned disputes, cuts, stands;
+	uint64_t disputed_at;
+	struct replica_cut *cut;
+	struct buffer off; /* entries that were cut off */
 };
 
 struct node {
 	struct world *world;
-	unsigned number;
+	unsigned number, as; /* the same organisation as that node */
 	char name[32];
 	struct key root, log_key;
 	struct credential credential;
@@ -43,12 +49,16 @@ struct node {
 	uint64_t sequence;
 	uint64_t tick_at;
 	unsigned fail_commits; /* so many commits will fail */
-	unsigned stalls;       /* said of its links */
-	uint64_t date;         /* ms that its posts are older */
-	unsigned faults;       /* peers that broke a rule, as this node saw it */
-	char fault[200];       /* the last of them */
-	bool asks;             /* for packed contents */
-	uint64_t own_ahead;    /* the size of our own log that a peer has proven */
+	unsigned fail_cuts, forked;
+	unsigned stalls;    /* said of its links */
+	unsigned rivals;    /* proofs of two NODE messages */
+	int rivals_are;     /* what is said of them */
+	bool old;           /* doesn't name `witness` */
+	uint64_t date;      /* ms that its posts are older */
+	unsigned faults;    /* peers that broke a rule, as this node saw it */
+	char fault[200];    /* the last of them */
+	bool asks;          /* for packed contents */
+	uint64_t own_ahead; /* the size of our own log that a peer has proven */
 	uint64_t entries_received;
 	size_t frames_sent, bytes_sent;
 };
@@ -71,7 +81,7 @@ struct end {
 	uint64_t free_at, drip_at;
 };
 
-enum event_kind { EVENT_FRAME, EVENT_COMMITTED, EVENT_CONTENT };
+enum event_kind { EVENT_FRAME, EVENT_COMMITTED, EVENT_CONTENT, EVENT_CUT };
 
 struct event {
 	uint64_t at, order;
@@ -109,6 +119,7 @@ struct world {
 	size_t end_count;
 	uint64_t now, order, random;
 	uint64_t delay_max, disk_max;
+	bool twins;
 	bool texts; /* contents are words, not chance */
 	bool keeps; /* what is posted goes without its contents, until kept_give() */
 	struct kept *kept;
@@ -470,7 +481,64 @@ static inline void io_forked(void *ctx, void *link, uint32_t log, struct bytes n
 	(void)link;
 	(void)log;
 	(void)note;
-	((struct node *)ctx)->faults++;
+	((struct node *)ctx)->forked++;
+}
+
+static inline void io_disputed(void *ctx, void *link, uint32_t log, struct bytes proof)
+{
+	struct held_log *l = log_of(ctx, log);
+	struct fork_proof f;
+
+	assert_non_null(link);
+	assert_int_equal(fork_proof_decode(proof, &f), OK);
+	assert_int_equal(fork_proof_check(f.smaller, f.larger, f.has_root ? &f.root : NULL, f.proof,
+			     f.count, &l->credential.log),
+	    OK);
+	buffer_reset(&l->proof);
+	buffer_add(&l->proof, proof.data, proof.len);
+	l->disputes++;
+	l->disputed_at = l->node->world->now;
+	if (getenv("SYNC_TRACE"))
+		print_error("%llu %s (%u): log %u is disputed\n", (unsigned long long)l->disputed_at,
+		    l->node->name, l->node->number, log);
+}
+
+static inline int io_rivals(void *ctx, void *link, struct bytes proof)
+{
+	struct node *n = ctx;
+
+	(void)link;
+	(void)proof;
+	n->rivals++;
+	return n->rivals_are;
+}
+
+/* The store thread keeps its order here as well. */
+static inline void io_cut(void *ctx, uint32_t log, uint64_t size)
+{
+	struct node *n = ctx;
+	struct world *w = n->world;
+	struct held_log *l = log_of(n, log);
+	uint64_t at = w->now + 1 + next_random(w) % w->disk_max;
+	struct event *e;
+
+	for (const struct event *o = w->events; o; o = o->next) {
+		assert_false(o->kind == EVENT_COMMITTED && o->node == n && o->log == log);
+		if (o->kind != EVENT_FRAME && o->node == n && o->at > at)
+			at = o->at;
+	}
+	assert_null(l->cut);
+	l->cut = malloc(sizeof *l->cut);
+	assert_non_null(l->cut);
+	assert_int_equal(replica_cut_plan(l->replica, size, l->cut), OK);
+	e = event_add(w, at, EVENT_CUT);
+	e->node = n;
+	e->log = log;
+}
+
+static inline void io_stands(void *ctx, uint32_t log)
+{
+	log_of(ctx, log)->stands++;
 }
 
 /* ---- the world ---- */
@@ -496,6 +564,10 @@ static inline void node_start(struct world *w, unsigned number)
 	    .note = io_note,
 	    .own_ahead = io_own_ahead,
 	    .forked = io_forked,
+	    .disputed = io_disputed,
+	    .rivals = io_rivals,
+	    .cut = io_cut,
+	    .stands = io_stands,
 	};
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct buffer message = BUFFER_INIT;
@@ -503,8 +575,12 @@ static inline void node_start(struct world *w, unsigned number)
 	struct node_body body;
 
 	n->world = w;
-	n->number = number;
-	snprintf(n->name, sizeof n->name, "n%u.example", number);
+	n->number = n->as = number;
+	if (w->twins && number == 1) {
+		n->as = 0;
+		seed = 1;
+	}
+	snprintf(n->name, sizeof n->name, "n%u.example", n->as);
 	n->root = fixture_key(seed);
 	n->log_key = fixture_key((uint8_t)(seed + 1));
 	body = fixture_node(
@@ -524,11 +600,13 @@ static inline void node_start(struct world *w, unsigned number)
 	    log_take(n, bytes_str(log_name), buffer_bytes(&n->credential.message), true));
 }
 
-static inline struct world *world_new(size_t nodes, uint64_t seed)
+/* `twins`: nodes 0 and 1 are one organisation. */
+static inline struct world *world_of(size_t nodes, uint64_t seed, bool twins)
 {
 	struct world *w = calloc(1, sizeof *w);
 
 	assert_non_null(w);
+	w->twins = twins;
 	w->now = 1000;
 	w->random = seed * 2654435761u + 88172645463325252u;
 	w->delay_max = 40;
@@ -538,6 +616,11 @@ static inline struct world *world_new(size_t nodes, uint64_t seed)
 	for (unsigned i = 0; i < nodes; i++)
 		node_start(w, i);
 	return w;
+}
+
+static inline struct world *world_new(size_t nodes, uint64_t seed)
+{
+	return world_of(nodes, seed, false);
 }
 
 static inline void world_free(struct world *w)
@@ -554,6 +637,9 @@ static inline void world_free(struct world *w)
 		sync_free(n->sync);
 		for (size_t k = 0; k < n->log_count; k++) {
 			replica_free(n->logs[k].replica);
+			buffer_free(&n->logs[k].proof);
+			buffer_free(&n->logs[k].off);
+			free(n->logs[k].cut);
 			credential_clear(&n->logs[k].credential);
 		}
 		credential_clear(&n->credential);
@@ -587,6 +673,8 @@ static inline void link_set(struct world *w, struct end *e, bool up)
 			both[i]->link = sync_link_up(
 			    both[i]->node->sync, both[i], both[i]->other->node->name, w->now);
 			assert_non_null(both[i]->link);
+			if (!both[i]->node->old && !both[i]->other->node->old)
+				sync_link_witness(both[i]->link);
 			if (both[i]->node->asks)
 				sync_link_compress(both[i]->link, true);
 		} else {
@@ -644,6 +732,40 @@ static inline void content_now(struct world *w, struct event *e)
 	    e->node->sync, e->log, e->index, err == ERR_EXISTS ? OK : err, w->now);
 }
 
+/* As the relay: what goes is kept, and the store and the replica cut. */
+static inline void cut_now(struct world *w, struct event *e)
+{
+	struct store *s = e->node->store;
+	struct held_log *l = log_of(e->node, e->log);
+	uint64_t held = replica_held(l->replica);
+	size_t got;
+	int err = OK;
+
+	if (e->node->fail_cuts > 0) {
+		e->node->fail_cuts--;
+		err = ERR_IO;
+	}
+	if (!err)
+		assert_int_equal(io_read(e->node, l->no, l->cut->size,
+				     (size_t)(held - l->cut->size), SIZE_MAX, &l->off, &got),
+		    OK);
+	if (!err) {
+		struct bytes note = l->cut->size ? replica_note(l->replica) : bytes_of(NULL, 0);
+
+		assert_int_equal(s->ops->begin(s), OK);
+		assert_int_equal(s->ops->truncate(s, l->no, l->cut->size, l->cut->root, note), OK);
+		assert_int_equal(s->ops->log_set_checkpoint(s, l->no, note,
+				     bytes_of(l->cut->right, l->cut->right_count * HASH_LEN)),
+		    OK);
+		assert_int_equal(s->ops->commit(s), OK);
+		assert_int_equal(replica_cut(l->replica, l->cut), OK);
+		l->cuts++;
+	}
+	free(l->cut);
+	l->cut = NULL;
+	sync_cut_done(e->node->sync, l->no, err, w->now);
+}
+
 static inline void run(struct world *w, uint64_t ms)
 {
 	uint64_t end = w->now + ms;
@@ -686,6 +808,9 @@ static inline void run(struct world *w, uint64_t ms)
 				break;
 			case EVENT_CONTENT:
 				content_now(w, e);
+				break;
+			case EVENT_CUT:
+				cut_now(w, e);
 				break;
 			}
 			event_free(e);
