@@ -299,7 +299,8 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 	}
 	l->top = l->bottom = l->cursor = l->retry_at = 0;
 	l->live_from = held;
-	frontier_show(s, l);
 	log_lacks(s, l);
 	step(s, l, now);
+	if (log_shown(l))
+		frontier_show(s, l);
 }

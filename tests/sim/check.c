@@ -159,9 +159,16 @@ static bool node_settled(
 			const struct carried *theirs = m->logs[i], *ours;
 			uint64_t held = replica_held(theirs->replica);
 
-			if (held == 0 || theirs->org->forked || !is_member(m, theirs->org))
+			if (held == 0 || !is_member(m, theirs->org))
 				continue;
 			ours = node_log_of(n, theirs->org);
+			if (theirs->org->forked && ours &&
+			    !(theirs->org->stands > 0 &&
+				look->island[theirs->org->holder] != look->island[n->number]) &&
+			    !fork_settled(n, ours, m, theirs, why))
+				return false;
+			if (theirs->org->forked && (ours || theirs->org->stands == 0))
+				continue;
 			if (ours && replica_held(ours->replica) == held &&
 			    memcmp(replica_held_root(ours->replica),
 				replica_held_root(theirs->replica), HASH_LEN) == 0)
@@ -177,7 +184,7 @@ static bool node_settled(
 		uint64_t index;
 		unsigned holder;
 
-		if (!l->org->forked && is_member(n, l->org) &&
+		if ((!l->org->forked || l->org->stands > 0) && is_member(n, l->org) &&
 		    content_owed(w, look, n, l, &index, &holder)) {
 			buffer_printf(why, "n%u lacks the content of entry %llu of %s, n%u has it",
 			    n->number, (unsigned long long)index, l->org->name, holder);
@@ -312,6 +319,7 @@ void check_final(struct world *w)
 
 		for (size_t k = 0; honest(n) && k < n->log_count && !w->failed; k++) {
 			check_log(w, n, n->logs[k]);
+			fork_final(w, n, n->logs[k]);
 			if (!n->logs[k]->org->forked)
 				check_erased(w, n, n->logs[k]);
 		}
@@ -357,6 +365,9 @@ static void durable(struct node *n, ProtobufCBinaryData digest, uint64_t size, c
 			world_fail(n->world, "n%u %s %llu of %s, and has %llu on its disk",
 			    n->number, what, (unsigned long long)size, l->org->name,
 			    (unsigned long long)held);
+		if (sync_doubt(n->sync, l->no) != SYNC_SHOWN)
+			world_fail(n->world, "n%u %s %s, which is disputed", n->number, what,
+			    l->org->name);
 	}
 }
 
@@ -372,6 +383,8 @@ void check_durable(struct node *n, uint8_t type, const ProtobufCMessage *message
 
 		for (size_t i = 0; i < m->n_heads; i++)
 			durable(n, m->heads[i]->log, m->heads[i]->size, "shows");
+	} else if (type == FRAME_DATA) {
+		durable(n, ((const Convene__Data *)message)->log, 0, "gives entries of");
 	}
 }
 

@@ -30,6 +30,7 @@ void job_free(struct job *j)
 	buffer_free(&j->content);
 	free(j->blocks);
 	free(j->wanted);
+	free(j->cut);
 	free(j);
 }
 
@@ -89,6 +90,10 @@ static int job_run(struct node *n, struct job *j)
 		    s, j->id, buffer_bytes(&j->message), j->salt, buffer_bytes(&j->content), &no);
 	case JOB_ERASE:
 		return s->ops->content_drop(s, j->log->no, j->index, j->id, true);
+	case JOB_FACT:
+		return s->ops->meta_put(s, j->key, buffer_bytes(&j->content));
+	case JOB_CUT:
+		return fork_cut_run(n, j);
 	}
 	return ERR_INVALID;
 }

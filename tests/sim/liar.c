@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Lying peers: nodes that are honest inside and whose frames are changed on the way out. A fork
- * needs nothing here: two honest nodes are one organisation. */
+/* Lying peers: nodes that are honest inside and whose frames are changed on the way out. For two
+ * histories two nodes are one organisation, and speak of neither. */
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -262,6 +262,11 @@ bool liar_send(
 		return true;
 	}
 	switch (type) {
+	case FRAME_FORK:
+	case FRAME_CHECKPOINT:
+		if (n->lies & LIE_FORK)
+			lied(n, "nothing of another history", e);
+		return n->lies & LIE_FORK;
 	case FRAME_DATA:
 		return data_lie(n, e, stream, (const Convene__Data *)message);
 	case FRAME_CONTENT: {
@@ -311,6 +316,19 @@ static void on_claim(struct world *w, void *what, uint64_t life)
 		say(e, FRAME_ANNOUNCE, 0, &m.base, false);
 	}
 	event_at(w, w->now + SECOND + rng_below(&n->rng, 2 * SECOND), on_claim, n, life);
+}
+
+void liar_clone(struct node *n)
+{
+	struct world *w = n->world;
+
+	for (size_t i = 0; i < w->node_count; i++) {
+		struct node *other = &w->nodes[i];
+
+		if (other != n && other->org == n->org && other->up && n->inbox_durable == 0 &&
+		    replica_held(n->own->replica) == 0 && replica_held(other->own->replica) > 0)
+			node_adopt(n, other);
+	}
 }
 
 void liar_start(struct node *n)

@@ -91,6 +91,8 @@ static void carry(struct node *n, struct carried *l)
 	if (sync_add_log(n->sync, l->no, l->replica, &l->org->credential.binding, l->org == n->org,
 		node_ms(n)) != OK)
 		world_fail(n->world, "n%u: a log could not be added to sync", n->number);
+	if (l->org->forked)
+		fork_load(n, l);
 }
 
 /* ---- reading entries ---- */
@@ -404,6 +406,31 @@ static void io_forked(void *ctx, void *link, uint32_t log, struct bytes note)
 		    n->number, l->org->name);
 }
 
+static void io_disputed(void *ctx, void *link, uint32_t log, struct bytes proof)
+{
+	(void)link;
+	fork_disputed(ctx, node_log(ctx, log), proof);
+}
+
+/* No organisation is two here: it has two histories. */
+static int io_rivals(void *ctx, void *link, struct bytes proof)
+{
+	(void)ctx;
+	(void)link;
+	(void)proof;
+	return ERR_PROOF;
+}
+
+static void io_cut(void *ctx, uint32_t log, uint64_t size)
+{
+	fork_cut(ctx, node_log(ctx, log), size);
+}
+
+static void io_stands(void *ctx, uint32_t log)
+{
+	fork_stands(ctx, node_log(ctx, log));
+}
+
 /* ---- our own log ---- */
 
 static int seal_row(void *ctx, const struct store_inbox *row)
@@ -434,7 +461,7 @@ void node_seal(struct node *n)
 	struct replica_batch *batch;
 	int err;
 
-	if (n->sealing || n->inbox_durable == 0)
+	if (n->sealing || n->inbox_durable == 0 || fork_ended(n))
 		return;
 	if (n->world->now < n->seal_at) {
 		if (!n->seal_armed)
@@ -528,6 +555,8 @@ void node_answer(struct node *n, struct job *j)
 		if (j->result == OK) {
 			world_trace(w, "n%u: holds %llu of %s", n->number,
 			    (unsigned long long)j->append.size, j->log->org->name);
+			if (j->log->org->forked)
+				fork_grown(n, j->log);
 			if (w->committed)
 				w->committed(w, n, j->log, j->append.expected, j->append.size);
 			fold(n, j->log);
@@ -556,6 +585,12 @@ void node_answer(struct node *n, struct job *j)
 		if (w->stored && j->result == OK)
 			w->stored(w, n, j->log, j->index, j->content.len);
 		sync_content_committed(n->sync, j->log->no, j->index, j->result, now);
+		break;
+	case JOB_FACT:
+		fork_fact(n, j);
+		break;
+	case JOB_CUT:
+		fork_cut_answer(n, j);
 		break;
 	case JOB_LOG:
 		if (j->result == OK && !node_log_of(n, j->log->org)) {
@@ -745,6 +780,10 @@ void node_start(struct node *n)
 	    .note = io_note,
 	    .own_ahead = io_own_ahead,
 	    .forked = io_forked,
+	    .disputed = io_disputed,
+	    .rivals = io_rivals,
+	    .cut = io_cut,
+	    .stands = io_stands,
 	};
 	struct world *w = n->world;
 
@@ -766,6 +805,8 @@ void node_start(struct node *n)
 	n->store->ops->inbox_each(n->store, 0, SIZE_MAX, count_row, &n->inbox_durable);
 	world_trace(w, "n%u: starts with %zu logs", n->number, n->log_count);
 	liar_start(n);
+	if (n->lies & LIE_FORK)
+		liar_clone(n);
 	if (replica_held(n->own->replica) == 0 && n->inbox_durable == 0 && !n->reader_only) {
 		struct job *j = job_new(JOB_INBOX, n->own);
 		const struct buffer *m = &n->org->credential.message;

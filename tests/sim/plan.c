@@ -53,9 +53,15 @@ static void add_wire(struct plan *p, struct rng *r, uint64_t a, uint64_t b)
 	}
 }
 
+/* Beside those that chance takes among liars' seeds. */
+static bool forks(uint64_t seed)
+{
+	return seed % 9 == 4;
+}
+
 static void people(struct plan *p, struct rng *r)
 {
-	bool liars = rng_chance(r, 600000);
+	bool liars = rng_chance(r, 600000), twins = forks(p->seed);
 	uint64_t lies[256] = {0};
 	size_t honest = 0, order[256];
 
@@ -74,8 +80,10 @@ static void people(struct plan *p, struct rng *r)
 	for (size_t i = 0; i < p->nodes; i++)
 		add(p, PART_NODE, 0, i, lies[i], i, 0);
 	/* One organisation that is two nodes. */
-	if (liars && rng_chance(r, 250000) && p->nodes > 5 && lies[p->nodes - 1] == 0 &&
-	    lies[p->nodes - 2] == 0 && p->founders < p->nodes - 2) {
+	if (liars && rng_chance(r, 250000))
+		twins = true;
+	if (twins && p->nodes > 5 && lies[p->nodes - 1] == 0 && lies[p->nodes - 2] == 0 &&
+	    p->founders < p->nodes - 2) {
 		p->parts[p->nodes - 1].b = p->parts[p->nodes - 2].b = LIE_FORK;
 		p->parts[p->nodes - 1].c = p->nodes - 2;
 		lies[p->nodes - 1] = lies[p->nodes - 2] = LIE_FORK;
@@ -114,6 +122,44 @@ static void people(struct plan *p, struct rng *r)
 	}
 }
 
+/* One organisation is the last two nodes. The others are parted meanwhile, or not; its two
+ * histories begin alike, or not, and are as long as each other, or not. */
+static void two_histories(struct plan *p, uint64_t length)
+{
+	struct rng r = rng_new(p->seed, 6, 0);
+	uint64_t a = p->nodes - 2, b = p->nodes - 1;
+	size_t count = p->count;
+
+	if (rng_chance(&r, 400000))
+		p->parts[b].d = 2 * SECOND + rng_below(&r, length / 2);
+	if (rng_chance(&r, 500000)) {
+		for (size_t i = 0; i < count; i++) {
+			struct part o = p->parts[i];
+
+			if (o.kind == PART_POST && (o.a == a || o.a == b))
+				add(p, PART_POST, o.at, o.a == a ? b : a, o.b, o.c, rng_next(&r));
+		}
+	}
+	if (rng_chance(&r, 700000)) {
+		uint64_t mask = rng_next(&r);
+
+		mask = (mask | UINT64_C(1) << a % 64) & ~(UINT64_C(1) << b % 64);
+		add(p, PART_PARTITION, SECOND + SECOND / 2, mask,
+		    length / 2 + rng_below(&r, length / 2), 0, 0);
+	}
+	if (rng_chance(&r, 600000)) {
+		uint64_t at = SECOND + length / 2 + rng_below(&r, length / 2 + 10 * SECOND);
+
+		add(p, PART_SUCCESSOR, at, a, 0, 0, rng_next(&r));
+		for (size_t i = 0; i < 3; i++) {
+			uint64_t node = rng_below(&r, p->nodes);
+
+			add(p, PART_CRASH, at + rng_below(&r, 14 * SECOND), node,
+			    rng_below(&r, SECOND), 0, 0);
+		}
+	}
+}
+
 /* ---- what happens ---- */
 
 static void posts(struct plan *p, struct rng *r, uint64_t length)
@@ -141,7 +187,8 @@ static void posts(struct plan *p, struct rng *r, uint64_t length)
 		}
 		if (count > 20 && size > 2000)
 			size = 2000;
-		/* Thin lines would take hours for what so many write, and a liar for what it drips. */
+		/* Thin lines would take hours for what so many write, and a liar for what it drips.
+		 */
 		if (p->nodes > 60) {
 			size /= 64;
 			count = count > 20 ? 20 : count;
@@ -197,10 +244,14 @@ struct plan *plan_new(uint64_t seed)
 	p->seed = seed;
 	p->nodes = size_of(seed, &r);
 	p->founders = rng_chance(&r, 500000) ? p->nodes : 2 + rng_below(&r, p->nodes - 1);
+	if (forks(seed) && p->nodes > 5 && p->founders + 2 >= p->nodes)
+		p->founders = 2 + seed % (p->nodes - 4); /* liars are none */
 	length = 5 * SECOND + rng_below(&r, 40 * SECOND);
 	people(p, &r);
 	posts(p, &r, length);
 	faults(p, &r, length);
+	if (p->parts[p->nodes - 1].b & LIE_FORK)
+		two_histories(p, length);
 	p->end = SECOND + length + 16 * SECOND;
 	return p;
 }
@@ -215,7 +266,7 @@ void plan_free(struct plan *p)
 void plan_print(const struct plan *p, FILE *out)
 {
 	static const char *const kinds[PART_KINDS] = {"node", "wire", "post", "erase", "admit",
-	    "crash", "cut", "partition", "break", "slow disk", "failing disk"};
+	    "crash", "cut", "partition", "break", "slow disk", "failing disk", "successor"};
 
 	fprintf(out, "seed %" PRIu64 ": %zu nodes, %zu founders\n", p->seed, p->nodes, p->founders);
 	for (size_t i = 0; i < p->count; i++) {
@@ -431,6 +482,13 @@ static void on_part(struct world *w, void *what, uint64_t number)
 		if (n)
 			n->disk_fail = (unsigned)part->b;
 		break;
+	case PART_SUCCESSOR: {
+		struct rng r = {part->d};
+
+		if (!fork_succeed(w, w->orgs[part->a], &r) && !w->calm)
+			event_at(w, w->now + SECOND, on_part, what, 0);
+		break;
+	}
 	default:
 		break;
 	}
@@ -482,8 +540,9 @@ static void build(struct world *w, const struct plan *p)
 	}
 	for (size_t i = 0; i < w->node_count; i++) {
 		if (w->nodes[i].there)
-			event_at(w, SECOND + rng_below(&w->nodes[i].rng, SECOND / 2), on_restart,
-			    &w->nodes[i], 0);
+			event_at(w,
+			    SECOND + rng_below(&w->nodes[i].rng, SECOND / 2) + p->parts[i].d,
+			    on_restart, &w->nodes[i], 0);
 	}
 	for (size_t i = 0; i < w->wire_count; i++)
 		wire_connect_soon(w, &w->wires[i], rng_below(&w->wires[i].end[0].rng, SECOND));

@@ -58,6 +58,10 @@ struct org {
 	struct credential credential;
 	uint64_t sequence;
 	bool founder, forked;
+	/* What its successor says stands; 0: there is none. Of `holder`'s history. */
+	uint64_t stands;
+	uint8_t stands_root[HASH_LEN];
+	unsigned holder;
 	struct post *posts; /* what was given to the inbox, in order */
 	size_t post_count, post_cap;
 };
@@ -86,10 +90,23 @@ struct carried {
 	uint32_t no;
 	struct replica *replica;
 	uint64_t folded;
-	bool forked; /* another history was shown */
+	bool forked;   /* another history was shown, */
+	bool disputed; /* and proven, when so much was held or coming in */
+	uint64_t disputed_size;
 };
 
-enum job_kind { JOB_APPEND, JOB_SEAL, JOB_CONTENT, JOB_LOG, JOB_INBOX, JOB_ERASE };
+enum job_kind {
+	JOB_APPEND,
+	JOB_SEAL,
+	JOB_CONTENT,
+	JOB_LOG,
+	JOB_INBOX,
+	JOB_ERASE,
+	JOB_FACT,
+	JOB_CUT,
+};
+
+#define FACT_KEY 64
 
 /* For the store thread: copied as the relay copies it. */
 struct job {
@@ -104,7 +121,10 @@ struct job {
 	uint64_t index;
 	uint8_t id[ID_LEN], salt[SALT_LEN];
 	struct buffer message, content;
-	size_t post; /* JOB_INBOX: place in org->posts */
+	size_t post;        /* JOB_INBOX: place in org->posts */
+	char key[FACT_KEY]; /* JOB_FACT, about this organisation; JOB_CUT */
+	struct org *org;
+	struct replica_cut *cut;
 };
 
 /* What a liar does; several at once. */
@@ -118,7 +138,7 @@ enum lie {
 	LIE_CONTENT = 1 << 6,  /* contents that were changed */
 	LIE_NONE = 1 << 7,     /* has no content for anybody */
 	LIE_SLOW = 1 << 8,     /* begins contents and does not end them */
-	LIE_FORK = 1 << 9,     /* is one of two that are one organisation */
+	LIE_FORK = 1 << 9,     /* is one of two that are one organisation; doesn't speak of it */
 	LIE_REPEAT = 1 << 10,  /* gives old DATA again instead of new */
 	LIE_KINDS = 11,
 	LIE_TRICKLE =
@@ -161,6 +181,8 @@ struct node {
 	bool seal_armed;
 	/* Liars. */
 	uint64_t stale_after;
+	bool heard; /* of the end of its own log */
+	unsigned cuts;
 	/* Measured. */
 	uint64_t entries_in, faults, notes, stalls;
 	uint64_t contents_in;
@@ -252,6 +274,28 @@ void end_fault(struct end *e);
 bool liar_send(
     struct node *n, struct end *e, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
 void liar_start(struct node *n);
+/* It begins with what the other one of its organisation has. */
+void liar_clone(struct node *n);
+
+/* ---- fork.c ---- */
+
+/* What sync says, and the store's answers. */
+void fork_disputed(struct node *n, struct carried *l, struct bytes proof);
+void fork_cut(struct node *n, struct carried *l, uint64_t size);
+void fork_stands(struct node *n, const struct carried *l);
+void fork_fact(struct node *n, const struct job *j);
+int fork_cut_run(struct node *n, struct job *j);
+void fork_cut_answer(struct node *n, const struct job *j);
+void fork_load(struct node *n, struct carried *l);
+bool fork_ended(const struct node *n);
+bool fork_holds(const struct node *n, const struct org *o);
+/* Its organisation says what stands of it, and all hear of that. False: nobody has any of it. */
+bool fork_succeed(struct world *w, struct org *o, struct rng *r);
+/* Entries were committed. */
+void fork_grown(struct node *n, const struct carried *l);
+bool fork_settled(const struct node *n, const struct carried *l, const struct node *m,
+    const struct carried *theirs, struct buffer *why);
+void fork_final(struct world *w, const struct node *n, const struct carried *l);
 
 /* ---- check.c ---- */
 
@@ -329,6 +373,7 @@ enum part_kind {
 	PART_BREAK,
 	PART_SLOW,
 	PART_FAIL,
+	PART_SUCCESSOR,
 	PART_KINDS,
 };
 

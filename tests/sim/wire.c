@@ -247,6 +247,7 @@ static void end_up(struct end *e)
 	e->link = sync_link_up(n->sync, e, e->other->node->org->name, node_ms(n));
 	if (!e->link)
 		abort();
+	sync_link_witness(e->link);
 	sync_link_compress(e->link, e->asks);
 	node_touch(n);
 }
