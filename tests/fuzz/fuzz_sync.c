@@ -16,7 +16,7 @@
 #define LOGS 3
 #define EVENTS_MAX 400
 
-enum { TICK = 0xf0, STORED, NOT_STORED, RELINK, CONGESTED, CONTENT_STORED, MEMBERS };
+enum { TICK = 0xf0, STORED, NOT_STORED, RELINK, CONGESTED, CONTENT_STORED, MEMBERS, STAND, CUT };
 
 /* ---- what the origins have signed; made once ---- */
 
@@ -125,6 +125,8 @@ struct node {
 	uint64_t storing[LOGS]; /* contents on their way to the store, by bit */
 	uint64_t now;
 	bool faulted, congested;
+	uint32_t cut_no; /* a log that is to be cut; 0: none */
+	struct replica_cut cut;
 };
 
 /* Numbers are from 1. */
@@ -339,7 +341,66 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 	abort();
 }
 
+static void io_disputed(void *ctx, void *link, uint32_t no, struct bytes proof)
+{
+	io_forked(ctx, link, no, proof);
+}
+
+static int io_rivals(void *ctx, void *link, struct bytes proof)
+{
+	(void)ctx;
+	(void)link;
+	REQUIRE(proof.len > 0);
+	return proof.data[0] & 1 ? OK : ERR_PROOF;
+}
+
+static void io_cut(void *ctx, uint32_t no, uint64_t size)
+{
+	struct node *n = ctx;
+
+	REQUIRE(n->cut_no == 0 && log_of(n, no)->commit_count == 0);
+	REQUIRE(replica_cut_plan(log_of(n, no)->replica, size, &n->cut) == OK);
+	n->cut_no = no;
+}
+
+static void io_stands(void *ctx, uint32_t no)
+{
+	REQUIRE(log_of(ctx, no)->size > 0);
+}
+
 /* ---- events ---- */
+
+/* A successor says what stands of another's log. */
+static void stand(struct node *n, uint8_t which, uint8_t size)
+{
+	uint32_t no = which % (LOGS - 1) + 2;
+	uint8_t root[HASH_LEN];
+
+	if (no > n->log_count || n->cut_no != 0)
+		return;
+	history_root(log_of(n, no)->history, size % ENTRIES + 1, root);
+	sync_stand(n->sync, no, size % ENTRIES + 1, root, n->now);
+}
+
+static void cut(struct node *n, bool ok)
+{
+	uint32_t no = n->cut_no;
+	struct log *l;
+
+	if (no == 0)
+		return;
+	n->cut_no = 0;
+	l = log_of(n, no);
+	if (ok) {
+		l->size = n->cut.size;
+		l->missing &= (UINT64_C(1) << l->size) - 1;
+		n->storing[no - 1] &= (UINT64_C(1) << l->size) - 1;
+		memcpy(l->right, n->cut.right, sizeof l->right);
+		l->right_count = n->cut.right_count;
+		REQUIRE(replica_cut(l->replica, &n->cut) == OK);
+	}
+	sync_cut_done(n->sync, no, ok ? OK : ERR_IO, n->now);
+}
 
 static void commit_answer(struct node *n, uint8_t which, bool ok)
 {
@@ -386,6 +447,7 @@ static void link_up(struct node *n)
 {
 	n->link = sync_link_up(n->sync, n, "n1.example", n->now);
 	REQUIRE(n->link);
+	sync_link_witness(n->link);
 	sync_link_compress(n->link, true);
 	n->faulted = false;
 }
@@ -419,6 +481,12 @@ static void event(struct node *n, uint8_t type, uint8_t stream, struct bytes pay
 		break;
 	case CONTENT_STORED:
 		contents_answer(n, stream & 1);
+		break;
+	case STAND:
+		stand(n, stream, payload.len > 0 ? payload.data[0] : 0);
+		break;
+	case CUT:
+		cut(n, stream & 1);
 		break;
 	case MEMBERS:
 		sync_members_grew(n->sync, n->now);
@@ -472,6 +540,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .note = io_note,
 	    .own_ahead = io_own_ahead,
 	    .forked = io_forked,
+	    .disputed = io_disputed,
+	    .rivals = io_rivals,
+	    .cut = io_cut,
+	    .stands = io_stands,
 	};
 
 	if (!histories[0].tree) {
