@@ -26,11 +26,15 @@ bool log_shown(const struct log_slot *l)
 
 enum sync_doubt sync_doubt(const struct sync *s, uint32_t no)
 {
-	const struct log_slot *l = slot_by_no((struct sync *)(uintptr_t)s, no);
+	for (size_t i = 0; i < s->log_count; i++) {
+		const struct log_slot *l = &s->logs[i];
 
-	if (!l || (!l->disputed && l->stand != STAND_UNSURE && l->stand != STAND_CUT))
-		return SYNC_SHOWN;
-	return l->disputed ? SYNC_DISPUTED : SYNC_UNSURE;
+		if (l->no == no && l->disputed)
+			return SYNC_DISPUTED;
+		if (l->no == no && (l->stand == STAND_UNSURE || l->stand == STAND_CUT))
+			return SYNC_UNSURE;
+	}
+	return SYNC_SHOWN;
 }
 
 /* ---- FORK going out ---- */
@@ -96,7 +100,7 @@ void fork_after_log(struct sync *s, struct sync_link *link, const struct log_slo
 void pair_forget(struct pair *p)
 {
 	p->shown = p->withheld = p->behind_since = p->agreed = p->unacknowledged = 0;
-	p->subscribed = p->dirty = false;
+	p->subscribed = p->dirty = p->differs = false;
 }
 
 void log_silence(struct sync *s, struct log_slot *l)
@@ -214,8 +218,12 @@ static void claim_compare(struct sync *s, struct sync_link *link, struct log_slo
 	struct pair *p = pair_of(s, link, l);
 	uint8_t root[HASH_LEN];
 
-	if (p->claim == 0 || p->claim > replica_held(l->replica) || l->disputed || l->stood)
+	if (p->claim == 0 || l->disputed || l->stood)
 		return;
+	/* Of a log that does not grow any more, larger ones can't be compared. */
+	if (p->claim > replica_held(l->replica) && !l->forked)
+		return;
+	p->claim_differs |= p->claim > replica_held(l->replica);
 	if (!p->claim_differs) {
 		if (p->claim != replica_held(l->replica) && link->witness &&
 		    link->compares-- == 0) {
@@ -251,8 +259,11 @@ bool fork_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint6
 	claim_set(link, p, size, root);
 	if (l->disputed)
 		return false;
-	if (l->stood)
+	if (l->stood) {
+		if (stand_is(l, size, root))
+			p->differs = false;
 		return stand_is(l, size, root);
+	}
 	claim_compare(s, link, l, now);
 	return true;
 }
@@ -352,8 +363,9 @@ static void checkpoint_judge(struct sync *s, struct sync_link *link, struct log_
 	} else if (err == ERR_PROOF) {
 		s->io.fault(s->io.ctx, link->handle, err, "a CHECKPOINT does not prove itself");
 	} else if (err == ERR_NOTFOUND && p->claim_differs && a->head.size >= p->claim) {
-		s->io.note(
-		    s->io.ctx, link->handle, "has no head for the other root that it claimed");
+		if (p->doubted)
+			s->io.note(s->io.ctx, link->handle,
+			    "has no head for the other root that it claimed");
 		claim_clear(link, p);
 	} else if (err == ERR_RANGE && !p->claim_differs) {
 		claim_set(link, p, a->head.size, a->head.root);

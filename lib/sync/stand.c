@@ -60,7 +60,7 @@ static void guide_choose(struct sync *s, struct log_slot *l, uint64_t now)
 		const struct pair *p = pair_of(s, link, l);
 
 		if (link->witness && link->compared && p->shown == l->stand_size &&
-		    now >= p->backoff_until &&
+		    stand_is(l, p->claim, p->claim_root) && now >= p->backoff_until &&
 		    (!best || p->backoff_shift < pair_of(s, best, l)->backoff_shift))
 			best = link;
 	}
@@ -93,8 +93,10 @@ static void log_cut(struct sync *s, struct log_slot *l, uint64_t now)
 		return;
 	l->stand = STAND_CUT;
 	wants_drop(s, l);
-	for (struct sync_link *link = s->links; link; link = link->next)
+	for (struct sync_link *link = s->links; link; link = link->next) {
 		pair_of(s, link, l)->subscribed = false;
+		pair_of(s, link, l)->differs = false;
+	}
 	s->io.cut(s->io.ctx, l->no, l->common);
 }
 
@@ -230,7 +232,10 @@ void stand_answer(struct sync *s, struct sync_link *link, struct log_slot *l,
 	} else if (a->head.size != l->guide_size ||
 		   memcmp(a->head.root, l->guide_root, HASH_LEN) != 0) {
 		l->guided = false; /* it has a newer one */
-		guide_ask(s, l, l->stand_size, now);
+		if (l->questions < QUESTIONS_MAX)
+			guide_ask(s, l, l->stand_size, now);
+		else
+			guide_leave(s, l, "answers, and leads nowhere", now);
 	} else {
 		guide_tells(s, l, size, a, now);
 	}
