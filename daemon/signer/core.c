@@ -167,6 +167,21 @@ int core_checkpoint(struct core *c, uint64_t size, const uint8_t root[static HAS
 	return checkpoint_sign(note, &cp, &c->keys->log);
 }
 
+int core_learn(struct core *c, struct bytes note, const struct tree_hash *proof, size_t count)
+{
+	struct checkpoint cp;
+	int err;
+
+	if (note.len > CORE_NOTE_MAX)
+		return ERR_TOO_LARGE;
+	err = checkpoint_open(note, &c->credential.log, &cp);
+	if (!err)
+		err = extends(core_head(c), cp.size, cp.root, proof, count);
+	if (!err && cp.size != core_head(c)->size)
+		err = heads_own_put(c->heads, cp.size, cp.root);
+	return err;
+}
+
 /* ---- the logs of others ---- */
 
 /* The log that a note says it is of, if it is in. Nothing is checked yet. */

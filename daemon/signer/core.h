@@ -7,7 +7,8 @@
  * counts here wherever it stands in its log (SPEC.md 6.2 also asks for a rising sequence): nobody
  * but that root key can have made it.
  *
- * Rules. Own log: each head signed extends the one signed before, by a consistency proof. Another's
+ * Rules. Own log: each head signed extends the one signed before, by a consistency proof; what it
+ * has signed and forgotten, it learns from its own signature and such a proof. Another's
  * log: likewise, by what was cosigned; it is a member's, not our own, and the only one of its
  * organisation and number. The registrar signs ENROL and REVOKE of a sound form. What was signed
  * last is on the disk before a signature is returned. One owner. */
@@ -50,6 +51,13 @@ const struct head *core_head(const struct core *c);
  * beside it), ERR_PROOF, ERR_IO, ERR_NOSPACE, ERR_NOMEM; nothing is then signed. */
 int core_checkpoint(struct core *c, uint64_t size, const uint8_t root[static HASH_LEN],
     const struct tree_hash *proof, size_t count, struct buffer *note);
+
+/* Learn what our own log key signed in an earlier life of this machine: a checkpoint of our log,
+ * signed by that key, with the proof from core_head() as above. Signs nothing, and the head never
+ * goes back. ERR_STALE: below the highest signed. ERR_FORK: another root at that size, ERR_PROOF:
+ * it does not follow; then that key has signed two histories. checkpoint_open()'s; ERR_TOO_LARGE,
+ * ERR_IO, ERR_NOSPACE. */
+int core_learn(struct core *c, struct bytes note, const struct tree_hash *proof, size_t count);
 
 /* Take entry 0 of a member's log, ours included. `*head` is what was cosigned of it last. Again is
  * harmless. ERR_NOT_MEMBER; ERR_QUOTA (too many logs of it, or of all); ERR_FORK (another log of

@@ -34,6 +34,7 @@ int request_encode(struct buffer *out, const struct request *r)
 		buffer_add(out, r->body.data, r->body.len);
 		break;
 	case REQUEST_COSIGN:
+	case REQUEST_LEARN:
 		buffer_add_u16(out, (uint16_t)r->body.len);
 		buffer_add(out, r->body.data, r->body.len);
 		buffer_add(out, r->proof, r->proof_count * HASH_LEN);
@@ -103,6 +104,7 @@ static bool payload_decode(struct bytes rest, struct request *r)
 		r->body = rest;
 		return rest.len <= MESSAGE_MAX;
 	case REQUEST_COSIGN:
+	case REQUEST_LEARN:
 		return take_sized(&rest, &r->body) && r->body.len <= CORE_NOTE_MAX &&
 		       take_proof(rest, r);
 	case REQUEST_REGISTRAR:
@@ -175,6 +177,8 @@ static int act(struct core *core, const struct request *r, uint64_t seconds, str
 		return core_cosign(core, r->body, r->proof, r->proof_count, seconds, out);
 	case REQUEST_REGISTRAR:
 		return core_registrar(core, r->body, out);
+	case REQUEST_LEARN:
+		return core_learn(core, r->body, r->proof, r->proof_count);
 	}
 	return ERR_UNKNOWN_KIND;
 }

@@ -15,6 +15,7 @@
  *	ADMIT       log digest[16] ‖ ADMIT                 -
  *	COSIGN      u16 len ‖ note[len] ‖ proof            the signature's line
  *	REGISTRAR   header                                 the message
+ *	LEARN       u16 len ‖ note[len] ‖ proof            -
  *
  * A proof is 0 to 64 hashes; NODE and ADMIT are messages. core.h says what each does. A request
  * that is none of these is answered by a code, and ends nothing. */
@@ -30,7 +31,8 @@ enum request_type {
 	REQUEST_ADMIT,
 	REQUEST_COSIGN,
 	REQUEST_REGISTRAR,
-	REQUEST_LAST = REQUEST_REGISTRAR,
+	REQUEST_LEARN,
+	REQUEST_LAST = REQUEST_LEARN,
 };
 
 #define PROOF_HASHES_MAX 64

@@ -159,6 +159,23 @@ int signer_checkpoint(struct signer_link *s, uint64_t size, const uint8_t root[s
 	return err;
 }
 
+int signer_learn(struct signer_link *s, struct bytes note, uint64_t size,
+    const uint8_t root[static HASH_LEN], const struct tree_hash *proof, size_t count)
+{
+	struct request r = {.type = REQUEST_LEARN, .body = note};
+	struct buffer none = BUFFER_INIT;
+	int err = proof_set(&r, proof, count);
+
+	if (!err)
+		err = exchange(s, &r, &none);
+	buffer_free(&none);
+	if (!err) {
+		s->size = size;
+		memcpy(s->root, root, HASH_LEN);
+	}
+	return err;
+}
+
 int signer_introduce(struct signer_link *s, struct bytes log_name, struct bytes node,
     uint64_t *size, uint8_t root[static HASH_LEN])
 {

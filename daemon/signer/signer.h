@@ -26,6 +26,11 @@ void signer_head(const struct signer_link *s, uint64_t *size, uint8_t root[stati
 int signer_checkpoint(struct signer_link *s, uint64_t size, const uint8_t root[static HASH_LEN],
     const struct tree_hash *proof, size_t count, struct buffer *note);
 
+/* Have the signer learn a head that our log key signed in an earlier life; the proof is from
+ * signer_head(), which is that head afterwards. */
+int signer_learn(struct signer_link *s, struct bytes note, uint64_t size,
+    const uint8_t root[static HASH_LEN], const struct tree_hash *proof, size_t count);
+
 /* Have a member's log known by its entry 0, and learn what was cosigned of it last (size 0:
  * nothing); have an ADMIT in it known; cosign a checkpoint of it, the proof being from what was
  * cosigned last. Appends the signature's line. */

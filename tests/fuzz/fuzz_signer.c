@@ -16,6 +16,7 @@ enum step {
 	STEP_INTRODUCE,
 	STEP_ADMIT,
 	STEP_RESTART,
+	STEP_LEARN,
 	STEPS
 };
 enum { ORGS = 4, SIGNED_MAX = 128 };
@@ -124,7 +125,7 @@ static void signed_one(unsigned log, uint64_t h, uint64_t size)
 
 static void head(enum step what, const uint8_t arg[static 6])
 {
-	unsigned log = what == STEP_CHECKPOINT ? 0 : arg[0] % ORGS;
+	unsigned log = what == STEP_COSIGN ? arg[0] % ORGS : 0;
 	uint64_t h = arg[1] % HISTORIES, size = 1 + arg[2] % HISTORY_LEN, from = arg[3];
 	struct request r = {.id = 7, .type = REQUEST_CHECKPOINT, .size = size};
 	struct buffer note = BUFFER_INIT;
@@ -133,8 +134,8 @@ static void head(enum step what, const uint8_t arg[static 6])
 	if (arg[4] & 1)
 		r.proof[arg[5] % 8].bytes[3] ^= arg[4];
 	root_of(h, size, r.root);
-	if (what == STEP_COSIGN) {
-		r.type = REQUEST_COSIGN;
+	if (what != STEP_CHECKPOINT) {
+		r.type = what == STEP_COSIGN ? REQUEST_COSIGN : REQUEST_LEARN;
 		note_make(&note, &org[log], h, size);
 		r.body = buffer_bytes(&note);
 	}
@@ -184,6 +185,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case STEP_CHECKPOINT:
 		case STEP_COSIGN:
+		case STEP_LEARN:
 			head(what, arg);
 			break;
 		case STEP_INTRODUCE:

@@ -184,6 +184,56 @@ static void test_rule(void **state)
 	assert_int_equal(st.st_size, LOCK_LEN);
 }
 
+static int learn(struct core *c, uint64_t from, uint64_t size, uint64_t h)
+{
+	struct tree_hash proof[64];
+	struct buffer note = BUFFER_INIT;
+	int err;
+
+	note_make(&note, &place.own, h, size);
+	err = core_learn(c, buffer_bytes(&note), proof, proof_of(h, from, size, proof));
+	buffer_free(&note);
+	return err;
+}
+
+/* What the key signed and the lock file forgot: by its own signature, with a proof, and never back.
+ */
+static void test_learn(void **state)
+{
+	struct buffer note = BUFFER_INIT;
+	struct core *s = ready();
+	struct org other;
+
+	(void)state;
+	/* An empty lock file, as after the disk was lost. */
+	assert_int_equal(learn(s, 0, 40, 0), OK);
+	stands_at(s, 40);
+	/* An older one. */
+	assert_int_equal(learn(s, 40, 70, 0), OK);
+	assert_int_equal(learn(s, 70, 70, 0), OK);
+	stands_at(s, 70);
+	assert_int_equal(learn(s, 30, 40, 0), ERR_STALE);
+	assert_int_equal(learn(s, 0, 80, 0), ERR_PROOF);
+	/* The same key has signed another history. */
+	assert_int_equal(learn(s, 70, 70, 2), ERR_FORK);
+	assert_int_equal(learn(s, 70, 90, 2), ERR_PROOF);
+	assert_int_equal(learn(s, 49, 90, 2), ERR_PROOF);
+	/* Another's log, a forged note, no note. */
+	org_make(&other, 1, 1, 0, place.forum);
+	note_make(&note, &other, 0, 90);
+	assert_int_not_equal(core_learn(s, buffer_bytes(&note), NULL, 0), OK);
+	buffer_reset(&note);
+	note_make(&note, &place.own, 0, 90);
+	note.data[note.len - 9] ^= 1;
+	assert_int_not_equal(core_learn(s, buffer_bytes(&note), NULL, 0), OK);
+	assert_int_not_equal(core_learn(s, bytes_of(NULL, 0), NULL, 0), OK);
+	stands_at(s, 70);
+	core_free(s);
+	stands_after_restart(70);
+	buffer_free(&note);
+	org_free(&other);
+}
+
 /* Any two heads of any two histories: signed if, and only if, the second extends the first. */
 static void test_any_two(void **state)
 {
@@ -653,6 +703,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_rule, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_learn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_any_two, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_last, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_reopen, setup, teardown),

@@ -430,6 +430,8 @@ static void answer_take(uint64_t id, int code, struct bytes payload)
 		assert_int_equal(note_parse(&n, buffer_bytes(&whole)), OK);
 		assert_int_equal(note_verify(&n, &key, NULL), OK);
 		head_signed(a->log, a->h, a->size);
+	} else if (a->type == REQUEST_LEARN) {
+		head_signed(a->log, a->h, a->size);
 	}
 	buffer_free(&whole);
 }
@@ -475,8 +477,10 @@ static void head_ask(struct request *r, struct asked *a, struct buffer *note)
 		r->proof_count = random_below(4);
 	r->size = a->size;
 	root_of(a->h, a->size, r->root);
-	if (a->type == REQUEST_COSIGN) {
-		note_make(note, &relay.org[a->log], a->h, a->size);
+	if (a->log == 0 && random_below(6) == 0)
+		a->type = r->type = REQUEST_LEARN;
+	if (a->type != REQUEST_CHECKPOINT) {
+		note_make(note, a->log == 0 ? &place.own : &relay.org[a->log], a->h, a->size);
 		r->body = buffer_bytes(note);
 	}
 }
