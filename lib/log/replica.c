@@ -600,3 +600,11 @@ int replica_prove_inclusion(
 	return tree_prove_inclusion(
 	    r->tree, index, r->note_size, replica_fetch, (void *)(uintptr_t)r, out, count);
 }
+
+int replica_prove_consistency(
+    const struct replica *r, uint64_t m, uint64_t n, struct tree_hash out[static 64], size_t *count)
+{
+	if (m == 0 || m > n || n > r->held)
+		return ERR_RANGE;
+	return tree_prove_consistency(r->tree, m, n, fetch, (void *)(uintptr_t)r, out, count);
+}

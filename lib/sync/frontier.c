@@ -275,7 +275,7 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 	if (!fork_head(s, link, l, h->size, h->root.data, now))
 		return true;
 	pair_shown(pair_of(s, link, l), h->size, h->root.data, now);
-	if (l->own && h->size > held)
+	if (slot_is_ours(l) && h->size > held)
 		pull_own(s, l, link);
 	return true;
 }

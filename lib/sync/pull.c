@@ -159,7 +159,7 @@ static void choose(struct sync *s, struct log_slot *l, const struct sync_link *e
 	struct sync_link *best = NULL;
 	unsigned best_fitness = 0;
 
-	if (l->own || l->stopped || l->failed || l->disputed ||
+	if (slot_is_ours(l) || l->stopped || l->failed || l->disputed ||
 	    (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
@@ -363,7 +363,7 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t shown = 0, staged = replica_staged(l->replica);
 
-	if (l->own || l->stopped || l->disputed || (l->stood && l->stand != STAND_FETCH))
+	if (slot_is_ours(l) || l->stopped || l->disputed || (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next)
 		withheld_return(pair_of(s, link, l), l, link, now);

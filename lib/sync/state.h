@@ -211,6 +211,7 @@ struct log_slot {
 	char origin[101];
 	bool own, stopped; /* stopped: ended or forked */
 	bool forked;
+	bool recovering; /* our own, and fetched like another's: own.c */
 	bool disputed;       /* proven, and no successor has said what stands; */
 	struct buffer proof; /* also of one that has: encoded, empty: none */
 	/* What stands of it (stand.c). */
@@ -392,6 +393,11 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Data *m, size_t bytes, uint64_t now);
 void pull_back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now);
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
+/* Whether we are the origin, and nobody has to give us anything. */
+static inline bool slot_is_ours(const struct log_slot *l)
+{
+	return l->own && !l->recovering;
+}
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
 /* pace.c: who has stalled. */

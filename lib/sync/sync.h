@@ -179,6 +179,16 @@ void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN]);
  * our own (learn before signing). */
 bool sync_link_compared(const struct sync_link *link);
 
+/* Our own log, when it has turned out that our key signed more of it than we hold, or the operator
+ * says so. While `on` it is fetched from links as others' logs are (own.c), and sync_own_grown()
+ * must not be called; turned off, we are its origin again. ERR_BUSY: what has come is not stored
+ * yet; ERR_NOTFOUND: not our log. */
+int sync_own_recover(struct sync *s, uint32_t log, bool on, uint64_t now);
+/* Whether this link has told how much of our own log it holds, and we hold that much. `*shown`: what
+ * it has told, though perhaps not proven. */
+bool sync_own_answered(
+    struct sync *s, const struct sync_link *link, uint32_t log, uint64_t *shown);
+
 /* Of one link, since it is up. Times are of sync's clock; 0: not yet. */
 struct sync_link_stats {
 	const char *peer;
