@@ -344,6 +344,7 @@ const struct store_backend store_memory = {
     .inbox_add = memory_inbox_add,
     .inbox_each = memory_inbox_each,
     .inbox_count = memory_inbox_count,
+    .inbox_drop = memory_inbox_drop,
     .serial_get = serial_get,
     .serial_put = serial_put,
     .invite_get = invite_get,

@@ -233,6 +233,26 @@ int memory_inbox_count(struct store *base, uint64_t *out)
 	return OK;
 }
 
+int memory_inbox_drop(struct store *base, uint64_t no)
+{
+	struct memory_store *m = inside(base);
+	size_t mark = tables_mark(&m->t);
+	const struct row *row;
+	struct store_inbox in;
+	int err = writing(m);
+
+	if (err != OK)
+		return err;
+	row = table_get(&m->t, INBOX, NUMBER(no));
+	if (row == NULL)
+		return ERR_NOTFOUND;
+	inbox_row(row, &in);
+	err = table_drop(&m->t, INBOX_ID, ID(in.id));
+	if (err == OK)
+		err = table_drop(&m->t, INBOX, row_key(row));
+	return memory_finish(m, mark, err);
+}
+
 /* Move the oldest row to entry (log, index); its message must be `leaf`. */
 static int inbox_take(struct memory_store *m, uint32_t log, uint64_t index, struct bytes leaf)
 {

@@ -475,6 +475,7 @@ const struct store_backend store_sqlite = {
     .inbox_add = sqlite_inbox_add,
     .inbox_each = sqlite_inbox_each,
     .inbox_count = sqlite_inbox_count,
+    .inbox_drop = sqlite_inbox_drop,
     .serial_get = sqlite_serial_get,
     .serial_put = sqlite_serial_put,
     .invite_get = sqlite_invite_get,

@@ -93,6 +93,22 @@ int sqlite_inbox_count(struct store *base, uint64_t *out)
 	return err;
 }
 
+int sqlite_inbox_drop(struct store *base, uint64_t no)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt *st;
+	int err = sqlite_writing(s);
+
+	if (err == OK)
+		err = sqlite_prepare(s, &st, "DELETE FROM inbox WHERE no = ?");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(st, 1, no > INT64_MAX ? -1 : (int64_t)no);
+	err = sqlite_run(s, st);
+	sqlite3_finalize(st);
+	return err == OK && sqlite3_changes(s->db) == 0 ? ERR_NOTFOUND : err;
+}
+
 /* ---- sealing ---- */
 
 struct take {

@@ -609,6 +609,34 @@ static void test_inbox_order(void **state)
 	assert_int_equal(seen.count, 0);
 }
 
+/* One that will not be sealed; what is around it keeps its number. */
+static void test_inbox_drop(void **state)
+{
+	START;
+	struct seen_inbox seen = {0};
+	uint64_t no[4], again, count;
+
+	assert_ok(ops->begin(s));
+	for (uint8_t n = 1; n <= 3; n++)
+		assert_ok(add_inbox(s, n, "text", &no[n]));
+	assert_ok(ops->inbox_drop(s, no[2]));
+	assert_int_equal(ops->inbox_drop(s, no[2]), ERR_NOTFOUND);
+	assert_int_equal(ops->inbox_drop(s, no[3] + 1), ERR_NOTFOUND);
+	assert_int_equal(ops->inbox_drop(s, UINT64_MAX), ERR_NOTFOUND);
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_ok(ops->inbox_count(s, &count));
+	assert_int_equal(count, 2);
+	assert_ok(ops->inbox_each(s, 0, SIZE_MAX, see_inbox, &seen));
+	assert_int_equal(seen.no[0], no[1]);
+	assert_int_equal(seen.no[1], no[3]);
+	/* It may come again, as a new row. */
+	assert_ok(ops->begin(s));
+	assert_ok(add_inbox(s, 2, "text", &again));
+	assert_true(again > no[3]);
+	ops->rollback(s);
+}
+
 static void test_inbox_sealed(void **state)
 {
 	START;
@@ -854,6 +882,7 @@ int main(void)
 	    BOTH(test_contents),
 	    BOTH(test_tombstones),
 	    BOTH(test_inbox_order),
+	    BOTH(test_inbox_drop),
 	    BOTH(test_inbox_sealed),
 	    BOTH(test_inbox_erased),
 	    BOTH(test_serials),
