@@ -136,6 +136,11 @@ static const struct option_spec publish_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec recover_options[] = {
+    {"without", 0, "PEER", "a peer that will not answer: don't wait for it; may be repeated"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
 	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
@@ -204,6 +209,17 @@ static const struct command commands[] = {
 	"written,\nand whatever was erased is removed. Reads the node's store; no daemon is "
 	"needed.",
 	publish_options, ctl_publish},
+    {"backup", "FILE", 1, 1, "copy the store, whole and consistent, while the daemon runs or not",
+	"Keys are not in it, nor what the signer remembers, which belongs in no backup.", NULL,
+	ctl_backup},
+    {"recover restored", "", 0, 0,
+	"say that the store, or the whole machine, was put back to an earlier state",
+	"Before the daemon is started, or now. Nothing is sealed until every peer has told "
+	"what\nit "
+	"holds of this node's log; what is missing here comes from them.",
+	recover_options, ctl_recover_restored},
+    {"recover log", "", 0, 0, "get this node's whole log from its peers, after the disk was lost",
+	"The keys must be there.", recover_options, ctl_recover_log},
     {"reload", "", 0, 0, "have the daemon read its configuration again", NULL, NULL, ctl_reload},
     {"stop", "", 0, 0, "stop the daemon", NULL, NULL, ctl_stop},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

@@ -173,5 +173,8 @@ int ctl_import_text(const struct invocation *in);
 int ctl_bundle_export(const struct invocation *in);
 int ctl_bundle_import(const struct invocation *in);
 int ctl_publish(const struct invocation *in);
+int ctl_backup(const struct invocation *in);
+int ctl_recover_restored(const struct invocation *in);
+int ctl_recover_log(const struct invocation *in);
 
 #endif

@@ -182,6 +182,41 @@ static void print_members(const json_t *members)
 	buffer_free(&text);
 }
 
+/* Who has told, and who is not waited for; who has not stands in the line above. */
+static void print_recovery(const json_t *a)
+{
+	static const char *const words[] = {"answered", "without"};
+	const json_t *recovery = json_object_get(a, "recovery");
+	struct buffer line = BUFFER_INIT;
+
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *names = json_object_get(recovery, words[i]);
+		const json_t *name;
+		size_t k;
+
+		if (json_array_size(names) == 0)
+			continue;
+		buffer_reset(&line);
+		buffer_add_str(&line, i == 0 ? "told: " : "not waited for: ");
+		json_array_foreach(names, k, name)
+		{
+			buffer_add_str(&line, k ? ", " : "");
+			text_isolate(
+			    &line, bytes_of(json_string_value(name), json_string_length(name)));
+		}
+		printf("          ");
+		print_sentence(10, "%s", buffer_str(&line));
+	}
+	if (number_at(a, "left_out")) {
+		printf("          ");
+		print_sentence(10,
+		    "%" PRIu64 " accepted message%s can't follow what came back; see RECOVERY in "
+		    "convenectl(8)",
+		    number_at(a, "left_out"), number_at(a, "left_out") == 1 ? "" : "s");
+	}
+	buffer_free(&line);
+}
+
 static void print_status(const json_t *a)
 {
 	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"),
@@ -212,11 +247,13 @@ static void print_status(const json_t *a)
 		    "nobody carries its log.");
 	print_members(json_object_get(a, "members"));
 	printf("Sealing   ");
-	print_isolate(sealing.len ? sealing : bytes_str("unknown"));
+	text_isolate(&line, sealing.len ? sealing : bytes_str("unknown"));
 	if (inbox)
-		printf("; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s",
+		buffer_printf(&line, "; %" PRIu64 " message%s wait%s", inbox, inbox == 1 ? "" : "s",
 		    inbox == 1 ? "s" : "");
-	printf("\n");
+	print_sentence(10, "%s", buffer_str(&line));
+	buffer_free(&line);
+	print_recovery(a);
 	if (flag_at(a, "read_only")) {
 		printf("          ");
 		print_sentence(

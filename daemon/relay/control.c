@@ -428,6 +428,20 @@ static void do_missing(struct request *q, int argc, char **argv, struct bytes in
 	reply(q, json_pack("{s:o, s:b}", "missing", list, "more", n == MISSING_MAX));
 }
 
+/* The input names peers that are not to be waited for, each on a line. */
+static void do_recover(struct request *q, int argc, char **argv, struct bytes input)
+{
+	char why[300] = "";
+	int err = recover_command(q->relay, argv[1], input, why, sizeof why);
+
+	(void)argc;
+	if (err)
+		refuse(q, err == ERR_NOTFOUND ? CONVENE__CODE__NOT_FOUND : CONVENE__CODE__MALFORMED,
+		    why);
+	else
+		reply(q, json_pack("{s:o}", "recovery", recover_report(q->relay)));
+}
+
 static void do_reload(struct request *q, int argc, char **argv, struct bytes input)
 {
 	char why[512] = "";
@@ -472,6 +486,8 @@ static const struct command {
     {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
     {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},
     {"missing", 2, 3, do_missing, "contents of a log that are still to come: DIGEST [FROM]"},
+    {"recover", 2, 2, do_recover,
+	"ask all peers for our own log before anything is sealed: restored | log"},
     {"reload", 1, 1, do_reload, "read the config file again"},
     {"stop", 1, 1, do_stop, "stop the daemon"},
 };

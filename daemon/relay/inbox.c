@@ -176,28 +176,67 @@ static int first_entry(struct relay *r)
 	return err;
 }
 
-/* Compare what was signed with what is stored. */
-static void heads_compare(struct relay *r)
+bool inbox_explains(struct relay *r, uint64_t size, const uint8_t root[static HASH_LEN])
 {
-	uint64_t signed_size, held = replica_held(r->own->replica);
-	uint8_t root[HASH_LEN];
+	uint64_t held = replica_held(r->own->replica), made;
+	struct buffer leaves = BUFFER_INIT;
+	const struct waiting *w = r->inbox;
+	uint8_t own[HASH_LEN];
+	bool same;
 
-	signer_head(r->signer, &signed_size, root);
-	if (signed_size == held &&
+	if (size <= held || size - held > r->inbox_durable || size - held > SEAL_MAX)
+		return false;
+	while (w && w->sealed)
+		w = w->next;
+	for (uint64_t n = size - held; w && n > 0; w = w->next, n--)
+		leaves_add(&leaves, buffer_bytes(&w->message));
+	same = !leaves.failed &&
+	       replica_propose(r->own->replica, buffer_bytes(&leaves), &made, own) == OK &&
+	       made == size && memcmp(root, own, HASH_LEN) == 0;
+	buffer_free(&leaves);
+	return same;
+}
+
+/* Compare what was signed with what is stored. */
+static int heads_compare(struct relay *r)
+{
+	uint64_t size, held = replica_held(r->own->replica);
+	uint8_t root[HASH_LEN];
+	char why[200];
+
+	signer_head(r->signer, &size, root);
+	if (size == held &&
 	    (held == 0 || memcmp(root, replica_held_root(r->own->replica), HASH_LEN) == 0))
-		return;
-	if (signed_size > held && signed_size - held <= r->inbox_count) {
-		/* Stopped between signing and committing: the same batch must come again. seal.c
-		 * checks its root. */
-		r->resume = (size_t)(signed_size - held);
-		return;
+		return OK;
+	if (inbox_explains(r, size, root)) {
+		/* Stopped between signing and committing: the same batch must come again. */
+		r->resume = (size_t)(size - held);
+		return OK;
 	}
-	snprintf(r->halted, sizeof r->halted,
-	    "the lock file says that %llu entries were signed, the store holds %llu: %s",
-	    (unsigned long long)signed_size, (unsigned long long)held,
-	    signed_size > held ? "this store is an older copy"
-			       : "the lock file is missing or an older copy");
-	log_error("sealing stopped: %s", r->halted);
+	if (size == held)
+		snprintf(why, sizeof why, "the lock file and the store hold different histories");
+	else
+		snprintf(why, sizeof why,
+		    "the lock file says that %llu entries were signed, and the store holds %llu",
+		    (unsigned long long)size, (unsigned long long)held);
+	recover_begin(r, RECOVERY_FOUND, NULL, why); /* also where its note can't be written */
+	return r->recovering ? OK : ERR_IO;
+}
+
+int inbox_reload(struct relay *r, struct roster *roster)
+{
+	while (r->inbox) {
+		struct waiting *next = r->inbox->next;
+
+		waiting_free(r->inbox);
+		r->inbox = next;
+	}
+	r->inbox_last = &r->inbox;
+	r->inbox_count = r->inbox_durable = 0;
+	roster_free(r->roster);
+	r->roster = roster;
+	r->next_index = roster_next(roster);
+	return r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
 }
 
 int inbox_start(struct relay *r)
@@ -219,12 +258,11 @@ int inbox_start(struct relay *r)
 	err = load_tail(r);
 	if (!err)
 		err = r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
-	if (!err) {
-		heads_compare(r);
-		if (r->inbox_count > 0)
-			log_info("%zu accepted message%s to be sealed", r->inbox_count,
-			    r->inbox_count == 1 ? " waits" : "s wait");
-	}
+	if (!err)
+		err = heads_compare(r);
+	if (!err && r->inbox_count > 0)
+		log_info("%zu accepted message%s to be sealed", r->inbox_count,
+		    r->inbox_count == 1 ? " waits" : "s wait");
 	return err;
 }
 

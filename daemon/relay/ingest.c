@@ -42,6 +42,7 @@ struct batch {
 	ingest_done *done;
 	void *ctx;
 	struct batch *next, **at;
+	struct batch *later; /* the next one that is held back */
 };
 
 #define batch_of_store(j) ((struct batch *)((char *)(j)-offsetof(struct batch, store)))
@@ -173,6 +174,17 @@ static void refuse_verdict(struct submission *s, const struct verdict *v)
 	}
 }
 
+/* Who may write, and what is there to be amended, may stand in a part of our log that we have yet
+ * to get back: such a refusal would be for ever, and wrong. */
+static bool refuse_unsure(const struct relay *r, struct submission *s)
+{
+	if (r->learning)
+		refuse(s, CONVENE__CODE__BUSY,
+		    "this node is still asking its peers what of its log it lacks; try again "
+		    "later");
+	return r->learning;
+}
+
 /* An AMEND or ERASE: is there something that it may be about? */
 static bool refuse_target(struct relay *r, struct submission *s, const struct verdict *v)
 {
@@ -183,6 +195,8 @@ static bool refuse_target(struct relay *r, struct submission *s, const struct ve
 		code = amend_check(r, &s->header, v, buffer_bytes(&s->content), &text);
 	if (!code)
 		return false;
+	if (refuse_unsure(r, s))
+		return true;
 	s->why = strdup(text);
 	refuse(s, code, s->why ? s->why : "out of memory");
 	return true;
@@ -212,7 +226,7 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		if (s->status == CONVENE__STATUS__STATUS_NONE && r->own->folded < r->recall)
 			refuse(s, CONVENE__CODE__BUSY,
 			    "this node is still reading what it has accepted; try again later");
-		else if (s->status == CONVENE__STATUS__STATUS_NONE)
+		else if (s->status == CONVENE__STATUS__STATUS_NONE && !refuse_unsure(r, s))
 			refuse(s, CONVENE__CODE__SEQUENCE,
 			    "another message of this signer has that sequence or a higher one");
 		return;
@@ -225,7 +239,8 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 	memcpy(e.id, s->id, ID_LEN);
 	roster_check(r->roster, &e, &v);
 	if (!v.valid || !v.effect) {
-		refuse_verdict(s, &v);
+		if (v.why == ERR_TOO_LARGE || v.why == ERR_UNKNOWN_KIND || !refuse_unsure(r, s))
+			refuse_verdict(s, &v);
 		return;
 	}
 	if (s->content.len > r->charter->content_limit) {
@@ -361,6 +376,15 @@ static void batch_admit(struct batch *b)
 	bool wait = false;
 	size_t i = 0;
 
+	if (recover_merges(r)) {
+		struct batch **last = &r->held_back;
+
+		while (*last)
+			last = &(*last)->later;
+		*last = b;
+		return;
+	}
+
 	for (; i < b->count; i++) {
 		struct submission *s = &b->list[i];
 		uint64_t before = r->next_index;
@@ -389,6 +413,17 @@ static void batch_admit(struct batch *b)
 		batch_answer(b);
 		batch_unlink(b);
 		batch_free(b);
+	}
+}
+
+void ingest_resume(struct relay *r)
+{
+	while (r->held_back) {
+		struct batch *b = r->held_back;
+
+		r->held_back = b->later;
+		b->later = NULL;
+		batch_admit(b);
 	}
 }
 

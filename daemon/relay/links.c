@@ -491,6 +491,7 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 		control_frame(s, frame);
 	} else if (s->bundle && frame->type < FRAME_SUBMIT) {
 		sync_receive(s->relay->sync, s->bundle, frame, clock_mono_ms());
+		recover_step(s->relay);
 		tick_soon(s->relay);
 	} else if (s->local && frame->type == FRAME_HELLO) {
 		bundle_hello(s, frame);
@@ -568,7 +569,9 @@ static const struct channel_events events = {on_open, on_frame, on_writable, on_
 
 void links_learned(struct relay *r)
 {
-	if (!r->learning)
+	if (r->recovering)
+		recover_step(r);
+	if (!r->learning || r->recovering)
 		return;
 	for (struct peer *p = r->peers; p; p = p->next) {
 		if (!p->link || !sync_link_compared(p->link))

@@ -224,6 +224,24 @@ int logs_add_own(struct relay *r)
 	return sync_add_log(r->sync, no, l->replica, &l->credential.binding, true, clock_mono_ms());
 }
 
+void logs_own_credential(struct relay *r)
+{
+	struct buffer entry = BUFFER_INIT;
+	struct credential c;
+	struct bytes leaf;
+
+	memset(&c, 0, sizeof c);
+	if (log_entry(r, r->own->no, 0, &entry, &leaf) == OK &&
+	    credential_open(&c, r->charter->forum, bytes_str(r->node->binding.log_name), leaf) ==
+		OK) {
+		credential_clear(&r->own->credential);
+		r->own->credential = c;
+	} else {
+		credential_clear(&c);
+	}
+	buffer_free(&entry);
+}
+
 /* ---- what lib/sync asks for ---- */
 
 /* Who is at the other end, for people. */
@@ -534,14 +552,12 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 	struct relay *r = ctx;
 	struct session *s = link;
 
-	if (r->halted[0])
-		return;
-	snprintf(r->halted, sizeof r->halted,
-	    "%s shows %llu entries of our own log and we hold %llu: this store was restored from "
-	    "an older copy",
-	    link_name(s), (unsigned long long)size,
-	    (unsigned long long)replica_held(r->own->replica));
-	log_error("sealing stopped: %s", r->halted);
+	char why[200];
+
+	snprintf(why, sizeof why,
+	    "%s shows %llu entries of our log, signed by its key, and we hold %llu", link_name(s),
+	    (unsigned long long)size, (unsigned long long)replica_held(r->own->replica));
+	recover_begin(r, RECOVERY_FOUND, NULL, why);
 }
 
 static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
@@ -556,6 +572,10 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 	l->state = LOG_SUSPECT;
 	log_error("log %s: %s shows another history than the one held here",
 	    l->credential.binding.log_name, link_name(s));
+	if (l->own)
+		seal_halt(r,
+		    "another history of our own log is out, signed by its key; see RECOVERY in "
+		    "convenectl(8)");
 }
 
 struct sync_io logs_sync_io(struct relay *r)

@@ -10,6 +10,7 @@
 struct registering {
 	struct job sign;
 	struct relay *relay;
+	bool signing;
 	struct header header; /* body points to `body` */
 	struct buffer body, content, message;
 	uint8_t salt[SALT_LEN];
@@ -35,6 +36,14 @@ static void fail(ingest_done *done, void *ctx, int err)
 	    err == ERR_CLOSED ? "the signer is gone; the node has to be started again"
 			      : error_text(err),
 	    none);
+}
+
+static void busy(ingest_done *done, void *ctx)
+{
+	static const uint8_t none[ID_LEN];
+
+	done(ctx, ERR_BUSY, CONVENE__CODE__BUSY,
+	    "this node is still asking its peers what of its log it lacks; try again later", none);
 }
 
 static void sign_work(struct job *job)
@@ -67,8 +76,9 @@ static void first_start(struct relay *r)
 	struct registering *g = r->registering;
 	const struct signer *registrar;
 
-	if (!g)
+	if (!g || g->signing || r->learning)
 		return;
+	g->signing = true;
 	registrar = roster_signer(r->roster, signer_registrar_key(r->signer));
 	g->header.sequence = (registrar ? registrar->sequence : 0) + 1;
 	g->sign.work = sign_work;
@@ -100,6 +110,25 @@ void registrar_make(struct relay *r, const struct header *h, const uint8_t salt[
 	while (*last)
 		last = &(*last)->next;
 	*last = g;
-	if (r->registering == g)
-		first_start(r);
+	registrar_resume(r);
+}
+
+/* While peers are asked what of our log we lack, the registrar's sequence is not known: for the
+ * seconds of an ordinary start it is waited for, else the answer is to come again. */
+void registrar_resume(struct relay *r)
+{
+	struct registering **at = &r->registering;
+
+	while (r->recovering && *at) {
+		struct registering *g = *at;
+
+		if (g->signing) {
+			at = &g->next;
+			continue;
+		}
+		*at = g->next;
+		busy(g->done, g->ctx);
+		registering_free(g);
+	}
+	first_start(r);
 }

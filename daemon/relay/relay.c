@@ -70,7 +70,8 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (r->learning && clock_mono_ms() - r->started > LEARN_MS) {
+	recover_step(r);
+	if (r->learning && !r->recovering && clock_mono_ms() - r->started > LEARN_MS) {
 		log_info("not every peer has answered within %d s; going on without them",
 		    LEARN_MS / 1000);
 		seal_allowed(r);
@@ -273,6 +274,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = inbox_start(r);
 	if (!err)
+		err = recover_start(r);
+	if (!err)
 		err = storage_start(r);
 	if (!err)
 		err = links_start(r);
@@ -318,6 +321,7 @@ static void relay_free(struct relay *r)
 	links_free(r);
 	sync_free(r->sync);
 	inbox_free(r);
+	recover_free(r);
 	logs_free(r);
 	free(r->members);
 	forum_free(r->writer.forum);

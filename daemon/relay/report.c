@@ -198,10 +198,12 @@ json_t *report_status(struct relay *r)
 	const struct signer *root = roster_signer(r->roster, r->node->root_key);
 	json_t *o = json_object(), *logs = json_array();
 	uint8_t frontier[HASH_LEN];
-	char sealing[300] = "on";
+	char sealing[600] = "on";
 
 	if (r->halted[0])
 		snprintf(sealing, sizeof sealing, "halted: %s", r->halted);
+	else if (r->recovering)
+		recover_text(r, sealing, sizeof sealing);
 	else if (r->learning)
 		strcpy(sealing, "waiting for peers");
 	sync_frontier(r->sync, frontier);
@@ -217,6 +219,8 @@ json_t *report_status(struct relay *r)
 	put_number(o, "uptime_s", (clock_mono_ms() - r->started) / 1000);
 	put_flag(o, "member", member_has(r, r->conf->node.name, r->node->root_key));
 	put(o, "sealing", json_string(sealing));
+	put(o, "recovery", recover_report(r));
+	put_number(o, "left_out", r->left_out);
 	put_number(o, "inbox", r->inbox_count);
 	put(o, "frontier", report_hex(frontier, HASH_LEN));
 	put_number(o, "clients", r->client_count);

@@ -28,7 +28,7 @@ struct seal {
 
 #define seal_of_store(j) ((struct seal *)((char *)(j)-offsetof(struct seal, store)))
 
-static void halt(struct relay *r, const char *text)
+void seal_halt(struct relay *r, const char *text)
 {
 	if (!r->halted[0]) {
 		snprintf(r->halted, sizeof r->halted, "%s", text);
@@ -38,7 +38,7 @@ static void halt(struct relay *r, const char *text)
 
 static void seal_free(struct seal *s)
 {
-	s->relay->sealing = false;
+	s->relay->sealing = false; /* a recovery that waits for this goes on with the next tick */
 	buffer_free(&s->leaves);
 	buffer_free(&s->note);
 	free(s);
@@ -146,11 +146,11 @@ static void sign_done(struct job *job)
 		err = replica_stage_own(
 		    r->own->replica, buffer_bytes(&s->leaves), buffer_bytes(&s->note), &s->batch);
 	if (err) {
-		halt(r, err == ERR_FORK || err == ERR_PROOF
-			    ? "the signer refuses: this would not extend what it has signed"
-			: err == ERR_NOSPACE
-			    ? "the disk is full: the lock file could not be written"
-			    : "the checkpoint could not be signed");
+		seal_halt(r, err == ERR_FORK || err == ERR_PROOF
+				 ? "the signer refuses: this would not extend what it has signed"
+			     : err == ERR_NOSPACE
+				 ? "the disk is full: the lock file could not be written"
+				 : "the checkpoint could not be signed");
 		seal_free(s);
 		return;
 	}
@@ -189,8 +189,9 @@ static void seal_now(struct relay *r)
 		return;
 	}
 	if (r->resume > 0 && (size != s->size || memcmp(root, s->root, HASH_LEN) != 0)) {
-		halt(r, "the inbox does not hold what the lock file says was signed: this store is "
-			"an older copy");
+		seal_halt(r,
+		    "the inbox does not hold what the lock file says was signed: this store is "
+		    "an older copy");
 		seal_free(s);
 		return;
 	}
@@ -218,8 +219,9 @@ void seal_soon(struct relay *r)
 
 void seal_allowed(struct relay *r)
 {
-	if (!r->learning)
+	if (!r->learning || r->recovering)
 		return;
 	r->learning = false;
+	registrar_resume(r);
 	seal_soon(r);
 }

@@ -15,6 +15,7 @@
 #include "forum/forum.h"
 #include "forum/query.h"
 #include "net/channel.h"
+#include "store/recovery.h"
 #include "sync/sync.h"
 
 #define VERIFY_BATCH 256                  /* entries in one job of the workers */
@@ -82,6 +83,8 @@ struct peer {
 	uint64_t since; /* the link is up; or has been down */
 	char last_error[256];
 	uint64_t last_error_at;
+	bool
+	    answered; /* while we recover: it has told what it holds of our log, and we hold that */
 	struct peer *next;
 };
 
@@ -159,10 +162,14 @@ struct relay {
 	struct batch *batches; /* submissions under way */
 	bool sealing;          /* a batch is being sealed */
 	uint64_t sealed_at;
-	bool learning;    /* before the first seal: peers are being asked for our own head */
-	char halted[256]; /* why nothing is sealed; empty: nothing stands in the way */
-	bool read_only;   /* the disk is full; looked at again every second */
-	bool room_short;  /* less than limits.free_mib is free */
+	bool learning; /* before the first seal: peers are being asked for our own head */
+	struct recovering
+	    *recovering;         /* all of them have to tell; NULL: they have 10 s (recover.c) */
+	size_t left_out;         /* accepted, and can't be sealed: since the start */
+	struct batch *held_back; /* submissions that wait for the inbox to be merged */
+	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
+	bool read_only;          /* the disk is full; looked at again every second */
+	bool room_short;         /* less than limits.free_mib is free */
 	struct quota *quota;
 	struct enrolling *enrolling;
 	struct registering *registering; /* the registrar's messages on their way, in order */
@@ -192,6 +199,8 @@ void logs_reset(struct relay *r, uint32_t no); /* the replica goes back to what 
 bool member_has(const struct relay *r, const char *name, const uint8_t root[static KEY_LEN]);
 /* Entry `index` of a log, appended to `out`; `leaf` points into it. */
 int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, struct bytes *leaf);
+/* Our own log's credential is that of its entry 0, now that this has come. */
+void logs_own_credential(struct relay *r);
 /* Let sync's clock run at the right time. */
 void tick_soon(struct relay *r);
 
@@ -230,6 +239,12 @@ void waiting_free(struct waiting *w);
 int inbox_start(struct relay *r);
 void inbox_free(struct relay *r);
 void inbox_look(struct relay *r); /* is there room on the disk again? */
+/* The roster and the inbox anew: `roster` is that of our log as it stands, and taken over; what is
+ * in the store's inbox follows it. */
+int inbox_reload(struct relay *r, struct roster *roster);
+/* Whether the oldest of the inbox make our log the one of this head: a batch that was signed, and
+ * not stored. */
+bool inbox_explains(struct relay *r, uint64_t size, const uint8_t root[static HASH_LEN]);
 /* One that was accepted and that the views may not know yet, or NULL. */
 struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN]);
 /* Where a message of ours stands: enum Convene__Status, and its index when sealed. */
@@ -244,15 +259,38 @@ typedef void ingest_done(
 void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static SALT_LEN],
     struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
+void ingest_resume(struct relay *r); /* those held back */
 
 /* registrar.c: sign a message as the registrar and take it in. `h` without signer and sequence;
  * what it points to is copied. `done` as above; it may be called before this returns. */
 void registrar_make(struct relay *r, const struct header *h, const uint8_t salt[static SALT_LEN],
     struct bytes content, ingest_done *done, void *ctx);
+void registrar_resume(struct relay *r); /* our sequence is known, or has to be learnt first */
 
 /* seal.c */
 void seal_soon(struct relay *r);
 void seal_allowed(struct relay *r); /* learning is over */
+void seal_halt(struct relay *r, const char *text);
+
+/* recover.c: this store may be an older copy: nothing is sealed until all peers have told what they
+ * hold of our log, and we hold that. */
+int recover_start(struct relay *r); /* was it so when we stopped? */
+void recover_free(struct relay *r);
+/* `why` is for the log; empty: the operator said so. Again is harmless. Calls nothing in sync. */
+int recover_begin(
+    struct relay *r, enum recovery_kind kind, const struct recovery *add, const char *why);
+void recover_step(struct relay *r);         /* something may have changed */
+bool recover_merges(const struct relay *r); /* merge.c is at work */
+/* The operator's word; `names` are peers that are not to be waited for, each on a line.
+ * ERR_INVALID, ERR_NOTFOUND (no such peer), with a sentence; recovery_save()'s. */
+int recover_command(struct relay *r, const char *kind, struct bytes names, char *why, size_t len);
+/* What it waits for, in a sentence. */
+void recover_text(struct relay *r, char *out, size_t len);
+
+/* merge.c: what of the inbox has turned out to be in the log leaves it, and what can't follow it
+ * any more is put aside; `done` is called with how far the log was. The inbox must be left alone
+ * meanwhile. */
+void merge_start(struct relay *r, void (*done)(struct relay *r, int err, uint64_t size));
 
 /* enrol.c */
 void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m);
