@@ -1,0 +1,391 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Nodes that were put back to an earlier state: none of them writes history twice.
+
+Three nodes know each other. One is put back to backups 1, 10 and 1,000 entries old, to a snapshot of
+the whole machine, loses its lock file and its disk, and goes on each time where it was, with what it
+had accepted meanwhile behind what came back; with a peer that does not answer it accepts, does not
+seal, and says who is missing. Then it is killed at every point between accepting, locking, signing,
+storing and publishing.
+
+    test_recover.py [--points N]     of each kind of call; 0: all
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+from harness import (CommandFailure, Failure, Forum, Participant, REFUSED, UNREACHABLE,  # noqa: E402
+                     mesh, poll, run, tap_run)
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NAMES = ["a.example", "b.example", "c.example"]
+MAILS = 991
+
+
+def mbox(path, count):
+    with open(path, "w", encoding="ascii") as out:
+        for number in range(count):
+            out.write("From someone@list.example Mon Mar 31 14:00:00 2014\n"
+                      "From: Someone <someone@list.example>\n"
+                      "Date: Mon, 31 Mar 2014 14:%02d:%02d +0000\n"
+                      "Message-ID: <mail-%d@list.example>\n"
+                      "Subject: Mail %d\n\nText of mail %d.\n\n" %
+                      (number // 60 % 60, number % 60, number, number, number))
+
+
+def own_size(status, name=NAMES[0]):
+    return next(log["size"] for log in status["logs"] if log["organisation"] == name)
+
+
+class Story:
+    def __init__(self, tap, forum):
+        self.tap, self.forum = tap, forum
+        self.a, self.b, self.c = forum
+        self.data = self.a.folder / "data"
+        self.expected = set()
+        self.twice = 0
+
+    # ---- people ----
+
+    def post(self, person, text):
+        """Post where nothing may be sealed; the id."""
+        try:
+            identifier = person.post(self.topic, text, text)
+        except CommandFailure as failure:
+            if failure.code not in (REFUSED, UNREACHABLE):
+                raise
+            identifier = json.loads(failure.out)["id"]
+        self.expected.add(identifier)
+        return identifier
+
+    def shown(self):
+        lines = (json.loads(line) for line in self.a.ctl("export", "ndjson").splitlines())
+        posts = [(line["id"], line["index"]) for line in lines if line["type"] == "post"]
+        self.indices = dict(posts)
+        return [identifier for identifier, _ in posts]
+
+    # ---- machines ----
+
+    def backup(self, name):
+        path = self.forum.folder / name
+        self.a.ctl("backup", path)
+        return path, own_size(self.a.status())
+
+    def restore(self, path):
+        """The store of a backup, and whatever the disk has of locks."""
+        for old in self.data.glob("convene.db*"):
+            old.unlink()
+        shutil.copy(path, self.data / "convene.db")
+
+    def sealing(self):
+        return self.a.status()["sealing"]
+
+    def waits_for(self, names, seconds=20):
+        def check():
+            recovery = self.a.status()["recovery"]
+            return recovery and sorted(p["name"] for p in recovery["missing"]) == sorted(names)
+        poll(lambda: "it does not wait for %s: %s" % (names, self.sealing()), seconds, check)
+
+    def check_whole(self, what, least):
+        """The node seals, everybody holds the same, all of it is there once, and no fork is seen."""
+        self.a.wait_sealing()
+        self.forum.settle(40)
+        statuses = self.forum.statuses()
+        states = {log["state"] for status in statuses for log in status["logs"]}
+        size = own_size(statuses[0])
+        shown = self.shown()
+        hashes = {node.dump_hash() for node in self.forum}
+        self.tap.ok(states == {"live"} and size >= least and statuses[0]["recovery"] is None and
+                    len(shown) == len(set(shown)) and self.expected <= set(shown) and
+                    len(hashes) == 1 and not (self.data / "recover").exists(),
+                    what, states, "%d entries of at least %d" % (size, least),
+                    "%d shown, %d missing" % (len(shown), len(self.expected - set(shown))),
+                    hashes, statuses[0]["sealing"])
+
+    # ---- the stories ----
+
+    def prepare(self):
+        self.alice = self.a.enrol("alice")
+        archivist = self.a.enrol("archivist")
+        self.topic = self.alice.topic("Recovery")
+        self.post(self.alice, "The first")
+        self.forum.settle()
+        self.thousand = self.backup("thousand")
+        archive = self.forum.folder / "archive.mbox"
+        mbox(archive, MAILS)
+        self.a.ctl("import", "mbox", "--topic", "Recovery", "--home", archivist.home, archive)
+        self.forum.settle(60)
+        self.ten = self.backup("ten")
+        self.bob = self.a.enrol("bob")
+        for number in range(8):
+            self.post(self.bob if number % 2 else self.alice, "Late %d" % number)
+        self.one = self.backup("one")
+        self.post(self.bob, "The last")
+        self.forum.settle()
+        self.expected = set(self.shown())
+        self.tap.ok(len(self.expected) >= MAILS + 10, "everything was there once",
+                    len(self.expected))
+
+    def found_by_itself(self):
+        """One entry behind, and nobody says so: the lock file does."""
+        path, size = self.one
+        before = own_size(self.a.status())
+        self.a.stop()
+        self.restore(path)
+        self.a.start()
+        self.check_whole("a backup %d entry old, noticed by the lock file" % (before - size), before)
+        self.tap.ok(any("the lock file says" in line for line in self.a.log_lines()),
+                    "and it says how it knew")
+
+    def one_too_few(self):
+        path, size = self.ten
+        before = own_size(self.a.status())
+        self.c.stop()
+        self.a.stop()
+        self.restore(path)
+        text = self.a.ctl("recover", "restored")
+        self.tap.ok("No daemon runs" in text and "c.example" in text,
+                    "recover restored is said before the start", text)
+        self.a.start()
+        self.waits_for(["c.example"])
+        poll("what the other peer has does not come", 20,
+             lambda: own_size(self.a.status()) == before)
+        poll("it does not come into the views", 20,
+             lambda: self.a.status()["logs"][0]["folded"] == before)
+        time.sleep(2)
+        # Who was enrolled, and what was written, in the part that came back, is known.
+        posts = [self.post(self.bob, "While c is away"), self.post(self.alice, "Likewise")]
+        self.refused_for_now()
+        self.a.kill()
+        self.a.start()
+        self.waits_for(["c.example"])
+        time.sleep(3)
+        status = self.a.status()
+        self.tap.ok(own_size(status) == before and status["inbox"] == 2 and
+                    "c.example (not connected)" in status["sealing"],
+                    "%d entries old, one peer too few: it accepts, does not seal, says who is "
+                    "missing, also after a kill" % (before - size), status["sealing"],
+                    status["inbox"], own_size(status))
+        self.tap.ok("c.example (not connected)" in self.a.ctl("status") and
+                    "told: " in self.a.ctl("status"), "and tells its operator")
+        self.c.start()
+        self.check_whole("with every peer it goes on, and what waited comes behind", before + 2)
+        self.tap.ok(all(self.indices[post] >= before for post in posts), "and nothing before it",
+                    [self.indices[post] for post in posts], before)
+
+    def refused_for_now(self):
+        """The node can't say what it may not know yet."""
+        try:
+            self.a.enrol("dora")
+            failure = None
+        except CommandFailure as error:
+            failure = error
+        self.tap.ok(failure and failure.code == REFUSED and "try again later" in failure.err.lower(),
+                    "an enrolment is to come again later", failure)
+
+    def thousand_old(self):
+        path, size = self.thousand
+        before = own_size(self.a.status())
+        self.a.stop()
+        self.restore(path)
+        self.a.ctl("recover", "restored")
+        self.a.start()
+        self.check_whole("a backup %d entries old" % (before - size), before)
+
+    def without(self):
+        path, size = self.ten
+        before = own_size(self.a.status())
+        self.c.stop()
+        self.a.stop()
+        self.restore(path)
+        self.a.start()
+        self.waits_for(["c.example"])
+        try:
+            self.a.ctl("recover", "restored", "--without", "nobody.example")
+            failure = None
+        except CommandFailure as error:
+            failure = error
+        self.tap.ok(failure and "nobody.example" in failure.err, "an unknown peer is no answer")
+        self.a.ctl("recover", "restored", "--without", "c.example")
+        self.a.wait_sealing()
+        self.post(self.alice, "Without c")
+        self.tap.ok(own_size(self.a.status()) >= before,
+                    "the operator decides not to wait for a peer, by name")
+        self.c.start()
+        self.check_whole("which finds all of one history when it comes", before + 1)
+
+    def snapshot(self):
+        """Store and lock file of one moment: nothing of it can be seen from inside."""
+        a, copy, outbox = self.a, self.forum.folder / "snapshot", self.forum.folder / "carol"
+        carol = a.enrol("carol")
+        self.forum.settle()
+        a.stop()
+        shutil.copytree(self.data, copy)
+        # What is sent in both lives, and what takes a sequence that was used in the first.
+        again = self.post(self.alice, "Sent twice")
+        shutil.copytree(self.alice.home, self.forum.folder / "alice")
+        shutil.copytree(carol.home, outbox)
+        a.start()
+        a.wait_sealing()
+        self.alice.outbox()
+        mine = self.post(carol, "In the first life")
+        self.post(self.bob, "Only in the first life")
+        self.forum.settle()
+        before = own_size(a.status())
+        for node in self.forum:
+            node.stop()
+        shutil.rmtree(self.data)
+        shutil.copytree(copy, self.data)
+        a.ctl("recover", "restored")
+        a.start()
+        self.waits_for(["b.example", "c.example"])
+        twin = Participant(a, "alice", self.forum.folder / "alice")
+        left = [message["state"] for message in twin.outbox()]
+        other = Participant(a, "carol", outbox)
+        lost = self.post(other, "The same sequence")
+        self.expected.discard(lost)
+        self.tap.ok(a.status()["inbox"] == 2, "alone it accepts", left, a.status()["inbox"])
+        time.sleep(10)
+        self.tap.ok("b.example (not connected), c.example (not connected)" in self.sealing(),
+                    "and seals nothing, also after ten seconds", self.sealing())
+        self.b.start(wait=False)
+        self.c.start(wait=False)
+        self.check_whole("a snapshot of store and lock file: it goes on after the first life", before)
+        status = a.status()
+        self.tap.ok(own_size(status) == before and {again, mine} <= set(self.shown()),
+                    "what was sent in both lives is there once", own_size(status), before)
+        aside = list((self.data / "left-out").glob("*"))
+        self.tap.ok(status["left_out"] == 1 and [p.name for p in aside] == [lost] and
+                    b"The same sequence" in aside[0].read_bytes(),
+                    "what can't follow any more is put aside, and named", status["left_out"], aside)
+        with contextlib.suppress(CommandFailure):
+            other.outbox()
+        self.post(self.alice, "After the snapshot")
+        self.check_whole("and goes on", before + 1)
+
+    def no_lock(self):
+        before = own_size(self.a.status())
+        self.a.stop()
+        (self.data / "signer.lock").unlink()
+        self.a.start()
+        self.a.wait_sealing()
+        self.post(self.alice, "With a new lock file")
+        self.check_whole("without its lock file it learns what it has signed", before + 1)
+
+    def running(self):
+        before = own_size(self.a.status())
+        report = self.a.ctl_json("recover", "restored")["recovery"]
+        self.tap.ok(report and len(report["missing"]) == 2, "a running daemon asks anew", report)
+        self.post(self.alice, "Said while it runs")
+        self.check_whole("and goes on when all have told", before + 1)
+
+    def lost_disk(self):
+        before = own_size(self.a.status())
+        self.a.stop()
+        shutil.rmtree(self.data)
+        self.a.ctl("recover", "log")
+        self.a.start()
+        self.a.wait_sealing(60)
+        self.post(self.bob, "On a new disk")
+        self.check_whole("the disk lost, the keys there: the log comes from peers", before + 1)
+
+    # ---- crash points ----
+
+    def crashes(self, points, rng):
+        tap, library = self.tap, self.forum.folder / "kill_at.so"
+        if not shutil.which("cc"):
+            tap.skip("a kill at every point", "there is no compiler")
+            return
+        run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library,
+             os.path.join(HERE, "kill_at.c"), "-ldl"])
+        relay = "convened-relay,store,verify"
+        for calls, threads, what, all_points in (
+                ("wdn", "convened-signer", "in the signer: before the lock file is written, before "
+                 "it is synced, before the signature is given", True),
+                ("d", relay, "before a sync of the store", True),
+                ("n", relay, "before anything is sent", False),
+                ("w", relay, "before anything is written into the store", False)):
+            self.crash_at(library, calls, threads, what, 0 if all_points else points, rng)
+
+    def crash_at(self, library, calls, threads, what, points, rng):
+        when = self.forum.folder / "now"
+        steps, tried, failures = 0, 0, []
+        skip = 0
+        while True:
+            steps += 1 + skip
+            if not self.crash_once(library, calls, threads, when, steps):
+                break
+            tried += 1
+            status = self.a.status()
+            if own_size(status) < self.sealed:
+                failures.append("step %d: %d entries after %d" %
+                                (steps, own_size(status), self.sealed))
+            # About so many, spread over all: how many there are shows at the end.
+            skip = rng.randrange(1 + tried * 2 // points) if points else 0
+        self.tap.ok(tried > 1 and not failures, "%d kills %s" % (tried, what), *failures)
+        self.check_whole("and each message is there once, at every node", self.sealed)
+
+    def crash_once(self, library, calls, threads, when, step):
+        """Post, with the node dying at that step; False: the step does not come."""
+        a = self.a
+        a.stop()
+        a.enter = ["env", "LD_PRELOAD=%s" % library, "KILL_AT=%d" % step, "KILL_CALLS=" + calls,
+                   "KILL_THREADS=" + threads, "KILL_WHEN=%s" % when, "KILL_GROUP=1"]
+        a.start()
+        a.enter = []
+        a.wait_sealing()
+        self.sealed = own_size(a.status())
+        when.touch()
+        identifier = self.post(self.alice, "Step %s %d" % (calls, step))
+        with contextlib.suppress(Failure):
+            poll("", 0.6, lambda: not a.running() or self.b_has(identifier), 0.05)
+        when.unlink()
+        died = not a.running()
+        if died:
+            code = a._reap(10)
+            if code != -signal.SIGKILL:
+                raise Failure("a ended with %s" % code)
+        else:
+            a.stop()
+        a.start()
+        a.wait_sealing()
+        poll("alice's outbox does not get empty", 20, lambda: self.alice.outbox() == [])
+        return died
+
+    def b_has(self, identifier):
+        try:
+            return any(t["id"] == identifier for t in self.reader.threads(self.topic, 5))
+        except CommandFailure:
+            return False
+
+
+def main(tap, points, seed):
+    tap.say("seed %d (replay: --points %d --seed %d)" % (seed, points, seed))
+    with Forum(NAMES, edges=mesh(3)) as forum:
+        forum.start()
+        story = Story(tap, forum)
+        story.prepare()
+        story.reader = forum[1].enrol("reader")
+        for part in (story.found_by_itself, story.one_too_few, story.thousand_old, story.without,
+                     story.snapshot, story.no_lock, story.running, story.lost_disk):
+            part()
+            tap.say("%s is through" % part.__name__)
+        story.crashes(points, random.Random(seed))
+        forum.stop()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="Put nodes back, and kill them.")
+    parser.add_argument("--points", type=int, default=6)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    options = parser.parse_args()
+    tap_run(main, options.points, options.seed)
