@@ -34,7 +34,7 @@ struct merge {
 	struct roster *ahead;  /* and with what follows it */
 	struct store *writer;
 	struct forum *forum;
-	struct decided *list;
+	struct decided *list, *current;
 	size_t count, cap, sealed, left;
 	void (*done)(struct relay *r, int err, uint64_t size);
 };
@@ -158,10 +158,8 @@ static int put_aside(struct merge *m, const struct store_inbox *row)
 static int row_do(void *ctx, const struct store_inbox *row)
 {
 	struct merge *m = ctx;
-	const struct decided *d = m->list;
+	const struct decided *d = m->current;
 
-	while (d->no != row->no)
-		d++;
 	return d->fate == FATE_SEALED ? content_give(m, row, d->index) : put_aside(m, row);
 }
 
@@ -181,7 +179,7 @@ static int merge_run(struct store_job *job, struct store *writer, struct forum *
 	if (!err)
 		err = writer->ops->inbox_each(writer, 0, SIZE_MAX, row_decide, m);
 	for (size_t i = 0; i < m->count && !err; i++) {
-		const struct decided *d = &m->list[i];
+		const struct decided *d = m->current = &m->list[i];
 
 		if (d->fate == FATE_WAITS)
 			continue;

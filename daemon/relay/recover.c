@@ -26,6 +26,7 @@ struct recovering {
 	uint64_t merged;     /* when it had this size */
 	uint64_t held, from; /* as seen last, since when; and at the beginning */
 	uint64_t held_at;
+	uint64_t signed_size; /* the largest head that our key is known to have signed */
 };
 
 struct learning {
@@ -242,18 +243,20 @@ static void peer_why(struct relay *r, const struct peer *p, char *out, size_t le
 	if (shown > held)
 		snprintf(out, len, "shows %llu entries of our log, of which %llu are to come",
 		    (unsigned long long)shown, (unsigned long long)(shown - held));
+	else if (sync_link_compared(p->link))
+		snprintf(out, len, "claims another history of our log");
 	else
 		snprintf(out, len, "has not told yet");
 }
 
-/* The largest head that our key is known to have signed. */
-static uint64_t signed_size(const struct relay *r)
+/* Not while the signer is at work. */
+static void signed_look(struct relay *r)
 {
 	uint64_t size, note = replica_note_size(r->own->replica);
 	uint8_t root[HASH_LEN];
 
 	signer_head(r->signer, &size, root);
-	return size > note ? size : note;
+	r->recovering->signed_size = size > note ? size : note;
 }
 
 void recover_text(struct relay *r, char *out, size_t len)
@@ -275,11 +278,11 @@ void recover_text(struct relay *r, char *out, size_t len)
 		return;
 	if (rec->note.kind == RECOVERY_LOG && held == 0)
 		snprintf(out + n, len - n, "no peer has shown any entry of our log");
-	else if (signed_size(r) > held)
+	else if (rec->signed_size > held)
 		snprintf(out + n, len - n,
 		    "%llu entries of our log were signed, and nobody has shown more than %llu; see "
 		    "RECOVERY in convenectl(8)",
-		    (unsigned long long)signed_size(r), (unsigned long long)held);
+		    (unsigned long long)rec->signed_size, (unsigned long long)held);
 	else
 		snprintf(out + n, len - n, "all peers have told");
 }
@@ -313,7 +316,7 @@ json_t *recover_report(struct relay *r)
 	    o, "since_s", json_integer((json_int_t)((clock_mono_ms() - rec->began) / 1000)));
 	json_object_set_new(o, "began_with", json_integer((json_int_t)rec->from));
 	json_object_set_new(o, "held", json_integer((json_int_t)replica_held(r->own->replica)));
-	json_object_set_new(o, "signed", json_integer((json_int_t)signed_size(r)));
+	json_object_set_new(o, "signed", json_integer((json_int_t)rec->signed_size));
 	json_object_set_new(o, "answered", answered);
 	json_object_set_new(o, "missing", missing);
 	json_object_set_new(o, "without", without);
@@ -459,6 +462,7 @@ void recover_step(struct relay *r)
 		rec->held = replica_held(r->own->replica);
 		rec->held_at = now;
 	}
+	signed_look(r);
 	missing = answers_take(r);
 	if (replica_staged(r->own->replica) != rec->held || r->own->folding ||
 	    r->own->folded != rec->held)
