@@ -14,7 +14,7 @@ static uint64_t lag_of(const struct sync *s, const struct sync_link *link, size_
 	uint64_t held = replica_held(l->replica);
 	uint64_t shown = p->withheld > p->shown ? p->withheld : p->shown;
 
-	return l->own || l->stopped || shown <= held ? 0 : shown - held;
+	return slot_is_ours(l) || l->stopped || shown <= held ? 0 : shown - held;
 }
 
 /* `excused`: we are the slow ones ourselves at this moment. */
