@@ -185,7 +185,7 @@ static int merge_run(struct store_job *job, struct store *writer, struct forum *
 			continue;
 		err = writer->ops->inbox_each(writer, d->no - 1, 1, row_do, m);
 		if (!err)
-			err = writer->ops->inbox_drop(writer, d->no);
+			err = writer->ops->inbox_remove(writer, d->no);
 		m->sealed += d->fate == FATE_SEALED;
 		m->left += d->fate == FATE_LEFT;
 	}

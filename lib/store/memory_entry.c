@@ -233,7 +233,7 @@ int memory_inbox_count(struct store *base, uint64_t *out)
 	return OK;
 }
 
-int memory_inbox_drop(struct store *base, uint64_t no)
+int memory_inbox_remove(struct store *base, uint64_t no)
 {
 	struct memory_store *m = inside(base);
 	size_t mark = tables_mark(&m->t);

@@ -104,7 +104,7 @@ int memory_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct
 int memory_inbox_each(struct store *base, uint64_t after, size_t limit,
     int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
 int memory_inbox_count(struct store *base, uint64_t *out);
-int memory_inbox_drop(struct store *base, uint64_t no);
+int memory_inbox_remove(struct store *base, uint64_t no);
 int memory_append(struct store *base, const struct store_append *a);
 int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
     struct buffer *out, size_t *got);

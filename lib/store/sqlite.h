@@ -167,6 +167,6 @@ int sqlite_inbox_add(struct store *s, const uint8_t id[static ID_LEN], struct by
 int sqlite_inbox_each(struct store *s, uint64_t after, size_t limit,
     int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
 int sqlite_inbox_count(struct store *s, uint64_t *out);
-int sqlite_inbox_drop(struct store *s, uint64_t no);
+int sqlite_inbox_remove(struct store *s, uint64_t no);
 
 #endif

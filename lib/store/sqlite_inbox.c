@@ -93,7 +93,7 @@ int sqlite_inbox_count(struct store *base, uint64_t *out)
 	return err;
 }
 
-int sqlite_inbox_drop(struct store *base, uint64_t no)
+int sqlite_inbox_remove(struct store *base, uint64_t no)
 {
 	struct sqlite_store *s = (struct sqlite_store *)base;
 	sqlite3_stmt *st;

@@ -155,14 +155,14 @@ struct store_backend {
 	int (*scrub)(struct store *s);
 
 	/* The inbox: accepted, not yet sealed. add: ERR_EXISTS by id (`no` gets its number). each:
-	 * from the oldest with no > after. drop: a row that will not be sealed, with what it holds;
-	 * ERR_NOTFOUND. */
+	 * from the oldest with no > after. remove: a row that will not be sealed, with what it
+	 * holds; ERR_NOTFOUND. */
 	int (*inbox_add)(struct store *s, const uint8_t id[static ID_LEN], struct bytes message,
 	    const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no);
 	int (*inbox_each)(struct store *s, uint64_t after, size_t limit,
 	    int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
 	int (*inbox_count)(struct store *s, uint64_t *out);
-	int (*inbox_drop)(struct store *s, uint64_t no);
+	int (*inbox_remove)(struct store *s, uint64_t no);
 
 	/* The highest NODE serial seen of a root key, and its message. get: ERR_NOTFOUND. put:
 	 * ERR_STALE below the one that is kept. */

@@ -610,7 +610,7 @@ static void test_inbox_order(void **state)
 }
 
 /* One that will not be sealed; what is around it keeps its number. */
-static void test_inbox_drop(void **state)
+static void test_inbox_remove(void **state)
 {
 	START;
 	struct seen_inbox seen = {0};
@@ -619,10 +619,10 @@ static void test_inbox_drop(void **state)
 	assert_ok(ops->begin(s));
 	for (uint8_t n = 1; n <= 3; n++)
 		assert_ok(add_inbox(s, n, "text", &no[n]));
-	assert_ok(ops->inbox_drop(s, no[2]));
-	assert_int_equal(ops->inbox_drop(s, no[2]), ERR_NOTFOUND);
-	assert_int_equal(ops->inbox_drop(s, no[3] + 1), ERR_NOTFOUND);
-	assert_int_equal(ops->inbox_drop(s, UINT64_MAX), ERR_NOTFOUND);
+	assert_ok(ops->inbox_remove(s, no[2]));
+	assert_int_equal(ops->inbox_remove(s, no[2]), ERR_NOTFOUND);
+	assert_int_equal(ops->inbox_remove(s, no[3] + 1), ERR_NOTFOUND);
+	assert_int_equal(ops->inbox_remove(s, UINT64_MAX), ERR_NOTFOUND);
 	assert_ok(ops->commit(s));
 	restart(f, &s);
 	assert_ok(ops->inbox_count(s, &count));
@@ -882,7 +882,7 @@ int main(void)
 	    BOTH(test_contents),
 	    BOTH(test_tombstones),
 	    BOTH(test_inbox_order),
-	    BOTH(test_inbox_drop),
+	    BOTH(test_inbox_remove),
 	    BOTH(test_inbox_sealed),
 	    BOTH(test_inbox_erased),
 	    BOTH(test_serials),
