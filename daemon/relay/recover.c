@@ -378,7 +378,7 @@ static void learn_start(struct relay *r, uint64_t size, uint64_t held)
 	int err = l ? OK : ERR_NOMEM;
 
 	if (!err && size > 0)
-		err = replica_prove_consistency(r->own->replica, size, held, l->proof, &l->count);
+		err = replica_prove_growth(r->own->replica, size, l->proof, &l->count);
 	if (!err) {
 		buffer_add(&l->note, note.data, note.len);
 		err = l->note.failed ? ERR_NOMEM : OK;

@@ -601,10 +601,11 @@ int replica_prove_inclusion(
 	    r->tree, index, r->note_size, replica_fetch, (void *)(uintptr_t)r, out, count);
 }
 
-int replica_prove_consistency(
-    const struct replica *r, uint64_t m, uint64_t n, struct tree_hash out[static 64], size_t *count)
+int replica_prove_growth(
+    const struct replica *r, uint64_t from, struct tree_hash out[static 64], size_t *count)
 {
-	if (m == 0 || m > n || n > r->held)
+	if (from == 0 || from > r->held)
 		return ERR_RANGE;
-	return tree_prove_consistency(r->tree, m, n, fetch, (void *)(uintptr_t)r, out, count);
+	return tree_prove_consistency(
+	    r->tree, from, r->held, fetch, (void *)(uintptr_t)r, out, count);
 }

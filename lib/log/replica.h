@@ -121,9 +121,10 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
  * replica_staged() or below (ERR_RANGE). */
 int replica_prove_inclusion(
     const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count);
-/* The consistency proof between two sizes: of what is held. ERR_RANGE; else the reader's errors. */
-int replica_prove_consistency(const struct replica *r, uint64_t m, uint64_t n,
-    struct tree_hash out[static 64], size_t *count);
+/* RFC 6962 consistency proof from a size above 0 to what is held, whatever checkpoint covers it.
+ * ERR_RANGE; else the reader's errors. */
+int replica_prove_growth(
+    const struct replica *r, uint64_t from, struct tree_hash out[static 64], size_t *count);
 
 /* ---- another history (9.6, 11.9) ---- */
 
