@@ -607,5 +607,5 @@ int replica_prove_growth(
 	if (from == 0 || from > r->held)
 		return ERR_RANGE;
 	return tree_prove_consistency(
-	    r->tree, from, r->held, fetch, (void *)(uintptr_t)r, out, count);
+	    r->tree, from, r->held, replica_fetch, (void *)(uintptr_t)r, out, count);
 }
