@@ -41,6 +41,21 @@ static bool withheld(const struct node *n, const uint8_t *digest)
 	return ((digest[0] ^ n->number) & 1) == 0;
 }
 
+/* Two heads, which are one; with a root that the log never had. */
+static void fork_spoil(struct node *n, struct end *e, const Convene__Data *m)
+{
+	Convene__ForkProof fork = CONVENE__FORK_PROOF__INIT;
+	uint8_t root[HASH_LEN] = {1};
+
+	fork.smaller = fork.larger = m->checkpoint;
+	if (n->world->lies_told % 2) {
+		fork.root = pb_of(bytes_of(root, sizeof root));
+		fork.proof = m->proof;
+	}
+	lied(n, "a FORK that proves nothing", e);
+	say(e, FRAME_FORK, 0, &fork.base, true);
+}
+
 static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
 {
 	Convene__Data bad = *m;
@@ -58,6 +73,11 @@ static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Con
 		bit = rng_below(&n->rng, 8);
 		copy.data[rng_below(&n->rng, copy.len)] ^= (uint8_t)(1 << bit);
 		part[i]->data = copy.data;
+	}
+	if (n->world->lies_told % 3 == 0) {
+		fork_spoil(n, e, m);
+		buffer_free(&copy);
+		return;
 	}
 	lied(n, "a DATA that does not prove itself", e);
 	say(e, FRAME_DATA, stream, &bad.base, false);
