@@ -120,7 +120,7 @@ static void recovers(uint64_t seed, size_t entries, uint64_t size)
 	w->nodes[OWN].sequence += 7;
 	post(&w->nodes[OWN], 3, 100);
 	post(&w->nodes[1], 2, 100);
-	assert_all_equal(w, 20000);
+	assert_all_equal(w, 5000);
 	assert_int_equal(replica_held(own(w)->replica), entries + 3);
 	assert_int_equal(faults(w), 0);
 	world_free(w);
