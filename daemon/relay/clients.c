@@ -32,37 +32,6 @@ void client_refuse(struct session *s, uint32_t stream, uint32_t code, const char
 	client_error(s, stream, code, text);
 }
 
-static void signer_get(struct session *s, uint32_t stream, const Convene__SignerGet *m)
-{
-	struct relay *r = s->relay;
-	const struct signer *live;
-	Convene__Signer answer = CONVENE__SIGNER__INIT;
-	struct author author;
-	struct signer kept;
-
-	if (m->device_key.len != KEY_LEN) {
-		client_error(s, stream, CONVENE__CODE__MALFORMED, "a device key has 32 bytes");
-		return;
-	}
-	/* The live roster knows what is accepted and not yet shown. */
-	live = roster_signer(r->roster, m->device_key.data);
-	if (!live || live->class != SIGNER_DEVICE) {
-		client_error(s, stream, CONVENE__CODE__NOT_ENROLLED,
-		    "that key is not enrolled at this organisation");
-		return;
-	}
-	memset(&author, 0, sizeof author);
-	query_signer(r->reader, r->own->no, m->device_key.data, &kept, &author);
-	answer.identity = pb_of(bytes_of(live->identity, IDENTITY_LEN));
-	answer.handle = pb_of(bytes_str(author.handle));
-	answer.name = pb_of(bytes_str(author.name));
-	answer.sequence = live->sequence;
-	answer.revoked = live->revoked > 0;
-	answer.custody = live->custody;
-	answer.organisation = pb_of(bytes_str(r->conf->node.name));
-	channel_send(s->channel, FRAME_SIGNER, stream, &answer.base);
-}
-
 static void charter_get(struct session *s, uint32_t stream)
 {
 	Convene__Charter m = CONVENE__CHARTER__INIT;
@@ -117,7 +86,7 @@ static void request(struct session *s, uint8_t type, uint32_t stream, struct byt
 		enrol_redeem(s, stream, (const Convene__Redeem *)m);
 		break;
 	case FRAME_SIGNER_GET:
-		signer_get(s, stream, (const Convene__SignerGet *)m);
+		device_signer_get(s, stream, (const Convene__SignerGet *)m);
 		break;
 	case FRAME_CHARTER_GET:
 		charter_get(s, stream);

@@ -179,34 +179,115 @@ static void ingested(
 		     (json_int_t)index));
 }
 
-static void do_enrol(struct request *q, int argc, char **argv, struct bytes input)
+/* A line that `convene join` printed: `prefix`, and base64url of a Redeem. message_free() it. */
+static int request_read(ProtobufCMessage **out, const char *prefix, const char *line)
 {
-	static const char prefix[] = "convene-enrol:";
-	ProtobufCMessage *m = NULL;
+	size_t skip = strlen(prefix), len = strlen(line);
 	struct buffer raw = BUFFER_INIT;
-	size_t len = argc == 2 ? strlen(argv[1]) : 0;
+	uint8_t *room;
 	int err = ERR_MALFORMED;
 
-	(void)input;
-	if (len > sizeof prefix - 1 && memcmp(argv[1], prefix, sizeof prefix - 1) == 0) {
-		uint8_t *room = buffer_reserve(&raw, len);
-
-		if (room) {
-			raw.len = len;
-			err = base64url_decode(
-			    room, &raw.len, argv[1] + sizeof prefix - 1, len - (sizeof prefix - 1));
-		}
+	*out = NULL;
+	if (len > skip && memcmp(line, prefix, skip) == 0 && (room = buffer_reserve(&raw, len))) {
+		raw.len = len;
+		err = base64url_decode(room, &raw.len, line + skip, len - skip);
 	}
 	if (!err)
-		err = message_unpack(&m, frame_descriptor(FRAME_REDEEM), buffer_bytes(&raw));
-	if (err)
+		err = message_unpack(out, frame_descriptor(FRAME_REDEEM), buffer_bytes(&raw));
+	buffer_free(&raw);
+	return err;
+}
+
+static void do_enrol(struct request *q, int argc, char **argv, struct bytes input)
+{
+	ProtobufCMessage *m;
+
+	(void)argc;
+	(void)input;
+	if (request_read(&m, "convene-enrol:", argv[1]) == OK)
+		enrol_operator(q->relay, (const Convene__Redeem *)m, ingested, q);
+	else
 		refuse(q, CONVENE__CODE__MALFORMED,
 		    "enrol takes the line that `convene join --offline` printed, beginning with "
 		    "convene-enrol:");
-	else
-		enrol_operator(q->relay, (const Convene__Redeem *)m, ingested, q);
 	message_free(m);
-	buffer_free(&raw);
+}
+
+/* ---- recovery ---- */
+
+struct person_find {
+	const char *handle;
+	uint8_t identity[IDENTITY_LEN];
+	bool found;
+};
+
+static int person_row(void *ctx, const struct author *a, const struct signer *d)
+{
+	struct person_find *f = ctx;
+
+	(void)d;
+	if (!f->found && strcmp(a->handle, f->handle) == 0) {
+		f->found = true;
+		memcpy(f->identity, a->identity, IDENTITY_LEN);
+	}
+	return OK;
+}
+
+/* Whose handle it is; false: it was refused. */
+static bool person_of(struct request *q, const char *handle, uint8_t out[static IDENTITY_LEN])
+{
+	struct relay *r = q->relay;
+	struct person_find f = {.handle = handle};
+
+	if (*handle && query_people(r->reader, r->own->no, person_row, &f) == OK && f.found) {
+		memcpy(out, f.identity, IDENTITY_LEN);
+		return true;
+	}
+	refuse(q, CONVENE__CODE__NOT_FOUND, "nobody is enrolled here under that handle");
+	return false;
+}
+
+/* A line for the new computer of somebody who exists: it holds no secret. */
+static void do_identity(struct request *q, int argc, char **argv, struct bytes input)
+{
+	struct relay *r = q->relay;
+	uint8_t identity[IDENTITY_LEN];
+
+	(void)argc;
+	(void)input;
+	if (!person_of(q, argv[1], identity))
+		return;
+	device_line_add(r, identity, &q->text);
+	if (q->text.failed)
+		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
+	else
+		reply(q, json_pack("{s:s, s:o, s:s}", "handle", argv[1], "identity",
+			     report_hex(identity, IDENTITY_LEN), "line", buffer_str(&q->text)));
+}
+
+static void do_recover(struct request *q, int argc, char **argv, struct bytes input)
+{
+	uint8_t identity[IDENTITY_LEN];
+	const Convene__Redeem *redeem;
+	ProtobufCMessage *m;
+
+	(void)argc;
+	(void)input;
+	if (!person_of(q, argv[1], identity))
+		return;
+	if (request_read(&m, "convene-device:", argv[2]) != OK) {
+		refuse(q, CONVENE__CODE__MALFORMED,
+		    "recover takes the line that `convene join` printed on the new computer, "
+		    "beginning with convene-device:");
+		return;
+	}
+	redeem = (const Convene__Redeem *)m;
+	if (!bytes_equal(bytes_of_pb(redeem->identity), bytes_of(identity, IDENTITY_LEN)))
+		refuse(q, CONVENE__CODE__WRONG_SIGNER,
+		    "that line was made for somebody else than this handle's owner");
+	else
+		enrol_recover(q->relay, redeem, argv[1], ingested, q);
+	message_free(m);
 }
 
 /* ---- revoke ---- */
@@ -221,7 +302,7 @@ struct revoking {
 };
 
 struct finding {
-	const char *handle;
+	const char *handle, *device; /* beginning of the key, in digits; NULL: all */
 	struct revoking *list;
 	int err;
 };
@@ -230,8 +311,12 @@ static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
 {
 	struct finding *f = ctx;
 	uint8_t(*grown)[KEY_LEN];
+	char digits[2 * KEY_LEN + 1];
 
 	if (d->revoked > 0 || strcmp(a->handle, f->handle) != 0)
+		return OK;
+	hex_encode(digits, d->key, KEY_LEN);
+	if (f->device && strncmp(digits, f->device, strlen(f->device)) != 0)
 		return OK;
 	grown = realloc(f->list->keys, (f->list->count + 1) * sizeof *grown);
 	if (!grown)
@@ -307,17 +392,22 @@ static void do_revoke(struct request *q, int argc, char **argv, struct bytes inp
 		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
 		return;
 	}
-	if (argc == 4 && strcmp(argv[2], "--reason") == 0) {
-		for (uint8_t i = 1; i < 5; i++) {
-			if (strcmp(argv[3], reasons[i]) == 0)
-				f.list->reason = i;
+	for (int i = 2; i < argc; i += 2) {
+		bool device = strcmp(argv[i], "--device") == 0;
+
+		for (uint8_t n = 1; n < 5 && i + 1 < argc && !device; n++) {
+			if (strcmp(argv[i + 1], reasons[n]) == 0)
+				f.list->reason = n;
 		}
-	}
-	if (argc == 3 || (argc == 4 && f.list->reason == 0)) {
-		revoking_free(q);
-		refuse(
-		    q, CONVENE__CODE__MALFORMED, "--reason is one of lost, stolen, replaced, left");
-		return;
+		if (device && i + 1 < argc && strlen(argv[i + 1]) >= 8)
+			f.device = argv[i + 1];
+		else if (device || strcmp(argv[i], "--reason") != 0 || f.list->reason == 0) {
+			revoking_free(q);
+			refuse(q, CONVENE__CODE__MALFORMED,
+			    "--reason is one of lost, stolen, replaced, left; --device is a key's "
+			    "first 8 digits or more");
+			return;
+		}
 	}
 	if (hex_decode(key, KEY_LEN, argv[1], strlen(argv[1])) == OK) {
 		const struct signer *s = roster_signer(q->relay->roster, key);
@@ -329,6 +419,11 @@ static void do_revoke(struct request *q, int argc, char **argv, struct bytes inp
 		}
 	} else {
 		err = query_people(q->relay->reader, q->relay->own->no, revoke_row, &f);
+	}
+	if (f.device && f.list->count > 1) {
+		revoking_free(q);
+		refuse(q, CONVENE__CODE__AMBIGUOUS, "several devices begin so; give more digits");
+		return;
 	}
 	if (err || f.list->count == 0) {
 		revoking_free(q);
@@ -480,8 +575,12 @@ static const struct command {
     {"people", 1, 1, do_people, "who is enrolled"},
     {"invite", 1, 5, do_invite, "make an invite [--handle HANDLE] [--days N]"},
     {"enrol", 2, 2, do_enrol, "enrol from a request line"},
-    {"revoke", 2, 4, do_revoke,
-	"end the devices of a handle, or one key [--reason lost|stolen|replaced|left]"},
+    {"identity", 2, 2, do_identity, "a line for a new computer of somebody enrolled: HANDLE"},
+    {"recover", 3, 3, do_recover,
+	"enrol a key for somebody who lost all of theirs: HANDLE REQUEST"},
+    {"revoke", 2, 6, do_revoke,
+	"end the devices of a handle, or one of them, or one key [--device DIGITS] "
+	"[--reason lost|stolen|replaced|left]"},
     {"submit", 1, 1, do_submit, "take in a message signed elsewhere"},
     {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
     {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},

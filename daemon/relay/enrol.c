@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Enrolment: an invite, or a request that the operator was given, becomes an ENROL of our log
- * (SPEC.md 6.3, 12.3).
+ * (SPEC.md 6.3, 12.3); so does the request of a further device that one of the same person has
+ * endorsed, or the operator recovers (12.4, device.c).
  *
  * An invite is marked as used by a key, durably, before the ENROL is made; the same key may then
  * come again after any crash, and gets the same answer, while no other key can. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,9 +23,9 @@ struct enrolling {
 	uint32_t stream;
 	bool by_operator;
 	struct store_invite invite;
-	uint8_t identity[IDENTITY_LEN], device_key[KEY_LEN], device_signature[SIG_LEN],
-	    salt[SALT_LEN];
-	uint8_t custody;
+	bool further; /* for an identity that exists; without a profile */
+	struct enrol_body body;
+	uint8_t salt[SALT_LEN];
 	char handle[HANDLE_MAX + 1], skeleton[SKELETON_MAX + 1];
 	struct buffer content, message;
 	ingest_done *done;
@@ -64,8 +66,7 @@ static void refuse(struct enrolling *e, uint32_t code, const char *text)
 	enrolling_free(e);
 }
 
-/* The ENROL of a key that is enrolled already. */
-static int enrol_message(struct relay *r, const uint8_t id[static ID_LEN], struct buffer *out)
+int enrol_message(struct relay *r, const uint8_t id[static ID_LEN], struct buffer *out)
 {
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
@@ -102,7 +103,10 @@ static void answer(struct enrolling *e, const uint8_t id[static ID_LEN])
 	}
 	if (e->done)
 		e->done(e->ctx, OK, 0, "", id);
-	log_info("%s@%s is enrolled", e->handle, e->relay->conf->node.name);
+	log_info(e->body.recovery          ? "%s@%s has a key that was recovered"
+		 : e->body.has_endorsement ? "%s@%s has a further device"
+					   : "%s@%s is enrolled",
+	    e->handle, e->relay->conf->node.name);
 	enrolling_free(e);
 }
 
@@ -127,18 +131,18 @@ static void enrol_now(struct enrolling *e)
 {
 	struct relay *r = e->relay;
 	struct buffer body = BUFFER_INIT;
-	struct enrol_body b = {.custody = e->custody};
-	struct header h = {
-	    .version = 1, .kind = KIND_ENROL, .time = clock_wall_ms(), .has_commitment = true};
+	struct header h = {.version = 1,
+	    .kind = KIND_ENROL,
+	    .time = clock_wall_ms(),
+	    .has_commitment = !e->further};
 	int err;
 
-	memcpy(b.identity, e->identity, IDENTITY_LEN);
-	memcpy(b.device_key, e->device_key, KEY_LEN);
-	memcpy(b.device_signature, e->device_signature, SIG_LEN);
-	h.bucket = bucket_of(e->content.len);
-	commitment_make(h.commitment, &r->node->binding, signer_registrar_key(r->signer), e->salt,
-	    buffer_bytes(&e->content));
-	err = enrol_body_encode(&body, &b);
+	if (h.has_commitment) {
+		h.bucket = bucket_of(e->content.len);
+		commitment_make(h.commitment, &r->node->binding, signer_registrar_key(r->signer),
+		    e->salt, buffer_bytes(&e->content));
+	}
+	err = enrol_body_encode(&body, &e->body);
 	h.body = buffer_bytes(&body);
 	if (err)
 		refuse(e, CONVENE__CODE__INTERNAL, error_text(err));
@@ -170,8 +174,8 @@ bool enrol_claims(
     const struct relay *r, const uint8_t identity[static IDENTITY_LEN], const char *skeleton)
 {
 	for (const struct enrolling *e = r->enrolling; e; e = e->next) {
-		if (strcmp(e->skeleton, skeleton) == 0 &&
-		    memcmp(e->identity, identity, IDENTITY_LEN) != 0)
+		if (!e->further && strcmp(e->skeleton, skeleton) == 0 &&
+		    memcmp(e->body.identity, identity, IDENTITY_LEN) != 0)
 			return true;
 	}
 	return false;
@@ -180,14 +184,15 @@ bool enrol_claims(
 static const char *profile_check(struct enrolling *e)
 {
 	return handle_check(
-	    e->relay, buffer_bytes(&e->content), e->identity, e->handle, e->skeleton);
+	    e->relay, buffer_bytes(&e->content), e->body.identity, e->handle, e->skeleton);
 }
 
 /* Read a request into a new struct enrolling, linked; NULL after it was refused. */
 static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint32_t stream,
-    const Convene__Redeem *m, ingest_done *done, void *ctx)
+    const Convene__Redeem *m, bool further, ingest_done *done, void *ctx)
 {
 	struct enrolling *e = calloc(1, sizeof *e);
+	struct enrol_body *b;
 
 	if (!e) {
 		static const uint8_t none[ID_LEN];
@@ -205,22 +210,26 @@ static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint3
 	e->ctx = ctx;
 	e->next = r->enrolling;
 	r->enrolling = e;
+	e->further = further;
+	b = &e->body;
 	if (m->identity.len != IDENTITY_LEN || m->device_key.len != KEY_LEN ||
-	    m->device_signature.len != SIG_LEN || m->salt.len != SALT_LEN || m->content.len == 0 ||
-	    m->content.len > r->charter->content_limit || m->custody > 1) {
+	    m->device_signature.len != SIG_LEN || m->custody > 1 ||
+	    m->salt.len != (further ? 0 : SALT_LEN) || (m->content.len == 0) != further ||
+	    m->content.len > r->charter->content_limit) {
 		refuse(e, CONVENE__CODE__MALFORMED,
 		    "the enrolment request lacks something, or holds it in a wrong size");
 		return NULL;
 	}
-	memcpy(e->identity, m->identity.data, IDENTITY_LEN);
-	memcpy(e->device_key, m->device_key.data, KEY_LEN);
-	memcpy(e->device_signature, m->device_signature.data, SIG_LEN);
-	memcpy(e->salt, m->salt.data, SALT_LEN);
-	e->custody = (uint8_t)m->custody;
+	memcpy(b->identity, m->identity.data, IDENTITY_LEN);
+	memcpy(b->device_key, m->device_key.data, KEY_LEN);
+	memcpy(b->device_signature, m->device_signature.data, SIG_LEN);
+	if (!further)
+		memcpy(e->salt, m->salt.data, SALT_LEN);
+	b->custody = (uint8_t)m->custody;
 	buffer_add(&e->content, m->content.data, m->content.len);
-	if (!key_usable(e->device_key) ||
-	    device_verify(e->device_signature, DEVICE_DOMAIN, &r->node->binding, e->identity,
-		e->device_key, e->custody, e->device_key) != OK) {
+	if (!key_usable(b->device_key) ||
+	    device_verify(b->device_signature, DEVICE_DOMAIN, &r->node->binding, b->identity,
+		b->device_key, b->custody, b->device_key) != OK) {
 		refuse(e, CONVENE__CODE__BAD_SIGNATURE,
 		    "the device key has not signed this enrolment");
 		return NULL;
@@ -231,31 +240,32 @@ static struct enrolling *enrolling_new(struct relay *r, struct session *s, uint3
 /* Whether that key is enrolled already; then the answer is what it was. True when answered. */
 static bool answered_before(struct enrolling *e)
 {
-	const struct signer *known = roster_signer(e->relay->roster, e->device_key);
+	const struct signer *known = roster_signer(e->relay->roster, e->body.device_key);
 
 	if (!known)
 		return false;
+	if (known->revoked > 0) {
+		refuse(e, CONVENE__CODE__REVOKED,
+		    "that device key was revoked, and is never enrolled again");
+		return true;
+	}
 	if (known->class != SIGNER_DEVICE ||
-	    memcmp(known->identity, e->identity, IDENTITY_LEN) != 0 ||
+	    memcmp(known->identity, e->body.identity, IDENTITY_LEN) != 0 ||
 	    enrol_message(e->relay, known->enrol_id, &e->message) != OK) {
 		refuse(e, CONVENE__CODE__INVITE,
 		    "that device key is enrolled already, for somebody else");
 		return true;
 	}
-	profile_check(e); /* fills in the handle */
+	if (!e->further)
+		profile_check(e); /* fills in the handle */
 	answer(e, known->enrol_id);
 	return true;
 }
 
-static void hash_secret(uint8_t hash[static HASH_LEN], struct bytes secret)
-{
-	hash_of(hash, secret.data, secret.len);
-}
-
-void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
+static void redeem_invite(struct session *s, uint32_t stream, const Convene__Redeem *m)
 {
 	struct relay *r = s->relay;
-	struct enrolling *e = enrolling_new(r, s, stream, m, NULL, NULL);
+	struct enrolling *e = enrolling_new(r, s, stream, m, false, NULL, NULL);
 	const struct signer *known;
 	const char *why;
 	uint8_t hash[HASH_LEN];
@@ -263,14 +273,14 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 
 	if (!e)
 		return;
-	hash_secret(hash, bytes_of_pb(m->secret));
+	hash_of(hash, m->secret.data, m->secret.len);
 	err = m->secret.len == 16 ? r->reader->ops->invite_get(r->reader, hash, &e->invite)
 				  : ERR_NOTFOUND;
 	if (err) {
 		refuse(e, CONVENE__CODE__INVITE, "no such invite at this node");
 		return;
 	}
-	if (e->invite.used && memcmp(e->invite.device_key, e->device_key, KEY_LEN) != 0) {
+	if (e->invite.used && memcmp(e->invite.device_key, e->body.device_key, KEY_LEN) != 0) {
 		refuse(e, CONVENE__CODE__INVITE,
 		    "the invite has been used; ask the operator for another");
 		return;
@@ -282,7 +292,7 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 		    "the invite has expired; ask the operator for another");
 		return;
 	}
-	known = roster_signer(r->roster, e->device_key);
+	known = roster_signer(r->roster, e->body.device_key);
 	if (known && !e->invite.used) {
 		refuse(e, known->revoked > 0 ? CONVENE__CODE__REVOKED : CONVENE__CODE__INVITE,
 		    known->revoked > 0 ? "that device key was revoked, and is never enrolled again"
@@ -305,15 +315,83 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
 		return;
 	}
 	e->invite.used = true;
-	memcpy(e->invite.device_key, e->device_key, KEY_LEN);
+	memcpy(e->invite.device_key, e->body.device_key, KEY_LEN);
 	e->store.run = mark_run;
 	e->store.done = mark_done;
 	storage_submit(r, &e->store);
 }
 
+/* ---- a further device (12.4) ---- */
+
+/* Whether the same is on its way; the second answer comes when it is asked for again. */
+static bool under_way(const struct enrolling *e)
+{
+	for (const struct enrolling *o = e->relay->enrolling; o; o = o->next) {
+		if (o != e && memcmp(o->body.device_key, e->body.device_key, KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void further_now(struct enrolling *e)
+{
+	const char *why = NULL;
+	uint32_t code = CONVENE__CODE__BUSY;
+
+	if (answered_before(e))
+		return;
+	if (under_way(e))
+		why = "that device is being enrolled right now";
+	else
+		why = device_refused(e->relay, &e->body, &code);
+	if (why)
+		refuse(e, code, why);
+	else
+		enrol_now(e);
+}
+
+static void redeem_endorsed(struct session *s, uint32_t stream, const Convene__Redeem *m)
+{
+	struct enrolling *e = enrolling_new(s->relay, s, stream, m, true, NULL, NULL);
+
+	if (!e)
+		return;
+	if (m->endorser.len != KEY_LEN || m->endorsement.len != SIG_LEN || m->secret.len > 0) {
+		refuse(e, CONVENE__CODE__MALFORMED,
+		    "an endorsement lacks something, or holds it in a wrong size");
+		return;
+	}
+	e->body.has_endorsement = true;
+	memcpy(e->body.endorser, m->endorser.data, KEY_LEN);
+	memcpy(e->body.endorsement, m->endorsement.data, SIG_LEN);
+	device_handle(e->relay, e->body.endorser, e->handle);
+	further_now(e);
+}
+
+void enrol_recover(
+    struct relay *r, const Convene__Redeem *m, const char *handle, ingest_done *done, void *ctx)
+{
+	struct enrolling *e = enrolling_new(r, NULL, 0, m, true, done, ctx);
+
+	if (!e)
+		return;
+	e->by_operator = true;
+	e->body.recovery = true;
+	snprintf(e->handle, sizeof e->handle, "%s", handle);
+	further_now(e);
+}
+
+void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m)
+{
+	if (m->endorser.len > 0 || m->endorsement.len > 0)
+		redeem_endorsed(s, stream, m);
+	else
+		redeem_invite(s, stream, m);
+}
+
 void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done, void *ctx)
 {
-	struct enrolling *e = enrolling_new(r, NULL, 0, m, done, ctx);
+	struct enrolling *e = enrolling_new(r, NULL, 0, m, false, done, ctx);
 	const char *why;
 
 	if (!e)
@@ -326,68 +404,4 @@ void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done
 		refuse(e, CONVENE__CODE__HANDLE, why);
 	else
 		enrol_now(e);
-}
-
-/* ---- invites ---- */
-
-struct invite_job {
-	struct store_job store;
-	struct store_invite invite;
-	ingest_done *done;
-	void *ctx;
-};
-
-static int invite_run(struct store_job *job, struct store *writer, struct forum *forum)
-{
-	(void)forum;
-	return writer->ops->invite_put(writer, &((struct invite_job *)job)->invite);
-}
-
-static void invite_done(struct store_job *job)
-{
-	struct invite_job *j = (struct invite_job *)job;
-	static const uint8_t none[ID_LEN];
-
-	j->done(j->ctx, job->result, job->result ? CONVENE__CODE__INTERNAL : 0,
-	    job->result ? error_text(job->result) : "", none);
-	free(j);
-}
-
-static void add_base64url(struct buffer *out, const uint8_t *data, size_t len)
-{
-	char text[64];
-
-	base64url_encode(text, data, len);
-	buffer_add_str(out, text);
-}
-
-void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text,
-    uint64_t *expires, ingest_done *done, void *ctx)
-{
-	struct invite_job *j = calloc(1, sizeof *j);
-	uint8_t secret[16];
-
-	if (!j) {
-		static const uint8_t none[ID_LEN];
-
-		done(ctx, ERR_NOMEM, CONVENE__CODE__INTERNAL, "out of memory", none);
-		return;
-	}
-	random_fill(secret, sizeof secret);
-	hash_secret(j->invite.hash, bytes_of(secret, sizeof secret));
-	*expires = j->invite.expires = clock_wall_ms() + (uint64_t)days * 86400000;
-	if (handle)
-		snprintf(j->invite.handle, sizeof j->invite.handle, "%s", handle);
-	buffer_printf(text, "convene://%s/%s/", r->conf->node.address.text, r->conf->node.name);
-	add_base64url(text, r->node->root_key, KEY_LEN);
-	buffer_add_str(text, "/");
-	add_base64url(text, r->charter->forum, HASH_LEN);
-	buffer_add_str(text, "/");
-	add_base64url(text, secret, sizeof secret);
-	secret_wipe(secret, sizeof secret);
-	j->done = done;
-	j->ctx = ctx;
-	j->store.run = invite_run;
-	j->store.done = invite_done;
-	storage_submit(r, &j->store);
 }

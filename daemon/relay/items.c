@@ -67,6 +67,7 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	struct relay_log *l = log_by_no(r, row->log_no);
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
+	struct header h;
 	int err = l ? log_entry(r, row->log_no, row->index, &entry, &leaf) : ERR_STORE;
 
 	convene__item__init(m);
@@ -97,6 +98,8 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	m->topic = answer_copy(a, row->topic, ID_LEN);
 	m->depth = row->depth;
 	m->parent_missing = row->parent_missing;
+	if (row->author.recovery && message_parse(leaf, &h) == OK)
+		m->recovered = device_recovered(r, row->log_no, h.signer);
 	buffer_free(&entry);
 	return a->err;
 }

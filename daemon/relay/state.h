@@ -14,6 +14,7 @@
 #include "daemon/relay/relay.h"
 #include "forum/forum.h"
 #include "forum/query.h"
+#include "msg/body.h"
 #include "net/channel.h"
 #include "store/recovery.h"
 #include "sync/sync.h"
@@ -297,13 +298,33 @@ void enrol_redeem(struct session *s, uint32_t stream, const Convene__Redeem *m);
 void enrol_session_closed(struct session *s);
 /* From a request that the operator was given; without an invite. */
 void enrol_operator(struct relay *r, const Convene__Redeem *m, ingest_done *done, void *ctx);
-/* A new invite, durable when `done` is called (`id` is not used). */
+/* A further device of an identity, by the operator's word alone; whose it is, is checked. */
+void enrol_recover(
+    struct relay *r, const Convene__Redeem *m, const char *handle, ingest_done *done, void *ctx);
+/* The ENROL with this id, in the log or the inbox, appended. ERR_NOTFOUND, … */
+int enrol_message(struct relay *r, const uint8_t id[static ID_LEN], struct buffer *out);
+
+/* invite.c: a new invite, durable when `done` is called (`id` is not used). */
 void invite_make(struct relay *r, const char *handle, unsigned days, struct buffer *text,
     uint64_t *expires, ingest_done *done, void *ctx);
+
+/* The line for a further device of somebody (SPEC.md 12.4), appended. */
+void device_line_add(
+    const struct relay *r, const uint8_t identity[static IDENTITY_LEN], struct buffer *text);
 
 /* Whether somebody else is being enrolled under a handle with this skeleton. */
 bool enrol_claims(
     const struct relay *r, const uint8_t identity[static IDENTITY_LEN], const char *skeleton);
+
+/* device.c: why a further device can't be enrolled, a sentence and its code; NULL: it can, and
+ * counts against the quota now. Its own signature is the caller's to check. */
+const char *device_refused(struct relay *r, const struct enrol_body *b, uint32_t *code);
+/* The handle of a key's owner; "" when the views don't know it. */
+void device_handle(
+    struct relay *r, const uint8_t key[static KEY_LEN], char handle[static HANDLE_MAX + 1]);
+/* When the key was recovered, or one whose word enrolled it; 0: never, 1: the time isn't known. */
+uint64_t device_recovered(struct relay *r, uint32_t log_no, const uint8_t key[static KEY_LEN]);
+void device_signer_get(struct session *s, uint32_t stream, const Convene__SignerGet *m);
 
 /* handle.c: whether a profile's handle is prepared, and not to be taken for another of this
  * organisation: NULL, or why not. Fills in what it can of `handle` and `skeleton`. */

@@ -219,9 +219,13 @@ static void enrol_apply(struct roster *r, const struct roster_entry *e, const st
 	    .custody = b->custody,
 	    .recovery = b->recovery,
 	    .enrolled = e->index};
+	uint32_t row;
 	memcpy(s.key, b->device_key, KEY_LEN);
 	memcpy(s.identity, b->identity, IDENTITY_LEN);
 	memcpy(s.enrol_id, e->id, ID_LEN);
+	/* Else whoever has taken the registrar's key would recover one, and speak by a second. */
+	if (b->has_endorsement && key_index_find(&r->by_key, r->slots, b->endorser, &row))
+		s.recovery = r->slots[row].s.recovery;
 	touch(r, slot_add(r, &s));
 }
 

@@ -24,8 +24,9 @@ struct signer {
 	enum signer_class class;
 	uint8_t identity[IDENTITY_LEN]; /* devices */
 	uint8_t custody;
-	bool recovery; /* enrolled by the registrar alone for a known identity: shown for ever */
-	uint64_t enrolled;        /* index of its ENROL (devices) or NODE */
+	bool recovery;     /* enrolled by the registrar alone for a known identity, or endorsed by
+			      such a device: shown for ever */
+	uint64_t enrolled; /* index of its ENROL (devices) or NODE */
 	uint8_t enrol_id[ID_LEN]; /* message id of that ENROL or NODE */
 	uint64_t revoked;         /* index of the REVOKE or NODE that ended it; 0: in force */
 	uint64_t sequence;        /* highest valid; 0: none yet */

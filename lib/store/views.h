@@ -120,7 +120,7 @@ enum view_id {
 
 /* What tables there are, and what the fold writes into them: views of another version are thrown
  * away. Version 1 knew no amendments. */
-#define VIEWS_VERSION 2
+#define VIEWS_VERSION 3
 
 /* A statement under way, taken from those that the connection keeps; a second run at the same time
  * has one of its own. */
