@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "client/head.h"
 #include "client/session.h"
 #include "log/checkpoint.h"
 #include "msg/body.h"
@@ -354,5 +355,12 @@ int outbox_flush(
 	buffer_free(&batch.gone);
 	if (!err && seal_ms)
 		err = seal_wait(s, o, out, seal_ms, t);
+	/* What is sealed was promised: its head is what the node is held to from now on. */
+	for (size_t i = 0; i < out->count && !err; i++) {
+		if (out->list[i].status >= CONVENE__STATUS__SEALED) {
+			err = head_follow(s, t);
+			break;
+		}
+	}
 	return err;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "client/copy.h"
+#include "client/head.h"
 
 #define CONNECT_MS 15000
 #define PASSING_WAIT_MS 1000 /* for what is sent in passing to be sealed */
@@ -66,6 +67,8 @@ int session_connect(struct session *s, struct trouble *t)
 		trouble_hint(t, "This can't be done without it.");
 	} else {
 		err = client_open(&s->client, &s->home.node, CONNECT_MS, t);
+		if (!err && (err = head_follow(s, t)) != OK)
+			session_disconnect(s);
 	}
 	if (err)
 		s->unreachable = *t;
@@ -138,7 +141,8 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 
 		/* Trouble with the copy is told when it is asked. */
 		session_copy(s, false, &copy);
-		return needed ? err : OK;
+		/* A node that shows two histories is not one that is away. */
+		return needed || err == ERR_FORK ? err : OK;
 	}
 	if (s->home.state == HOME_ENROLLED)
 		waiting_send(s);
