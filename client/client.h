@@ -133,4 +133,11 @@ int node_line_parse(
     struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text);
 void node_line_format(struct buffer *out, const struct node_address *node, const char *log_name);
 
+/* A device line (SPEC.md 12.4): a node's line with its log, and who is to get a further device
+ * there. It holds no secret. */
+int device_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1],
+    uint8_t identity[static IDENTITY_LEN], struct bytes text);
+void device_line_format(struct buffer *out, const struct node_address *node, const char *log_name,
+    const uint8_t identity[static IDENTITY_LEN]);
+
 #endif

@@ -25,6 +25,11 @@ int cmd_drafts_send(const struct invocation *in);
 int cmd_drafts_drop(const struct invocation *in);
 int cmd_outbox(const struct invocation *in);
 int cmd_verify(const struct invocation *in);
+int cmd_devices(const struct invocation *in);
+int cmd_devices_add(const struct invocation *in);
+int cmd_devices_approve(const struct invocation *in);
+int cmd_devices_revoke(const struct invocation *in);
+int cmd_audit(const struct invocation *in);
 
 /* Words for operands and values, from what is kept here: struct program's `offer`. */
 void convene_offer(struct candidates *c, const char *kind);

@@ -14,6 +14,7 @@
 #include "base/text.h"
 #include "client/cmd.h"
 #include "client/compose.h"
+#include "client/device.h"
 #include "client/session.h"
 #include "msg/body.h"
 
@@ -22,8 +23,8 @@
 
 struct joining {
 	const struct invocation *in;
-	bool offline;
-	struct invite invite; /* offline: without a secret */
+	bool offline, further; /* further: of an identity that exists; then it is offline as well */
+	struct invite invite;  /* offline: without a secret */
 	struct home home;
 	struct client *client;
 	struct key key;
@@ -136,6 +137,11 @@ static int address_take(
 	int err;
 
 	log_name[0] = '\0';
+	if (device_line_parse(&j->invite.node, log_name, j->home.identity, text) == OK) {
+		j->offline = j->further = true;
+		return OK;
+	}
+	log_name[0] = '\0';
 	if (!j->offline) {
 		err = invite_parse(&j->invite, text);
 		if (!err)
@@ -183,7 +189,7 @@ static int device_make(struct joining *j, const struct home *earlier, bool again
 	j->home.state = j->offline ? HOME_REQUESTED : HOME_JOINING;
 	if (again)
 		memcpy(j->home.identity, earlier->identity, IDENTITY_LEN);
-	else
+	else if (!j->further)
 		random_fill(j->home.identity, IDENTITY_LEN);
 	if (!err)
 		err = access(path, F_OK) == 0
@@ -333,36 +339,82 @@ static int request_print(struct joining *j, struct trouble *t)
 	return OK;
 }
 
+/* For another device of the same person, or for the operator who recovers them (SPEC.md 12.4). */
+static int further_print(struct joining *j, struct trouble *t)
+{
+	struct enrol_body b = {.custody = 0};
+	struct buffer line = BUFFER_INIT;
+	char digits[FINGERPRINT_LEN];
+
+	memcpy(b.identity, j->home.identity, IDENTITY_LEN);
+	memcpy(b.device_key, j->key.public, KEY_LEN);
+	device_sign(b.device_signature, DEVICE_DOMAIN, &j->binding, b.identity, b.device_key,
+	    b.custody, &j->key);
+	device_request_format(&line, &b);
+	if (line.failed) {
+		buffer_free(&line);
+		return no_memory(t);
+	}
+	device_fingerprint(digits, j->key.public);
+	if (j->in->json) {
+		json_t *o = json_object();
+
+		json_put(o, "request", json_string(buffer_str(&line)));
+		json_put(o, "fingerprint", json_string(digits));
+		json_put(o, "identity", json_hex(j->home.identity, IDENTITY_LEN));
+		json_put(o, "device_key", json_hex(j->key.public, KEY_LEN));
+		json_print(o);
+	} else {
+		printf("%s\n", buffer_str(&line));
+		remark(j->in->program->name,
+		    "give this line to your other computer: `convene devices approve LINE`; or, if "
+		    "all your keys are lost, to the operator of %s. They must see the digits of "
+		    "this "
+		    "key: %s. `convene whoami` tells when it is done",
+		    j->home.node.organisation, digits);
+	}
+	buffer_free(&line);
+	return OK;
+}
+
+/* An identity that the earlier try made, or was given, is the one that is meant now. */
+static int earlier_check(const struct joining *j, const struct home *earlier, struct trouble *t)
+{
+	if (earlier->state == HOME_ENROLLED) {
+		trouble_set(t, ERR_IO, "you have joined already, as %s@%s (%.300s)",
+		    earlier->handle, earlier->node.organisation, earlier->path);
+		trouble_hint(t, "For another person or organisation, set CONVENE_HOME to "
+				"another folder.");
+		return t->err;
+	}
+	if (same_node(&earlier->node, &j->invite.node) &&
+	    (!j->further || memcmp(earlier->identity, j->home.identity, IDENTITY_LEN) == 0))
+		return OK;
+	trouble_set(t, ERR_IO, "in %.300s a join at %s was begun and not finished", earlier->path,
+	    earlier->node.organisation);
+	trouble_hint(t, "Finish it, remove that folder, or set CONVENE_HOME to another one.");
+	return t->err;
+}
+
 static int join(struct joining *j, struct trouble *t)
 {
 	char log_name[VERIFIER_NAME_MAX + 1];
 	struct home earlier;
 	bool again = false;
-	int err = address_take(j, log_name, t);
+	int err = home_find(&j->home, t);
 
 	if (!err)
-		err = home_find(&j->home, t);
+		err = address_take(j, log_name, t);
 	if (err)
 		return err;
 	if (home_open(&earlier, t) == OK) {
-		if (earlier.state == HOME_ENROLLED) {
-			trouble_set(t, ERR_IO, "you have joined already, as %s@%s (%.300s)",
-			    earlier.handle, earlier.node.organisation, earlier.path);
-			trouble_hint(t, "For another person or organisation, set CONVENE_HOME to "
-					"another folder.");
-			return t->err;
-		}
-		if (!same_node(&earlier.node, &j->invite.node)) {
-			trouble_set(t, ERR_IO, "in %.300s a join at %s was begun and not finished",
-			    earlier.path, earlier.node.organisation);
-			trouble_hint(t,
-			    "Finish it, remove that folder, or set CONVENE_HOME to another one.");
-			return t->err;
-		}
+		err = earlier_check(j, &earlier, t);
+		if (err)
+			return err;
 		again = true;
 		j->invite.node.serial = earlier.node.serial;
 	}
-	err = profile_make(j, t);
+	err = j->further ? OK : profile_make(j, t);
 	if (err)
 		return err;
 	if (!log_name[0]) {
@@ -378,7 +430,9 @@ static int join(struct joining *j, struct trouble *t)
 		err = home_lock(&j->home, true, t);
 	if (!err)
 		err = device_make(j, &earlier, again, t);
-	return err ? err : j->offline ? request_print(j, t) : redeem(j, t);
+	if (err)
+		return err;
+	return j->further ? further_print(j, t) : j->offline ? request_print(j, t) : redeem(j, t);
 }
 
 int cmd_join(const struct invocation *in)

@@ -123,6 +123,18 @@ static const struct option_spec verify_options[] = {
     END,
 };
 
+static const struct option_spec approve_options[] = {
+    {"fingerprint", 0, "DIGITS", "those that the new computer shows; nothing is asked then"},
+    {"yes", 'y', NULL, "don't ask, and don't compare"},
+    END,
+};
+
+static const struct option_spec revoke_options[] = {
+    {"reason", 'r', "lost|stolen|replaced|left", "why; published"},
+    {"yes", 'y', NULL, "don't ask"},
+    END,
+};
+
 #define WRITING                                                                                    \
 	"The text comes from --file, else from standard input, else from your editor ($VISUAL, "   \
 	"$EDITOR). It must be UTF-8. While the node is away it is signed and kept all the same, "  \
@@ -144,6 +156,7 @@ static const char erase_details[] =
 
 static const struct command commands[] = {
     {"join", "INVITE", 1, 1, "become a participant with an invite",
+	"INVITE may be the line of `convene devices add`, for a further computer.\n"
 	"With --offline, INVITE is a node's address line, and a line to give to the operator is "
 	"printed.\n"
 	"Tried again after trouble, it goes on with the same key.",
@@ -184,6 +197,18 @@ static const struct command commands[] = {
     {"drafts drop", "DRAFT", 1, 1, "throw a draft away", NULL, NULL, cmd_drafts_drop},
     {"outbox", "", 0, 0, "send and list what waits, and list what was refused", NULL,
 	outbox_options, cmd_outbox},
+    {"devices", "", 0, 0, "list your devices: the keys that speak for you", NULL, NULL,
+	cmd_devices},
+    {"devices add", "", 0, 0, "print a line for a new computer of yours",
+	"There, `convene join LINE` makes a key and a request. The line holds no secret.", NULL,
+	cmd_devices_add},
+    {"devices approve", "REQUEST", 1, 1, "let the computer in that made this request",
+	"REQUEST is the line that `convene join LINE` printed there, or - for standard input. "
+	"Compare\nthe digits of the key on both: whoever has it speaks for you.",
+	approve_options, cmd_devices_approve},
+    {"devices revoke", "[DEVICE]", 0, 1, "end the key of this computer, for good",
+	"DEVICE may name it, for certainty. One that is lost only the operator can end.",
+	revoke_options, cmd_devices_revoke},
     {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",
 	NULL, verify_options, cmd_verify},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

@@ -71,6 +71,7 @@ static const struct option_spec invite_options[] = {
 };
 
 static const struct option_spec revoke_options[] = {
+    {"device", 0, "DIGITS", "of the handle's devices the one whose key begins so, 8 digits or more"},
     {"reason", 0, "lost|stolen|replaced|left", "shown to everybody"},
     {NULL, 0, NULL, NULL},
 };
@@ -181,6 +182,11 @@ static const struct command commands[] = {
 	"REQUEST is the line, or - for standard input.", NULL, ctl_enrol},
     {"revoke", "HANDLE|KEY", 1, 1, "end a participant's device keys, or one of them, from now on",
 	NULL, revoke_options, ctl_revoke},
+    {"recover participant", "HANDLE [REQUEST]", 1, 2,
+	"enrol a new key for somebody who has lost all of theirs; shown for ever",
+	"Without REQUEST: print a line for their new computer, where `convene join LINE` makes\nthe "
+	"REQUEST.",
+	NULL, ctl_recover_participant},
     {"rebuild", "", 0, 0, "fold the views anew from the logs", NULL, NULL, ctl_rebuild},
     {"dump", "", 0, 0, "a hash of all that is shown; the same on nodes that hold the same", NULL,
 	dump_options, ctl_dump},

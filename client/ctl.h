@@ -161,6 +161,7 @@ int ctl_people(const struct invocation *in);
 int ctl_invite(const struct invocation *in);
 int ctl_enrol(const struct invocation *in);
 int ctl_revoke(const struct invocation *in);
+int ctl_recover_participant(const struct invocation *in);
 int ctl_rebuild(const struct invocation *in);
 int ctl_reload(const struct invocation *in);
 int ctl_stop(const struct invocation *in);

@@ -152,6 +152,10 @@ int ctl_revoke(const struct invocation *in)
 		argv[argc++] = "--reason";
 		argv[argc++] = option_value(in, "reason");
 	}
+	if (option_given(in, "device")) {
+		argv[argc++] = "--device";
+		argv[argc++] = option_value(in, "device");
+	}
 	return daemon_run(in, argc, argv, say_revoke);
 }
 

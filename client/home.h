@@ -8,7 +8,7 @@
  *     drafts/      client/drafts.h
  *     charter      the forum's, as a node gave it (client/terms.h)
  *     head         the newest of the home log, and `evidence/` (client/head.h)
- *     devices      keys that are known to be of the same person (client/devices.h)
+ *     devices      keys that are known to be of the same person (client/device.h)
  *
  * $CONVENE_HOME, or ${XDG_CONFIG_HOME:-~/.config}/convene; mode 0700. One owner. */
 #ifndef CLIENT_HOME_H

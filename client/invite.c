@@ -4,6 +4,8 @@
  *     convene://HOST:PORT/ORGANISATION/ROOT/FORUM/SECRET     an invite
  *     convene://HOST:PORT/ORGANISATION/ROOT/FORUM            a node
  *     convene://HOST:PORT/ORGANISATION/ROOT/FORUM/DIGEST/N   a node and its log
+ *     …/DIGEST/N/IDENTITY                                    and somebody there, for a further
+ * device
  *
  * One text for each value: what parses is formatted again to the same bytes. */
 #include <string.h>
@@ -15,7 +17,7 @@
 #include "net/channel.h"
 
 #define SCHEME "convene://"
-#define PARTS_MAX 6
+#define PARTS_MAX 7
 #define BASE64URL_LEN(len) (((len)*4 + 2) / 3)
 
 /* Split behind the scheme at slashes. ERR_MALFORMED for more parts than there are. */
@@ -105,22 +107,18 @@ int invite_parse(struct invite *out, struct bytes text)
 	return err;
 }
 
-int node_line_parse(
-    struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text)
+/* `count` parts: 4 without a log, or at least 6. */
+static int log_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1],
+    const struct bytes *parts, size_t count)
 {
 	uint8_t digest[DIGEST_LEN];
-	struct bytes parts[PARTS_MAX], organisation;
+	struct bytes organisation;
 	struct node_address node;
 	struct buffer name = BUFFER_INIT;
-	size_t count;
 	uint64_t number;
-	int err = parts_split(text, parts, &count);
+	int err = node_parse(&node, parts);
 
-	if (!err && count != 4 && count != 6)
-		err = ERR_MALFORMED;
-	if (!err)
-		err = node_parse(&node, parts);
-	if (!err && count == 6) {
+	if (!err && count >= 6) {
 		buffer_add(&name, parts[1].data, parts[1].len);
 		buffer_add_u8(&name, '/');
 		buffer_add(&name, parts[4].data, parts[4].len);
@@ -138,6 +136,32 @@ int node_line_parse(
 	}
 	buffer_free(&name);
 	return err;
+}
+
+int node_line_parse(
+    struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1], struct bytes text)
+{
+	struct bytes parts[PARTS_MAX];
+	size_t count;
+	int err = parts_split(text, parts, &count);
+
+	if (!err && count != 4 && count != 6)
+		err = ERR_MALFORMED;
+	return err ? err : log_line_parse(out, log_name, parts, count);
+}
+
+int device_line_parse(struct node_address *out, char log_name[static VERIFIER_NAME_MAX + 1],
+    uint8_t identity[static IDENTITY_LEN], struct bytes text)
+{
+	struct bytes parts[PARTS_MAX];
+	size_t count;
+	int err = parts_split(text, parts, &count);
+
+	if (!err && count != 7)
+		err = ERR_MALFORMED;
+	if (!err)
+		err = exactly(identity, IDENTITY_LEN, parts[6]);
+	return err ? err : log_line_parse(out, log_name, parts, count);
 }
 
 static void node_format(struct buffer *out, const struct node_address *node)
@@ -167,4 +191,14 @@ void node_line_format(struct buffer *out, const struct node_address *node, const
 	node_format(out, node);
 	if (rest)
 		buffer_add_str(out, rest);
+}
+
+void device_line_format(struct buffer *out, const struct node_address *node, const char *log_name,
+    const uint8_t identity[static IDENTITY_LEN])
+{
+	char text[BASE64_LEN(IDENTITY_LEN) + 1];
+
+	node_line_format(out, node, log_name);
+	base64url_encode(text, identity, IDENTITY_LEN);
+	buffer_printf(out, "/%s", text);
 }

@@ -318,6 +318,16 @@ static void marks_print(const struct shown *s, int indent)
 		mark_print(indent, "(the text was erased)");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_LARGE)
 		mark_print(indent, "(the text is large; `convene read` fetches it)");
+	if (s->item->recovered > 1) {
+		char line[120], when[24];
+
+		snprintf(line, sizeof line,
+		    "(the author's key was recovered by the organisation on %s)",
+		    time_local(when, s->item->recovered));
+		mark_print(indent, line);
+	} else if (s->item->recovered) {
+		mark_print(indent, "(the author's key was recovered by the organisation)");
+	}
 	if (s->item->parent_missing)
 		mark_print(indent, "(answers a message that is not here yet)");
 	/* Of one key, both are of one person, whatever the node says. */
@@ -516,6 +526,8 @@ json_t *shown_json(const struct shown *s)
 		json_put(o, "name", json_bytes(bytes_of_pb(i->name)));
 	if (i->group.len > 0)
 		json_put(o, "group", json_bytes(bytes_of_pb(i->group)));
+	if (i->recovered)
+		json_put(o, "recovered", json_integer((json_int_t)i->recovered));
 	if (i->thread.len == ID_LEN)
 		json_put(o, "thread", json_hex(i->thread.data, ID_LEN));
 	json_put(o, "depth", json_integer(i->depth));

@@ -163,6 +163,22 @@ static size_t devices_fill(struct relay *r, const uint8_t identity[static IDENTI
 	return n;
 }
 
+/* Whose it is; of one that the views don't know yet, by another device of theirs. */
+static void author_find(struct relay *r, const struct signer *live, struct author *out)
+{
+	memset(out, 0, sizeof *out);
+	if (query_signer(r->reader, r->own->no, live->key, NULL, out) == OK)
+		return;
+	for (size_t i = 0; i < roster_signer_count(r->roster); i++) {
+		const struct signer *s = roster_signer_at(r->roster, i);
+
+		if (s->class == SIGNER_DEVICE &&
+		    memcmp(s->identity, live->identity, IDENTITY_LEN) == 0 &&
+		    query_signer(r->reader, r->own->no, s->key, NULL, out) == OK)
+			return;
+	}
+}
+
 void device_signer_get(struct session *s, uint32_t stream, const Convene__SignerGet *m)
 {
 	struct relay *r = s->relay;
@@ -183,8 +199,7 @@ void device_signer_get(struct session *s, uint32_t stream, const Convene__Signer
 		    "that key is not enrolled at this organisation");
 		return;
 	}
-	memset(&author, 0, sizeof author);
-	query_signer(r->reader, r->own->no, m->device_key.data, NULL, &author);
+	author_find(r, live, &author);
 	answer.identity = pb_of(bytes_of(live->identity, IDENTITY_LEN));
 	answer.handle = pb_of(bytes_str(author.handle));
 	answer.name = pb_of(bytes_str(author.name));

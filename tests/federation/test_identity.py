@@ -1,0 +1,243 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Whose key it is: several devices of one person, endorsed, revoked, recovered; keys of the node
+replaced while peers run; and what a client notices by itself: a node that goes back, devices that
+are foreign, messages that are gone."""
+import base64
+import contextlib
+import json
+import os
+import shutil
+import sys
+import time
+
+sys.dont_write_bytecode = True
+
+import harness  # noqa: E402
+import rogue  # noqa: E402
+from harness import CommandFailure, Participant  # noqa: E402
+from rogue import Guest, pb, spec, wait_for  # noqa: E402
+
+
+def refusal(function, *args, **named):
+    """(exit code, what was said) of a command that must fail."""
+    try:
+        function(*args, **named)
+    except CommandFailure as failure:
+        return failure.code, failure.out + failure.err
+    return 0, "it did not fail"
+
+
+def b64(text):
+    text = text.rpartition(":")[2]
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+class Identity:
+    def __init__(self, tap, forum):
+        self.tap, self.forum = tap, forum
+        self.node, self.other = forum.nodes
+        self.id = bytes.fromhex(self.node.status()["forum"])
+
+    def computer(self, name):
+        """Another computer of alice's: a folder of its own."""
+        return Participant(self.node, "alice", self.forum.folder / "people" / name)
+
+    def request(self, computer, line):
+        return computer.convene("join", line)
+
+    def guest(self):
+        return contextlib.closing(Guest(("127.0.0.1", self.node.port), self.id))
+
+    def redeem(self, request, **fields):
+        """What the node says to that request with other fields beside it."""
+        message = pb.Redeem.FromString(b64(request))
+        for name, value in fields.items():
+            setattr(message, name, value)
+        with self.guest() as guest:
+            return guest.ask("REDEEM", message)
+
+    def names(self, computer):
+        return {item["device_key"]: item for item in computer.convene("devices")["devices"]}
+
+    def item(self, reader, post):
+        return next((i for i in reader.read(post) if i["id"] == post), None)
+
+    # ---- several devices ----
+
+    def devices(self):
+        tap, node = self.tap, self.node
+        self.alice = node.enrol("alice")
+        self.bob = self.other.enrol("bob")
+        self.eve = node.enrol("eve")
+        self.topic = self.alice.topic("Keys")
+        self.identity = self.alice.convene("whoami")["identity"]
+        line = self.alice.convene("devices", "add")["line"]
+        tap.ok(line.startswith("convene://%s/" % node.address) and "/1/" in line,
+               "a device prints a line for another computer", line)
+        self.phone = self.computer("phone")
+        asked = self.request(self.phone, line)
+        tap.equal(asked["identity"], self.identity, "the new one asks for the same identity")
+        tap.equal(asked["fingerprint"].replace(" ", ""), asked["device_key"][:20],
+                  "and shows the beginning of its key")
+        tap.equal(self.request(self.phone, line)["device_key"], asked["device_key"],
+                  "asked again it has the same key")
+        tap.ok(len(asked["request"]) < 200, "its request is short", asked["request"])
+        tap.equal(self.phone.convene("whoami")["state"], "requested", "and it waits")
+
+        code, said = refusal(self.alice.convene, "devices", "approve", asked["request"],
+                             "--fingerprint", "0" * 20)
+        tap.ok(code == 4 and "Those are not the digits" in said,
+               "other digits than the request's are noticed", said)
+        code, said = refusal(self.eve.convene, "devices", "approve", asked["request"], "--yes")
+        tap.ok(code == 2 and "somebody else" in said, "nobody approves another's request", said)
+        done = self.alice.convene("devices", "approve", asked["request"], "--fingerprint",
+                                  asked["fingerprint"].upper())
+        tap.equal(done["device_key"], asked["device_key"], "approved, it is enrolled")
+        again = self.alice.convene("devices", "approve", asked["request"], "--yes")
+        tap.equal(again["status"], "enrolled", "approved again, the answer is the same")
+        who = self.phone.convene("whoami")
+        tap.equal((who["state"], who["handle"]), ("enrolled", "alice"),
+                  "the new computer finds out who it is")
+        one = self.alice.post(self.topic, "From the first", "One.")
+        two = self.phone.post(self.topic, "From the second", "Two.")
+        self.forum.settle()
+        items = [self.item(self.bob, post) for post in (one, two)]
+        tap.equal([(i["handle"], i["identity"]) for i in items], [("alice", self.identity)] * 2,
+                  "both are shown elsewhere as posts of one person")
+        tap.ok(items[0]["signer"] != items[1]["signer"], "by two keys")
+        tap.ok(not any("recovered" in i for i in items), "and nothing was recovered")
+        self.phone_key = asked["device_key"]
+        self.amended(one)
+        self.third()
+
+    def amended(self, post):
+        """Each device may amend what the other wrote."""
+        self.phone.convene("amend", post, "--file", "-", stdin=b"One, from the other.")
+        self.forum.settle()
+        self.tap.equal(self.item(self.bob, post)["content"]["text"], "One, from the other.",
+                       "a second device amends what the first wrote")
+
+    def third(self):
+        tap = self.tap
+        self.tablet = self.computer("tablet")
+        asked = self.request(self.tablet, self.phone.convene("devices", "add")["line"])
+        self.phone.convene("devices", "approve", "-", "--yes", stdin=asked["request"].encode())
+        self.tablet_key = asked["device_key"]
+        known = self.names(self.tablet)
+        tap.equal(len(known), 3, "the second device lets a third in")
+        tap.equal(known[self.tablet_key].get("endorser"), self.phone_key,
+                  "and is named as who did")
+        tap.equal([d["this"] for d in known.values()], [False, False, True],
+                  "each knows which one it is")
+
+    # ---- what is refused ----
+
+    def forged(self):
+        tap = self.tap
+        stolen = self.computer("stolen")
+        request = self.request(stolen, self.alice.convene("devices", "add")["line"])["request"]
+        key = bytes.fromhex(self.alice.convene("whoami")["device_key"])
+        eve = bytes.fromhex(self.eve.convene("whoami")["device_key"])
+        said = [self.redeem(request, endorser=key, endorsement=os.urandom(64)),
+                self.redeem(request, endorser=os.urandom(32), endorsement=os.urandom(64)),
+                self.redeem(request, endorser=eve, endorsement=os.urandom(64)),
+                self.redeem(request, endorser=key),
+                self.redeem(request)]
+        tap.equal([one[0] for one in said],
+                  ["BAD_SIGNATURE", "NOT_ENROLLED", "WRONG_SIGNER", "MALFORMED", "MALFORMED"],
+                  "forged, unknown, foreign, half and no endorsements are refused")
+        message = pb.Redeem.FromString(b64(request))
+        mine = rogue.Key()
+        message.device_key = mine.public
+        said = self.redeem("x:" + base64.urlsafe_b64encode(message.SerializeToString()).decode()
+                           .rstrip("="), endorser=key, endorsement=os.urandom(64))
+        tap.equal(said[0], "BAD_SIGNATURE", "and another key in a request that was signed")
+        tap.equal(len(self.names(self.alice)), 3, "nobody was enrolled by it")
+        self.stolen, self.stolen_request = stolen, request
+
+    # ---- one less ----
+
+    def revoked(self):
+        tap = self.tap
+        code, said = refusal(self.phone.convene, "devices", "revoke", self.tablet_key, "--yes")
+        tap.ok(code == 2 and "itself alone" in said, "no device revokes another", said)
+        done = self.tablet.convene("devices", "revoke", "--reason", "replaced", "--yes")
+        tap.equal(done["device_key"], self.tablet_key, "a device revokes itself")
+        tap.equal(self.tablet.convene("whoami")["state"], "revoked", "and knows it")
+        code, said = refusal(self.tablet.post, self.topic, "Late", "Too late.")
+        tap.ok(code == 2 and "revoked" in said, "it can't write any more", said)
+        asked = self.request(self.computer("next"), self.alice.convene("devices", "add")["line"])
+        said = self.redeem(asked["request"], endorser=bytes.fromhex(self.tablet_key),
+                           endorsement=os.urandom(64))
+        tap.equal(said[0], "REVOKED", "nor vouch for others")
+        said = self.node.ctl_json("revoke", "alice", "--device", self.phone_key[:8], "--reason",
+                                  "lost")
+        tap.equal(said["revoked"], [self.phone_key], "the operator ends one device of several")
+        tap.equal([d["state"] for d in self.names(self.alice).values()],
+                  ["good", "revoked", "revoked"], "the first stays")
+
+    # ---- all keys lost ----
+
+    def recovered(self):
+        tap, node = self.tap, self.node
+        lost = self.alice
+        node.ctl("revoke", "alice", "--reason", "lost")
+        line = node.ctl_json("recover", "participant", "alice")["line"]
+        self.alice = self.computer("recovered")
+        asked = self.request(self.alice, line)
+        code, said = refusal(node.ctl, "recover", "participant", "eve", asked["request"])
+        tap.ok(code == 2 and "somebody else" in said, "a recovery is for whom it is meant", said)
+        node.ctl("recover", "participant", "alice", asked["request"])
+        who = self.alice.convene("whoami")
+        tap.ok(who["state"] == "enrolled" and who["identity"] == self.identity,
+               "who lost all keys is recovered", who)
+        tap.ok(abs(who.get("recovered", 0) / 1000 - time.time()) < 600, "which the device shows",
+               who)
+        post = self.alice.post(self.topic, "Again", "I am back.")
+        self.forum.settle()
+        shown = [self.item(reader, post) for reader in (self.bob, self.eve)]
+        tap.ok(all(i["recovered"] == who["recovered"] and i["handle"] == "alice" for i in shown),
+               "and everybody, with each post", [i.get("recovered") for i in shown])
+        text = harness.run([harness.CONVENE, "read", post], env={"CONVENE_HOME":
+                                                                 str(self.bob.home)})
+        tap.ok("key was recovered by the organisation on 20" in text, "in words", text)
+        self.inherited(who["recovered"])
+        again = pb.Redeem.FromString(b64(asked["request"]))
+        again.device_key = bytes.fromhex(lost.convene("whoami")["device_key"])
+        code, said = refusal(node.ctl, "enrol", "convene-enrol:x")
+        tap.equal(code, 2, "what is no request is refused")
+        shutil.copytree(lost.home, self.forum.folder / "people/old")
+        old = self.computer("old")
+        text = (old.home / "node").read_text().replace("state: enrolled", "state: requested")
+        (old.home / "node").write_text(text)
+        request = self.request(old, self.alice.convene("devices", "add")["line"])["request"]
+        code, said = refusal(self.alice.convene, "devices", "approve", request, "--yes")
+        tap.ok(code == 2 and "never enrolled again" in said,
+               "a key that was revoked is not endorsed", said)
+        code, said = refusal(node.ctl, "recover", "participant", "alice", request)
+        tap.ok(code == 2 and "never enrolled again" in said, "nor recovered", said)
+
+    def inherited(self, when):
+        laptop = self.computer("laptop")
+        asked = self.request(laptop, self.alice.convene("devices", "add")["line"])
+        self.alice.convene("devices", "approve", asked["request"], "--yes")
+        post = laptop.post(self.topic, "More", "From a further one.")
+        self.forum.settle()
+        self.tap.equal(self.item(self.bob, post).get("recovered"), when,
+                       "also what a device writes for which the recovered one vouches")
+        self.laptop = laptop
+
+
+def main(tap):
+    with harness.Forum(["isoc.example", "ripe.example"], edges=harness.pair()) as forum:
+        forum.start()
+        tests = Identity(tap, forum)
+        tests.devices()
+        tests.forged()
+        tests.revoked()
+        tests.recovered()
+
+
+if __name__ == "__main__":
+    harness.tap_run(main)
