@@ -51,6 +51,7 @@ static const struct option_spec root_options[] = {
 
 static const struct option_spec credential_options[] = {
     {"renew", 0, NULL, "sign a newer one after registrar, cosigner or TLS keys have changed"},
+    {"new-key", 0, "registrar|cosigner|tls", "make that key anew, and renew; may be repeated"},
     {"sequence", 0, "N", "sign with this sequence, if root.sequence was lost"},
     PASSPHRASE_FILE,
     {NULL, 0, NULL, NULL},

@@ -125,12 +125,18 @@ int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t)
 int ctl_credential(
     const struct ctl *c, const struct charter *charter, struct credential *out, struct trouble *t)
 {
+	return ctl_credential_at(c, "credential", charter, out, t);
+}
+
+int ctl_credential_at(const struct ctl *c, const char *name, const struct charter *charter,
+    struct credential *out, struct trouble *t)
+{
 	struct buffer text = BUFFER_INIT, message = BUFFER_INIT;
 	char path[4200], log_name[VERIFIER_NAME_MAX + 1];
 	int err;
 
 	*out = (struct credential){.number = 0};
-	snprintf(path, sizeof path, "%s/credential", c->keys);
+	snprintf(path, sizeof path, "%s/%s", c->keys, name);
 	err = file_load(&text, path, 16384, t);
 	if (err) {
 		if (err == ERR_NOTFOUND)

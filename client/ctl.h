@@ -46,6 +46,9 @@ int ctl_charter(const struct ctl *c, struct charter **out, struct trouble *t);
  * it. */
 int ctl_credential(
     const struct ctl *c, const struct charter *charter, struct credential *out, struct trouble *t);
+/* The same of another file in that folder. */
+int ctl_credential_at(const struct ctl *c, const char *name, const struct charter *charter,
+    struct credential *out, struct trouble *t);
 
 /* Connect to the daemon as a client. Free with client_close(). */
 int ctl_client(const struct ctl *c, struct client **out, struct trouble *t);
@@ -66,6 +69,8 @@ int file_create(const char *path, struct bytes content, mode_t mode, struct trou
  * Follows symbolic links. A new one gets mode 0644. ERR_INVALID in the place of a device or folder.
  */
 int file_replace(const char *path, struct bytes content, struct trouble *t);
+/* Give a file another name, in the place of what has that; durable. Both in one folder. */
+int file_rename(const char *from, const char *to, struct trouble *t);
 bool file_is_there(const char *path);
 /* Keep other runs of this program from changing the file at the same time. Waits. Returns what to
  * close(), or -1 where that is not possible. */
@@ -96,6 +101,15 @@ int credential_ensure(const struct ctl *c, const struct charter *charter, struct
     bool *made, struct trouble *t);
 /* The same after a charter has come: with the root key not at hand, say what to do. Prints. */
 int credential_after_charter(const struct ctl *c, const struct charter *charter);
+
+/* ---- ctl_rotate.c: registrar, cosigner and TLS keys replaced ---- */
+
+/* Make those of --new-key, beside the ones in use, unless an earlier try did. */
+int rotate_make(const struct ctl *c, struct trouble *t);
+/* key_load(), or the new one where --new-key names the role. */
+int rotate_load(const struct ctl *c, const char *role, struct key *key, struct trouble *t);
+/* New keys that the credential names take the place of the old ones. */
+int rotate_finish(const struct ctl *c, const struct credential *credential, struct trouble *t);
 
 /* ---- ctl_block.c ---- */
 

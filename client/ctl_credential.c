@@ -16,6 +16,8 @@
 #include "msg/frame.h"
 #include "net/tls.h"
 
+#define PENDING "credential.new"
+
 static int path_of(const struct ctl *c, char out[static PATH_LEN], struct trouble *t)
 {
 	return path_join(out, c->keys, "credential", t);
@@ -32,11 +34,11 @@ static int body_fill(const struct ctl *c, struct node_body *node, struct trouble
 	err = key_load(c, "log", &key, t);
 	if (!err) {
 		memcpy(node->log_key, key.public, KEY_LEN);
-		err = key_load(c, "registrar", &key, t);
+		err = rotate_load(c, "registrar", &key, t);
 	}
 	if (!err) {
 		memcpy(node->registrar_key, key.public, KEY_LEN);
-		err = key_load(c, "cosigner", &key, t);
+		err = rotate_load(c, "cosigner", &key, t);
 	}
 	if (!err) {
 		err = verifier_make(
@@ -46,7 +48,7 @@ static int body_fill(const struct ctl *c, struct node_body *node, struct trouble
 			    t, err, "the cosigner's name, %s, can't stand in a key", cosigner);
 	}
 	if (!err)
-		err = key_load(c, "tls", &key, t);
+		err = rotate_load(c, "tls", &key, t);
 	if (!err) {
 		tls_pin_of(node->tls_pins[0], key.public);
 		node->tls_pin_count = 1;
@@ -221,51 +223,103 @@ static int daemon_ask(
 	return err;
 }
 
-/* A newer NODE message for the log that there is. */
+static int pending_path(const struct ctl *c, char out[static PATH_LEN], struct trouble *t)
+{
+	return path_join(out, c->keys, PENDING, t);
+}
+
+/* A newer NODE message for the log that there is, durable as `credential.new`. */
+static int renewal_sign(const struct ctl *c, const struct charter *charter,
+    const struct credential *old, struct credential *new, struct trouble *t)
+{
+	struct node_body node = {.serial = old->node.serial + 1};
+	struct buffer text = BUFFER_INIT;
+	char path[PATH_LEN];
+	uint64_t sequence, seen = 0;
+	struct key root;
+	int err = daemon_ask(c, NULL, &seen, t);
+
+	if (!err)
+		err = rotate_make(c, t);
+	if (!err)
+		err = body_fill(c, &node, t);
+	if (!err && memcmp(node.log_key, old->node.log_key, KEY_LEN) != 0)
+		err = trouble_set(t, ERR_KEY,
+		    "the log key is not the one that began this log; a log has one key for life");
+	if (!err)
+		err = root_load(c, &root, t);
+	if (err)
+		return err;
+	err = root_sequence(c, seen, &sequence, t);
+	if (!err)
+		err = credential_sign(c, charter, &node, old->number, sequence, &root, new, t);
+	key_wipe(&root);
+	if (err)
+		return err;
+	text_of(&text, new);
+	err = pending_path(c, path, t);
+	if (!err)
+		err = text.failed ? no_memory(t) : file_replace(path, buffer_bytes(&text), t);
+	buffer_free(&text);
+	return err;
+}
+
+/* One that an earlier run has signed: it goes on with that. ERR_NOTFOUND: there is none, or it has
+ * done its work. */
+static int renewal_find(const struct ctl *c, const struct charter *charter,
+    const struct credential *old, struct credential *new, struct trouble *t)
+{
+	char path[PATH_LEN];
+	int err = ctl_credential_at(c, PENDING, charter, new, t);
+
+	if (err)
+		return err;
+	if (new->node.serial > old->node.serial &&
+	    strcmp(new->binding.log_name, old->binding.log_name) == 0)
+		return OK;
+	credential_clear(new);
+	err = pending_path(c, path, t);
+	if (!err && remove(path) != 0)
+		err = trouble_errno(t, "%.300s can't be removed", path);
+	return err ? err : ERR_NOTFOUND;
+}
+
+/* See ctl_rotate.c for the order. */
 static int credential_renew(const struct ctl *c, const struct charter *charter, struct trouble *t)
 {
 	struct credential old, new = {.number = 0};
-	struct node_body node = {.serial = 0};
-	struct buffer text = BUFFER_INIT;
-	char path[PATH_LEN];
+	char path[PATH_LEN], pending[PATH_LEN];
 	json_t *answer = NULL;
-	uint64_t sequence, seen = 0;
-	struct key root;
+	bool found;
 	int err = ctl_credential(c, charter, &old, t);
 
 	if (!err)
 		err = path_of(c, path, t);
-	if (err)
-		return err;
-	node.serial = old.node.serial + 1;
-	err = body_fill(c, &node, t);
-	if (!err && memcmp(node.log_key, old.node.log_key, KEY_LEN) != 0)
-		err = trouble_set(t, ERR_KEY,
-		    "the log key is not the one that began this log; a log has one key for life");
 	if (!err)
-		err = daemon_ask(c, NULL, &seen, t);
+		err = pending_path(c, pending, t);
 	if (!err)
-		err = root_load(c, &root, t);
-	if (!err) {
-		err = root_sequence(c, seen, &sequence, t);
-		if (!err)
-			err = credential_sign(
-			    c, charter, &node, old.number, sequence, &root, &new, t);
-		key_wipe(&root);
-	}
+		err = rotate_finish(c, &old, t);
+	if (!err)
+		err = renewal_find(c, charter, &old, &new, t);
+	found = !err;
+	if (err == ERR_NOTFOUND)
+		err = renewal_sign(c, charter, &old, &new, t);
 	/* Others must be able to find it in the log: so the daemon takes it first. */
 	if (!err)
 		err = submit(c, buffer_bytes(&new.message), &answer, t);
-	if (!err) {
-		text_of(&text, &new);
-		err = file_replace(path, buffer_bytes(&text), t);
-	}
+	if (!err)
+		err = file_rename(pending, path, t);
+	if (!err)
+		err = rotate_finish(c, &new, t);
 	if (!err)
 		credential_print(c, &new,
-		    "The new credential is in the log. Restart convened now: it reads its keys "
-		    "when it starts.");
+		    found ? "The credential that an earlier run had signed is in the log now. "
+			    "Restart "
+			    "convened: it\nreads its keys when it starts."
+			  : "The new credential is in the log. Restart convened now: it reads its "
+			    "keys "
+			    "when it starts.");
 	json_decref(answer);
-	buffer_free(&text);
 	credential_clear(&old);
 	credential_clear(&new);
 	return err;
@@ -283,7 +337,7 @@ int ctl_credential_make(const struct invocation *in)
 	if (code)
 		return code;
 	err = ctl_charter(&c, &charter, &t);
-	if (!err && option_given(in, "renew")) {
+	if (!err && (option_given(in, "renew") || option_given(in, "new-key"))) {
 		err = credential_renew(&c, charter, &t);
 	} else if (!err) {
 		err = credential_ensure(&c, charter, &credential, &made, &t);

@@ -150,3 +150,10 @@ int file_replace(const char *path, struct bytes content, struct trouble *t)
 		err = folder_sync(real);
 	return err ? trouble_errno(t, "%.300s can't be written", path) : OK;
 }
+
+int file_rename(const char *from, const char *to, struct trouble *t)
+{
+	if (rename(from, to) != 0)
+		return trouble_errno(t, "%.300s can't be given its name", from);
+	return folder_sync(to) == OK ? OK : trouble_errno(t, "%.300s can't be synced", to);
+}

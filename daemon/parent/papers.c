@@ -87,7 +87,7 @@ int credential_read(const struct conf *conf, const struct charter *charter, stru
 	} else {
 		err = credential_text_parse(buffer_bytes(&text), log_name, &message);
 		if (!err)
-			err = credential_open(
+			err = credential_open_newer(
 			    out, charter->forum, bytes_str(log_name), buffer_bytes(&message));
 		if (!err && strcmp(out->organisation, conf->node.name) != 0)
 			err = ERR_KEY;
@@ -111,11 +111,20 @@ int tls_key_read(struct relay_setup *setup)
 	bool named = false;
 	int err;
 
-	snprintf(path, sizeof path, "%s/tls.key", setup->conf->node.keys);
+	snprintf(path, sizeof path, "%s/tls.key.new", setup->conf->node.keys);
+	/* While keys are replaced (client/ctl_rotate.c), the new one may not have its name yet. */
 	err = keyfile_load(path, "tls", &setup->tls_key, passphrase);
-	for (size_t i = 0; !err && !named && i < setup->credential->node.tls_pin_count; i++) {
+	if (!err) {
 		tls_pin_of(pin, setup->tls_key.public);
-		named = memcmp(pin, setup->credential->node.tls_pins[i], HASH_LEN) == 0;
+		named = credential_has_pin(setup->credential, pin);
+	}
+	if (!named) {
+		path[strlen(path) - strlen(".new")] = '\0';
+		err = keyfile_load(path, "tls", &setup->tls_key, passphrase);
+	}
+	if (!err && !named) {
+		tls_pin_of(pin, setup->tls_key.public);
+		named = credential_has_pin(setup->credential, pin);
 	}
 	if (err)
 		log_error("%s: %s", path,

@@ -304,7 +304,7 @@ struct revoking {
 struct finding {
 	const char *handle, *device; /* beginning of the key, in digits; NULL: all */
 	struct revoking *list;
-	int err;
+	const struct relay *relay;
 };
 
 static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
@@ -313,7 +313,10 @@ static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
 	uint8_t(*grown)[KEY_LEN];
 	char digits[2 * KEY_LEN + 1];
 
-	if (d->revoked > 0 || strcmp(a->handle, f->handle) != 0)
+	const struct signer *live = roster_signer(f->relay->roster, d->key);
+
+	/* The views may not know yet what was revoked a moment ago. */
+	if (d->revoked > 0 || !live || live->revoked > 0 || strcmp(a->handle, f->handle) != 0)
 		return OK;
 	hex_encode(digits, d->key, KEY_LEN);
 	if (f->device && strncmp(digits, f->device, strlen(f->device)) != 0)
@@ -380,7 +383,7 @@ static void revoked_one(
 static void do_revoke(struct request *q, int argc, char **argv, struct bytes input)
 {
 	static const char *const reasons[] = {"", "lost", "stolen", "replaced", "left"};
-	struct finding f = {.handle = argv[1]};
+	struct finding f = {.handle = argv[1], .relay = q->relay};
 	uint8_t key[KEY_LEN];
 	int err = OK;
 

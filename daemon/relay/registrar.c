@@ -89,8 +89,18 @@ static void first_start(struct relay *r)
 void registrar_make(struct relay *r, const struct header *h, const uint8_t salt[static SALT_LEN],
     struct bytes content, ingest_done *done, void *ctx)
 {
-	struct registering *g = calloc(1, sizeof *g), **last = &r->registering;
+	struct registering *g, **last = &r->registering;
 
+	if (memcmp(roster_node(r->roster)->registrar_key, signer_registrar_key(r->signer),
+		KEY_LEN) != 0) {
+		static const uint8_t none[ID_LEN];
+
+		done(ctx, ERR_REFUSED, CONVENE__CODE__BUSY,
+		    "the registrar's key was replaced, and this node was not started anew yet",
+		    none);
+		return;
+	}
+	g = calloc(1, sizeof *g);
 	if (g) {
 		buffer_add(&g->body, h->body.data, h->body.len);
 		buffer_add(&g->content, content.data, content.len);

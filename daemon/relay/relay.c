@@ -243,6 +243,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		return ERR_NOMEM;
 	r->net = (struct net){.base = r->base, NET_DEFAULTS};
 	r->net.handshake_ms = (uint64_t)r->conf->limits.handshake_seconds * 1000;
+	tls_pin_of(r->tls_pin, setup->tls_key.public);
 	err = tls_new(&r->net.tls, &setup->tls_key, r->conf->node.name);
 	if (err)
 		return err;

@@ -126,7 +126,9 @@ struct relay {
 	const struct conf *conf;
 	struct charter *charter;
 	struct signer_link *signer;
-	struct credential *node; /* newest NODE of ours: what HELLO carries */
+	struct credential
+	    *node; /* newest NODE of ours that names our TLS key: what HELLO carries */
+	uint8_t tls_pin[HASH_LEN];
 	struct event_base *base;
 	struct net net;
 	struct pool *workers, *storage;

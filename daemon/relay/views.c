@@ -99,6 +99,15 @@ static void own_node_changed(struct relay *r, const struct fold *f)
 		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name),
 			e->message) == OK &&
 		    newer.node.serial > r->node->node.serial) {
+			/* What HELLO shows must name the key that we speak with. */
+			if (!credential_has_pin(&newer, r->tls_pin)) {
+				log_warning(
+				    "our NODE entry with serial %llu names another TLS key; "
+				    "convened has to be started anew",
+				    (unsigned long long)newer.node.serial);
+				credential_clear(&newer);
+				continue;
+			}
 			credential_clear(r->node);
 			*r->node = newer;
 			log_info("our NODE entry with serial %llu is in force",

@@ -21,6 +21,11 @@ static int load(struct key *key, const struct core_setup *setup, const char *rol
 	char path[4096];
 	int err;
 
+	/* While keys are replaced (client/ctl_rotate.c), the new one may not have its name yet. */
+	snprintf(path, sizeof path, "%s/%s.key.new", setup->keys, role);
+	if (keyfile_load(path, role, key, setup->passphrase) == OK &&
+	    memcmp(key->public, expected, KEY_LEN) == 0)
+		return OK;
 	snprintf(path, sizeof path, "%s/%s.key", setup->keys, role);
 	err = keyfile_load(path, role, key, setup->passphrase);
 	if (!err && memcmp(key->public, expected, KEY_LEN) != 0) {

@@ -228,6 +228,114 @@ class Identity:
                        "also what a device writes for which the recovered one vouches")
         self.laptop = laptop
 
+    # ---- the node's own keys ----
+
+    def linked(self, up=True):
+        return wait_for(lambda: all(
+            peer["connected"] == up for node in (self.node, self.other)
+            for peer in node.peers().values()), 20)
+
+    def flows(self, name):
+        """A post goes each way."""
+        posts = [self.alice.post(self.topic, name, "From isoc."),
+                 self.bob.post(self.topic, name, "From ripe.")]
+        self.forum.settle()
+        return all(self.item(reader, post)["signature"] == "good"
+                   for reader in (self.alice, self.bob) for post in posts)
+
+    def restart(self):
+        self.node.stop()
+        self.node.start()
+        self.node.wait_sealing()
+
+    def keys(self):
+        folder = self.node.folder / "keys"
+        return {role: (folder / (role + ".key")).read_bytes()
+                for role in ("root", "log", "registrar", "cosigner", "tls")}
+
+    def rotation(self):
+        tap, node = self.tap, self.node
+        folder = node.folder / "keys"
+        configs = [n.config.read_bytes() for n in self.forum]
+        registrar = rogue.Key.load(str(folder / "registrar.key"))
+        code, said = refusal(node.ctl, "credential", "--new-key", "log")
+        tap.ok("for life" in said, "a log keeps its key for life", said)
+        before = self.keys()
+        for serial, role in enumerate(("registrar", "cosigner", "tls"), 2):
+            answer = node.ctl_json("credential", "--new-key", role)
+            now = self.keys()
+            tap.equal((answer["serial"], [r for r in now if now[r] != before[r]]), (serial, [role]),
+                      "the %s key is replaced, and no other" % role)
+            before = now
+            if role == "registrar":
+                code, said = refusal(node.enrol, "carol")
+                tap.ok("not started anew yet" in said,
+                       "until the restart nobody is enrolled, and it is said why", said)
+            self.other.stop()
+            self.other.start()
+            tap.ok(self.linked(), "a peer that starts in between is linked")
+            self.restart()
+            tap.ok(self.linked(), "and so it is after the node's own restart")
+            tap.ok(self.flows("After a new %s key" % role), "posts go both ways")
+        tap.equal([n.config.read_bytes() for n in self.forum], configs,
+                  "no configuration was changed, the peer's least of all")
+        self.carol = node.enrol("carol")
+        tap.ok(self.carol.convene("whoami")["state"] == "enrolled",
+               "the new registrar enrols people")
+        self.old_registrar(registrar)
+        texts = {i["content"]["text"] for t in self.bob.threads(self.topic)
+                 for i in self.bob.read(t["id"], whole=True)
+                 if i["signature"] == "good" and "content" in i}
+        tap.ok({"One, from the other.", "Two.", "I am back."} <= texts,
+               "what was written before stays as it was", texts)
+        self.interrupted(folder)
+
+    def old_registrar(self, key):
+        """An ENROL by the key that was replaced has no place in the log."""
+        log_name = self.node.status()["log"].encode()
+        device = rogue.Device(self.id, log_name)
+        body = pb.EnrolBody(identity=device.identity, device_key=device.key.public,
+                            device_signature=device.consent())
+        path = self.forum.folder / "enrol"
+        path.write_bytes(rogue.message(key, self.id, log_name, spec.ENROL, sequence=1 << 20,
+                                       body=body.SerializeToString()))
+        code, said = refusal(self.node.ctl, "submit", path)
+        self.tap.ok(code == 2 and "revoked" in said, "the old registrar's key enrols nobody", said)
+
+    def interrupted(self, folder):
+        """A machine that stops between two steps of ctl_rotate.c."""
+        tap, node = self.tap, self.node
+        old = {name: (folder / name).read_bytes() for name in ("credential", "tls.key")}
+        node.ctl("credential", "--new-key", "tls")
+        new = {name: (folder / name).read_bytes() for name in old}
+
+        def put(name, content):
+            (folder / name).write_bytes(content)
+            (folder / name).chmod(0o600)
+
+        # Behind step 3: the message is in the log, and no file has its name yet.
+        for name in old:
+            put(name, old[name])
+            put(name + ".new", new[name])
+        self.restart()
+        tap.ok(self.linked(), "after a crash behind step 3 the node starts, as it was")
+        size = node.status()["logs"][0]["size"]
+        tap.equal(node.ctl_json("credential", "--renew")["serial"], 5,
+                  "the same command again goes on with what was signed")
+        tap.equal((node.status()["logs"][0]["size"], (folder / "tls.key").read_bytes()),
+                  (size, new["tls.key"]), "and signs nothing twice")
+        tap.equal(sorted(p.name for p in folder.iterdir() if p.name.endswith(".new")), [],
+                  "no unfinished file is left")
+        # Behind step 4: the credential is the new one, the key has its old name.
+        put("tls.key", old["tls.key"])
+        put("tls.key.new", new["tls.key"])
+        self.restart()
+        tap.ok(self.linked(), "after a crash behind step 4 it starts with the new key")
+        node.ctl("credential", "--renew")
+        tap.equal((folder / "tls.key").read_bytes(), new["tls.key"], "which then gets its name")
+        self.restart()
+        tap.ok(self.linked() and self.flows("At last"), "and all goes on")
+
 
 def main(tap):
     with harness.Forum(["isoc.example", "ripe.example"], edges=harness.pair()) as forum:
@@ -237,6 +345,7 @@ def main(tap):
         tests.forged()
         tests.revoked()
         tests.recovered()
+        tests.rotation()
 
 
 if __name__ == "__main__":
