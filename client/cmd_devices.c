@@ -305,6 +305,8 @@ static int approve(struct session *s, const struct key *key, bool *go, struct tr
 		err = compare(s->in, &b, go, t);
 	if (err || !*go)
 		return err;
+	/* `convene audit` takes a device that is not known here for a thief's. After a crash in
+	 * between, the same request again has the same answer. */
 	err = endorse(s, &b, key, t);
 	if (!err)
 		err = home_lock(&s->home, true, t);

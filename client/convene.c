@@ -135,6 +135,11 @@ static const struct option_spec revoke_options[] = {
     END,
 };
 
+static const struct option_spec audit_options[] = {
+    {"accept", 0, "DEVICE", "this device is yours, too: its first 8 digits or more"},
+    END,
+};
+
 #define WRITING                                                                                    \
 	"The text comes from --file, else from standard input, else from your editor ($VISUAL, "   \
 	"$EDITOR). It must be UTF-8. While the node is away it is signed and kept all the same, "  \
@@ -209,6 +214,10 @@ static const struct command commands[] = {
     {"devices revoke", "[DEVICE]", 0, 1, "end the key of this computer, for good",
 	"DEVICE may name it, for certainty. One that is lost only the operator can end.",
 	revoke_options, cmd_devices_revoke},
+    {"audit", "[IDENTITY]", 0, 1, "read your log, and say what is odd about your keys and messages",
+	"IDENTITY is somebody else's at your organisation, 32 digits. Exit code 4 says that\n"
+	"something is wrong.",
+	audit_options, cmd_audit},
     {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",
 	NULL, verify_options, cmd_verify},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

@@ -83,8 +83,9 @@ int outbox_refuse(
 /* Why; false: that isn't known. */
 bool outbox_reason(
     const struct outbox *o, uint64_t sequence, uint32_t *code, char text[static 200]);
-/* Remove a refused message. */
+/* Remove a refused message; that there was one with this number is kept. */
 int outbox_drop(struct outbox *o, uint64_t sequence, struct trouble *t);
+bool outbox_dropped(const struct outbox *o, uint64_t sequence);
 
 /* A refused message that is signed anew gets another id. It is noted before the new one is kept:
  * so an interruption leaves no doubt, and what answers the old one can be signed to answer the new

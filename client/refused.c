@@ -11,6 +11,8 @@
 #include "client/output.h"
 
 #define AGAIN "again"
+#define DROPPED "dropped" /* a number on each line */
+#define DROPPED_MAX (1 << 20)
 #define AGAIN_LINE (2 * 2 * ID_LEN + 2)   /* "OLD NEW\n" */
 #define AGAIN_MAX (AGAIN_LINE * 100000UL) /* bytes */
 #define AGAIN_ROUNDS 1000
@@ -66,13 +68,45 @@ bool outbox_reason(const struct outbox *o, uint64_t sequence, uint32_t *code, ch
 int outbox_drop(struct outbox *o, uint64_t sequence, struct trouble *t)
 {
 	char name[NAME_LEN], path[PATH_LEN];
+	struct buffer text = BUFFER_INIT;
 	struct trouble none;
-	int err = outbox_move(o, sequence, BOX_REFUSED, BOX_NONE, t);
+	int err = path_join(path, o->folder[BOX_WAITING], DROPPED, t);
 
+	/* First: its number is missing in the log, and nothing else tells why. */
+	if (!err)
+		err = file_read(path, DROPPED_MAX, &text, t);
+	if (err == ERR_NOTFOUND || err == ERR_TOO_LARGE) {
+		buffer_reset(&text);
+		err = OK;
+	}
+	buffer_printf(&text, "%llu\n", (unsigned long long)sequence);
+	if (!err)
+		err = text.failed
+			  ? no_memory(t)
+			  : file_write(o->folder[BOX_WAITING], DROPPED, buffer_bytes(&text), t);
+	buffer_free(&text);
+	if (!err)
+		err = outbox_move(o, sequence, BOX_REFUSED, BOX_NONE, t);
 	reason_name(name, sequence);
 	if (!err && path_join(path, o->folder[BOX_REFUSED], name, &none) == OK)
 		unlink(path);
 	return err;
+}
+
+bool outbox_dropped(const struct outbox *o, uint64_t sequence)
+{
+	struct buffer text = BUFFER_INIT;
+	char path[PATH_LEN], line[24];
+	struct trouble t;
+	const char *at = NULL;
+
+	snprintf(line, sizeof line, "\n%llu\n", (unsigned long long)sequence);
+	buffer_add_str(&text, "\n");
+	if (path_join(path, o->folder[BOX_WAITING], DROPPED, &t) == OK &&
+	    file_read(path, DROPPED_MAX, &text, &t) == OK)
+		at = strstr(buffer_str(&text), line);
+	buffer_free(&text);
+	return at != NULL;
 }
 
 /* ---- signed anew ---- */

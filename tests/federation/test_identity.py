@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import sys
 import time
 
@@ -336,6 +337,205 @@ class Identity:
         self.restart()
         tap.ok(self.linked() and self.flows("At last"), "and all goes on")
 
+    # ---- what a client notices ----
+
+    def audit(self, person, *words):
+        """(exit code, names of what is wrong, names of all findings, the answer)"""
+        try:
+            out, code = harness.run([harness.CONVENE, "audit", *words, "--json"],
+                                    env={"CONVENE_HOME": str(person.home)}), 0
+        except CommandFailure as failure:
+            out, code = failure.out, failure.code
+        answer = json.loads(out)
+        found = answer.get("findings", [])
+        return (code, [f["name"] for f in found if f["level"] == "wrong"],
+                [f["name"] for f in found], answer)
+
+    def wrong(self, person, names, what, code=4):
+        got = self.audit(person)
+        self.tap.ok(got[:2] == (code, names), what, got)
+        return got[3]
+
+    def audits(self):
+        tap, node = self.tap, self.node
+        answer = self.wrong(self.carol, [], "of somebody with one device nothing is odd", 0)
+        tap.equal((answer["size"], len(answer["devices"])),
+                  (node.status()["logs"][0]["size"], 1), "and the whole log was read")
+        code, wrong, all_names, answer = self.audit(self.alice)
+        tap.ok((code, wrong) == (0, []) and set(all_names) == {"recovery", "foreign", "revoked"},
+               "recovery and revocations are told", answer)
+        tap.equal({d["device_key"] for d in answer["devices"] if d["state"] == "good"},
+                  {p.convene("whoami")["device_key"] for p in (self.alice, self.laptop)},
+                  "with the devices in force")
+        code, _, all_names, answer = self.audit(self.eve, self.identity)
+        tap.ok(code == 0 and "recovery" in all_names, "anybody reads it of others", answer)
+        self.gap()
+        self.foreign()
+        self.lost()
+        self.unsealed()
+
+    def gap(self):
+        state = self.carol.home / "outbox/state"
+        text = state.read_text()
+        number = int(text.split("sequence: ")[1].split()[0])
+        state.write_text(text.replace("sequence: %d" % number, "sequence: %d" % (number + 3)))
+        self.carol.post(self.topic, "Behind a gap", "Three are missing.")
+        answer = self.wrong(self.carol, ["gap"], "numbers that are not in the log are found")
+        self.tap.ok("%d to %d" % (number + 1, number + 3) in answer["findings"][0]["text"],
+                    "and named", answer["findings"])
+        (self.carol.home / "outbox/dropped").write_text(
+            "".join("%d\n" % n for n in range(number + 1, number + 4)))
+        self.wrong(self.carol, [], "those that their author has dropped are no gap", 0)
+
+    def foreign(self):
+        tap, node = self.tap, self.node
+        other = self.computer("foreign")
+        asked = self.request(other, node.ctl_json("recover", "participant", "carol")["line"])
+        node.ctl("recover", "participant", "carol", asked["request"])
+        answer = self.wrong(self.carol, ["recovery"], "a device that the organisation has let in")
+        tap.equal([d["known"] for d in answer["devices"]], [True, False], "is not taken for known")
+        other.post(self.topic, "As carol", "Who am I?")
+        second = self.computer("foreign-2")
+        request = self.request(second, other.convene("devices", "add")["line"])["request"]
+        other.convene("devices", "approve", request, "--yes")
+        self.forum.settle()
+        self.wrong(self.carol, ["recovery", "foreign"], "nor one for which that vouches")
+        self.audit(self.carol, "--accept", asked["device_key"][:12])
+        code, wrong, names, answer = self.audit(self.carol)
+        tap.equal((code, wrong, names), (0, [], ["recovery", "endorsed"]),
+                  "unless its owner says that it is theirs")
+        # A thief with a copy of the key lets a device in.
+        copy, third = self.computer("copy"), self.computer("foreign-3")
+        shutil.copytree(self.carol.home, copy.home)
+        request = self.request(third, copy.convene("devices", "add")["line"])["request"]
+        copy.convene("devices", "approve", request, "--yes")
+        copy.post(self.topic, "As carol again", "With her key.")
+        self.forum.settle()
+        answer = self.wrong(self.carol, ["stranger", "stranger"], "a copy of the key is noticed")
+        tap.ok(all("another copy of the key" in f["text"] for f in answer["findings"]
+                   if f["level"] == "wrong"), "and called so", answer["findings"])
+
+    def lost(self):
+        eve = self.eve
+        eve.convene("sync")
+        self.node.stop()
+        code, _ = refusal(eve.post, self.topic, "Lost", "To be lost.")
+        waiting = [p for p in (eve.home / "outbox").iterdir() if p.name.endswith(".message")]
+        self.tap.equal((code, len(waiting)), (3, 1), "a message waits for the node")
+        waiting[0].rename(eve.home / "outbox/sent" / waiting[0].name)
+        self.node.start()
+        self.node.wait_sealing()
+        self.wrong(eve, ["lost"], "one that was sealed and is not in the log is found")
+        (eve.home / "outbox/sent" / waiting[0].name).unlink()
+        self.wrong(eve, [], "without it nothing is wrong", 0)
+
+    def unsealed(self):
+        eve, node = self.eve, self.node
+        signer = node.child("convened-signer")
+        os.kill(signer, signal.SIGSTOP)
+        try:
+            code = refusal(eve.post, self.topic, "Unsealed", "Waits.")[0]
+            got = self.audit(eve)
+            self.tap.ok(got[:3] == (0, [], ["unsealed"]), "what is not sealed yet is told", code, got)
+            self.old_message(eve)
+            self.wrong(eve, ["unsealed"], "and is wrong when it lasts")
+        finally:
+            os.kill(signer, signal.SIGCONT)
+        self.forum.settle()
+        self.wrong(eve, [], "until it is sealed", 0)
+
+    def old_message(self, person):
+        """A message in the outbox that was signed an hour ago."""
+        log_name = self.node.status()["log"].encode()
+        device = rogue.Device(self.id, log_name,
+                              rogue.Key.load(str(person.home / "device.key")))
+        text = (person.home / "outbox/state").read_text()
+        names = [int(p.name.split(".")[0]) for p in (person.home / "outbox").iterdir()
+                 if p.name.endswith(".message")]
+        device.sequence = max(names + [int(text.split("sequence: ")[1].split()[0])])
+        topic = spec.parse_log_name(log_name).digest + bytes.fromhex(self.topic)
+        message, content = device.write(text="An hour ago.", topic=topic,
+                                        time=rogue.now_ms() - 3600000)
+        submit = pb.Submit(forum=self.id, log=log_name, submissions=[
+            pb.Submission(message=message, salt=content.salt, content=content.bytes)])
+        path = person.home / "outbox" / ("%016d.message" % device.sequence)
+        path.write_bytes(submit.SerializeToString())
+        path.chmod(0o600)
+
+    # ---- a node that goes back ----
+
+    def rollback(self):
+        tap, node = self.tap, self.node
+        carried = self.alice.convene("whoami")["head"]
+        head = (self.alice.home / "head").read_bytes()
+        tap.equal((int(head.split(b"\n")[1]), carried), (node.status()["logs"][0]["size"],) * 2,
+                  "a client carries the head that it has seen")
+        self.forum.stop()
+        data, backup = node.folder / "data", self.forum.folder / "backup"
+        shutil.copytree(data, backup)
+        self.forum.start()
+        self.alice.post(self.topic, "Before the rollback", "Sealed.")
+        seen = self.alice.convene("whoami")["head"]
+        self.forum.stop()
+        shutil.rmtree(data)
+        shutil.copytree(backup, data)
+        node.start()
+        code, said = refusal(self.alice.convene, "whoami")
+        tap.ok(code == 4 and "it has gone back" in said, "a node that was rolled back is noticed",
+               said)
+        evidence = self.alice.home / "evidence"
+        tap.ok((evidence / ("seen-%d.note" % seen)).exists() and
+               len(list(evidence.glob("shown-*.note"))) == 1, "and both heads are kept",
+               list(evidence.iterdir()))
+        code, said = refusal(self.alice.post, self.topic, "Not now", "Not sent.")
+        tap.ok(code == 4, "nothing is sent to it", said)
+        node.wait_sealing()
+        # In ignorance of what it had signed, it goes another way.
+        dave = node.enrol("dave")
+        while node.status()["logs"][0]["size"] <= seen:
+            dave.post(self.topic, "Fork", "Another history.")
+        code, said = refusal(self.alice.convene, "topics")
+        tap.ok(code == 4 and "another history" in said, "and when it shows another history", said)
+        proofs = list(evidence.glob("fork-*"))
+        tap.equal(len(proofs), 1, "there is a proof of it")
+        tap.ok(self.proves(proofs[0].read_text()), "which holds")
+
+    def proves(self, text):
+        """The fork proof, checked by itself (9.6)."""
+        first, *lines = text.splitlines()
+        proof = pb.ForkProof.FromString(base64.b64decode("".join(lines)))
+        notes = [spec.split_note(note)[0].split(b"\n") for note in (proof.smaller, proof.larger)]
+        hashes = [proof.proof[i:i + 32] for i in range(0, len(proof.proof), 32)]
+        sizes = [int(note[1]) for note in notes]
+        roots = [base64.b64decode(note[2]) for note in notes]
+        return (first == "convene fork proof v1" and notes[0][0] == notes[1][0] and
+                proof.root != roots[0] and
+                consistent(sizes[0], sizes[1], hashes, proof.root, roots[1]))
+
+
+def consistent(m, n, proof, root_m, root_n):
+    """RFC 9162 2.1.4.2."""
+    def node(a, b):
+        return spec.sha256(b"\1", a + b)
+    proof = list(proof)
+    if m & (m - 1) == 0:
+        proof.insert(0, root_m)
+    fn, sn = m - 1, n - 1
+    while fn & 1:
+        fn, sn = fn >> 1, sn >> 1
+    fr = sr = proof.pop(0)
+    for c in proof:
+        if sn == 0:
+            return False
+        if fn & 1 or fn == sn:
+            fr, sr = node(c, fr), node(c, sr)
+            while fn and not fn & 1:
+                fn, sn = fn >> 1, sn >> 1
+        else:
+            sr = node(sr, c)
+        fn, sn = fn >> 1, sn >> 1
+    return sn == 0 and fr == root_m and sr == root_n
+
 
 def main(tap):
     with harness.Forum(["isoc.example", "ripe.example"], edges=harness.pair()) as forum:
@@ -346,6 +546,8 @@ def main(tap):
         tests.revoked()
         tests.recovered()
         tests.rotation()
+        tests.audits()
+        tests.rollback()
 
 
 if __name__ == "__main__":
