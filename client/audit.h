@@ -79,9 +79,9 @@ void audit_root(const struct audit *a, uint8_t out[static HASH_LEN]);
 
 /* What is kept here of one's own, for audit_judge(): NULL for somebody else's identity. */
 struct audit_own {
-	const uint8_t *key;                  /* of this device */
-	const struct known_devices *devices; /* said to be one's own */
-	uint64_t sequence;                   /* the highest used here */
+	const uint8_t *key;                /* of this device */
+	const struct own_devices *devices; /* said to be one's own */
+	uint64_t sequence;                 /* the highest used here */
 	/* Whether a message with this sequence was refused, dropped, or waits. */
 	bool (*accounted)(void *ctx, uint64_t sequence);
 	void *ctx;

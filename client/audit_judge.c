@@ -69,7 +69,8 @@ static int device_endorsed(
 	device_fingerprint(digits, d->key);
 	id_short(by, d->endorser);
 	time_local(when, d->time);
-	if (own && (memcmp(d->key, own->key, KEY_LEN) == 0 || known_has(own->devices, d->key)))
+	if (own &&
+	    (memcmp(d->key, own->key, KEY_LEN) == 0 || own_devices_have(own->devices, d->key)))
 		return OK;
 	if (mine)
 		return audit_add(a, AUDIT_WRONG, "stranger", d->enrolled,
@@ -119,7 +120,7 @@ static int devices_judge(struct audit *a, const struct audit_own *own)
 		struct audit_device *d = &a->devices[i];
 
 		d->known = memcmp(d->key, own->key, KEY_LEN) == 0 ||
-			   known_has(own->devices, d->key);
+			   own_devices_have(own->devices, d->key);
 	}
 	known_spread(a);
 	for (size_t i = 0; i < a->device_count && !err; i++)

@@ -25,7 +25,7 @@ struct auditing {
 	struct outbox outbox;
 	struct head head;
 	struct charter *charter;
-	struct known_devices known;
+	struct own_devices known;
 	struct credential chain[CHAIN_MAX]; /* the newest first */
 	size_t chain_count;
 	struct audit audit;
@@ -331,7 +331,7 @@ static int accept(struct auditing *x)
 		return x->t->err;
 	}
 	if (home_lock(&x->s.home, true, x->t) != OK ||
-	    known_add(x->s.home.path, found->key, x->t) != OK)
+	    own_devices_add(x->s.home.path, found->key, x->t) != OK)
 		return x->t->err;
 	home_close(&x->s.home);
 	return OK;
@@ -344,7 +344,7 @@ static int judge(struct auditing *x)
 	int err = accept(x);
 
 	if (!err && x->own)
-		err = known_read(&x->known, x->s.home.path, x->t);
+		err = own_devices_read(&x->known, x->s.home.path, x->t);
 	if (!err && x->own)
 		err = session_outbox(&x->s, &x->outbox, x->t);
 	if (!err && x->own)
@@ -480,7 +480,7 @@ int cmd_audit(const struct invocation *in)
 	for (size_t i = 0; i < x->chain_count; i++)
 		credential_clear(&x->chain[i]);
 	audit_free(&x->audit);
-	known_free(&x->known);
+	own_devices_free(&x->known);
 	charter_free(x->charter);
 	head_clear(&x->head);
 	free(x->refused);

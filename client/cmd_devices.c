@@ -311,7 +311,7 @@ static int approve(struct session *s, const struct key *key, bool *go, struct tr
 	if (!err)
 		err = home_lock(&s->home, true, t);
 	if (!err)
-		err = known_add(s->home.path, b.device_key, t);
+		err = own_devices_add(s->home.path, b.device_key, t);
 	if (err)
 		return err;
 	device_fingerprint(digits, b.device_key);

@@ -110,13 +110,13 @@ bool device_fingerprint_is(const char *typed, const uint8_t key[static KEY_LEN])
 
 /* ---- keys that are known ---- */
 
-int known_read(struct known_devices *out, const char *home, struct trouble *t)
+int own_devices_read(struct own_devices *out, const char *home, struct trouble *t)
 {
 	struct buffer text = BUFFER_INIT;
 	char path[PATH_LEN];
 	int err = path_join(path, home, KNOWN, t);
 
-	*out = (struct known_devices){NULL, 0};
+	*out = (struct own_devices){NULL, 0};
 	if (!err)
 		err = file_read(path, KNOWN_MAX, &text, t);
 	if (err) {
@@ -137,19 +137,19 @@ int known_read(struct known_devices *out, const char *home, struct trouble *t)
 		}
 	}
 	if (err)
-		known_free(out);
+		own_devices_free(out);
 	buffer_free(&text);
 	return err;
 }
 
-int known_add(const char *home, const uint8_t key[static KEY_LEN], struct trouble *t)
+int own_devices_add(const char *home, const uint8_t key[static KEY_LEN], struct trouble *t)
 {
-	struct known_devices known;
+	struct own_devices known;
 	struct buffer text = BUFFER_INIT;
 	char digits[2 * KEY_LEN + 1];
-	int err = known_read(&known, home, t);
+	int err = own_devices_read(&known, home, t);
 
-	if (!err && !known_has(&known, key)) {
+	if (!err && !own_devices_have(&known, key)) {
 		for (size_t i = 0; i <= known.count; i++) {
 			hex_encode(digits, i < known.count ? known.keys[i] : key, KEY_LEN);
 			buffer_printf(&text, "%s\n", digits);
@@ -157,11 +157,11 @@ int known_add(const char *home, const uint8_t key[static KEY_LEN], struct troubl
 		err = text.failed ? no_memory(t) : file_write(home, KNOWN, buffer_bytes(&text), t);
 	}
 	buffer_free(&text);
-	known_free(&known);
+	own_devices_free(&known);
 	return err;
 }
 
-bool known_has(const struct known_devices *k, const uint8_t key[static KEY_LEN])
+bool own_devices_have(const struct own_devices *k, const uint8_t key[static KEY_LEN])
 {
 	for (size_t i = 0; i < k->count; i++)
 		if (memcmp(k->keys[i], key, KEY_LEN) == 0)
@@ -169,8 +169,8 @@ bool known_has(const struct known_devices *k, const uint8_t key[static KEY_LEN])
 	return false;
 }
 
-void known_free(struct known_devices *k)
+void own_devices_free(struct own_devices *k)
 {
 	free(k->keys);
-	*k = (struct known_devices){NULL, 0};
+	*k = (struct own_devices){NULL, 0};
 }

@@ -25,14 +25,14 @@ bool device_fingerprint_is(const char *typed, const uint8_t key[static KEY_LEN])
 
 /* HOME/devices: a key on each line, in hexadecimal. Reading a line that is none is ERR_MALFORMED.
  */
-struct known_devices {
+struct own_devices {
 	uint8_t (*keys)[KEY_LEN];
 	size_t count;
 };
-int known_read(struct known_devices *out, const char *home, struct trouble *t);
+int own_devices_read(struct own_devices *out, const char *home, struct trouble *t);
 /* Durable on return; the home's lock is the caller's to hold. */
-int known_add(const char *home, const uint8_t key[static KEY_LEN], struct trouble *t);
-bool known_has(const struct known_devices *k, const uint8_t key[static KEY_LEN]);
-void known_free(struct known_devices *k);
+int own_devices_add(const char *home, const uint8_t key[static KEY_LEN], struct trouble *t);
+bool own_devices_have(const struct own_devices *k, const uint8_t key[static KEY_LEN]);
+void own_devices_free(struct own_devices *k);
 
 #endif
