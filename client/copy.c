@@ -10,7 +10,7 @@
 #include "base/error.h"
 
 #define COPY_NAME "copy.db"
-#define COPY_VERSION 2
+#define COPY_VERSION 3
 
 /* Messages, contents and folded text stand apart from `item`, which is read as a whole to make
  * threads. How often a post was amended or erased is a stranger's choice: no statement goes through
@@ -33,7 +33,7 @@ static const char schema[] =
     " position INTEGER NOT NULL,"
     " person INTEGER, time INTEGER NOT NULL, parent BLOB, target BLOB,"
     " arrival INTEGER NOT NULL, round INTEGER NOT NULL, state INTEGER NOT NULL,"
-    " size INTEGER NOT NULL);"
+    " size INTEGER NOT NULL, recovered INTEGER NOT NULL);" /* when the author's key was; 0: never */
     "CREATE INDEX item_topic ON item (topic, kind, round, size);"
     "CREATE INDEX item_amend ON item (target, number, position) WHERE kind = 7 AND state <> 2;"
     "CREATE INDEX item_erase ON item (target, number, position) WHERE kind = 8;"

@@ -20,7 +20,7 @@ struct coming {
 	const uint8_t *id;
 	const struct header *header;
 	struct bytes message, log;
-	uint64_t index, arrival;
+	uint64_t index, arrival, recovered;
 	int64_t topic, round, person;
 	const struct ref *target;
 };
@@ -151,14 +151,15 @@ static int row_put(struct copy *c, const struct coming *m, int64_t *no, uint32_t
 	if (!err)
 		err = query_start(&q, c->d,
 		    "INSERT INTO item (id, kind, topic, log, number, position, person, time,"
-		    " parent, target, arrival, round, state, size) VALUES (?1, ?2, ?3, ?4,"
+		    " parent, target, arrival, round, state, size, recovered) VALUES (?1, ?2, ?3, "
+		    "?4,"
 		    " (SELECT number FROM log WHERE no = ?4), ?5, ?6, ?7, ?8, ?9, ?10,"
-		    " ?11, 100, ?12) ON CONFLICT (id) DO UPDATE SET topic = ?3,"
-		    " person = coalesce(?6, person), arrival = max(arrival, ?10), round = ?11"
-		    " RETURNING no, state",
-		    t, "kiiiiIiBBiii", m->id, (int64_t)h->kind, m->topic, log, (int64_t)m->index,
+		    " ?11, 100, ?12, ?13) ON CONFLICT (id) DO UPDATE SET topic = ?3,"
+		    " person = coalesce(?6, person), arrival = max(arrival, ?10), round = ?11,"
+		    " recovered = max(recovered, ?13) RETURNING no, state",
+		    t, "kiiiiIiBBiiii", m->id, (int64_t)h->kind, m->topic, log, (int64_t)m->index,
 		    m->person, (int64_t)h->time, parent, target, (int64_t)m->arrival, m->round,
-		    (int64_t)m->message.len);
+		    (int64_t)m->message.len, (int64_t)m->recovered);
 	if (!err && (err = query_next(&q, t)) == 1) {
 		*no = query_int(q, 0);
 		*state = (uint32_t)query_int(q, 1);
@@ -323,6 +324,7 @@ static int item_take(struct copy *c, int64_t topic, int64_t round, const Convene
 	    .log = bytes_of_pb(item->log),
 	    .index = item->index,
 	    .arrival = item->arrival,
+	    .recovered = item->recovered & INT64_MAX,
 	    .topic = topic,
 	    .round = round};
 	int64_t log;

@@ -110,7 +110,7 @@ int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t)
 	struct query *q;
 	int err = query_start(&q, c->d,
 	    "SELECT i.id, l.name, i.position, b.message, i.arrival, p.organisation, p.identity,"
-	    " p.handle, p.name, p.section FROM item i JOIN log l ON l.no = i.log"
+	    " p.handle, p.name, p.section, i.recovered FROM item i JOIN log l ON l.no = i.log"
 	    " JOIN body b ON b.item = i.no LEFT JOIN person p ON p.no = i.person WHERE i.no = ?1",
 	    t, "i", no);
 
@@ -130,6 +130,7 @@ int item_out(struct copy *c, int64_t no, Convene__Item *out, struct trouble *t)
 	out->handle = pb_copy(query_bytes(q, 7));
 	out->name = pb_copy(query_bytes(q, 8));
 	out->group = pb_copy(query_bytes(q, 9));
+	out->recovered = (uint64_t)query_int(q, 10);
 	query_end(&q);
 	log = bytes_of_pb(out->log);
 

@@ -195,7 +195,7 @@ class Identity:
                "who lost all keys is recovered", who)
         tap.ok(abs(who.get("recovered", 0) / 1000 - time.time()) < 600, "which the device shows",
                who)
-        post = self.alice.post(self.topic, "Again", "I am back.")
+        self.back = post = self.alice.post(self.topic, "Again", "I am back.")
         self.forum.settle()
         shown = [self.item(reader, post) for reader in (self.bob, self.eve)]
         tap.ok(all(i["recovered"] == who["recovered"] and i["handle"] == "alice" for i in shown),
@@ -418,6 +418,9 @@ class Identity:
     def lost(self):
         eve = self.eve
         eve.convene("sync")
+        kept = eve.convene("read", self.back, "--offline")["items"][0]
+        self.tap.ok(kept.get("recovered", 0) > 0, "a copy that is read offline shows recoveries, too",
+                    kept)
         self.node.stop()
         code, _ = refusal(eve.post, self.topic, "Lost", "To be lost.")
         waiting = [p for p in (eve.home / "outbox").iterdir() if p.name.endswith(".message")]
