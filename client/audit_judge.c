@@ -197,7 +197,7 @@ static int strangers_judge(struct audit *a, const struct audit_own *own)
 		err = audit_add(a, AUDIT_WRONG, "stranger", m->index,
 		    "the message %s, number %" PRIu64
 		    ", is signed with the key of this device, which has signed up to %" PRIu64
-		    ": another copy of the key is in use",
+		    ": another copy of the key is in use, or this folder is an older copy",
 		    id_short(id, m->id), m->sequence, own->sequence);
 	}
 	return err;
