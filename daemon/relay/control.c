@@ -30,6 +30,8 @@ struct request {
 	struct request *next;
 };
 
+static void revoking_free(struct request *q);
+
 static void request_free(struct request *q)
 {
 	struct request **at = &q->relay->requests;
@@ -39,6 +41,7 @@ static void request_free(struct request *q)
 	if (*at)
 		*at = q->next;
 	buffer_free(&q->text);
+	revoking_free(q);
 	json_decref(q->keys);
 	json_decref(q->ids);
 	free(q);
@@ -299,34 +302,48 @@ struct revoking {
 	uint8_t (*keys)[KEY_LEN];
 	size_t count, next;
 	uint8_t reason;
+	bool all; /* devices of this identity */
+	uint8_t identity[IDENTITY_LEN];
 };
 
-struct finding {
-	const char *handle, *device; /* beginning of the key, in digits; NULL: all */
-	struct revoking *list;
-	const struct relay *relay;
-};
-
-static int revoke_row(void *ctx, const struct author *a, const struct signer *d)
+static bool revoking_has(const struct revoking *v, const uint8_t key[static KEY_LEN])
 {
-	struct finding *f = ctx;
-	uint8_t(*grown)[KEY_LEN];
-	char digits[2 * KEY_LEN + 1];
+	for (size_t i = 0; i < v->count; i++) {
+		if (memcmp(v->keys[i], key, KEY_LEN) == 0)
+			return true;
+	}
+	return false;
+}
 
-	const struct signer *live = roster_signer(f->relay->roster, d->key);
+static int revoking_add(struct revoking *v, const uint8_t key[static KEY_LEN])
+{
+	uint8_t(*grown)[KEY_LEN] = realloc(v->keys, (v->count + 1) * sizeof *grown);
 
-	/* The views may not know yet what was revoked a moment ago. */
-	if (d->revoked > 0 || !live || live->revoked > 0 || strcmp(a->handle, f->handle) != 0)
-		return OK;
-	hex_encode(digits, d->key, KEY_LEN);
-	if (f->device && strncmp(digits, f->device, strlen(f->device)) != 0)
-		return OK;
-	grown = realloc(f->list->keys, (f->list->count + 1) * sizeof *grown);
 	if (!grown)
 		return ERR_NOMEM;
-	f->list->keys = grown;
-	memcpy(grown[f->list->count++], d->key, KEY_LEN);
+	v->keys = grown;
+	memcpy(grown[v->count++], key, KEY_LEN);
 	return OK;
+}
+
+/* The devices of somebody that are in force now, as the roster has them: the views lag behind, and
+ * a thief goes on enrolling. `device`: only those whose key begins so; NULL: all. */
+static int revoking_collect(const struct relay *r, struct revoking *v, const char *device)
+{
+	char digits[2 * KEY_LEN + 1];
+	int err = OK;
+
+	for (size_t i = 0; i < roster_signer_count(r->roster) && !err; i++) {
+		const struct signer *s = roster_signer_at(r->roster, i);
+
+		if (s->class != SIGNER_DEVICE || s->revoked > 0 || revoking_has(v, s->key) ||
+		    memcmp(s->identity, v->identity, IDENTITY_LEN) != 0)
+			continue;
+		hex_encode(digits, s->key, KEY_LEN);
+		if (!device || strncmp(digits, device, strlen(device)) == 0)
+			err = revoking_add(v, s->key);
+	}
+	return err;
 }
 
 static void revoking_free(struct request *q)
@@ -347,6 +364,11 @@ static void revoke_next(struct request *q)
 	struct header h = {.version = 1, .kind = KIND_REVOKE, .time = clock_wall_ms()};
 	int err;
 
+	/* Revoked by itself meanwhile; or enrolled meanwhile. */
+	while (v->next < v->count && roster_class(r->roster, v->keys[v->next]) != SIGNER_DEVICE)
+		v->next++;
+	if (v->next == v->count && v->all)
+		revoking_collect(r, v, NULL);
 	if (v->next == v->count) {
 		json_t *json = json_pack("{s:O, s:O}", "revoked", q->keys, "message_ids", q->ids);
 
@@ -383,28 +405,29 @@ static void revoked_one(
 static void do_revoke(struct request *q, int argc, char **argv, struct bytes input)
 {
 	static const char *const reasons[] = {"", "lost", "stolen", "replaced", "left"};
-	struct finding f = {.handle = argv[1], .relay = q->relay};
+	struct revoking *v = calloc(1, sizeof *v);
+	const char *device = NULL;
 	uint8_t key[KEY_LEN];
 	int err = OK;
 
 	(void)input;
-	q->revoking = f.list = calloc(1, sizeof *f.list);
+	q->revoking = v;
 	q->keys = json_array();
 	q->ids = json_array();
-	if (!f.list) {
+	if (!v) {
 		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
 		return;
 	}
 	for (int i = 2; i < argc; i += 2) {
-		bool device = strcmp(argv[i], "--device") == 0;
+		bool one = strcmp(argv[i], "--device") == 0;
 
-		for (uint8_t n = 1; n < 5 && i + 1 < argc && !device; n++) {
+		for (uint8_t n = 1; n < 5 && i + 1 < argc && !one; n++) {
 			if (strcmp(argv[i + 1], reasons[n]) == 0)
-				f.list->reason = n;
+				v->reason = n;
 		}
-		if (device && i + 1 < argc && strlen(argv[i + 1]) >= 8)
-			f.device = argv[i + 1];
-		else if (device || strcmp(argv[i], "--reason") != 0 || f.list->reason == 0) {
+		if (one && i + 1 < argc && strlen(argv[i + 1]) >= 8) {
+			device = argv[i + 1];
+		} else if (one || strcmp(argv[i], "--reason") != 0 || v->reason == 0) {
 			revoking_free(q);
 			refuse(q, CONVENE__CODE__MALFORMED,
 			    "--reason is one of lost, stolen, replaced, left; --device is a key's "
@@ -413,22 +436,20 @@ static void do_revoke(struct request *q, int argc, char **argv, struct bytes inp
 		}
 	}
 	if (hex_decode(key, KEY_LEN, argv[1], strlen(argv[1])) == OK) {
-		const struct signer *s = roster_signer(q->relay->roster, key);
-
-		if (s && s->class == SIGNER_DEVICE && s->revoked == 0) {
-			f.list->keys = malloc(KEY_LEN);
-			if (f.list->keys)
-				memcpy(f.list->keys[f.list->count++], key, KEY_LEN);
-		}
+		if (roster_class(q->relay->roster, key) == SIGNER_DEVICE)
+			err = revoking_add(v, key);
+	} else if (!person_of(q, argv[1], v->identity)) {
+		return;
 	} else {
-		err = query_people(q->relay->reader, q->relay->own->no, revoke_row, &f);
+		v->all = !device;
+		err = revoking_collect(q->relay, v, device);
 	}
-	if (f.device && f.list->count > 1) {
+	if (device && v->count > 1) {
 		revoking_free(q);
 		refuse(q, CONVENE__CODE__AMBIGUOUS, "several devices begin so; give more digits");
 		return;
 	}
-	if (err || f.list->count == 0) {
+	if (err || v->count == 0) {
 		revoking_free(q);
 		refuse(q, CONVENE__CODE__NOT_FOUND,
 		    "no enrolled device of that handle or key is in force");

@@ -155,7 +155,36 @@ class Identity:
                            .rstrip("="), endorser=key, endorsement=os.urandom(64))
         tap.equal(said[0], "BAD_SIGNATURE", "and another key in a request that was signed")
         tap.equal(len(self.names(self.alice)), 3, "nobody was enrolled by it")
-        self.stolen, self.stolen_request = stolen, request
+        self.many()
+
+    def endorsed(self, key, identity):
+        """A request for a new key of the identity, endorsed by that key."""
+        log_name = self.node.status()["log"].encode()
+        device = rogue.Device(self.id, log_name)
+        device.identity = identity
+        statement = identity + device.key.public + spec.u8(0)
+        return pb.Redeem(
+            identity=identity, device_key=device.key.public, device_signature=device.consent(),
+            endorser=key.public, endorsement=key.sign(
+                spec.binding(b"convene/v1/endorse", self.id, log_name) + statement))
+
+    def many(self):
+        """One person has at most 16 devices in force."""
+        mallory = self.node.enrol("mallory")
+        key = rogue.Key.load(str(mallory.home / "device.key"))
+        identity = bytes.fromhex(mallory.convene("whoami")["identity"])
+        said = []
+        with self.guest() as guest:
+            for _ in range(16):
+                said.append(guest.ask("REDEEM", self.endorsed(key, identity)))
+        self.tap.equal([isinstance(one, tuple) for one in said], [False] * 15 + [True],
+                       "a person has at most 16 devices")
+        self.tap.equal(said[-1][0], "QUOTA", "and is told that there are too many")
+        self.node.ctl("revoke", "mallory", "--reason", "left")
+        said = self.node.ctl_json("people")["people"]
+        self.tap.ok(wait_for(lambda: all(
+            p["revoked"] for p in self.node.ctl_json("people")["people"]
+            if p["handle"] == "mallory")), "all are ended by one command", said)
 
     # ---- one less ----
 

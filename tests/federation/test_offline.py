@@ -110,8 +110,8 @@ def test_same(tap, forum, alice, topics, posts):
 def test_thin(tap, forum, alice):
     alice.convene("sync")
     again = alice.convene("sync")
-    tap.ok(again["posts"] == 0 and again["bytes"] < 1000,
-           "a second sync with nothing new: %d bytes in frames" % again["bytes"], again)
+    tap.ok(again["posts"] == 0 and again["bytes"] < 1500,
+           "a second sync with nothing new: %d bytes in frames, the head's proof included" % again["bytes"], again)
 
 
 def test_words(tap, forum, alice, topics):
