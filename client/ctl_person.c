@@ -60,7 +60,7 @@ int ctl_recover_participant(const struct invocation *in)
 
 	if (in->count == 1)
 		return daemon_run(in, 2, argv, say_line);
-	argv[0] = "recover";
+	argv[0] = "recover-person";
 	argv[2] = in->operands[1];
 	if (strcmp(argv[2], "-") == 0) {
 		err = file_load(&line, "-", DEVICE_REQUEST_MAX, &t);

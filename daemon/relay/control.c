@@ -268,7 +268,7 @@ static void do_identity(struct request *q, int argc, char **argv, struct bytes i
 			     report_hex(identity, IDENTITY_LEN), "line", buffer_str(&q->text)));
 }
 
-static void do_recover(struct request *q, int argc, char **argv, struct bytes input)
+static void do_recover_person(struct request *q, int argc, char **argv, struct bytes input)
 {
 	uint8_t identity[IDENTITY_LEN];
 	const Convene__Redeem *redeem;
@@ -280,7 +280,8 @@ static void do_recover(struct request *q, int argc, char **argv, struct bytes in
 		return;
 	if (request_read(&m, "convene-device:", argv[2]) != OK) {
 		refuse(q, CONVENE__CODE__MALFORMED,
-		    "recover takes the line that `convene join` printed on the new computer, "
+		    "recover-person takes the line that `convene join` printed on the new "
+		    "computer, "
 		    "beginning with convene-device:");
 		return;
 	}
@@ -600,7 +601,7 @@ static const struct command {
     {"invite", 1, 5, do_invite, "make an invite [--handle HANDLE] [--days N]"},
     {"enrol", 2, 2, do_enrol, "enrol from a request line"},
     {"identity", 2, 2, do_identity, "a line for a new computer of somebody enrolled: HANDLE"},
-    {"recover", 3, 3, do_recover,
+    {"recover-person", 3, 3, do_recover_person,
 	"enrol a key for somebody who lost all of theirs: HANDLE REQUEST"},
     {"revoke", 2, 6, do_revoke,
 	"end the devices of a handle, or one of them, or one key [--device DIGITS] "
