@@ -227,6 +227,21 @@ int memory_inbox_each(struct store *base, uint64_t after, size_t limit,
 	return err;
 }
 
+/* Numbers go on where they were: NEXT_INBOX stays. */
+int memory_inbox_drop(struct store *base)
+{
+	struct memory_store *m = inside(base);
+	size_t mark = tables_mark(&m->t);
+	const struct row *row;
+	int err = writing(m);
+
+	while (err == OK && (row = table_seek(&m->t, INBOX_ID, NOTHING)) != NULL)
+		err = table_drop(&m->t, INBOX_ID, row_key(row));
+	while (err == OK && (row = table_seek(&m->t, INBOX, NOTHING)) != NULL)
+		err = table_drop(&m->t, INBOX, row_key(row));
+	return memory_finish(m, mark, err);
+}
+
 int memory_inbox_count(struct store *base, uint64_t *out)
 {
 	*out = table_count(&inside(base)->t, INBOX);

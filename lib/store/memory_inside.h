@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The inside of the in-memory backend, for memory.c and memory_entry.c. */
+/* The inside of the in-memory backend, for memory*.c. */
 #ifndef STORE_MEMORY_INSIDE_H
 #define STORE_MEMORY_INSIDE_H
 
@@ -26,6 +26,8 @@ enum {
 	NEXT_INBOX, /* "" -> no */
 	SERIAL,     /* root -> serial, message */
 	INVITE,     /* hash -> struct store_invite */
+	FORK,       /* log digest, sort -> proof */
+	STANDING,   /* log digest -> size, root, u16be length of name, name, credential */
 	TABLES_USED,
 };
 _Static_assert((int)TABLES_USED <= (int)TABLE_MAX, "tables");
@@ -99,6 +101,14 @@ int memory_wanted(struct store *base, uint32_t log, uint64_t from, uint64_t *out
 int memory_wanted_below(
     struct store *base, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
 int memory_wanted_count(struct store *base, uint32_t log, uint64_t *out);
+int memory_fork_put(struct store *base, const uint8_t log[static DIGEST_LEN], enum fork_sort sort,
+    struct bytes proof);
+int memory_fork_each(
+    struct store *base, int (*fn)(void *ctx, const struct store_fork *fork), void *ctx);
+int memory_standing_put(struct store *base, const struct store_standing *standing);
+int memory_standing_each(
+    struct store *base, int (*fn)(void *ctx, const struct store_standing *standing), void *ctx);
+int memory_inbox_drop(struct store *base);
 int memory_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct bytes message,
     const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no);
 int memory_inbox_each(struct store *base, uint64_t after, size_t limit,

@@ -28,6 +28,7 @@ enum sqlite_cached {
 	ST_CONTENT_ADD, ST_CONTENT_GET, ST_CONTENT_HELD, ST_CONTENT_DROP, ST_CONTENT_CUT,
 	ST_TOMB_ADD, ST_TOMB_GET, ST_VERSION,
 	ST_INBOX_ADD, ST_INBOX_FIND, ST_INBOX_COUNT, ST_INBOX_TAKE, ST_INBOX_DROP,
+	ST_FORK_ADD, ST_STANDING_ADD,
 	ST_COUNT,
 };
 
@@ -162,6 +163,14 @@ int sqlite_wanted(struct store *s, uint32_t log, uint64_t from, uint64_t *out, s
 int sqlite_wanted_below(
     struct store *s, uint32_t log, uint64_t below, uint64_t *out, size_t *count);
 int sqlite_wanted_count(struct store *s, uint32_t log, uint64_t *out);
+int sqlite_fork_put(
+    struct store *s, const uint8_t log[static DIGEST_LEN], enum fork_sort sort, struct bytes proof);
+int sqlite_fork_each(
+    struct store *s, int (*fn)(void *ctx, const struct store_fork *fork), void *ctx);
+int sqlite_standing_put(struct store *s, const struct store_standing *standing);
+int sqlite_standing_each(
+    struct store *s, int (*fn)(void *ctx, const struct store_standing *standing), void *ctx);
+int sqlite_inbox_drop(struct store *s);
 int sqlite_inbox_add(struct store *s, const uint8_t id[static ID_LEN], struct bytes message,
     const uint8_t salt[static SALT_LEN], struct bytes content, uint64_t *no);
 int sqlite_inbox_each(struct store *s, uint64_t after, size_t limit,

@@ -167,3 +167,11 @@ int sqlite_inbox_take(
 	sqlite3_bind_int64(*st, 1, (int64_t)t.last);
 	return sqlite_run(s, *st);
 }
+
+int sqlite_inbox_drop(struct store *base)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	int err = sqlite_writing(s);
+
+	return err != OK ? err : sqlite_exec(s, "DELETE FROM inbox WHERE no > 0");
+}

@@ -81,6 +81,24 @@ struct store_invite {
 	uint8_t enrol_id[ID_LEN];    /* the ENROL it became */
 };
 
+/* Two sorts of fork proofs (SPEC.md 9.6). */
+enum fork_sort { FORK_HEADS, FORK_RIVALS };
+
+struct store_fork {
+	uint8_t log[DIGEST_LEN];
+	enum fork_sort sort;
+	struct bytes proof; /* encoded, log/fork.h */
+};
+
+/* What a successor says stands of a log (4.4). */
+struct store_standing {
+	uint8_t log[DIGEST_LEN];
+	uint64_t size;
+	uint8_t root[HASH_LEN];
+	struct bytes successor;  /* its log name */
+	struct bytes credential; /* its entry 0 */
+};
+
 struct store_backend {
 	const char *name;
 	int (*open)(struct store **out, const char *path, unsigned flags);
@@ -163,6 +181,21 @@ struct store_backend {
 	    int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
 	int (*inbox_count)(struct store *s, uint64_t *out);
 	int (*inbox_remove)(struct store *s, uint64_t no);
+
+	/* Empty the inbox: its messages were signed for a log that has ended. Rows stay only in
+	 * whatever file they were copied to before. */
+	int (*inbox_drop)(struct store *s);
+
+	/* Forks, by the digest of a log, which need not be there; never dropped. A log has at most
+	 * one proof of each sort: the first. ERR_EXISTS. */
+	int (*fork_put)(struct store *s, const uint8_t log[static DIGEST_LEN], enum fork_sort sort,
+	    struct bytes proof);
+	int (*fork_each)(
+	    struct store *s, int (*fn)(void *ctx, const struct store_fork *fork), void *ctx);
+	/* What stands of a log that has a successor; the first that was put counts: ERR_EXISTS. */
+	int (*standing_put)(struct store *s, const struct store_standing *standing);
+	int (*standing_each)(struct store *s,
+	    int (*fn)(void *ctx, const struct store_standing *standing), void *ctx);
 
 	/* The highest NODE serial seen of a root key, and its message. get: ERR_NOTFOUND. put:
 	 * ERR_STALE below the one that is kept. */

@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 
-enum { TABLE_MAX = 16 };
+enum { TABLE_MAX = 32 };
 
 struct row;
 struct table_change;

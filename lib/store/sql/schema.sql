@@ -65,6 +65,23 @@ CREATE TABLE inbox (
 	content BLOB NOT NULL           -- empty: none
 );
 
+-- Fork proofs, kept for ever: the first of each sort for a log.
+CREATE TABLE fork (
+	log BLOB NOT NULL,              -- digest
+	sort INTEGER NOT NULL,          -- enum fork_sort
+	proof BLOB NOT NULL,
+	PRIMARY KEY (log, sort)
+) WITHOUT ROWID;
+
+-- What the successor of a log says stands of it.
+CREATE TABLE standing (
+	log BLOB PRIMARY KEY,           -- digest
+	size INTEGER NOT NULL,
+	root BLOB NOT NULL,
+	successor TEXT NOT NULL,        -- log name
+	credential BLOB NOT NULL        -- its entry 0
+) WITHOUT ROWID;
+
 -- The highest NODE serial seen of a root key, and its message.
 CREATE TABLE serial (
 	root BLOB PRIMARY KEY,
