@@ -110,7 +110,16 @@ int core_open(struct core **out, const struct core_setup *setup, bool *pinned, c
 
 int core_lock(struct core *c, const char *lock, const char *cosigned, char *why)
 {
-	return heads_open(&c->heads, lock, cosigned, c->credential.binding.log_name, why);
+	char previous[VERIFIER_NAME_MAX + 1] = "";
+	struct bytes name = c->credential.node.previous_log;
+	int err = OK;
+
+	if (name.len > 0 && name.len < sizeof previous) {
+		memcpy(previous, name.data, name.len);
+		err = heads_succeed(lock, previous, c->credential.binding.log_name, why);
+	}
+	return err ? err
+		   : heads_open(&c->heads, lock, cosigned, c->credential.binding.log_name, why);
 }
 
 void core_free(struct core *c)

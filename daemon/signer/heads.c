@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "base/error.h"
 
 #define RECORD_LEN 512
@@ -161,6 +162,83 @@ static int lock_load(struct heads *h, const char *path, char *why)
 	snprintf(
 	    why, 512, "%s: damaged, or of another log; what has been signed is not known", path);
 	return ERR_MALFORMED;
+}
+
+/* ---- a successor takes over ---- */
+
+static struct bytes whose_of(uint8_t room[static NAME_ROOM], const char *name)
+{
+	memset(room, 0, NAME_ROOM);
+	memcpy(room, name, strnlen(name, NAME_ROOM - 1));
+	return bytes_of(room, NAME_ROOM);
+}
+
+static bool pair_is_of(const uint8_t pair[static PAIR_LEN], struct bytes whose)
+{
+	struct head head = {.turn = 0};
+	bool first = record_read(pair, OWN_MAGIC, whose, &head);
+
+	return record_read(pair + RECORD_LEN, OWN_MAGIC, whose, &head) || first;
+}
+
+static int ended_keep(const char *lock, const char *previous, const uint8_t pair[static PAIR_LEN])
+{
+	uint8_t digest[DIGEST_LEN];
+	struct bytes organisation;
+	char hex[2 * DIGEST_LEN + 1], path[4096];
+	uint64_t number;
+	int err = log_name_parse(bytes_str(previous), &organisation, digest, &number), fd;
+
+	if (err)
+		return err;
+	hex_encode(hex, digest, DIGEST_LEN);
+	if (snprintf(path, sizeof path, "%s.ended-%s", lock, hex) >= (int)sizeof path)
+		return ERR_IO;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return ERR_IO;
+	err = put(fd, pair, PAIR_LEN, 0);
+	close(fd);
+	return err ? err : folder_sync(path);
+}
+
+/* Crash points: (1) while the old head is kept: the lock file is as it was, and it is kept again.
+ * (2) while the lock file is overwritten, in place and both records alike: either one of them is
+ * the new log's, and it is done; or one is the old log's still, and all of it is done again. */
+static int lock_succeed(int fd, const char *lock, const char *previous, const char *own_log)
+{
+	static const uint8_t nothing[HASH_LEN];
+	uint8_t pair[PAIR_LEN] = {0}, own[NAME_ROOM], old[NAME_ROOM];
+	int err;
+
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0)
+		return ERR_BUSY;
+	if (pread(fd, pair, PAIR_LEN, 0) < 0)
+		return ERR_IO;
+	if (pair_is_of(pair, whose_of(own, own_log)) || !pair_is_of(pair, whose_of(old, previous)))
+		return OK;
+	err = ended_keep(lock, previous, pair);
+	if (err)
+		return err;
+	record_make(pair, OWN_MAGIC, whose_of(own, own_log), 1, 0, nothing);
+	memcpy(pair + RECORD_LEN, pair, RECORD_LEN);
+	return put(fd, pair, PAIR_LEN, 0);
+}
+
+int heads_succeed(const char *lock, const char *previous, const char *own_log, char *why)
+{
+	int fd = open(lock, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err;
+
+	if (fd < 0) /* there is none, or heads_open() says what is wrong with it */
+		return OK;
+	err = lock_succeed(fd, lock, previous, own_log);
+	if (err == ERR_BUSY)
+		snprintf(why, 512, "%s: another convened uses this data folder", lock);
+	else if (err)
+		snprintf(why, 512, "%s: the log's successor can't take it over: %s", lock,
+		    err == ERR_IO ? strerror(errno) : error_text(err));
+	close(fd);
+	return err;
 }
 
 /* ---- what was cosigned ---- */

@@ -38,6 +38,11 @@ struct cosigned {
  * (512 bytes) says which file and what. */
 int heads_open(
     struct heads **out, const char *lock, const char *cosigned, const char *own_log, char *why);
+/* Before heads_open(), where the credential says that `own_log` follows `previous`: a lock file of
+ * that log becomes one of ours with nothing signed, and what was signed of the old log is kept in
+ * LOCK.ended-DIGEST. Any other lock file, or none, is left as it is. ERR_BUSY, ERR_IO,
+ * ERR_NOSPACE; `why` as above. */
+int heads_succeed(const char *lock, const char *previous, const char *own_log, char *why);
 void heads_free(struct heads *h);
 
 /* The descriptors, for who closes all others. */

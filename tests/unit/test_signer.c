@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/encode.h"
 #include "signer_fixture.h"
 
 #define LOCK_LEN 1024 /* two records */
@@ -467,6 +468,62 @@ static void test_foreign_lock(void **state)
 	assert_int_equal(locked(&s), ERR_MALFORMED);
 }
 
+/* The log has ended and its successor begins: with nothing signed, whatever the crash left, and
+ * never the other way round. */
+static void test_successor(void **state)
+{
+	struct org next, first = place.own;
+	uint8_t pair[LOCK_LEN], fresh[LOCK_LEN], kept[LOCK_LEN], torn[LOCK_LEN];
+	char ended[200], hex[2 * DIGEST_LEN + 1];
+	struct core *s = ready();
+
+	(void)state;
+	assert_int_equal(sign(s, 3, 0), OK);
+	assert_int_equal(sign(s, 5, 0), OK);
+	core_free(s);
+	assert_int_equal(file_read(pair), LOCK_LEN);
+	org_make(&next, 0, 2, 255, place.forum);
+	assert_string_equal(first.log_name + strlen(first.log_name) - 2, "/1");
+	key_put(&place, "log", "log", (uint8_t)(2 + 255 * 4));
+	place.own = next;
+
+	/* Whole, and cut in the middle of being overwritten, before the second record and after. */
+	stands_after_restart(0);
+	assert_int_equal(file_read(fresh), LOCK_LEN);
+	for (size_t at = 0; at <= LOCK_LEN; at += 256) {
+		memcpy(torn, fresh, at);
+		memcpy(torn + at, pair + at, LOCK_LEN - at);
+		file_write(torn, LOCK_LEN);
+		stands_after_restart(0);
+	}
+	hex_encode(hex, first.binding.digest, DIGEST_LEN);
+	snprintf(ended, sizeof ended, "%s.ended-%s", place.lock, hex);
+	int fd = open(ended, O_RDONLY);
+	assert_int_equal(read(fd, kept, LOCK_LEN), LOCK_LEN);
+	close(fd);
+	assert_int_equal(unlink(ended), 0);
+
+	/* It goes on by its own rule, and is not begun again. */
+	s = ready();
+	assert_int_equal(sign(s, 7, 1), OK);
+	core_free(s);
+	s = ready();
+	assert_int_equal(core_head(s)->size, 7);
+	assert_int_equal(sign_from(s, 0, 7, 0), ERR_FORK);
+	core_free(s);
+
+	/* The old log is not signed any more, and its lock file is nothing to a third log. */
+	key_put(&place, "log", "log", 2);
+	place.own = first;
+	assert_int_equal(locked(&s), ERR_MALFORMED);
+	place.own = next;
+	key_put(&place, "log", "log", 42);
+	org_free(&place.own);
+	org_make(&place.own, 0, 2, 10, place.forum);
+	assert_int_equal(locked(&s), ERR_MALFORMED);
+	org_free(&first);
+}
+
 static void test_two_holders(void **state)
 {
 	struct core *first = ready(), *second;
@@ -712,6 +769,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_torn_write, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_foreign_lock, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_successor, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_two_holders, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_no_place, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
