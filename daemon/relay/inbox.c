@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/relay/forks.h"
 #include "daemon/relay/ingest.h"
 #include "msg/body.h"
 
@@ -241,17 +242,14 @@ int inbox_reload(struct relay *r, struct roster *roster)
 
 int inbox_start(struct relay *r)
 {
-	const struct roster *folded;
-	int err = OK;
+	int err = inbox_inherit(r);
 
 	r->inbox_last = &r->inbox;
-	if (replica_held(r->own->replica) == 0)
+	if (!err && replica_held(r->own->replica) == 0)
 		err = first_entry(r);
 	if (err)
 		return err;
-	folded = forum_roster(r->writer.forum, r->own->no);
-	r->roster = folded ? roster_copy(folded)
-			   : roster_new(&r->own->credential, r->charter, NULL);
+	r->roster = roster_at(r, r->own, replica_held(r->own->replica));
 	if (!r->roster)
 		return ERR_NOMEM;
 	r->next_index = roster_next(r->roster);

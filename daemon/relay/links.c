@@ -145,6 +145,7 @@ struct session *session_accept(struct relay *r, int fd, bool tls)
 
 /* What we do beyond this version's least (SPEC.md 10.3). */
 #define FEATURE_PACKED "zstd-contents"
+#define FEATURE_WITNESS "witness"
 
 static bool has_feature(const Convene__Hello *m, const char *name)
 {
@@ -159,7 +160,8 @@ static void hello_send(struct session *s)
 {
 	Convene__Hello m = CONVENE__HELLO__INIT;
 	const struct relay *r = s->relay;
-	ProtobufCBinaryData features[] = {pb_of(bytes_str(FEATURE_PACKED))};
+	ProtobufCBinaryData features[] = {
+	    pb_of(bytes_str(FEATURE_PACKED)), pb_of(bytes_str(FEATURE_WITNESS))};
 
 	m.version_min = PROTOCOL_VERSION_MIN;
 	m.version_max = PROTOCOL_VERSION_MAX;
@@ -211,7 +213,7 @@ static void client_greet(struct session *s)
 }
 
 /* Take this connection as the link to its peer, or leave the one that there is. */
-static void link_up(struct session *s, bool can_pack)
+static void link_up(struct session *s, bool can_pack, bool witness)
 {
 	struct peer *p = s->peer;
 	struct relay *r = s->relay;
@@ -259,6 +261,8 @@ static void link_up(struct session *s, bool can_pack)
 		channel_fail(s->channel, ERR_NOMEM, "out of memory");
 		return;
 	}
+	if (witness)
+		sync_link_witness(p->link);
 	sync_link_compress(p->link, p->conf->compress && p->can_pack);
 	r->link_count++;
 	event_del(p->timer);
@@ -371,7 +375,7 @@ static void peer_hello(struct session *s, const Convene__Hello *m)
 	} else {
 		if (c.node.serial > serial)
 			serial_keep(r, &c);
-		link_up(s, has_feature(m, FEATURE_PACKED));
+		link_up(s, has_feature(m, FEATURE_PACKED), has_feature(m, FEATURE_WITNESS));
 	}
 	credential_clear(&c);
 }

@@ -5,11 +5,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "daemon/relay/state.h"
+#include "daemon/relay/forks.h"
 
 /* First logs that one root key may show here: more than one is a fork (SPEC.md 4.4), which is to be
  * seen, and to cost no more than that. */
 #define FIRST_LOGS_MAX 8
+#define LOGS_MAX 64 /* with all successors */
 
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
 {
@@ -60,7 +61,7 @@ static int replica_read_store(
 	    l->relay->reader, l->no, first, count, max_bytes, out, got);
 }
 
-static void log_free(struct relay_log *l)
+void log_free(struct relay_log *l)
 {
 	if (!l)
 		return;
@@ -70,7 +71,7 @@ static void log_free(struct relay_log *l)
 }
 
 /* Make a log known: `entry0` is its credential, which is checked (again). */
-static int log_new(
+int log_new(
     struct relay *r, uint32_t no, struct bytes name, struct bytes entry0, struct relay_log **out)
 {
 	struct relay_log *l = calloc(1, sizeof *l);
@@ -80,6 +81,7 @@ static int log_new(
 		return err;
 	l->no = no;
 	l->relay = r;
+	l->end = UINT64_MAX;
 	err = credential_open(&l->credential, r->charter->forum, name, entry0);
 	if (!err) {
 		l->replica = replica_new(
@@ -95,7 +97,7 @@ static int log_new(
 	return OK;
 }
 
-static void log_link(struct relay *r, struct relay_log *l)
+void log_link(struct relay *r, struct relay_log *l)
 {
 	struct relay_log **at = &r->logs;
 
@@ -176,7 +178,7 @@ int logs_load(struct relay *r)
 			err = sync_add_log(
 			    r->sync, l->no, l->replica, &l->credential.binding, l->own, now);
 	}
-	return err;
+	return err ? err : forks_load(r);
 }
 
 void logs_free(struct relay *r)
@@ -470,13 +472,18 @@ static int io_begins(void *ctx, uint32_t no, struct bytes entry0)
 	return err;
 }
 
-static size_t logs_of_root(const struct relay *r, const uint8_t root[static KEY_LEN])
+/* Whether one more log of this root key is too many. */
+static bool root_is_full(const struct relay *r, const struct credential *c)
 {
-	size_t n = 0;
+	size_t first = 0, all = 0;
 
-	for (const struct relay_log *l = r->logs; l; l = l->next)
-		n += memcmp(l->credential.root_key, root, KEY_LEN) == 0;
-	return n;
+	for (const struct relay_log *l = r->logs; l; l = l->next) {
+		bool same = memcmp(l->credential.root_key, c->root_key, KEY_LEN) == 0;
+
+		all += same;
+		first += same && l->credential.number == 1;
+	}
+	return all >= LOGS_MAX || (c->number == 1 && first >= FIRST_LOGS_MAX);
 }
 
 struct add_job {
@@ -500,11 +507,12 @@ static void add_done(struct store_job *job)
 	struct relay *r = job->relay;
 
 	if (job->result == OK && !log_by_digest(r, l->credential.binding.digest, DIGEST_LEN) &&
-	    logs_of_root(r, l->credential.root_key) < FIRST_LOGS_MAX &&
+	    !root_is_full(r, &l->credential) &&
 	    sync_add_log(
 		r->sync, l->no, l->replica, &l->credential.binding, false, clock_mono_ms()) == OK) {
 		log_info("log %s is new here", l->credential.binding.log_name);
 		log_link(r, l);
+		forks_log_added(r, l);
 		tick_soon(r);
 	} else {
 		log_free(l);
@@ -524,9 +532,15 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 		return err;
 	if (!member_has(r, l->credential.organisation, l->credential.root_key))
 		err = ERR_NOT_MEMBER;
-	else if (!l->carried || l->credential.number > 1 ||
-		 logs_of_root(r, l->credential.root_key) >= FIRST_LOGS_MAX)
+	else if (!l->carried || root_is_full(r, &l->credential))
 		err = ERR_REFUSED;
+	if (!err)
+		forks_offered(r, l);
+	if (!err && l->credential.number > 1) {
+		err = succession_offer(r, l);
+		log_free(l);
+		return err;
+	}
 	a = err ? NULL : calloc(1, sizeof *a);
 	if (!a) {
 		log_free(l);
@@ -580,7 +594,7 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 
 struct sync_io logs_sync_io(struct relay *r)
 {
-	return (struct sync_io){
+	struct sync_io io = {
 	    .ctx = r,
 	    .send = io_send,
 	    .backlog = io_backlog,
@@ -600,6 +614,9 @@ struct sync_io logs_sync_io(struct relay *r)
 	    .own_ahead = io_own_ahead,
 	    .forked = io_forked,
 	};
+
+	forks_sync_io(&io);
+	return io;
 }
 
 void tick_soon(struct relay *r)
@@ -608,6 +625,8 @@ void tick_soon(struct relay *r)
 	struct timeval tv;
 
 	next = sync_tick(r->sync, now);
+	if (r->stands)
+		succession_follow(r);
 	if (next == UINT64_MAX)
 		return;
 	next = next > now ? next - now : 1;

@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "daemon/relay/state.h"
+#include "daemon/relay/forks.h"
 #include "store/views.h"
 
 #define HOUSEKEEPING_MS 1000
@@ -80,6 +80,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	views_follow(r);
 	seal_soon(r);
 	clients_notify(r);
+	tick_soon(r);
 	storage_scrub(r);
 }
 
@@ -267,6 +268,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = logs_add_own(r);
 	if (!err)
+		err = succession_own(r);
+	if (!err)
 		err = members_copy(r->writer.forum, &members, &count);
 	if (!err) {
 		views_members(r, members, count);
@@ -278,6 +281,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		err = recover_start(r);
 	if (!err)
 		err = storage_start(r);
+	for (struct relay_log *l = r->logs; l && !err; l = l->next)
+		cut_follow(r, l);
 	if (!err)
 		err = links_start(r);
 	if (!err)
@@ -324,6 +329,7 @@ static void relay_free(struct relay *r)
 	inbox_free(r);
 	recover_free(r);
 	logs_free(r);
+	forks_free(r);
 	free(r->members);
 	forum_free(r->writer.forum);
 	store_close(r->reader);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "daemon/relay/forks.h"
 
 #define LAGS_SHOWN 16
 #define PING_PATIENCE_MS 10000 /* a PING without an answer for longer: stalled */
@@ -57,6 +58,10 @@ static json_t *log_report(struct relay *r, const struct relay_log *l)
 	put_flag(o, "own", l->own);
 	put_flag(o, "carried", l->carried);
 	put(o, "upstream", report_text(sync_upstream(r->sync, l->no)));
+	put_flag(o, "proof", forks_of(r, l->credential.binding.digest) != NULL);
+	put(o, "follows",
+	    report_text(l->previous ? l->previous->credential.binding.log_name : NULL));
+	put(o, "ends", l->end == UINT64_MAX ? json_null() : json_integer((json_int_t)l->end));
 	return o;
 }
 

@@ -65,7 +65,11 @@ struct relay_log {
 	bool own, carried;
 	bool folding; /* a batch is on its way into the views */
 	uint64_t folded;
-	uint64_t invalid; /* entries seen that are not valid */
+	uint64_t invalid;            /* entries seen that are not valid */
+	struct relay_log *previous;  /* of a successor: the log that it follows */
+	uint64_t end;                /* a successor has taken over here; UINT64_MAX: it goes on */
+	bool cutting, cut_under_way; /* back to cut_to: the views stand still */
+	uint64_t cut_to;
 	struct relay_log *next;
 };
 
@@ -141,6 +145,9 @@ struct relay {
 	struct evconnlistener *control;
 	struct sync *sync;
 	struct relay_log *logs, *own;
+	struct kept_fork *forks;    /* forks.h */
+	struct standing *standings; /* forks.h */
+	bool stands;                /* of one of them it was just said: look */
 	struct member *members;
 	size_t member_count;
 	struct peer *peers;
@@ -201,6 +208,10 @@ int logs_add_own(struct relay *r);
 void logs_reset(struct relay *r, uint32_t no); /* the replica goes back to what the store holds */
 bool member_has(const struct relay *r, const char *name, const uint8_t root[static KEY_LEN]);
 /* Entry `index` of a log, appended to `out`; `leaf` points into it. */
+int log_new(struct relay *r, uint32_t no, struct bytes name, struct bytes entry0,
+    struct relay_log **out); /* checks the credential; nobody knows of it yet */
+void log_free(struct relay_log *l);
+void log_link(struct relay *r, struct relay_log *l);
 int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, struct bytes *leaf);
 /* Our own log's credential is that of its entry 0, now that this has come. */
 void logs_own_credential(struct relay *r);
@@ -212,6 +223,8 @@ void views_follow(struct relay *r); /* fold whatever has come */
 int views_rebuild(struct relay *r, uint64_t *entries);
 void views_members(struct relay *r, struct member *list, size_t count); /* takes the list */
 int members_copy(struct forum *forum, struct member **out, size_t *count);
+/* The store has given the views a new beginning: so does what is known of them here. */
+void views_begin_anew(struct relay *r);
 /* A content of an entry is to be stored and taken into the views. Calls sync_content_committed().
  */
 void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],

@@ -7,7 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "daemon/relay/state.h"
+#include "daemon/relay/forks.h"
 
 /* A batch of entries, first with a worker, then with the store thread. */
 struct fold {
@@ -84,7 +84,10 @@ static int fold_run(struct store_job *job, struct store *writer, struct forum *f
 		atomic_store(&job->relay->writer.erased, true);
 	if (!err && f->result.members_grew)
 		err = members_copy(forum, &f->members, &f->member_count);
-	/* A rebuild has moved the position under our feet: nothing is wrong, nothing was done. */
+	/* A rebuild has moved the position under our feet, or that of the log which a successor
+	 * follows: nothing is wrong, nothing was done. */
+	if (err == ERR_NOTFOUND && f->first == 0)
+		err = ERR_STALE;
 	return err == ERR_STALE ? err : forum_spoilt(job, err);
 }
 
@@ -153,6 +156,7 @@ static void fold_done(struct store_job *job)
 	fold_free(f);
 	if (grew)
 		sync_members_grew(r->sync, clock_mono_ms());
+	cut_follow(r, l);
 	clients_notify(r);
 	if (job_ok)
 		views_follow(r); /* after an error the housekeeping timer tries again */
@@ -167,10 +171,22 @@ static void verify_done(struct job *job)
 	storage_submit(f->relay, &f->store);
 }
 
+/* How far a log may be folded now: a successor's not before all that it inherits from. */
+static uint64_t fold_end(const struct relay_log *l)
+{
+	uint64_t held = replica_held(l->replica);
+	const struct relay_log *p = l->previous;
+
+	if (l->cutting || (l->folded == 0 && l->credential.number > 1 &&
+			      (!p || p->cutting || p->folded != l->credential.node.previous_size)))
+		return l->folded;
+	return held < l->end ? held : l->end;
+}
+
 static void fold_start(struct relay *r, struct relay_log *l)
 {
 	struct fold *f = calloc(1, sizeof *f);
-	uint64_t held = replica_held(l->replica);
+	uint64_t held = fold_end(l);
 	size_t count = held - l->folded < VERIFY_BATCH ? (size_t)(held - l->folded) : VERIFY_BATCH;
 
 	if (!f)
@@ -204,7 +220,7 @@ void views_follow(struct relay *r)
 	if (r->stopping)
 		return;
 	for (struct relay_log *l = r->logs; l; l = l->next) {
-		if (!l->folding && l->folded < replica_held(l->replica))
+		if (!l->folding && l->folded < fold_end(l))
 			fold_start(r, l);
 		behind |= l->folded < replica_held(l->replica);
 	}
@@ -283,15 +299,21 @@ static int rebuild_run(struct store_job *job, struct store *writer, struct forum
 	return forum_spoilt(job, forum_reset(forum));
 }
 
+void views_begin_anew(struct relay *r)
+{
+	r->rebuilding = true;
+	for (struct relay_log *l = r->logs; l; l = l->next)
+		l->folded = 0;
+	r->recall = replica_held(r->own->replica);
+	log_info("the views begin anew");
+}
+
 static void rebuild_done(struct store_job *job)
 {
 	struct relay *r = job->relay;
 
 	if (job->result == OK) {
-		for (struct relay_log *l = r->logs; l; l = l->next)
-			l->folded = 0;
-		r->recall = replica_held(r->own->replica);
-		log_info("the views begin anew");
+		views_begin_anew(r);
 	} else {
 		r->rebuilding = false;
 		log_error("the views could not be rebuilt: %s", error_text(job->result));
