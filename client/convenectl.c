@@ -143,6 +143,25 @@ static const struct option_spec recover_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec prove_options[] = {
+    {"output", 'o', "FILE", "where it goes; default: standard output"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec verify_options[] = {
+    {"key", 0, "KEY", "the log's verifier key; then nothing of a node is needed"},
+    {"charter", 0, "FILE", "the forum's charter; default: this node's"},
+    {"credential", 0, "FILE", "the log's credential; default: as this node holds the log"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec successor_options[] = {
+    {"size", 0, "N", "how many entries of the old log stand; default: all that are held here"},
+    {"sequence", 0, "N", "sign with this sequence, if root.sequence was lost"},
+    PASSPHRASE_FILE,
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct command commands[] = {
     {"init", "NAME", 1, 1, "make a node: keys, configuration, and its block for peers",
 	"NAME is a DNS name of your organisation, in lower case. Nothing is ever overwritten.\n"
@@ -211,6 +230,19 @@ static const struct command commands[] = {
 	"Everything in it is checked as from a peer. What is there already is left as it is: the "
 	"same command goes on after an interruption.",
 	bundle_import_options, ctl_bundle_import},
+    {"bundle look", "FILE", 1, 1, "show what is in such a file, and whether it is whole",
+	"Also in what a node kept of a log that was cut back (DATA/cut). No node is needed.", NULL,
+	ctl_bundle_look},
+    {"prove-fork", "LOG", 1, 1, "write the proof that a log has forked, for whoever would judge",
+	"LOG is its name or digest, or its organisation. Reads the node's store; no daemon is "
+	"needed.",
+	prove_options, ctl_prove_fork},
+    {"verify-fork", "FILE", 1, 1, "judge such a proof; the exit status is 0 if it proves a fork",
+	"FILE may be - for standard input.", verify_options, ctl_verify_fork},
+    {"recover successor", "", 0, 0,
+	"begin another log in the place of ours: its key is lost or stolen, or it is disputed",
+	"convened must not be running. The root key signs. See Recovery in convenectl(8).",
+	successor_options, ctl_recover_successor},
     {"publish", "DIR", 1, 1, "keep logs as files, for a web server or an object store",
 	"DIR is a folder that is empty, does not exist, or was made so. Only what is new is "
 	"written,\nand whatever was erased is removed. Reads the node's store; no daemon is "

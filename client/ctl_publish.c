@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "client/ctl.h"
+#include "client/ctl_store.h"
 #include "client/publish.h"
 
 #define POLL_MS 500
@@ -111,26 +111,6 @@ static void say(struct publishing *x, bool first)
 
 /* ---- the work ---- */
 
-static int source_open(struct publishing *x, struct trouble *t)
-{
-	char path[PATH_LEN];
-	int err = path_join(path, x->ctl.conf->node.data, "convene.db", t);
-
-	if (err)
-		return err;
-	err = store_open(&x->store, &store_sqlite, path, STORE_READ_ONLY);
-	if (!err)
-		return OK;
-	trouble_set(t, err, "the node's store %.300s can't be read: %s", path, error_text(err));
-	if (err == ERR_NOTFOUND) {
-		trouble_set(t, err, "there is no store yet (%.300s)", path);
-		trouble_hint(t, "The daemon makes it when it first starts.");
-	} else if (err == ERR_IO) {
-		trouble_hint(t, "Run this as root, as the daemon's user, or in its group.");
-	}
-	return err;
-}
-
 /* The charter as it is: who reads the logs judges by it who is a member. */
 static int charter_put(struct publishing *x, struct trouble *t)
 {
@@ -153,7 +133,7 @@ static int open_all(struct publishing *x, struct trouble *t)
 	for (size_t i = 0; (x->names[i] = option_next(x->in, "log", &pos)) != NULL;)
 		i++;
 	if (!err)
-		err = source_open(x, t);
+		err = node_store(&x->ctl, &x->store, t);
 	if (!err)
 		err = publication_open(&x->to, x->in->operands[0], x->charter->forum, t);
 	if (!err)
