@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Forks and successors with real daemons: two organisations whose servers were put back to an older
+snapshot, lock file and all, show two histories to two halves of the federation; the halves meet.
+Then an orderly successor, and one after a lost log key.
+"""
+import pathlib
+import shutil
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from harness import CONVENECTL, CommandFailure, Forum, poll, run, tap_run  # noqa: E402
+from rogue import pin  # noqa: E402
+
+HALVES = ["a.example", "b.example", "c.example", "d.example"]
+FORKED = ["r.example", "s.example"]
+ROUND = 5  # seconds in which what a new link shows must have been heard everywhere
+
+
+def log_of(node, organisation, number=1):
+    for log in node.status()["logs"]:
+        if log["organisation"] == organisation and log["name"].endswith("/%d" % number):
+            return log
+    return None
+
+
+def state_of(node, organisation, number=1):
+    log = log_of(node, organisation, number)
+    return log["state"] if log else None
+
+
+def code_of(*words):
+    """The exit code of a command."""
+    try:
+        run(words)
+    except CommandFailure as failure:
+        return failure.code
+    return 0
+
+
+def texts_of(person, topic):
+    return sorted(item["content"]["text"] for thread in person.threads(topic)
+                  for item in person.read(thread["id"], whole=True) if item.get("content"))
+
+
+def fork(forum, people, topic):
+    """Each forked node posts to the first half, is put back, and posts to the second."""
+    a, _, c, _ = forum.nodes[:4]
+    sizes = {}
+    for node in forum.nodes[4:]:
+        node.stop()
+        shutil.copytree(node.folder / "data", node.folder / "snapshot")
+    for node in forum.nodes[4:]:
+        node.start()
+        node.wait_sealing()
+        people[node.name].post(topic, "One side", "This %s said to the first half." % node.name)
+    forum.settle(nodes=[*forum.nodes[:2], *forum.nodes[4:]])
+    for node in forum.nodes[4:]:
+        node.stop()
+        shutil.rmtree(node.folder / "data")
+        shutil.copytree(node.folder / "snapshot", node.folder / "data")
+        pin(node, a.name, None)
+        node.add_peer(c)
+        c.add_peer(node)
+    c.ctl("reload")
+    for node in forum.nodes[4:]:
+        node.start()
+        node.wait_sealing()
+        for number in range(1 if node.name == "r.example" else 3):
+            people[node.name].post(topic, "Other side %d" % number,
+                                   "This %s said to the second half, %d." % (node.name, number))
+    forum.settle(nodes=forum.nodes[2:])
+    for name in FORKED:
+        sizes[name] = [log_of(node, name)["size"] for node in (a, c)]
+    return sizes
+
+
+def check_proof(tap, forum, name):
+    a = forum[0]
+    log = log_of(a, name)
+    proof = forum.folder / ("%s.fork" % name)
+    a.ctl("prove-fork", name, "--output", proof)
+    tap.ok(proof.stat().st_size < 4096, "the proof against %s has %d bytes" % (
+        name, proof.stat().st_size))
+    credential = forum[name].folder / "keys" / "credential"
+    words = [CONVENECTL, "verify-fork", "--credential", credential,
+             "--charter", a.folder / "forum.charter"]
+    said = run([*words, proof])
+    tap.ok("PROVEN" in said and log["name"] in said, "it verifies without a node", said)
+    tap.equal(code_of(CONVENECTL, "-c", forum[3].config, "verify-fork", proof), 0,
+              "and at another node, by the log that it holds")
+    for other in FORKED:
+        if other != name:
+            tap.equal(code_of(CONVENECTL, "verify-fork", "--credential",
+                              forum[other].folder / "keys" / "credential", "--charter",
+                              a.folder / "forum.charter", proof), 4, "not for another log's key")
+    good, wrong = proof.read_bytes(), forum.folder / "flipped"
+    failed = []
+    for at in range(0, len(good), 7):
+        wrong.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
+        if code_of(*words, wrong) != 4:
+            failed.append(at)
+    tap.equal(failed, [], "and not with a byte changed")
+
+
+def succeed(tap, forum, node, *words):
+    """An organisation begins another log; what it says of it."""
+    node.stop()
+    said = node.ctl_json("recover", "successor", *words)
+    tap.equal(code_of(CONVENECTL, "-c", node.config, "credential"), 0,
+              "%s: the new credential is in place" % node.name)
+    node.start()
+    node.wait_sealing()
+    return said
+
+
+def test_fork(tap):
+    with Forum(HALVES + FORKED, edges=[(0, 1), (2, 3), (0, 4), (0, 5)]) as forum:
+        a, b, c, d, r, s = forum.nodes
+        forum.start()
+        people = {node.name: node.enrol("p") for node in (a, r, s)}
+        topic = people["a.example"].topic("Principles")
+        for name in FORKED:
+            people[name].post(topic, "Before", "All have this of %s." % name)
+        forum.settle(nodes=[a, b, r, s])
+        base = {name: log_of(a, name)["size"] for name in FORKED}
+        sizes = fork(forum, people, topic)
+        tap.ok(sizes["r.example"][0] == sizes["r.example"][1], "two histories of one size", sizes)
+        tap.ok(sizes["s.example"][0] < sizes["s.example"][1], "and two of different sizes", sizes)
+        tap.equal({state_of(node, name) for node in (a, b, c, d) for name in FORKED}, {"live"},
+                  "nobody knows yet")
+
+        b.add_peer(c)
+        c.add_peer(b)
+        b.ctl("reload")
+        c.ctl("reload")
+        poll("b and c do not link", 20, lambda: b.peers()[c.name]["connected"])
+        poll(lambda: "not disputed everywhere: %s" % [
+            (node.name, name, state_of(node, name)) for node in forum for name in FORKED], ROUND,
+            lambda: all(state_of(node, name) == "disputed" for node in forum for name in FORKED))
+        tap.ok(True, "within %d s both are disputed everywhere, by themselves too" % ROUND)
+        tap.ok(all("disputed" in node.status()["sealing"] for node in (r, s)),
+               "and seal nothing more")
+        for name in FORKED:
+            check_proof(tap, forum, name)
+        tap.equal(code_of(CONVENECTL, "-c", a.config, "prove-fork", "a.example"), 5,
+                  "of an honest log there is no proof")
+
+        carol = people["a.example"]
+        post = carol.post(topic, "Meanwhile", "The others go on.")
+        poll("the post does not reach d", 20,
+             lambda: (log_of(d, "a.example") or {}).get("size") == log_of(a, "a.example")["size"])
+        tap.ok(post, "posts of other logs go on")
+        b.stop()
+        b.start()
+        tap.equal([state_of(b, name) for name in FORKED], ["disputed"] * 2,
+                  "it is remembered over a restart")
+
+        said = succeed(tap, forum, r)
+        tap.equal(said["size"], sizes["r.example"][1], "r lets its second history stand")
+        said = succeed(tap, forum, s, "--size", str(base["s.example"]))
+        tap.equal(said["size"], base["s.example"], "s only what all have had")
+        people["r.example"].post(topic, "Again", "In the successor of r.")
+        people["s.example"].post(topic, "Again", "In the successor of s.")
+        forum.settle(60)
+        tap.equal(len({node.dump_hash() for node in forum}), 1, "all are identical")
+        tap.equal({state_of(node, name) for node in forum for name in FORKED}, {"live"},
+                  "nothing is disputed any more")
+        texts = texts_of(carol, topic)
+        tap.ok("In the successor of r." in texts and "In the successor of s." in texts
+               and "This r.example said to the second half, 0." in texts
+               and not any("first half" in text for text in texts)
+               and not any("s.example said" in text for text in texts),
+               "what is shown is what stands", texts)
+
+        cut = {node.name: sorted((node.folder / "data" / "cut").glob("*.bundle"))
+               for node in forum if (node.folder / "data" / "cut").exists()}
+        tap.equal({name: len(files) for name, files in cut.items()},
+                  dict.fromkeys(HALVES[:2], 2) | dict.fromkeys(HALVES[2:] + FORKED, 1),
+                  "what was cut is kept where it was held")
+        for name in sorted(cut):
+            for file in cut[name]:
+                text = run([CONVENECTL, "bundle", "look", file])
+                half = "first" if name in ("a.example", "b.example") else "second"
+                tap.ok("%s half" % half in text, "it can be read at %s" % name, text)
+        for node in (a, c):
+            node.stop()
+            node.start()
+        forum.settle(30)
+        tap.equal(len({node.dump_hash() for node in forum}), 1, "and so after a restart")
+        carol.convene("reply", post, "--file", "-", stdin=b"Still here.")
+
+
+def test_orderly(tap):
+    with Forum(["a.example", "b.example", "c.example"]) as forum:
+        a, b, c = forum.nodes
+        forum.start()
+        alice, bob = a.enrol("alice"), b.enrol("bob")
+        topic = alice.topic("Minutes")
+        first = bob.post(topic, "First", "In the first log.")
+        forum.settle()
+        tap.equal(code_of(CONVENECTL, "-c", b.config, "recover", "successor"), 2,
+                  "not while convened runs")
+        (b.folder / "keys" / "log.key").unlink()
+        b.stop()
+        tap.ok(code_of(CONVENECTL, "-c", b.config, "credential", "--renew") != 0,
+               "without its log key the old log can't go on")
+        said = b.ctl_json("recover", "successor")
+        b.start()
+        b.wait_sealing()
+        reply = bob.reply(first, "In the second log, by the same key.")
+        alice.reply(reply, "An answer across.")
+        forum.settle()
+        tap.equal({log_of(node, "b.example", 2)["name"] for node in forum}, {said["log"]},
+                  "after a lost log key all carry the successor")
+        tap.equal({log_of(node, "b.example")["ends"] for node in forum}, {said["size"]},
+                  "and the old log has ended")
+        tap.equal(len({node.dump_hash() for node in forum}), 1, "all show the same")
+        tap.equal([item["handle"] for item in alice.read(first, whole=True)],
+                  ["bob", "bob", "alice"], "by the same people")
+
+        # Once more, with the key at hand; one that was away learns both at once.
+        c.stop()
+        succeed(tap, forum, b)
+        bob.reply(first, "In the third log.")
+        dave = b.enrol("dave")
+        dave.reply(first, "Enrolled in the third log.")
+        c.start()
+        forum.settle()
+        tap.equal(log_of(c, "b.example", 3)["follows"], said["log"], "a third log follows")
+        tap.equal(len({node.dump_hash() for node in forum}), 1, "all show the same")
+        tap.equal(len(alice.read(first, whole=True)), 5, "and the whole thread")
+        c.ctl("rebuild")
+        poll("c does not fold again", 20, lambda: all(
+            log["folded"] == log["size"] for log in c.status()["logs"]))
+        tap.equal(c.dump_hash(), a.dump_hash(), "also when it is folded anew")
+
+
+def main(tap):
+    test_orderly(tap)
+    test_fork(tap)
+
+
+if __name__ == "__main__":
+    tap_run(main)
