@@ -163,6 +163,8 @@ int bundle_look(struct importing *x, size_t i, struct trouble *t)
 		o->why = "the configuration does not carry its organisation";
 	else if (bytes_equal(state, bytes_str("broken")))
 		o->why = "the log has ended";
+	else if (bytes_equal(state, bytes_str("disputed")))
+		o->why = "it is disputed: nothing of it is taken until it has a successor";
 	else if (!bytes_equal(state, bytes_str("live")))
 		o->why = "the bundle shows another history of it than the node holds";
 	if (o->why)

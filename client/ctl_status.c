@@ -68,11 +68,36 @@ static void state_cell(struct table *table, const json_t *log)
 	struct buffer text = BUFFER_INIT;
 
 	buffer_add(&text, state.data, state.len);
+	if (json_is_integer(json_object_get(log, "ends")))
+		buffer_add_str(&text, ", ended");
 	if (carried && json_is_false(carried))
 		buffer_add_str(&text, ", not carried");
 	if (number_at(log, "invalid"))
 		buffer_printf(&text, ", %" PRIu64 " invalid", number_at(log, "invalid"));
 	table_text(table, buffer_bytes(&text));
+	buffer_free(&text);
+}
+
+/* What the operator may want to show to others, or to end. */
+static void print_disputes(const json_t *logs)
+{
+	struct buffer text = BUFFER_INIT;
+	size_t i;
+	json_t *log;
+
+	json_array_foreach(logs, i, log)
+	{
+		if (!bytes_equal(text_at(log, "state"), bytes_str("disputed")))
+			continue;
+		buffer_reset(&text);
+		text_isolate(&text, text_at(log, "name"));
+		print_sentence(2,
+		    "DISPUTED: %s. Two histories of it are proven (`convenectl prove-fork` "
+		    "writes the proof). Nothing more of it is taken until its organisation names "
+		    "a successor%s.",
+		    buffer_str(&text),
+		    flag_at(log, "own") ? ": `convenectl recover successor`, here" : "");
+	}
 	buffer_free(&text);
 }
 
@@ -91,12 +116,16 @@ static void print_logs(const json_t *logs)
 		state_cell(table, log);
 		if (flag_at(log, "own"))
 			table_cell(table, "here");
+		else if (json_is_integer(json_object_get(log, "ends")) &&
+			 number_at(log, "ends") == number_at(log, "size"))
+			table_cell(table, "-");
 		else
 			text_or(table, text_at(log, "upstream"), "nobody now");
 	}
 	printf("\n");
 	table_print(table);
 	table_free(table);
+	print_disputes(logs);
 }
 
 /* "up 3 min", "stalled 40 s", "down 2 h 1 min" */

@@ -328,6 +328,9 @@ static void marks_print(const struct shown *s, int indent)
 	} else if (s->item->recovered) {
 		mark_print(indent, "(the author's key was recovered by the organisation)");
 	}
+	if (s->item->disputed)
+		mark_print(indent, "(its organisation's log is DISPUTED: its key has signed two "
+				   "histories, and which of them stands is not known yet)");
 	if (s->item->parent_missing)
 		mark_print(indent, "(answers a message that is not here yet)");
 	/* Of one key, both are of one person, whatever the node says. */
@@ -533,6 +536,7 @@ json_t *shown_json(const struct shown *s)
 	json_put(o, "depth", json_integer(i->depth));
 	json_put(o, "arrival", json_integer((json_int_t)i->arrival));
 	json_put(o, "parent_missing", json_boolean(i->parent_missing));
+	json_put(o, "disputed", json_boolean(i->disputed));
 	json_put(o, "content_state", json_string(state_name(s->state)));
 	if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT)
 		json_put(o, "content_check", json_string(s->committed ? "good" : "bad"));

@@ -100,6 +100,7 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	m->parent_missing = row->parent_missing;
 	if (row->author.recovery && message_parse(leaf, &h) == OK)
 		m->recovered = device_recovered(r, row->log_no, h.signer);
+	m->disputed = l->state == LOG_DISPUTED;
 	buffer_free(&entry);
 	return a->err;
 }

@@ -53,7 +53,11 @@ static json_t *log_report(struct relay *r, const struct relay_log *l)
 	put_number(o, "folded", l->folded);
 	put_number(o, "contents_missing", missing);
 	put_number(o, "invalid", l->invalid);
-	put(o, "state", json_string(replica_ended(l->replica) ? "broken" : states[l->state]));
+	put(o, "state",
+	    json_string(replica_ended(l->replica) ? "broken"
+			: l->carried && sync_doubt(r->sync, l->no) == SYNC_UNSURE
+			    ? "settling"
+			    : states[l->state]));
 	put(o, "root", report_hex(replica_held_root(l->replica), HASH_LEN));
 	put_flag(o, "own", l->own);
 	put_flag(o, "carried", l->carried);
