@@ -213,6 +213,49 @@ static void fold_start(struct relay *r, struct relay_log *l)
 	pool_submit(r->workers, &f->verify);
 }
 
+/* Who is a member, once all is folded anew: an admission may have been cut. */
+struct members_job {
+	struct store_job job;
+	struct member *list;
+	size_t count;
+};
+
+static int members_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	struct members_job *m = (struct members_job *)job;
+
+	(void)writer;
+	return members_copy(forum, &m->list, &m->count);
+}
+
+static void members_done(struct store_job *job)
+{
+	struct members_job *m = (struct members_job *)job;
+	struct relay *r = job->relay;
+
+	if (job->result == OK && !r->rebuilding) {
+		if (m->count < r->member_count)
+			log_warning("the forum has %zu members now, and had %zu: what admitted the "
+				    "others does not stand",
+			    m->count, r->member_count);
+		views_members(r, m->list, m->count);
+		m->list = NULL;
+	}
+	free(m->list);
+	free(m);
+}
+
+static void members_look(struct relay *r)
+{
+	struct members_job *m = calloc(1, sizeof *m);
+
+	if (!m)
+		return;
+	m->job.run = members_run;
+	m->job.done = members_done;
+	storage_submit(r, &m->job);
+}
+
 void views_follow(struct relay *r)
 {
 	bool behind = false;
@@ -227,6 +270,7 @@ void views_follow(struct relay *r)
 	if (r->rebuilding && !behind) {
 		r->rebuilding = false;
 		log_info("the views are rebuilt");
+		members_look(r);
 	}
 }
 

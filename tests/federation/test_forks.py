@@ -9,8 +9,9 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import CONVENECTL, CommandFailure, Forum, poll, run, tap_run  # noqa: E402
-from rogue import pin  # noqa: E402
+from harness import CONVENE, CONVENECTL, CommandFailure, Forum, poll, run, tap_run  # noqa: E402
+from rogue import (Key, Link, Log, Rogue, message, now_ms, pb, pin, root_of,  # noqa: E402, F401
+                   spec, wait_for)
 
 HALVES = ["a.example", "b.example", "c.example", "d.example"]
 FORKED = ["r.example", "s.example"]
@@ -125,11 +126,15 @@ def test_fork(tap):
         forum.settle(nodes=[a, b, r, s])
         base = {name: log_of(a, name)["size"] for name in FORKED}
         sizes = fork(forum, people, topic)
+        one_side = next(thread["id"] for thread in people["a.example"].threads(topic)
+                        if thread["subject"] == "One side")
         tap.ok(sizes["r.example"][0] == sizes["r.example"][1], "two histories of one size", sizes)
         tap.ok(sizes["s.example"][0] < sizes["s.example"][1], "and two of different sizes", sizes)
         tap.equal({state_of(node, name) for node in (a, b, c, d) for name in FORKED}, {"live"},
                   "nobody knows yet")
 
+        carol = people["a.example"]
+        carol.convene("sync")
         b.add_peer(c)
         c.add_peer(b)
         b.ctl("reload")
@@ -146,7 +151,8 @@ def test_fork(tap):
         tap.equal(code_of(CONVENECTL, "-c", a.config, "prove-fork", "a.example"), 5,
                   "of an honest log there is no proof")
 
-        carol = people["a.example"]
+        said = run([CONVENE, "read", one_side], env={"CONVENE_HOME": str(carol.home)})
+        tap.ok("log is DISPUTED" in said, "readers are told", said)
         post = carol.post(topic, "Meanwhile", "The others go on.")
         poll("the post does not reach d", 20,
              lambda: (log_of(d, "a.example") or {}).get("size") == log_of(a, "a.example")["size"])
@@ -188,7 +194,8 @@ def test_fork(tap):
             node.start()
         forum.settle(30)
         tap.equal(len({node.dump_hash() for node in forum}), 1, "and so after a restart")
-        carol.convene("reply", post, "--file", "-", stdin=b"Still here.")
+        carol.reply(post, "Still here.")
+        carol.convene("sync")
 
 
 def test_orderly(tap):
@@ -236,9 +243,100 @@ def test_orderly(tap):
         tap.equal(c.dump_hash(), a.dump_hash(), "also when it is folded anew")
 
 
+def first_log(organisation, key):
+    """A first log of an organisation under this log key."""
+    keys, note = organisation
+    rogue = Rogue("r.example", keys, note)
+    rogue.log_key = key
+    rogue.log_name = rogue.name_log(key)
+    rogue.log = Log(rogue.log_name, key, [rogue.credential()])
+    rogue.write(rogue.enrol("rita"), text="In a log of mine.", topic=bytes(48))
+    return rogue
+
+
+def successor(organisation, previous, serial):
+    """A log of the same organisation that follows another."""
+    keys, note = organisation
+    rogue = Rogue("r.example", keys, note)
+    rogue.log_key = Key()
+    rogue.log_name = rogue.name_log(rogue.log_key, 2)
+    body = pb.NodeBody(
+        serial=serial, log_key=rogue.log_key.public, registrar_key=rogue.registrar.public,
+        cosigner=bytes(spec.VerifierKey(rogue.name + b"/cosigner", 4, rogue.cosigner.public)),
+        tls_pins=rogue.tls.pin(), previous_log=previous.name,
+        previous_size=len(previous.entries), previous_root=previous.root())
+    rogue.log = Log(rogue.log_name, rogue.log_key, [message(
+        rogue.root, rogue.forum, rogue.log_name, spec.NODE, sequence=serial,
+        body=body.SerializeToString())])
+    return rogue
+
+
+def test_rivals(tap):
+    """A root key that signs two first logs, and two successors of one."""
+    witness = {"features": [b"witness"]}
+    with Forum(["a.example", "b.example", "c.example", "r.example"],
+               edges=[(0, 3), (1, 3), (1, 2)]) as forum:
+        a, b, c = forum.nodes[:3]
+        for node in (a, b, c):
+            node.start()
+        for node in (a, b, c):
+            node.wait_sealing()
+        organisation = (forum[3].folder / "keys", (a.folder / "forum.charter").read_bytes())
+        one, two = (first_log(organisation, Key()) for _ in range(2))
+        links = [Link(one, ("127.0.0.1", a.port), **witness),
+                 Link(two, ("127.0.0.1", b.port), **witness)]
+        for node, rogue in ((a, one), (b, two), (c, two)):
+            poll("%s does not take the log" % node, 20, lambda node=node: (
+                log_of(node, "r.example") or {}).get("size") == 3)
+        links[0].send("FORK", pb.ForkProof(smaller=one.log.entries[0], larger=one.log.entries[0]))
+        tap.equal(links[0].refusal()[0], "BAD_PROOF", "one credential proves nothing: a fault")
+        a.add_peer(b)
+        b.add_peer(a)
+        a.ctl("reload")
+        b.ctl("reload")
+
+        def states(node, least=0):
+            return sorted((log["name"], log["state"]) for log in node.status()["logs"]
+                          if log["organisation"] == "r.example" and log["size"] >= least)
+        both = sorted((rogue.log_name.decode(), "disputed") for rogue in (one, two))
+        for node in (a, b):
+            poll(lambda node=node: "%s: %s" % (node, states(node)), 20,
+                 lambda node=node: states(node) == both)
+        poll(lambda: "c: %s" % states(c), 20, lambda: ("disputed" in dict(states(c)).values()
+             and "live" not in dict(states(c)).values()))
+        tap.ok(True, "two first logs of one root key are disputed everywhere")
+        proof = forum.folder / "rivals"
+        c.ctl("prove-fork", two.log_name.decode(), "--output", proof)
+        said = run([CONVENECTL, "verify-fork", "--charter", a.folder / "forum.charter", proof])
+        tap.ok("PROVEN" in said and one.log_name.decode() in said and proof.stat().st_size < 4096,
+               "the proof verifies with the charter alone", said)
+        a.stop()
+        a.start()
+        tap.equal(states(a, 1), [(one.log_name.decode(), "disputed")],
+                  "of the one that is held it is remembered")
+
+        after = successor(organisation, one.log, 2)
+        other = successor(organisation, one.log, 3)
+        link = Link(after, ("127.0.0.1", a.port), logs=[one.log, after.log], **witness)
+        ended = sorted([(one.log_name.decode(), "live"), (after.log_name.decode(), "live")])
+        for node, disputed in ((a, []), (b, [(two.log_name.decode(), "disputed")])):
+            poll(lambda node=node: "%s: %s" % (node, states(node)), 20,
+                 lambda node=node, disputed=disputed: states(node, 1) == sorted(ended + disputed))
+        tap.ok(True, "the one that has a successor is disputed no longer")
+        poll("the frontiers differ", 20,
+             lambda: len({node.status()["frontier"] for node in (a, b, c)}) == 1)
+        link.close()
+        link = Link(other, ("127.0.0.1", a.port), logs=[one.log, after.log, other.log], **witness)
+        poll("a does not hear of the second", 20, lambda: log_of(a, "r.example", 2)["proof"])
+        tap.equal(states(a, 1), ended, "a second successor changes nothing, and is proven")
+        for open_link in [*links, link]:
+            open_link.close()
+
+
 def main(tap):
     test_orderly(tap)
     test_fork(tap)
+    test_rivals(tap)
 
 
 if __name__ == "__main__":
