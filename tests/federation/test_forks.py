@@ -3,15 +3,19 @@
 snapshot, lock file and all, show two histories to two halves of the federation; the halves meet.
 Then an orderly successor, and one after a lost log key.
 """
+import argparse
+import os
 import pathlib
+import random
 import shutil
+import signal
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from harness import CONVENE, CONVENECTL, CommandFailure, Forum, poll, run, tap_run  # noqa: E402
-from rogue import (Key, Link, Log, Rogue, message, now_ms, pb, pin, root_of,  # noqa: E402, F401
-                   spec, wait_for)
+from harness import (CONVENE, CONVENECTL, CommandFailure, Failure, Forum, poll, run,  # noqa: E402
+                     tap_run)
+from rogue import Key, Link, Log, Rogue, message, pb, pin, spec  # noqa: E402
 
 HALVES = ["a.example", "b.example", "c.example", "d.example"]
 FORKED = ["r.example", "s.example"]
@@ -97,7 +101,7 @@ def check_proof(tap, forum, name):
                               a.folder / "forum.charter", proof), 4, "not for another log's key")
     good, wrong = proof.read_bytes(), forum.folder / "flipped"
     failed = []
-    for at in range(0, len(good), 7):
+    for at in range(0, len(good), 23):
         wrong.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1:])
         if code_of(*words, wrong) != 4:
             failed.append(at)
@@ -112,10 +116,60 @@ def succeed(tap, forum, node, *words):
               "%s: the new credential is in place" % node.name)
     node.start()
     node.wait_sealing()
+    # A cut lets the views begin anew.
+    poll("%s does not fold" % node.name, 20, lambda: all(
+        log["folded"] == log["size"] for log in node.status()["logs"]))
     return said
 
 
-def test_fork(tap):
+def over(node, frontier):
+    """Whether a node has ended, or got to where the others are."""
+    if not node.running():
+        return True
+    try:
+        status = node.status()
+    except CommandFailure:
+        return False
+    return status["frontier"] == frontier and all(
+        log["folded"] == log["size"] and log["contents_missing"] == 0 for log in status["logs"])
+
+
+def crashes(tap, forum, node, points, rng):
+    """Kill a node before a sync, again and again, while it cuts and takes successors up; each time
+    from where it was before."""
+    library, data = forum.folder / "kill_at.so", node.folder / "data"
+    if not shutil.which("cc"):
+        tap.skip("a kill before each sync", "there is no compiler")
+        return
+    run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library,
+         pathlib.Path(__file__).resolve().parent / "kill_at.c", "-ldl"])
+    frontier, shown = forum[0].status()["frontier"], forum[0].dump_hash()
+    step, tried, wrong = 1, 0, []
+    while True:
+        shutil.rmtree(data)
+        shutil.copytree(node.folder / "before", data)
+        node.enter = ["env", "LD_PRELOAD=%s" % library, "KILL_AT=%d" % step, "KILL_CALLS=d",
+                      "KILL_THREADS=convened-relay,store", "KILL_GROUP=1"]
+        node.start(wait=False)
+        node.enter = []
+        poll("%s neither ends nor gets there" % node.name, 30, lambda: over(node, frontier), 0.05)
+        if node.running():
+            break
+        code = node._reap(10)
+        if code != -signal.SIGKILL:
+            raise Failure("%s ended with %s" % (node.name, code))
+        tried += 1
+        node.start()
+        forum.settle(20)
+        if node.dump_hash() != shown:
+            wrong.append(step)
+        node.stop()
+        step += 1 + (rng.randrange(1 + tried * 4 // points) if points else 0)
+    tap.ok(tried > 2 and not wrong, "killed before %d syncs, up to the %dth: it ends the same" % (
+        tried, step), wrong)
+
+
+def test_fork(tap, points=4, seed=1):
     with Forum(HALVES + FORKED, edges=[(0, 1), (2, 3), (0, 4), (0, 5)]) as forum:
         a, b, c, d, r, s = forum.nodes
         forum.start()
@@ -162,13 +216,17 @@ def test_fork(tap):
         tap.equal([state_of(b, name) for name in FORKED], ["disputed"] * 2,
                   "it is remembered over a restart")
 
+        d.stop()
+        shutil.copytree(d.folder / "data", d.folder / "before")
         said = succeed(tap, forum, r)
         tap.equal(said["size"], sizes["r.example"][1], "r lets its second history stand")
         said = succeed(tap, forum, s, "--size", str(base["s.example"]))
         tap.equal(said["size"], base["s.example"], "s only what all have had")
         people["r.example"].post(topic, "Again", "In the successor of r.")
         people["s.example"].post(topic, "Again", "In the successor of s.")
-        forum.settle(60)
+        forum.settle(30, nodes=[a, b, c, r, s])
+        crashes(tap, forum, d, points, random.Random(seed))
+        forum.settle(30)
         tap.equal(len({node.dump_hash() for node in forum}), 1, "all are identical")
         tap.equal({state_of(node, name) for node in forum for name in FORKED}, {"live"},
                   "nothing is disputed any more")
@@ -333,11 +391,16 @@ def test_rivals(tap):
             open_link.close()
 
 
-def main(tap):
+def main(tap, points, seed):
+    tap.say("seed %d (replay: --points %d --seed %d)" % (seed, points, seed))
     test_orderly(tap)
-    test_fork(tap)
     test_rivals(tap)
+    test_fork(tap, points, seed)
 
 
 if __name__ == "__main__":
-    tap_run(main)
+    parser = argparse.ArgumentParser(description="Forks, cuts and successors.")
+    parser.add_argument("--points", type=int, default=4, help="kills, about; 0: at every sync")
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4), "big"))
+    options = parser.parse_args()
+    tap_run(main, options.points, options.seed)
