@@ -211,6 +211,8 @@ def test_fork(tap, points=4, seed=1):
         poll("the post does not reach d", 20,
              lambda: (log_of(d, "a.example") or {}).get("size") == log_of(a, "a.example")["size"])
         tap.ok(post, "posts of other logs go on")
+        people["r.example"].post(topic, "Too late", "Accepted, and never sealed.")
+        tap.equal(r.status()["inbox"], 1, "a disputed log's node accepts, and does not seal")
         b.stop()
         b.start()
         tap.equal([state_of(b, name) for name in FORKED], ["disputed"] * 2,
@@ -222,6 +224,11 @@ def test_fork(tap, points=4, seed=1):
         tap.equal(said["size"], sizes["r.example"][1], "r lets its second history stand")
         said = succeed(tap, forum, s, "--size", str(base["s.example"]))
         tap.equal(said["size"], base["s.example"], "s only what all have had")
+        kept = [path.read_text() for path in (r.folder / "data").glob("inbox-*.json")]
+        tap.ok(len(kept) == 1 and "Accepted, and never sealed." in kept[0],
+               "what was accepted for the old log is in a file", kept)
+        again = people["r.example"].convene("outbox", "--again", "all")["messages"]
+        tap.equal(again, [], "and its author has signed it again")
         people["r.example"].post(topic, "Again", "In the successor of r.")
         people["s.example"].post(topic, "Again", "In the successor of s.")
         forum.settle(30, nodes=[a, b, c, r, s])
@@ -231,7 +238,7 @@ def test_fork(tap, points=4, seed=1):
         tap.equal({state_of(node, name) for node in forum for name in FORKED}, {"live"},
                   "nothing is disputed any more")
         texts = texts_of(carol, topic)
-        tap.ok("In the successor of r." in texts and "In the successor of s." in texts
+        tap.ok("Accepted, and never sealed." in texts and "In the successor of r." in texts and "In the successor of s." in texts
                and "This r.example said to the second half, 0." in texts
                and not any("first half" in text for text in texts)
                and not any("s.example said" in text for text in texts),
