@@ -243,7 +243,7 @@ static int scrub(struct store *base)
 	if (s->read_only)
 		return ERR_REFUSED;
 	sqlite3_busy_timeout(s->db, SCRUB_MS);
-	int err = sqlite_wal_truncate(s);
+	int err = sqlite_clean(s);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	return err;
 }
@@ -366,7 +366,7 @@ static int use_wal(struct sqlite_store *s)
 
 static int prepare_writer(struct sqlite_store *s)
 {
-	char pragmas[256];
+	char pragmas[320];
 	int keep = 1;
 
 	/* Look before changing anything: journal_mode=WAL would write into a foreign file. */
@@ -379,9 +379,12 @@ static int prepare_writer(struct sqlite_store *s)
 	/* Temporary data stays in memory: erased bytes must not linger in unknown files. */
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=%d;"
-	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d",
-	    CHECKPOINT_PAGES, WAL_BYTES, CACHE_KIB);
-	err = use_wal(s);
+	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
+	    "PRAGMA max_page_count=%d",
+	    CHECKPOINT_PAGES, WAL_BYTES, CACHE_KIB, SQLITE_PAGES_MAX);
+	err = sqlite_clean_start(s);
+	if (err == OK)
+		err = use_wal(s);
 	if (err == OK)
 		err = sqlite_exec(s, pragmas);
 	if (err == OK && fresh)
@@ -414,6 +417,7 @@ static void close_store(struct store *base)
 		free(s->views);
 		sqlite3_close_v2(s->db);
 	}
+	free(s->clean);
 	/* The last of all: the next writer may come as soon as this is gone. */
 	if (s->lock >= 0)
 		close(s->lock);
