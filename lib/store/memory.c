@@ -116,6 +116,35 @@ static int meta_put(struct store *base, const char *key, struct bytes value)
 	return err != OK ? err : put(inside(base), META, bytes_str(key), value);
 }
 
+static int meta_drop(struct store *base, const char *key)
+{
+	struct memory_store *m = inside(base);
+	size_t mark = tables_mark(&m->t);
+	int err = writing(m);
+
+	return err != OK ? err : memory_finish(m, mark, table_drop(&m->t, META, bytes_str(key)));
+}
+
+static int meta_each(struct store *base, const char *prefix,
+    int (*fn)(void *ctx, const char *key, struct bytes value), void *ctx)
+{
+	const struct tables *t = &inside(base)->t;
+	size_t len = strlen(prefix);
+	struct table_walk walk;
+	int err = OK;
+
+	for (const struct row *row = table_walk(&walk, t, META, bytes_str(prefix));
+	     row != NULL && err == OK; row = table_next(&walk)) {
+		struct bytes key = row_key(row);
+		if (key.len < len || memcmp(key.data, prefix, len) != 0)
+			break;
+		char *name = strndup((const char *)key.data, key.len);
+		err = name == NULL ? ERR_NOMEM : fn(ctx, name, row_value(row));
+		free(name);
+	}
+	return err;
+}
+
 static int serial_get(struct store *base, const uint8_t root[static KEY_LEN], uint64_t *serial,
     struct buffer *message)
 {
@@ -322,6 +351,8 @@ const struct store_backend store_memory = {
     .rollback = rollback,
     .meta_get = meta_get,
     .meta_put = meta_put,
+    .meta_drop = meta_drop,
+    .meta_each = meta_each,
     .log_add = log_add,
     .log_each = log_each,
     .log_get = log_get,

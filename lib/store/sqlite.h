@@ -19,7 +19,7 @@
 
 enum sqlite_cached {
 	ST_BEGIN, ST_SNAPSHOT, ST_COMMIT,
-	ST_META_GET, ST_META_PUT, ST_SERIAL_GET, ST_SERIAL_PUT, ST_INVITE_GET, ST_INVITE_PUT,
+	ST_META_GET, ST_META_PUT, ST_META_DROP, ST_SERIAL_GET, ST_SERIAL_PUT, ST_INVITE_GET, ST_INVITE_PUT,
 	ST_LOG_FIND, ST_LOG_ADD, ST_LOG_HEAD, ST_LOG_STATE, ST_LOG_CHECKPOINT, ST_LOG_ADVANCE,
 	ST_LOG_CUT, ST_LOG_MERGED,
 	ST_SEGMENT_ADD, ST_SEGMENT_READ, ST_SEGMENT_LAST, ST_SEGMENT_DROP, ST_SEGMENT_COUNT,
@@ -134,6 +134,9 @@ void sqlite_fixed(sqlite3_stmt *st, int column, uint8_t *out, size_t len);
 /* The operations by subject, for the table in sqlite.c. */
 int sqlite_meta_get(struct store *s, const char *key, struct buffer *out);
 int sqlite_meta_put(struct store *s, const char *key, struct bytes value);
+int sqlite_meta_drop(struct store *s, const char *key);
+int sqlite_meta_each(struct store *s, const char *prefix,
+    int (*fn)(void *ctx, const char *key, struct bytes value), void *ctx);
 int sqlite_serial_get(
     struct store *s, const uint8_t root[static KEY_LEN], uint64_t *serial, struct buffer *message);
 int sqlite_serial_put(

@@ -44,6 +44,35 @@ int sqlite_meta_put(struct store *base, const char *key, struct bytes value)
 	return sqlite_run(s, *st);
 }
 
+int sqlite_meta_drop(struct store *base, const char *key)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_META_DROP];
+	int err = sqlite_writing(s);
+
+	if (err != OK || (err = sqlite_statement(s, st, "DELETE FROM meta WHERE key = ?")) != OK)
+		return err;
+	sqlite3_bind_text(*st, 1, key, -1, SQLITE_STATIC);
+	return sqlite_run(s, *st);
+}
+
+int sqlite_meta_each(struct store *base, const char *prefix,
+    int (*fn)(void *ctx, const char *key, struct bytes value), void *ctx)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt *st;
+	int err = sqlite_prepare(s, &st,
+	    "SELECT key, value FROM meta WHERE key >= ?1 AND substr(key, 1, length(?1)) = ?1"
+	    " ORDER BY key");
+
+	if (err == OK)
+		sqlite3_bind_text(st, 1, prefix, -1, SQLITE_STATIC);
+	while (err == OK && (err = sqlite_row(s, st)) == 1)
+		err = fn(ctx, (const char *)sqlite3_column_text(st, 0), sqlite_bytes(st, 1));
+	sqlite3_finalize(st);
+	return err;
+}
+
 /* ---- serials ---- */
 
 int sqlite_serial_get(struct store *base, const uint8_t root[static KEY_LEN], uint64_t *serial,

@@ -112,6 +112,11 @@ struct store_backend {
 	/* Small facts by name: "forum" (32 bytes), "schema". ERR_NOTFOUND. */
 	int (*meta_get)(struct store *s, const char *key, struct buffer *out);
 	int (*meta_put)(struct store *s, const char *key, struct bytes value);
+	/* drop: OK too when there is none. each: those whose names begin so, ascending; a non-OK
+	 * result ends it. */
+	int (*meta_drop)(struct store *s, const char *key);
+	int (*meta_each)(struct store *s, const char *prefix,
+	    int (*fn)(void *ctx, const char *key, struct bytes value), void *ctx);
 
 	/* Logs. add: ERR_EXISTS when the digest is there (out gets its number). each: calls back
 	 * ascending by number; a non-OK result ends it. */

@@ -50,6 +50,39 @@ static void test_meta(void **state)
 	buffer_free(&out);
 }
 
+static int join_meta(void *ctx, const char *key, struct bytes value)
+{
+	buffer_printf(ctx, "%s=%.*s ", key, (int)value.len, (const char *)value.data);
+	return strcmp(key, "end") == 0 ? ERR_CLOSED : OK;
+}
+
+static void test_meta_each(void **state)
+{
+	START;
+	struct buffer out = BUFFER_INIT;
+
+	assert_ok(ops->meta_each(s, "hide/", join_meta, &out));
+	assert_int_equal(out.len, 0);
+	assert_ok(ops->begin(s));
+	assert_ok(ops->meta_put(s, "hide/b", bytes_str("2")));
+	assert_ok(ops->meta_put(s, "hide/a", bytes_str("1")));
+	assert_ok(ops->meta_put(s, "hide/c", bytes_str("3")));
+	assert_ok(ops->meta_put(s, "hidden", bytes_str("4")));
+	assert_ok(ops->meta_put(s, "hide", bytes_str("5")));
+	assert_ok(ops->meta_put(s, "hide0", bytes_str("6")));
+	assert_ok(ops->meta_put(s, "end", bytes_str("7")));
+	assert_ok(ops->meta_drop(s, "hide/b"));
+	assert_ok(ops->meta_drop(s, "hide/x"));
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_ok(ops->meta_each(s, "hide/", join_meta, &out));
+	assert_string_equal(buffer_str(&out), "hide/a=1 hide/c=3 ");
+	buffer_reset(&out);
+	assert_int_equal(ops->meta_each(s, "", join_meta, &out), ERR_CLOSED);
+	assert_string_equal(buffer_str(&out), "end=7 ");
+	buffer_free(&out);
+}
+
 static int count_logs(void *ctx, const struct store_log *log)
 {
 	uint32_t *n = ctx;
@@ -872,6 +905,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    BOTH(test_meta),
+	    BOTH(test_meta_each),
 	    BOTH(test_logs),
 	    BOTH(test_compare_and_swap),
 	    BOTH(test_bad_batches),
