@@ -38,6 +38,7 @@ int items_row(void *ctx, const struct item_row *row);
 void items_flush(struct answer *a, bool last, uint64_t missing);
 
 /* One for each request. */
+void erasure_get(struct session *s, uint32_t stream, const Convene__ErasureGet *m);
 void topics_get(struct session *s, uint32_t stream);
 void threads_get(struct session *s, uint32_t stream, const Convene__ThreadsGet *m);
 void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m);

@@ -91,6 +91,9 @@ static void request(struct session *s, uint8_t type, uint32_t stream, struct byt
 	case FRAME_CHARTER_GET:
 		charter_get(s, stream);
 		break;
+	case FRAME_ERASURE_GET:
+		erasure_get(s, stream, (const Convene__ErasureGet *)m);
+		break;
 	default:
 		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
 		    "a client sends no frames of this type");
@@ -113,6 +116,7 @@ static bool is_request(uint8_t type)
 	case FRAME_REDEEM:
 	case FRAME_SIGNER_GET:
 	case FRAME_CHARTER_GET:
+	case FRAME_ERASURE_GET:
 		return true;
 	}
 	return false;

@@ -10,6 +10,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "daemon/relay/control.h"
 #include "daemon/relay/report.h"
 #include "msg/body.h"
 
@@ -87,6 +88,21 @@ static void reply(struct request *q, json_t *json)
 static void refuse(struct request *q, uint32_t code, const char *text)
 {
 	reply_raw(q, code, text, "");
+}
+
+struct relay *request_relay(const struct request *q)
+{
+	return q->relay;
+}
+
+void request_reply(struct request *q, json_t *json)
+{
+	reply(q, json);
+}
+
+void request_refuse(struct request *q, uint32_t code, const char *text)
+{
+	refuse(q, code, text);
 }
 
 static void do_status(struct request *q, int argc, char **argv, struct bytes input)
@@ -612,6 +628,15 @@ static const struct command {
     {"missing", 2, 3, do_missing, "contents of a log that are still to come: DIGEST [FROM]"},
     {"recover", 2, 2, do_recover,
 	"ask all peers for our own log before anything is sealed: restored | log"},
+    {"hide", 4, 4, control_hide, "show readers no more of a message: ID --reason TEXT"},
+    {"unhide", 2, 4, control_unhide, "show it again: ID [--reason TEXT]"},
+    {"suspend", 4, 4, control_suspend,
+	"take no more posts of a participant, or show none of another organisation's: HANDLE[@ORG] "
+	"--reason TEXT"},
+    {"unsuspend", 2, 4, control_unsuspend, "end that: HANDLE[@ORG] [--reason TEXT]"},
+    {"hidden", 1, 2, control_hidden, "what is hidden, who is suspended [--log]"},
+    {"erase", 2, 4, control_erase,
+	"erase a message of ours, as the registrar: ID [--reason wish|law|error]"},
     {"reload", 1, 1, do_reload, "read the config file again"},
     {"stop", 1, 1, do_stop, "stop the daemon"},
 };

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "daemon/relay/answer.h"
+#include "daemon/relay/moderate.h"
 
 #define ENTRIES_MAX 1024
 
@@ -149,6 +150,27 @@ void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 	buffer_free(&text);
 }
 
+/* Whether clients are not to have this content; the operator's own programs are. */
+static bool is_hidden(const struct session *s, const struct relay_log *l, uint64_t index,
+    const uint8_t id[static ID_LEN])
+{
+	struct relay *r = s->relay;
+	struct buffer entry = BUFFER_INIT;
+	struct signer signer;
+	struct author author;
+	bool hidden = false;
+	struct bytes leaf;
+	struct header h;
+
+	if (!s->local && log_entry(r, l->no, index, &entry, &leaf) == OK &&
+	    message_parse(leaf, &h) == OK)
+		hidden = moderate_message(r, id, &h) ||
+			 (query_signer(r->reader, l->no, h.signer, &signer, &author) == OK &&
+			     moderate_author(r, &author));
+	buffer_free(&entry);
+	return hidden;
+}
+
 void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *m)
 {
 	struct relay *r = s->relay;
@@ -156,6 +178,7 @@ void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *
 	struct relay_log *l = NULL;
 	Convene__ContentChunk c;
 	uint8_t id[ID_LEN], salt[SALT_LEN];
+	bool hidden;
 	uint64_t index;
 	int err = locate(r, bytes_of_pb(m->id), id, &l, &index);
 
@@ -164,12 +187,16 @@ void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *
 		return;
 	}
 	err = r->reader->ops->content_get(r->reader, l->no, index, id, salt, &content);
+	hidden = !err && is_hidden(s, l, index, id);
+	if (hidden)
+		err = ERR_NOTFOUND;
 	if (err || content.failed) {
 		Convene__ContentNone none = CONVENE__CONTENT_NONE__INIT;
 
 		none.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 		none.index = index;
 		none.reason = err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
+			      : hidden		 ? CONVENE__ABSENCE__HIDDEN
 						 : CONVENE__ABSENCE__MISSING;
 		channel_send(s->channel, FRAME_CONTENT_NONE, stream, &none.base);
 	}

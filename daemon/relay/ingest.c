@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
+#include "daemon/relay/moderate.h"
 
 /* ---- a message on its way in ---- */
 
@@ -202,6 +203,24 @@ static bool refuse_target(struct relay *r, struct submission *s, const struct ve
 	return true;
 }
 
+/* Of somebody suspended nothing is taken that says something; what ends something is (13.6). */
+static bool refuse_suspended(struct relay *r, struct submission *s, const struct verdict *v)
+{
+	uint32_t kind = s->header.kind;
+	const char *reason = NULL;
+	char text[MODERATE_REASON_MAX + 80];
+
+	if (v->class == SIGNER_DEVICE &&
+	    (kind == KIND_TOPIC || kind == KIND_POST || kind == KIND_AMEND))
+		reason = moderate_suspended(r, v->identity);
+	if (!reason)
+		return false;
+	snprintf(text, sizeof text, "this node's operator has suspended you: %s", reason);
+	s->why = strdup(text);
+	refuse(s, CONVENE__CODE__SUSPENDED, s->why ? s->why : "out of memory");
+	return true;
+}
+
 /* Decide about one message, and take it into the roster if it is accepted. */
 static void admit(struct relay *r, struct submission *s, bool trusted)
 {
@@ -243,6 +262,8 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 			refuse_verdict(s, &v);
 		return;
 	}
+	if (refuse_suspended(r, s, &v))
+		return;
 	if (s->content.len > r->charter->content_limit) {
 		refuse(s, CONVENE__CODE__TOO_LARGE, "the content is over the forum's limit");
 	} else if (s->committed == ERR_NOTFOUND) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "daemon/relay/answer.h"
+#include "daemon/relay/moderate.h"
 
 #define INLINE_MAX 65536 /* a content up to this comes with its item */
 #define LEAN_BACKLOG          \
@@ -60,12 +61,28 @@ static int change_fill(struct answer *a, const struct item_row *row, const struc
 	return err;
 }
 
+/* Why the text of an item is not shown; NULL: it is. The operator's own programs get all. */
+static const char *hidden_why(
+    const struct answer *a, const struct item_row *row, struct bytes message)
+{
+	const struct relay *r = a->session->relay;
+	struct header h;
+	const char *why;
+
+	if (a->session->local || row->erasure.present || message_parse(message, &h) != OK ||
+	    !h.has_commitment)
+		return NULL;
+	why = moderate_message(r, row->id, &h);
+	return why ? why : moderate_author(r, &row->author);
+}
+
 static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
 {
 	const struct item_ref *f = &row->amendment;
 	struct relay *r = a->session->relay;
 	struct relay_log *l = log_by_no(r, row->log_no);
 	struct buffer entry = BUFFER_INIT;
+	const char *why;
 	struct bytes leaf;
 	struct header h;
 	int err = l ? log_entry(r, row->log_no, row->index, &entry, &leaf) : ERR_STORE;
@@ -83,7 +100,11 @@ static int item_fill(struct answer *a, const struct item_row *row, Convene__Item
 	m->log = answer_str(a, l->credential.binding.log_name);
 	m->index = row->index;
 	m->message = answer_copy(a, leaf.data, leaf.len);
-	if (f->present)
+	why = hidden_why(a, row, leaf);
+	if (why) {
+		m->content_state = CONVENE__CONTENT_STATE__CONTENT_HIDDEN;
+		m->hidden = answer_str(a, why);
+	} else if (f->present)
 		text_fill(a, m, bytes_of_pb(m->amendment), f->log_no, f->index, f->id);
 	else
 		text_fill(a, m, leaf, row->log_no, row->index, row->id);

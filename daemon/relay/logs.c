@@ -65,6 +65,7 @@ void log_free(struct relay_log *l)
 {
 	if (!l)
 		return;
+	erasure_log_free(l);
 	replica_free(l->replica);
 	credential_clear(&l->credential);
 	free(l);
@@ -574,6 +575,14 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 	recover_begin(r, RECOVERY_FOUND, NULL, why);
 }
 
+static void io_erased(void *ctx, void *link, uint32_t no, uint64_t size)
+{
+	const struct session *s = link;
+
+	if (s->peer)
+		erasure_heard(ctx, s->peer->conf->name, no, size);
+}
+
 static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 {
 	struct relay *r = ctx;
@@ -613,6 +622,7 @@ struct sync_io logs_sync_io(struct relay *r)
 	    .note = io_note,
 	    .own_ahead = io_own_ahead,
 	    .forked = io_forked,
+	    .erased = io_erased,
 	};
 
 	forks_sync_io(&io);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/forks.h"
+#include "daemon/relay/moderate.h"
 #include "store/views.h"
 
 #define HOUSEKEEPING_MS 1000
@@ -82,6 +83,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	clients_notify(r);
 	tick_soon(r);
 	storage_scrub(r);
+	erasure_keep(r);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)
@@ -280,9 +282,15 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = recover_start(r);
 	if (!err)
+		err = moderate_start(r);
+	if (!err)
+		err = erasure_start(r);
+	if (!err)
 		err = storage_start(r);
 	for (struct relay_log *l = r->logs; l && !err; l = l->next)
 		cut_follow(r, l);
+	if (!err)
+		moderate_carry(r);
 	if (!err)
 		err = links_start(r);
 	if (!err)
@@ -328,6 +336,7 @@ static void relay_free(struct relay *r)
 	sync_free(r->sync);
 	inbox_free(r);
 	recover_free(r);
+	moderate_free(r);
 	logs_free(r);
 	forks_free(r);
 	free(r->members);

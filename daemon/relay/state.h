@@ -42,6 +42,12 @@ struct store_job {
 	void (*done)(struct store_job *job);
 };
 
+/* Of a log, as it was when a scrub began. */
+struct scrubbed {
+	uint32_t no;
+	uint64_t folded, erases;
+};
+
 struct writer {
 	struct store *store;
 	struct forum *forum;
@@ -49,7 +55,7 @@ struct writer {
 	int begun;          /* result of store begin */
 	bool spoilt;        /* the forum failed half-way: the whole group is rolled back */
 	atomic_bool erased; /* bytes of an erased content may still be in the files */
-	bool scrubs;        /* this group of jobs sees to that */
+	struct scrub_job *scrub; /* in this group of jobs, sees to that; NULL: none */
 	bool dead; /* a vital job failed: those behind it, decided upon when it seemed to succeed,
 		      must not become durable */
 };
@@ -70,6 +76,10 @@ struct relay_log {
 	uint64_t end;                /* a successor has taken over here; UINT64_MAX: it goes on */
 	bool cutting, cut_under_way; /* back to cut_to: the views stand still */
 	uint64_t cut_to;
+	/* Erasures (erasure.c). */
+	uint64_t scrubbed;              /* of entries below, all that they erase is gone */
+	uint64_t erases;                /* behind the last one here that erases something */
+	struct confirmation *confirmed; /* by whom else */
 	struct relay_log *next;
 };
 
@@ -188,7 +198,31 @@ struct relay {
 	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
 	bool scrubbing;
+	uint64_t erased_since; /* erased bytes are in the files since then; 0: none are */
+	bool erased_told;      /*   and the operator was told */
+	struct measures *measures; /* moderate.c */
 };
+
+/* fact.c: small facts of the store, written together or not at all. facts_keep() takes them. */
+struct facts;
+struct facts *facts_new(void);
+void facts_put(struct facts *f, const char *key, struct bytes value);
+void facts_drop(struct facts *f, const char *key);
+void facts_keep(struct relay *r, struct facts *f,
+    void (*done)(struct relay *r, void *ctx, int err), void *ctx);
+
+/* erasure.c: what is gone of what was erased, here and at others (SPEC.md 11.10). */
+int erasure_start(struct relay *r);
+void erasure_log_free(struct relay_log *l);
+/* A scrub has succeeded, when the views had these positions. */
+void erasure_scrubbed(struct relay *r, const struct scrubbed *list, size_t count);
+/* Whether of the entries of a log below `size` all that they erase is gone from our files: the
+ * condition of a cosignature (11.8). */
+bool erasure_gone(const struct relay *r, const struct relay_log *l, uint64_t size);
+/* A peer says the same of its own. */
+void erasure_heard(struct relay *r, const char *organisation, uint32_t no, uint64_t size);
+/* Write down what was heard since the last time. */
+void erasure_keep(struct relay *r);
 
 /* store.c */
 int storage_start(struct relay *r);

@@ -8,6 +8,14 @@
 
 #define GROUP_MAX 512
 
+/* See to it that erased bytes leave the files, behind all that its group writes. */
+struct scrub_job {
+	struct store_job job;
+	struct scrubbed *list; /* the logs by then */
+	size_t count;
+	int result;
+};
+
 static void work(struct job *job)
 {
 	struct store_job *sj = (struct store_job *)job;
@@ -33,10 +41,48 @@ static void group_begin(void *ctx)
 {
 	struct writer *w = ctx;
 
-	w->spoilt = w->scrubs = false;
+	w->spoilt = false;
+	w->scrub = NULL;
 	if (!w->forum)
 		forum_new(&w->forum, w->store, w->charter); /* it was lost to an error: try again */
 	w->begun = w->store->ops->begin(w->store);
+}
+
+static int scrub_row(void *ctx, const struct store_log *log)
+{
+	struct scrub_job *j = ctx;
+	struct scrubbed *grown = realloc(j->list, (j->count + 1) * sizeof *grown);
+
+	if (!grown)
+		return ERR_NOMEM;
+	j->list = grown;
+	grown[j->count++] = (struct scrubbed){.no = log->no, .folded = log->folded};
+	return OK;
+}
+
+static int scrub_erases(void *ctx, uint32_t no, uint64_t index)
+{
+	struct scrub_job *j = ctx;
+
+	for (size_t i = 0; i < j->count; i++)
+		if (j->list[i].no == no)
+			j->list[i].erases = index + 1;
+	return OK;
+}
+
+/* What was folded by now and erased something is in no file any more. */
+static void group_scrub(struct writer *w)
+{
+	struct scrub_job *j = w->scrub;
+	int err = w->store->ops->log_each(w->store, scrub_row, j);
+
+	if (!err)
+		err = query_erasures(w->store, scrub_erases, j);
+	if (!err)
+		err = w->store->ops->scrub(w->store);
+	if (!err)
+		atomic_store(&w->erased, false);
+	j->result = err;
 }
 
 static void group_end(void *ctx, struct job *first)
@@ -50,8 +96,8 @@ static void group_end(void *ctx, struct job *first)
 	} else if (!err) {
 		err = w->store->ops->commit(w->store);
 	}
-	if (!err && w->scrubs && w->store->ops->scrub(w->store) == OK)
-		atomic_store(&w->erased, false);
+	if (!err && w->scrub)
+		group_scrub(w);
 	if (!err)
 		return;
 	log_error("store: %s (%s)", error_text(err), store_error(w->store));
@@ -125,31 +171,37 @@ static int scrub_run(struct store_job *job, struct store *writer, struct forum *
 {
 	(void)writer;
 	(void)forum;
-	job->relay->writer.scrubs = true;
+	job->relay->writer.scrub = (struct scrub_job *)job;
 	return OK;
 }
 
 static void scrub_done(struct store_job *job)
 {
+	struct scrub_job *j = (struct scrub_job *)job;
+
 	job->relay->scrubbing = false;
-	free(job);
+	if (job->result == OK && j->result == OK)
+		erasure_scrubbed(job->relay, j->list, j->count);
+	free(j->list);
+	free(j);
 }
 
 /* It is done when the run of jobs that this one is in has been committed; a reader may be in the
  * way, and then the housekeeping comes again. */
 void storage_scrub(struct relay *r)
 {
-	struct store_job *job;
+	struct scrub_job *j;
 
 	if (r->scrubbing || r->stopping || !atomic_load(&r->writer.erased))
 		return;
-	job = calloc(1, sizeof *job);
-	if (!job)
+	j = calloc(1, sizeof *j);
+	if (!j)
 		return;
 	r->scrubbing = true;
-	job->run = scrub_run;
-	job->done = scrub_done;
-	storage_submit(r, job);
+	j->result = ERR_BUSY;
+	j->job.run = scrub_run;
+	j->job.done = scrub_done;
+	storage_submit(r, &j->job);
 }
 
 /* What the workers finish may still be stored, and what is stored may give the workers more: both

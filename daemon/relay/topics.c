@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "daemon/relay/answer.h"
+#include "daemon/relay/moderate.h"
 
 static void topics_flush(struct answer *a, bool last)
 {
@@ -16,9 +17,22 @@ static void topics_flush(struct answer *a, bool last)
 	answer_clear(a);
 }
 
+/* Why the title of this message is not shown; NULL: it is. */
+static const char *hidden_why(
+    const struct answer *a, const uint8_t id[static ID_LEN], const struct author *author)
+{
+	const char *why;
+
+	if (a->session->local)
+		return NULL;
+	why = moderate_message(a->session->relay, id, NULL);
+	return why ? why : moderate_author(a->session->relay, author);
+}
+
 static int topic_row(void *ctx, const struct topic_row *row)
 {
 	struct answer *a = ctx;
+	const char *why = hidden_why(a, row->id, &row->author);
 	Convene__Topic *t;
 
 	if (a->bytes > ANSWER_BYTES)
@@ -32,8 +46,12 @@ static int topic_row(void *ctx, const struct topic_row *row)
 	t->log = answer_copy(a, row->log, DIGEST_LEN);
 	t->id = answer_copy(a, row->id, ID_LEN);
 	t->index = row->index;
-	t->title = answer_copy(a, row->title.data, row->title.len);
-	t->description = answer_copy(a, row->description.data, row->description.len);
+	if (why) {
+		t->hidden = answer_str(a, why);
+	} else {
+		t->title = answer_copy(a, row->title.data, row->title.len);
+		t->description = answer_copy(a, row->description.data, row->description.len);
+	}
 	t->threads = row->threads;
 	t->posts = row->posts;
 	t->latest = row->latest;
@@ -68,6 +86,7 @@ static void threads_flush(struct answer *a, bool last)
 static int thread_row(void *ctx, const struct thread_row *row)
 {
 	struct answer *a = ctx;
+	const char *why = hidden_why(a, row->id, &row->author);
 	Convene__Thread *t;
 
 	if (a->bytes > ANSWER_BYTES)
@@ -80,11 +99,16 @@ static int thread_row(void *ctx, const struct thread_row *row)
 	convene__thread__init(t);
 	t->id = answer_copy(a, row->id, ID_LEN);
 	t->log = answer_copy(a, row->log, DIGEST_LEN);
-	t->subject = answer_copy(a, row->subject.data, row->subject.len);
+	if (why)
+		t->hidden = answer_str(a, why);
+	else
+		t->subject = answer_copy(a, row->subject.data, row->subject.len);
 	t->lang = answer_copy(a, row->lang.data, row->lang.len);
 	t->organisation = answer_str(a, row->author.organisation);
 	t->handle = answer_str(a, row->author.handle);
-	t->archived_author = answer_copy(a, row->archived_author.data, row->archived_author.len);
+	if (!why)
+		t->archived_author =
+		    answer_copy(a, row->archived_author.data, row->archived_author.len);
 	t->time = row->time;
 	t->posts = row->posts;
 	t->latest = row->latest;

@@ -204,3 +204,34 @@ int query_message(struct store *s, const uint8_t id[static ID_LEN], uint32_t *lo
 	*index = view_at_index(at);
 	return OK;
 }
+
+int query_erasures(struct store *s, int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx)
+{
+	struct view v;
+	int err = view_start(&v, s, VIEW_ERASURES, "");
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		int64_t at = view_int(&v, 0);
+		err = fn(ctx, view_at_log(at), view_at_index(at));
+		if (err != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+int query_erasure(struct store *s, const uint8_t id[static ID_LEN], struct item_ref *out)
+{
+	struct view v;
+	int err = view_start(&v, s, VIEW_ERASURE_OF, "k", id);
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	*out = (struct item_ref){.present = true,
+	    .log_no = view_at_log(view_int(&v, 0)),
+	    .index = view_at_index(view_int(&v, 0))};
+	view_fixed(&v, 1, out->id, ID_LEN);
+	view_end(&v);
+	return OK;
+}

@@ -105,6 +105,11 @@ int query_last_arrival(struct store *s, uint64_t *out);
 /* Where a valid message stands. ERR_NOTFOUND. */
 int query_message(struct store *s, const uint8_t id[static ID_LEN], uint32_t *log, uint64_t *index);
 
+/* The last ERASE that erased something, in each log that has one. */
+int query_erasures(struct store *s, int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx);
+/* The ERASE that erased a message's content. ERR_NOTFOUND: none has, or it isn't folded. */
+int query_erasure(struct store *s, const uint8_t id[static ID_LEN], struct item_ref *out);
+
 /* A key of a log's roster. ERR_NOTFOUND. */
 int query_signer(struct store *s, uint32_t log, const uint8_t key[static KEY_LEN],
     struct signer *out, struct author *author);

@@ -58,6 +58,8 @@ static const struct frame_info infos[] = {
     [FRAME_SIGNER] = {"SIGNER", OTHER_MAX, &convene__signer__descriptor},
     [FRAME_CHARTER_GET] = {"CHARTER_GET", OTHER_MAX, &convene__charter_get__descriptor},
     [FRAME_CHARTER] = {"CHARTER", CONTENT_FRAME_MAX, &convene__charter__descriptor},
+    [FRAME_ERASURE_GET] = {"ERASURE_GET", OTHER_MAX, &convene__erasure_get__descriptor},
+    [FRAME_ERASURE] = {"ERASURE", CONTENT_FRAME_MAX, &convene__erasure__descriptor},
     [FRAME_CONTROL] = {"CONTROL", FRAME_MAX, &convene__control__descriptor},
     [FRAME_CONTROL_REPLY] = {"CONTROL_REPLY", FRAME_MAX, &convene__control_reply__descriptor},
 };

@@ -46,6 +46,7 @@ static const struct refusal refusals[] = {
     [CODE(SHUTTING_DOWN)] = {ERR_CLOSED, "The node is shutting down."},
     [CODE(NOT_FIRST)] = {ERR_BUSY, "A message before this one was refused."},
     [CODE(BAD_PROOF)] = {ERR_PROOF, "The proof does not verify."},
+    [CODE(SUSPENDED)] = {ERR_REFUSED, "The node takes no posts of this participant."},
     [CODE(INTERNAL)] = {ERR_STORE, "Something went wrong at the node."},
 };
 

@@ -94,6 +94,8 @@ enum view_id {
 	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it
 	                       * weren't, kind of its target */
 	VIEW_SKELETON_FIND,   /* log, skeleton -> identity, handle */
+	VIEW_ERASURES,        /* -> at of the last ERASE with effect in each log */
+	VIEW_ERASURE_OF,      /* id -> at and id of the ERASE that erased it */
 	VIEW_PREVIOUS,        /* log -> previous (NULL: none) */
 
 	/* For query_dump(): canonical order. */

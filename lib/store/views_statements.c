@@ -188,6 +188,12 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " JOIN message x ON x.no = coalesce((SELECT message FROM amendment"
 	    "  WHERE target = m.no AND message <> c.no ORDER BY rank DESC LIMIT 1), m.no)"
 	    " WHERE c.no = (SELECT no FROM message WHERE id = ?1) AND c.no = " IN_FORCE("m.no"),
+	[VIEW_ERASURES] =
+	    "SELECT max(x.at) FROM erasure e JOIN message x ON x.no = e.message"
+	    " GROUP BY x.at >> 40",
+	[VIEW_ERASURE_OF] =
+	    "SELECT x.at, x.id FROM message m JOIN erasure e ON e.target = m.no"
+	    " JOIN message x ON x.no = e.message WHERE m.id = ?1",
 	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
 
 	[VIEW_DUMP_LOGS] =

@@ -51,6 +51,8 @@ struct pair {
 	bool proof_due;      /* it is to be sent */
 	bool get_due;        /* it has asked for our head, */
 	uint64_t get_from;   /* from this size */
+	/* What was erased: up to where it knows, and told us; and when it may be told again. */
+	uint64_t erased_told, erased_heard, erased_at;
 };
 
 #define SERVED_UNKNOWN UINT32_MAX
@@ -92,7 +94,7 @@ struct pace {
 struct sync_link {
 	void *handle;
 	struct sync *sync;
-	bool witness;                        /* it takes FORK, and CHECKPOINT_GET */
+	bool witness;                        /* it takes FORK, CHECKPOINT_GET and ERASED */
 	size_t proofs_due, gets_due, claims; /* pairs with such */
 	unsigned compares, answers;          /* so many more before the next tick */
 	char peer[101];
@@ -100,6 +102,7 @@ struct sync_link {
 	unsigned id;                  /* 0 to 63: its bit in want.tried */
 	bool compared;                /* frontiers have been compared */
 	bool fixed;                   /* it never gets more than it shows */
+	bool erased_due;              /* it may have to be told of erasures */
 	bool told;                    /* our FRONTIER has been sent */
 	unsigned bucketed;            /* so often were our buckets sent, and not answered; */
 	uint64_t bucketed_grown;      /* sync.grown by the first time */
@@ -228,6 +231,7 @@ struct log_slot {
 	uint64_t question, question_at; /* it was asked from this size; 0: not */
 	unsigned questions;
 	uint64_t grown; /* sync.grown, when it last did */
+	uint64_t erased; /* what entries below erase is gone here; 0: none does */
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
@@ -402,6 +406,10 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
 
 /* pace.c: who has stalled. */
 void pace_check(struct sync *s, struct sync_link *link, uint64_t now);
+
+/* erased.c: what is gone, here and there. */
+void erased_flush(struct sync *s, struct sync_link *link, uint64_t now);
+void erased_receive(struct sync *s, struct sync_link *link, const Convene__Erased *m);
 
 /* push.c: whom we feed. */
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l);

@@ -210,6 +210,7 @@ struct sync_link *sync_link_up(struct sync *s, void *handle, const char *peer, u
 	strncpy(link->peer, peer, sizeof link->peer - 1);
 	link->stats.peer = link->peer;
 	link->stats.since = now;
+	link->erased_due = true;
 	link->want_window = SYNC_WANT_BYTES;
 	link->want_few = SYNC_WANT_WINDOW;
 	link->next = s->links;
@@ -322,6 +323,9 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 	case FRAME_CONTENT_NONE:
 		contents_receive_none(s, link, (const Convene__ContentNone *)m, now);
 		break;
+	case FRAME_ERASED:
+		erased_receive(s, link, (const Convene__Erased *)m);
+		break;
 	case FRAME_CHECKPOINT_GET:
 	case FRAME_CHECKPOINT:
 	case FRAME_FORK:
@@ -380,6 +384,8 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 			frontier_ask_again(s, link, now);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			pace_check(s, link, now);
+		for (struct sync_link *link = s->links; link; link = link->next)
+			erased_flush(s, link, now);
 		wants_pump(s, true, now);
 		s->tick_at = now + STATUS_MS;
 	}

@@ -110,6 +110,9 @@ struct sync_io {
 	 * under way, and none will be until then; contents on their way to the store were given
 	 * before. */
 	void (*cut)(void *ctx, uint32_t log, uint64_t size);
+	/* A peer says that of the log's entries below `size` all that they erase is gone there, more
+	 * than it said before on this link (11.10); NULL: of no interest. */
+	void (*erased)(void *ctx, void *link, uint32_t log, uint64_t size);
 	/* The history that a successor names is held, whole: it may be taken up. Said once after
 	 * each sync_stand(), perhaps from within. */
 	void (*stands)(void *ctx, uint32_t log);
@@ -165,6 +168,10 @@ void sync_link_witness(struct sync_link *link);
 /* How a log is: disputed; or not shown, since it is not known yet what of it stands. */
 enum sync_doubt { SYNC_SHOWN, SYNC_DISPUTED, SYNC_UNSURE };
 enum sync_doubt sync_doubt(const struct sync *s, uint32_t log);
+
+/* Of the log's entries below `size`, one of which erases something, all that they erase is gone
+ * from our files: peers are told (11.10). */
+void sync_erased(struct sync *s, uint32_t log, uint64_t size, uint64_t now);
 
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);

@@ -42,6 +42,7 @@ static uint32_t spec_limit(uint8_t type)
 	case FRAME_PROOF:
 	case FRAME_CHECKPOINT:
 	case FRAME_FORK:
+	case FRAME_ERASURE:
 		return 131072;
 	case FRAME_PING:
 	case FRAME_PONG:
@@ -55,8 +56,8 @@ static uint32_t spec_limit(uint8_t type)
 
 static bool spec_known(unsigned type)
 {
-	return (type >= 1 && type <= 4) || (type >= 16 && type <= 30) ||
-	       (type >= 64 && type <= 84) || type == 96 || type == 97;
+	return (type >= 1 && type <= 4) || (type >= 16 && type <= 31) ||
+	       (type >= 64 && type <= 84) || type == 90 || type == 91 || type == 96 || type == 97;
 }
 
 static void test_types(void **state)
@@ -305,7 +306,8 @@ static void test_refusals(void **state)
 		bool shared = code == CONVENE__CODE__NOT_A_PEER ||
 			      code == CONVENE__CODE__FRAME_TOO_LARGE ||
 			      code == CONVENE__CODE__NO_CONTENT ||
-			      code == CONVENE__CODE__UNEXPECTED || code == CONVENE__CODE__NOT_FIRST;
+			      code == CONVENE__CODE__UNEXPECTED ||
+			      code == CONVENE__CODE__NOT_FIRST || code == CONVENE__CODE__SUSPENDED;
 		assert_int_equal(refusal_error(code) == OK, code == 0);
 		assert_int_equal(refusal_code(refusal_error(code)) == code, !shared);
 		if (code != CONVENE__CODE__INTERNAL)
