@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "client/cmd.h"
+#include "client/erasure.h"
 #include "client/posting.h"
 #include "msg/body.h"
 
@@ -52,9 +53,10 @@ static void explain(const struct place *at)
 	    "Your node and every other node of the forum drop the text, and never take "
 	    "it again. That you wrote something, when, and that it was erased stays in the "
 	    "log.");
+	erasure_limits_print();
 	print_sentence(0,
-	    "It can't reach copies that people made, nodes that are away (until they "
-	    "return), what others quoted, or backups and exports. It can't be undone.");
+	    "On this computer it goes from the outbox at once, and from what `convene sync` keeps "
+	    "with the next one.");
 	buffer_free(&what);
 }
 
@@ -132,13 +134,46 @@ static void told_already(const struct posting *p)
 	}
 }
 
+/* Who has confirmed, of whatever was erased. */
+static int status(const struct invocation *in)
+{
+	Convene__Erasure *e = NULL;
+	uint8_t id[ID_LEN];
+	char hex[65], shown[9];
+	struct session s;
+	struct trouble t;
+	size_t len;
+	int code = EXIT_DONE, err = id_parse(id, &len, hex, in->operands[0], "message", &t);
+
+	if (err)
+		return session_complain(in, &t);
+	err = session_open(&s, in, false, &t);
+	if (!err)
+		err = erasure_ask(&s, id, len, &e, &t);
+	if (err) {
+		code = session_complain(in, &t);
+	} else if (in->json) {
+		json_print(erasure_json(e));
+	} else if (e->id.len == ID_LEN) {
+		printf("%s was erased.\n", id_short(shown, e->id.data));
+		erasure_print(e, 0);
+		erasure_limits_print();
+	}
+	message_free((ProtobufCMessage *)e);
+	session_close(&s);
+	return code;
+}
+
 int cmd_erase(const struct invocation *in)
 {
 	struct posting p = {.in = in};
 	struct trouble t;
 	uint8_t reason;
-	int code = EXIT_DONE, err = reason_take(in, &reason, &t);
+	int code = EXIT_DONE, err;
 
+	if (option_given(in, "status"))
+		return status(in);
+	err = reason_take(in, &reason, &t);
 	if (err)
 		return session_complain(in, &t);
 	err = session_open(&p.s, in, false, &t);

@@ -49,10 +49,16 @@ static void archived_cell(struct table *table, ProtobufCBinaryData author)
 	buffer_free(&text);
 }
 
-/* A title may be missing: its content hasn't come. */
-static void title_cell(struct table *table, ProtobufCBinaryData title)
+/* A title may be missing: its content hasn't come, or the node hides it. */
+static void title_cell(struct table *table, ProtobufCBinaryData title, ProtobufCBinaryData hidden)
 {
-	if (title.len > 0)
+	struct buffer text = BUFFER_INIT;
+
+	if (hidden.len > 0) {
+		hidden_text(&text, bytes_of_pb(hidden));
+		table_cell(table, "%s", buffer_str(&text));
+		buffer_free(&text);
+	} else if (title.len > 0)
 		table_text(table, bytes_of_pb(title));
 	else
 		table_cell(table, "(no title here)");
@@ -72,6 +78,8 @@ static json_t *topic_json(const Convene__Topic *t)
 	json_put(o, "latest", json_integer((json_int_t)t->latest));
 	json_put(o, "organisation", json_bytes(bytes_of_pb(t->organisation)));
 	json_put(o, "handle", json_bytes(bytes_of_pb(t->handle)));
+	if (t->hidden.len > 0)
+		json_put(o, "hidden", json_bytes(bytes_of_pb(t->hidden)));
 	return o;
 }
 
@@ -99,7 +107,7 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 			table_cell(table, "%llu", (unsigned long long)t->threads);
 			table_cell(table, "%llu", (unsigned long long)t->posts);
 			table_cell(table, "%s", time_local(when, t->latest));
-			title_cell(table, t->title);
+			title_cell(table, t->title, t->hidden);
 		}
 	}
 	if (in->json) {
@@ -150,6 +158,8 @@ static json_t *thread_json(const Convene__Thread *t)
 	json_put(o, "handle", json_bytes(bytes_of_pb(t->handle)));
 	if (t->archived_author.len > 0)
 		json_put(o, "archived_author", json_bytes(bytes_of_pb(t->archived_author)));
+	if (t->hidden.len > 0)
+		json_put(o, "hidden", json_bytes(bytes_of_pb(t->hidden)));
 	json_put(o, "root_missing", json_boolean(t->root_missing));
 	return o;
 }
@@ -186,7 +196,7 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 					archived_cell(table, t->archived_author);
 				else
 					author_cell(table, t->handle, t->organisation);
-				title_cell(table, t->subject);
+				title_cell(table, t->subject, t->hidden);
 			}
 		}
 	}

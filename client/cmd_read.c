@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "client/cmd.h"
 #include "client/compose.h"
+#include "client/erasure.h"
 #include "client/session.h"
 #include "client/show.h"
 
@@ -175,7 +176,21 @@ static void thread_print(const struct thread *th, size_t first, size_t end, uint
 	}
 }
 
-static void thread_json_print(const struct thread *th, size_t first, size_t end, uint64_t missing)
+/* Who has confirmed that the post that was asked for is gone; the rest of the answer needs nothing
+ * of that. */
+static Convene__Erasure *confirmed(struct session *s, const struct thread *th, size_t first)
+{
+	Convene__Erasure *e = NULL;
+	struct trouble t;
+
+	if (first < th->count && th->list[first].erasure.good && s->client &&
+	    erasure_ask(s, th->list[first].id, ID_LEN, &e, &t) != OK)
+		return NULL;
+	return e;
+}
+
+static void thread_json_print(
+    const struct thread *th, size_t first, size_t end, uint64_t missing, const Convene__Erasure *e)
 {
 	json_t *o = json_object(), *list = json_array();
 
@@ -183,25 +198,34 @@ static void thread_json_print(const struct thread *th, size_t first, size_t end,
 		json_array_append_new(list, shown_json(&th->list[i]));
 	json_put(o, "missing", json_integer((json_int_t)missing));
 	json_put(o, "items", list);
+	if (e)
+		json_put(o, "erasure", erasure_json(e));
 	json_print(o);
 }
 
-static int read_show(
-    const struct invocation *in, const struct thread *th, const char *hex, uint64_t missing)
+static int read_show(const struct invocation *in, struct session *s, const struct thread *th,
+    const char *hex, uint64_t missing)
 {
+	Convene__Erasure *e;
 	const char *folder = option_value(in, "save");
 	size_t first, end;
 	struct trouble t;
 	int code = EXIT_DONE;
 
 	subtree(th, hex, option_given(in, "all"), &first, &end);
+	e = confirmed(s, th, first);
 	if (in->json)
-		thread_json_print(th, first, end, missing);
+		thread_json_print(th, first, end, missing, e);
 	else if (th->count > 0)
 		thread_print(th, first, end, missing);
 	else
 		printf("Nothing of this thread is here yet; %llu messages are missing.\n",
 		    (unsigned long long)missing);
+	if (e && !in->json) {
+		printf("\n");
+		erasure_print(e, 0);
+	}
+	message_free((ProtobufCMessage *)e);
 	if (folder && parts_save(th, first, end, folder, &t) != OK)
 		code = session_complain(in, &t);
 	for (size_t i = first; i < end && !code; i++)
@@ -230,7 +254,7 @@ int cmd_read(const struct invocation *in)
 		trouble_hint(&t, "`convene threads TOPIC` lists the threads of a topic.");
 	if (!err)
 		err = thread_open(&th, &frames, &s, &t);
-	code = err ? session_complain(in, &t) : read_show(in, &th, hex, missing);
+	code = err ? session_complain(in, &t) : read_show(in, &s, &th, hex, missing);
 	thread_close(&th);
 	frames_free(&frames);
 	session_close(&s);

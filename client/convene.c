@@ -109,6 +109,7 @@ static const struct option_spec amend_options[] = {
 static const struct option_spec erase_options[] = {
     {"reason", 'r', "wish|law|error", "why: your wish, a law, an error; published"},
     {"yes", 'y', NULL, "don't ask"},
+    {"status", 0, NULL, "erase nothing: show which organisations have confirmed an erasure"},
     END,
 };
 
@@ -156,8 +157,8 @@ static const char amend_details[] =
 
 static const char erase_details[] =
     "OWN-POST is one of your own posts, topics or amendments; erasing an amendment brings back the "
-    "text before it. Every node drops the text. Copies that people made, nodes that are away, "
-    "backups and exports are out of reach.";
+    "text before it. Every node drops the text; --status, of any post that was erased, shows which have. "
+    "Copies that people made, nodes that are away, backups and exports are out of reach.";
 
 static const struct command commands[] = {
     {"join", "INVITE", 1, 1, "become a participant with an invite",

@@ -77,6 +77,26 @@ static const struct option_spec revoke_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+static const struct option_spec reason_options[] = {
+    {"reason", 0, "TEXT", "why; readers are shown it"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec end_options[] = {
+    {"reason", 0, "TEXT", "why; kept in the list of what was done"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec hidden_options[] = {
+    {"log", 0, NULL, "also what was done, when and why"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec erase_options[] = {
+    {"reason", 0, "wish|law|error", "the author's wish, a law, an error; shown to everybody"},
+    {NULL, 0, NULL, NULL},
+};
+
 static const struct option_spec dump_options[] = {
     {"text", 0, NULL, "the text as well"},
     {NULL, 0, NULL, NULL},
@@ -207,6 +227,22 @@ static const struct command commands[] = {
 	"Without REQUEST: print a line for their new computer, where `convene join LINE` makes\nthe "
 	"REQUEST.",
 	NULL, ctl_recover_participant},
+    {"hide", "ID", 1, 1, "show a post or topic to this node's readers no more",
+	"ID: 8 digits or more, as `convene read --json` shows them. --reason is needed. Nothing "
+	"is\n"
+	"removed, and other nodes get it as before.",
+	reason_options, ctl_hide},
+    {"unhide", "ID", 1, 1, "show it again", NULL, end_options, ctl_unhide},
+    {"suspend", "PARTICIPANT", 1, 1, "take no more posts of one of ours, or show none of another's",
+	"PARTICIPANT is HANDLE or HANDLE@ORGANISATION, or an identity instead of the handle.\n"
+	"--reason is needed.",
+	reason_options, ctl_suspend},
+    {"unsuspend", "PARTICIPANT", 1, 1, "end that", NULL, end_options, ctl_unsuspend},
+    {"hidden", "", 0, 0, "what is hidden, who is suspended, whose logs are not carried", NULL,
+	hidden_options, ctl_hidden},
+    {"erase", "ID", 1, 1, "erase a message of one of ours on every node, as the registrar",
+	"It can't be undone. That the registrar erased it is shown to everybody.", erase_options,
+	ctl_erase},
     {"rebuild", "", 0, 0, "fold the views anew from the logs", NULL, NULL, ctl_rebuild},
     {"dump", "", 0, 0, "a hash of all that is shown; the same on nodes that hold the same", NULL,
 	dump_options, ctl_dump},

@@ -206,7 +206,9 @@ static int state_take(struct copy *c, int64_t no, uint32_t was, const uint8_t id
 		return state_set(c, no, STATE(ERASED), t);
 	if (i->content_state == STATE(PRESENT))
 		return content_put(c, no, bytes_of_pb(i->salt), bytes_of_pb(i->content), t);
-	return state_set(c, no, i->content_state, t);
+	/* What the node hides may be shown again: it is asked for as what isn't there yet. */
+	return state_set(
+	    c, no, i->content_state == STATE(HIDDEN) ? STATE(MISSING) : i->content_state, t);
 }
 
 /* Forget the text of a message, and of its amendments. */

@@ -168,6 +168,11 @@ static void done_print(const struct posting *p, uint32_t status, uint64_t index)
 		    p->at.kind == KIND_AMEND ? "The text before %s is shown again."
 					     : "%s is shown as erased from now on.",
 		    target);
+	if (p->draft.kind == KIND_ERASE)
+		print_sentence(0,
+		    "`convene erase --status %s` shows which organisations have confirmed that it "
+		    "is gone.",
+		    target);
 }
 
 static int report(const struct posting *p, const struct outcomes *all)

@@ -10,6 +10,7 @@
 #include "msg/body.h"
 
 #define PROFILE_COLUMNS 40       /* of a name or a group in a heading */
+#define HIDDEN_COLUMNS 300       /* of the reason why something is hidden */
 #define ARCHIVED_COLUMNS 80      /* of an author's line that an archive has */
 #define ARCHIVED_AUTHOR_MAX 1000 /* bytes of it that are looked at */
 
@@ -168,6 +169,15 @@ void archived_text(struct buffer *out, struct bytes author, size_t columns)
 	buffer_free(&plain);
 }
 
+void hidden_text(struct buffer *out, struct bytes reason)
+{
+	buffer_add_str(out, "(hidden by this node");
+	if (reason.len > 0)
+		buffer_add_str(out, ": ");
+	text_cut(out, reason, HIDDEN_COLUMNS);
+	buffer_add_str(out, ")");
+}
+
 /* ---- for people ---- */
 
 static void who_add(struct buffer *who, const Convene__Item *i)
@@ -292,6 +302,15 @@ static void erasure_print(const struct shown *s, int indent)
 	mark_print(indent, line);
 }
 
+static void hidden_print(const struct shown *s, int indent)
+{
+	struct buffer line = BUFFER_INIT;
+
+	hidden_text(&line, bytes_of_pb(s->item->hidden));
+	mark_print(indent, buffer_str(&line));
+	buffer_free(&line);
+}
+
 static void marks_print(const struct shown *s, int indent)
 {
 	if (!s->parsed)
@@ -316,6 +335,8 @@ static void marks_print(const struct shown *s, int indent)
 		mark_print(indent, "(the text is not here yet)");
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_ERASED)
 		mark_print(indent, "(the text was erased)");
+	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_HIDDEN)
+		hidden_print(s, indent);
 	else if (s->state == CONVENE__CONTENT_STATE__CONTENT_LARGE)
 		mark_print(indent, "(the text is large; `convene read` fetches it)");
 	if (s->item->recovered > 1) {
@@ -424,6 +445,8 @@ static const char *state_name(uint32_t state)
 		return "erased";
 	case CONVENE__CONTENT_STATE__CONTENT_LARGE:
 		return "large";
+	case CONVENE__CONTENT_STATE__CONTENT_HIDDEN:
+		return "hidden";
 	default:
 		return "none";
 	}
@@ -538,6 +561,8 @@ json_t *shown_json(const struct shown *s)
 	json_put(o, "parent_missing", json_boolean(i->parent_missing));
 	json_put(o, "disputed", json_boolean(i->disputed));
 	json_put(o, "content_state", json_string(state_name(s->state)));
+	if (s->state == CONVENE__CONTENT_STATE__CONTENT_HIDDEN)
+		json_put(o, "hidden", json_bytes(bytes_of_pb(i->hidden)));
 	if (s->state == CONVENE__CONTENT_STATE__CONTENT_PRESENT)
 		json_put(o, "content_check", json_string(s->committed ? "good" : "bad"));
 	if (s->has_content)

@@ -56,6 +56,8 @@ json_t *shown_json(const struct shown *s);
  * organisation alone. */
 void author_text(
     struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);
+/* That the node hides a text, and why it says it does. */
+void hidden_text(struct buffer *out, struct bytes reason);
 /* What an archive says of an author: isolated, and in quotation marks of ours alone, so that it
  * can't go on as if it were our words, and never looks like a participant. */
 void archived_text(struct buffer *out, struct bytes author, size_t columns);

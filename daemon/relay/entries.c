@@ -196,7 +196,7 @@ void content_get(struct session *s, uint32_t stream, const Convene__ContentGet *
 		none.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 		none.index = index;
 		none.reason = err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED
-			      : hidden		 ? CONVENE__ABSENCE__HIDDEN
+			      : hidden           ? CONVENE__ABSENCE__HIDDEN
 						 : CONVENE__ABSENCE__MISSING;
 		channel_send(s->channel, FRAME_CONTENT_NONE, stream, &none.base);
 	}

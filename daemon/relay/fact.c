@@ -68,9 +68,9 @@ static int facts_run(struct store_job *job, struct store *writer, struct forum *
 	for (size_t i = 0; i < f->count && !err; i++) {
 		const struct fact *fact = &f->list[i];
 
-		err = fact->drops ? writer->ops->meta_drop(writer, fact->key)
-				  : writer->ops->meta_put(
-					writer, fact->key, buffer_bytes(&fact->value));
+		err = fact->drops
+			  ? writer->ops->meta_drop(writer, fact->key)
+			  : writer->ops->meta_put(writer, fact->key, buffer_bytes(&fact->value));
 	}
 	/* All of them or none. */
 	return f->failed ? err : forum_spoilt(job, err);
@@ -90,8 +90,8 @@ static void facts_done(struct store_job *job)
 	free(f);
 }
 
-void facts_keep(struct relay *r, struct facts *f,
-    void (*done)(struct relay *r, void *ctx, int err), void *ctx)
+void facts_keep(
+    struct relay *r, struct facts *f, void (*done)(struct relay *r, void *ctx, int err), void *ctx)
 {
 	f->done = done;
 	f->ctx = ctx;

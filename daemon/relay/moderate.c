@@ -22,7 +22,7 @@ struct measure {
 };
 
 struct measures {
-	struct measure *list; /* ascending by key */
+	struct measure *list;    /* ascending by key */
 	size_t count, strangers; /* suspended, of other organisations */
 	uint64_t operations;
 };
@@ -173,8 +173,7 @@ static void person_key(char out[static KEY_ROOM], const char *organisation,
 	snprintf(out, KEY_ROOM, "suspend/%s/%s", organisation, hex);
 }
 
-const char *moderate_suspended(
-    const struct relay *r, const uint8_t identity[static IDENTITY_LEN])
+const char *moderate_suspended(const struct relay *r, const uint8_t identity[static IDENTITY_LEN])
 {
 	const struct measure *m;
 	char key[KEY_ROOM];
@@ -282,7 +281,8 @@ static void keep(struct relay *r, struct request *q, const char *what, const cha
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
 	if (k)
-		*k = (struct keeping){r, q, strdup(key), strdup(reason), strdup(who), now, drops, o};
+		*k = (struct keeping){
+		    r, q, strdup(key), strdup(reason), strdup(who), now, drops, o};
 	if (!k || !f || !text || !k->key || !k->reason || !k->who) {
 		if (q)
 			request_refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
@@ -396,8 +396,8 @@ void control_hide(struct request *q, int argc, char **argv, struct bytes input)
 }
 
 /* End a measure of this kind whose name begins so. */
-static void end(struct request *q, const char *what, const char *key, const char *reason,
-    const char *missing)
+static void end(
+    struct request *q, const char *what, const char *key, const char *reason, const char *missing)
 {
 	struct relay *r = request_relay(q);
 	const struct measures *m = r->measures;
@@ -540,8 +540,7 @@ void control_erase(struct request *q, int argc, char **argv, struct bytes input)
 		if (strcmp(argv[2], "--reason") == 0 && strcmp(argv[3], reasons[i]) == 0)
 			b.reason = i;
 	if (argc != 2 && b.reason == ERASE_UNSTATED) {
-		request_refuse(
-		    q, CONVENE__CODE__MALFORMED, "--reason is one of wish, law, error");
+		request_refuse(q, CONVENE__CODE__MALFORMED, "--reason is one of wish, law, error");
 		return;
 	}
 	if (!message_find(q, argv[1], b.target.id, &l, &entry, &h))
@@ -592,10 +591,10 @@ void control_hidden(struct request *q, int argc, char **argv, struct bytes input
 		const struct measure *one = &m->list[i];
 		unsigned which = one->key[0] == 'h' ? 0 : one->key[0] == 's' ? 1 : 2;
 
-		json_array_append_new(lists[which],
-		    json_pack("{s:s, s:s, s:I, s:b}", "about", one->who, "reason", one->reason,
-			"time", (json_int_t)one->time, "posting",
-			which == 1 && !is_stranger(r, one->key)));
+		json_array_append_new(
+		    lists[which], json_pack("{s:s, s:s, s:I, s:b}", "about", one->who, "reason",
+				      one->reason, "time", (json_int_t)one->time, "posting",
+				      which == 1 && !is_stranger(r, one->key)));
 	}
 	if (argc == 2 && strcmp(argv[1], "--log") == 0)
 		r->reader->ops->meta_each(r->reader, "op/", operation_row, log);

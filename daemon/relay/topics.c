@@ -107,8 +107,8 @@ static int thread_row(void *ctx, const struct thread_row *row)
 	t->organisation = answer_str(a, row->author.organisation);
 	t->handle = answer_str(a, row->author.handle);
 	if (!why)
-		t->archived_author =
-		    answer_copy(a, row->archived_author.data, row->archived_author.len);
+		t->archived_author = answer_copy(
+		    a, row->archived_author.data, row->archived_author.len);
 	t->time = row->time;
 	t->posts = row->posts;
 	t->latest = row->latest;
