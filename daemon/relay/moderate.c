@@ -551,6 +551,7 @@ void control_erase(struct request *q, int argc, char **argv, struct bytes input)
 		    "registrar can erase it; `hide` keeps it from our readers");
 		goto out;
 	}
+	b.target.present = true;
 	memcpy(b.target.log, l->credential.binding.digest, DIGEST_LEN);
 	e = calloc(1, sizeof *e);
 	if (!e || erase_body_encode(&body, &b) != OK) {

@@ -273,6 +273,7 @@ int core_registrar(struct core *c, struct bytes header, struct buffer *message)
 	static const uint8_t unsigned_yet[SIG_LEN];
 	struct buffer whole = BUFFER_INIT;
 	struct revoke_body revoke;
+	struct target_body erase;
 	struct header h;
 	int err;
 
@@ -284,6 +285,7 @@ int core_registrar(struct core *c, struct bytes header, struct buffer *message)
 	if (!err) {
 		err = h.kind == KIND_ENROL    ? enrol_check(c, &h)
 		      : h.kind == KIND_REVOKE ? revoke_body_parse(h.body, &revoke)
+		      : h.kind == KIND_ERASE  ? erase_body_parse(h.body, &erase)
 					      : ERR_REFUSED;
 	}
 	if (!err)

@@ -10,7 +10,7 @@
  * Rules. Own log: each head signed extends the one signed before, by a consistency proof; what it
  * has signed and forgotten, it learns from its own signature and such a proof. Another's
  * log: likewise, by what was cosigned; it is a member's, not our own, and the only one of its
- * organisation and number. The registrar signs ENROL and REVOKE of a sound form. What was signed
+ * organisation and number. The registrar signs ENROL, REVOKE and ERASE of a sound form. What was signed
  * last is on the disk before a signature is returned. One owner. */
 #ifndef DAEMON_SIGNER_CORE_H
 #define DAEMON_SIGNER_CORE_H
@@ -78,7 +78,7 @@ int core_cosign(struct core *c, struct bytes note, const struct tree_hash *proof
     uint64_t seconds, struct buffer *line);
 
 /* Sign as the registrar; `header` is a header (SPEC.md 5.1) that names the registrar's key. Appends
- * the message. ERR_REFUSED: no ENROL or REVOKE. ERR_KEY: another signer. ERR_SIGNATURE: the device
+ * the message. ERR_REFUSED: another kind. ERR_KEY: another signer. ERR_SIGNATURE: the device
  * has not signed its enrolment, or its endorser. message_parse()'s, enrol_body_parse()'s. */
 int core_registrar(struct core *c, struct bytes header, struct buffer *message);
 

@@ -638,6 +638,8 @@ static void test_registrar(void **state)
 	struct key device = fixture_key(0xd0), endorser = fixture_key(0xd1);
 	struct enrol_body enrol = {.custody = 1};
 	struct revoke_body revoke = {.reason = 1};
+	struct target_body erase = {
+	    .target = {.present = true, .log = {3}, .id = {4}}, .reason = 2};
 	struct buffer body = BUFFER_INIT, other = BUFFER_INIT;
 	struct header h = {.version = 1, .sequence = 7, .time = FIXTURE_TIME};
 
@@ -651,11 +653,15 @@ static void test_registrar(void **state)
 	assert_int_equal(enrol_body_encode(&body, &enrol), OK);
 	for (h.kind = 1; h.kind < 300; h.kind++)
 		assert_int_equal(registrar_sign(s, &h, buffer_bytes(&body)),
-		    h.kind == KIND_ENROL    ? OK
-		    : h.kind == KIND_REVOKE ? ERR_MALFORMED
-					    : ERR_REFUSED);
+		    h.kind == KIND_ENROL                            ? OK
+		    : h.kind == KIND_REVOKE || h.kind == KIND_ERASE ? ERR_MALFORMED
+								    : ERR_REFUSED);
 	h.kind = KIND_REVOKE;
 	assert_int_equal(revoke_body_encode(&other, &revoke), OK);
+	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&other)), OK);
+	h.kind = KIND_ERASE;
+	buffer_reset(&other);
+	assert_int_equal(erase_body_encode(&other, &erase), OK);
 	assert_int_equal(registrar_sign(s, &h, buffer_bytes(&other)), OK);
 	h.kind = KIND_ENROL;
 	/* In the name of another key. */
