@@ -28,6 +28,7 @@ import rogue  # noqa: E402
 
 spec, pb = rogue.spec, rogue.pb
 RUN = 12
+TERM = 6
 MINUTE = 60
 TEXTS = {
     "latin": ("Gläserne Übergangsfristen", "Zwölf Boxkämpfer jagen Viktor quer über den Deich.\n"),
@@ -53,7 +54,8 @@ class Erasing:
     def __init__(self, tap, forum):
         self.tap, self.forum = tap, forum
         self.a, self.b, self.c, self.d = forum.nodes
-        self.runs, self.salts, self.contents = set(), set(), {}
+        self.runs, self.salts, self.terms, self.contents = set(), set(), set(), {}
+        self.blank = b""
         self.kept = set()
         self.id = spec.parse_charter((self.a.folder / "forum.charter").read_bytes()).forum
 
@@ -79,12 +81,15 @@ class Erasing:
                           parsed.imported.message_id] + [
                               x for part in parsed.parts for x in (part.data, part.name)]:
                 self.runs |= {piece[i:i + RUN] for i in range(len(piece) - RUN + 1)}
+            self.terms |= {word for text in (parsed.subject, parsed.text)
+                           for word in text.split() if TERM <= len(word) < 100}
         with store_of(self.a) as store:
             for identifier, content in store.execute("SELECT id, content FROM content"):
                 if identifier.hex() not in self.contents:
                     self.kept |= {content[i:i + RUN] for i in range(len(content) - RUN + 1)}
         store.close()
         self.runs -= self.kept
+        self.terms = {term for term in self.terms if term not in self.blank}
 
     def left(self, node):
         """(file, what) of whatever is still there."""
@@ -96,6 +101,7 @@ class Erasing:
                 continue
             name = str(path.relative_to(node.folder))
             found += [(name, "a salt") for salt in self.salts if salt in data]
+            found += [(name, term) for term in self.terms if term in data]
             if not found:
                 found += [(name, data[i:i + RUN]) for i in range(len(data) - RUN + 1)
                           if data[i:i + RUN] in self.runs][:3]
@@ -118,7 +124,9 @@ class Erasing:
         forum.start()
         self.alice, self.carol = self.a.enrol("alice"), self.b.enrol("carol")
         self.topic = self.alice.topic("Erasing")
+        self.alice.post(self.topic, "Kept by alice", "Kept. See the attachment.\n")
         forum.settle()
+        self.blank = b"".join(p.read_bytes() for p in self.a.folder.glob("**/*") if p.is_file())
         self.followers = []
         for node in (self.a, self.b, self.c):
             log = open(node.folder.with_suffix(".publish"), "wb")
@@ -174,9 +182,10 @@ class Erasing:
         self.c.start()
         self.c.wait_sealing()
         self.doom(*self.posts.values(), self.amendment)
-        self.tap.ok(len(self.salts) == len(self.posts) + 1 and len(self.runs) > 5000,
-                    "%d texts, %d runs of 12 bytes that stand nowhere else" % (
-                        len(self.salts), len(self.runs)))
+        self.tap.ok(len(self.salts) == len(self.posts) + 1 and len(self.runs) > 5000
+                    and len(self.terms) > 50,
+                    "%d texts, %d runs of 12 bytes and %d words that stand nowhere else" % (
+                        len(self.salts), len(self.runs), len(self.terms)))
         for node in self.forum:
             self.tap.ok(self.left(node), "%s holds them" % node)
         poll("nothing is published", 20, lambda: all(
