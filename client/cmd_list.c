@@ -83,6 +83,22 @@ static json_t *topic_json(const Convene__Topic *t)
 	return o;
 }
 
+/* The last frame says what of the whole is missing; an answer has one at least. */
+static const Convene__Topics *last_topics(const struct frames *frames)
+{
+	static const Convene__Topics none = CONVENE__TOPICS__INIT;
+
+	return frames->count > 0 ? (const Convene__Topics *)frames->list[frames->count - 1] : &none;
+}
+
+static const Convene__Threads *last_threads(const struct frames *frames)
+{
+	static const Convene__Threads none = CONVENE__THREADS__INIT;
+
+	return frames->count > 0 ? (const Convene__Threads *)frames->list[frames->count - 1]
+				 : &none;
+}
+
 static int topics_print(const struct invocation *in, const struct frames *frames)
 {
 	struct table *table = table_new("ID\tTHREADS>\tPOSTS>\tLATEST\tTITLE");
@@ -113,6 +129,10 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 	if (in->json) {
 		o = json_object();
 		json_put(o, "topics", list);
+		if (last_topics(frames)->n_without > 0)
+			json_put(o, "without",
+			    without_json(
+				last_topics(frames)->without, last_topics(frames)->n_without));
 		json_print(o);
 	} else {
 		table_print(table);
@@ -120,6 +140,7 @@ static int topics_print(const struct invocation *in, const struct frames *frames
 			print_sentence(0, "There are no topics yet. `convene topic TITLE` opens "
 					  "one, if the charter "
 					  "lets you.");
+		without_print(last_topics(frames)->without, last_topics(frames)->n_without);
 		json_decref(list);
 	}
 	table_free(table);
@@ -204,6 +225,10 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 		o = json_object();
 		json_put(o, "topic", topic_json(topic));
 		json_put(o, "threads", list);
+		if (last_threads(frames)->n_without > 0)
+			json_put(o, "without",
+			    without_json(
+				last_threads(frames)->without, last_threads(frames)->n_without));
 		json_print(o);
 	} else {
 		print_labelled(0, "Topic: ", bytes_of_pb(topic->title));
@@ -218,6 +243,7 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 			printf(
 			    "\nThe newest %zu of %llu threads; --limit and --skip show others.\n",
 			    count, (unsigned long long)topic->threads);
+		without_print(last_threads(frames)->without, last_threads(frames)->n_without);
 		json_decref(list);
 	}
 	table_free(table);

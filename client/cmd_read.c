@@ -23,6 +23,7 @@
 struct thread {
 	struct shown *list;
 	size_t count;
+	const Convene__Items *last; /* frame; NULL: none */
 };
 
 static int thread_open(
@@ -33,12 +34,14 @@ static int thread_open(
 	for (size_t i = 0; i < frames->count; i++)
 		total += ((const Convene__Items *)frames->list[i])->n_items;
 	th->count = 0;
+	th->last = NULL;
 	th->list = calloc(total + 1, sizeof *th->list);
 	if (!th->list)
 		return no_memory(t);
 	for (size_t i = 0; i < frames->count; i++) {
 		const Convene__Items *m = (const Convene__Items *)frames->list[i];
 
+		th->last = m;
 		for (size_t j = 0; j < m->n_items; j++)
 			shown_open(
 			    &th->list[th->count++], m->items[j], s->home.node.forum, s->client);
@@ -51,7 +54,7 @@ static void thread_close(struct thread *th)
 	for (size_t i = 0; i < th->count; i++)
 		shown_clear(&th->list[i]);
 	free(th->list);
-	*th = (struct thread){NULL, 0};
+	*th = (struct thread){NULL, 0, NULL};
 }
 
 /* What was asked for: from the item with this id on, as long as it is answered; all if it isn't
@@ -200,6 +203,8 @@ static void thread_json_print(
 	json_put(o, "items", list);
 	if (e)
 		json_put(o, "erasure", erasure_json(e));
+	if (th->last && th->last->n_without > 0)
+		json_put(o, "without", without_json(th->last->without, th->last->n_without));
 	json_print(o);
 }
 
@@ -225,6 +230,10 @@ static int read_show(const struct invocation *in, struct session *s, const struc
 		printf("\n");
 		erasure_print(e, 0);
 	}
+	if (th->last && !in->json && th->last->n_without > 0) {
+		printf("\n");
+		without_print(th->last->without, th->last->n_without);
+	}
 	message_free((ProtobufCMessage *)e);
 	if (folder && parts_save(th, first, end, folder, &t) != OK)
 		code = session_complain(in, &t);
@@ -236,7 +245,7 @@ static int read_show(const struct invocation *in, struct session *s, const struc
 int cmd_read(const struct invocation *in)
 {
 	struct frames frames = {NULL, 0};
-	struct thread th = {NULL, 0};
+	struct thread th = {NULL, 0, NULL};
 	uint8_t id[ID_LEN];
 	char hex[65];
 	size_t len;

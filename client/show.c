@@ -169,6 +169,31 @@ void archived_text(struct buffer *out, struct bytes author, size_t columns)
 	buffer_free(&plain);
 }
 
+void without_print(const ProtobufCBinaryData *list, size_t count)
+{
+	struct buffer names = BUFFER_INIT;
+
+	for (size_t i = 0; i < count; i++) {
+		buffer_add_str(&names, i > 0 ? ", " : "");
+		text_cut(&names, bytes_of_pb(list[i]), ARCHIVED_COLUMNS);
+	}
+	if (count > 0)
+		print_sentence(0,
+		    "This node does not carry what is written at %s: it is missing here, by its "
+		    "operator's decision.",
+		    buffer_str(&names));
+	buffer_free(&names);
+}
+
+json_t *without_json(const ProtobufCBinaryData *list, size_t count)
+{
+	json_t *names = count > 0 ? json_array() : NULL;
+
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(names, json_bytes(bytes_of_pb(list[i])));
+	return names;
+}
+
 void hidden_text(struct buffer *out, struct bytes reason)
 {
 	buffer_add_str(out, "(hidden by this node");

@@ -56,6 +56,10 @@ json_t *shown_json(const struct shown *s);
  * organisation alone. */
 void author_text(
     struct buffer *out, struct bytes handle, struct bytes identity, struct bytes organisation);
+/* Whose logs the node doesn't carry: a sentence, or nothing where it carries all; and as JSON, NULL
+ * then. */
+void without_print(const ProtobufCBinaryData *list, size_t count);
+json_t *without_json(const ProtobufCBinaryData *list, size_t count);
 /* That the node hides a text, and why it says it does. */
 void hidden_text(struct buffer *out, struct bytes reason);
 /* What an archive says of an author: isolated, and in quotation marks of ours alone, so that it

@@ -23,6 +23,11 @@ static void *answer_alloc(struct answer *a, size_t len)
 	return b->data;
 }
 
+void *answer_room(struct answer *a, size_t len)
+{
+	return answer_alloc(a, len);
+}
+
 ProtobufCBinaryData answer_copy(struct answer *a, const void *data, size_t len)
 {
 	uint8_t *p = len > 0 ? answer_alloc(a, len) : NULL;

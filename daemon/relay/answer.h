@@ -24,6 +24,10 @@ struct answer {
 
 /* A new message of the list, uninitialised; NULL: no memory. */
 void *answer_add(struct answer *a, size_t size);
+/* Bytes that live as long as the answer; NULL: no memory. */
+void *answer_room(struct answer *a, size_t len);
+/* carry.c: the organisations whose logs aren't carried; how many. */
+size_t carry_without(struct answer *a, ProtobufCBinaryData **out);
 /* Copies; lack of memory is remembered in `err`. */
 ProtobufCBinaryData answer_copy(struct answer *a, const void *data, size_t len);
 ProtobufCBinaryData answer_str(struct answer *a, const char *text);

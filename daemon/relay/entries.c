@@ -31,6 +31,10 @@ void logs_get(struct session *s, uint32_t stream)
 	struct relay *r = s->relay;
 	uint8_t frontier[HASH_LEN];
 
+	struct answer a = {.session = s};
+	ProtobufCBinaryData *without;
+	size_t without_count = carry_without(&a, &without);
+
 	sync_frontier(r->sync, frontier);
 	for (struct relay_log *l = r->logs; l || r->logs == NULL; l = l->next) {
 		Convene__Logs m = CONVENE__LOGS__INIT;
@@ -39,6 +43,10 @@ void logs_get(struct session *s, uint32_t stream)
 
 		m.frontier = pb_of(bytes_of(frontier, HASH_LEN));
 		m.last = !l || !l->next;
+		if (m.last) {
+			m.without = without;
+			m.n_without = without_count;
+		}
 		if (l) {
 			convene__log_info__init(&info.m);
 			r->reader->ops->log_get(r->reader, l->no, info_note, &info);
@@ -48,6 +56,7 @@ void logs_get(struct session *s, uint32_t stream)
 			info.m.root = pb_of(bytes_of(info.root, HASH_LEN));
 			info.m.credential = pb_of(buffer_bytes(&l->credential.message));
 			info.m.checkpoint = pb_of(buffer_bytes(&info.note));
+			info.m.uncarried = !l->carried;
 			info.m.state = replica_ended(l->replica) ? LOG_BROKEN : l->state;
 			m.logs = &list;
 			m.n_logs = 1;
@@ -57,6 +66,7 @@ void logs_get(struct session *s, uint32_t stream)
 		if (!l)
 			break;
 	}
+	answer_end(&a);
 }
 
 void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *m)

@@ -510,6 +510,7 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 		s->peer->retry_ms = RETRY_FIRST_MS;
 		s->peer->last_error[0] = '\0';
 		sync_receive(s->relay->sync, s->peer->link, frame, clock_mono_ms());
+		carry_settle(s->relay);
 		links_learned(s->relay);
 		tick_soon(s->relay);
 	}

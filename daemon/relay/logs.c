@@ -535,6 +535,8 @@ static int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry
 		err = ERR_NOT_MEMBER;
 	else if (!l->carried || root_is_full(r, &l->credential))
 		err = ERR_REFUSED;
+	if (err == ERR_REFUSED && !l->carried)
+		carry_refused(r, &l->credential);
 	if (!err)
 		forks_offered(r, l);
 	if (!err && l->credential.number > 1) {

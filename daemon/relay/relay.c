@@ -40,6 +40,8 @@ void relay_reload(struct relay *r, char *why, size_t len)
 		log_set_level(fresh->log.level);
 		r->net.handshake_ms = (uint64_t)fresh->limits.handshake_seconds * 1000;
 		links_update(r, old);
+		carry_update(r);
+		moderate_carry(r);
 		conf_free((struct conf *)(uintptr_t)old);
 		log_reopen();
 		log_info("config loaded again");
@@ -289,8 +291,10 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		err = storage_start(r);
 	for (struct relay_log *l = r->logs; l && !err; l = l->next)
 		cut_follow(r, l);
-	if (!err)
+	if (!err) {
+		carry_update(r);
 		moderate_carry(r);
+	}
 	if (!err)
 		err = links_start(r);
 	if (!err)
@@ -337,6 +341,7 @@ static void relay_free(struct relay *r)
 	inbox_free(r);
 	recover_free(r);
 	moderate_free(r);
+	carry_free(r);
 	logs_free(r);
 	forks_free(r);
 	free(r->members);

@@ -201,6 +201,8 @@ struct relay {
 	uint64_t erased_since; /* erased bytes are in the files since then; 0: none are */
 	bool erased_told;      /*   and the operator was told */
 	struct measures *measures; /* moderate.c */
+	struct refused *refused; /* logs that were shown and are not carried (carry.c) */
+	bool carry_due;          /*   and sync doesn't know of all of them */
 };
 
 /* fact.c: small facts of the store, written together or not at all. facts_keep() takes them. */
@@ -210,6 +212,13 @@ void facts_put(struct facts *f, const char *key, struct bytes value);
 void facts_drop(struct facts *f, const char *key);
 void facts_keep(struct relay *r, struct facts *f,
     void (*done)(struct relay *r, void *ctx, int err), void *ctx);
+
+/* carry.c: whose logs aren't carried. refused: one was shown. settle: sync hears of it, which can't
+ * be from within. update: the configuration may say something else than before. */
+void carry_refused(struct relay *r, const struct credential *c);
+void carry_settle(struct relay *r);
+void carry_update(struct relay *r);
+void carry_free(struct relay *r);
 
 /* erasure.c: what is gone of what was erased, here and at others (SPEC.md 11.10). */
 int erasure_start(struct relay *r);

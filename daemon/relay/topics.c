@@ -13,6 +13,8 @@ static void topics_flush(struct answer *a, bool last)
 	m.topics = (Convene__Topic **)a->list;
 	m.n_topics = a->count;
 	m.last = last;
+	if (last)
+		m.n_without = carry_without(a, &m.without);
 	channel_send(a->session->channel, FRAME_TOPICS, a->stream, &m.base);
 	answer_clear(a);
 }
@@ -79,6 +81,8 @@ static void threads_flush(struct answer *a, bool last)
 	m.threads = (Convene__Thread **)a->list;
 	m.n_threads = a->count;
 	m.last = last;
+	if (last)
+		m.n_without = carry_without(a, &m.without);
 	channel_send(a->session->channel, FRAME_THREADS, a->stream, &m.base);
 	answer_clear(a);
 }

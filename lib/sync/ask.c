@@ -85,7 +85,8 @@ static bool is_doubted(const struct sync_link *link)
 bool want_is_for(
     const struct sync *s, const struct log_slot *l, const struct want *w, struct sync_link *link)
 {
-	if (!link->compared || (w->tried >> link->id & 1) || pair_of(s, link, l)->differs)
+	if (!link->compared || (w->tried >> link->id & 1) || pair_of(s, link, l)->differs ||
+	    l->uncarried || pair_of(s, link, l)->without)
 		return false;
 	if (pair_of(s, link, l)->shown > w->index)
 		return true;

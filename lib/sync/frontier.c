@@ -14,8 +14,10 @@
 #define BUCKET_HASH 4
 #define BUCKETS_FROM 10 /* logs; fewer are shown in fewer bytes */
 
-/* Over the logs from the `*at`-th digest on, up to `last` in the first byte. */
-static void frontier_hash(struct sync *s, size_t *at, unsigned last, uint8_t out[static HASH_LEN])
+/* As it is for a link (NULL: for nobody): over the logs from the `*at`-th digest on, up to `last`
+ * in the first byte. */
+static void frontier_hash(
+    struct sync *s, struct sync_link *link, size_t *at, unsigned last, uint8_t out[static HASH_LEN])
 {
 	struct buffer b = BUFFER_INIT;
 
@@ -25,7 +27,7 @@ static void frontier_hash(struct sync *s, size_t *at, unsigned last, uint8_t out
 
 		if (l->binding.digest[0] > last)
 			break;
-		if (!log_shown(l))
+		if (!log_counts(s, link, l))
 			continue;
 		buffer_add(&b, l->binding.digest, DIGEST_LEN);
 		buffer_add_u64(&b, replica_held(l->replica));
@@ -35,20 +37,26 @@ static void frontier_hash(struct sync *s, size_t *at, unsigned last, uint8_t out
 	buffer_free(&b);
 }
 
-void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
+static void hash_for(struct sync *s, struct sync_link *link, uint8_t out[static HASH_LEN])
 {
 	size_t at = 0;
 
-	frontier_hash(s, &at, UINT8_MAX, out);
+	frontier_hash(s, link, &at, UINT8_MAX, out);
 }
 
-static void buckets_of(struct sync *s, uint8_t out[static BUCKETS * BUCKET_HASH])
+void sync_frontier(struct sync *s, uint8_t out[static HASH_LEN])
+{
+	hash_for(s, NULL, out);
+}
+
+static void buckets_of(
+    struct sync *s, struct sync_link *link, uint8_t out[static BUCKETS * BUCKET_HASH])
 {
 	uint8_t hash[HASH_LEN];
 	size_t at = 0;
 
 	for (unsigned i = 0; i < BUCKETS; i++) {
-		frontier_hash(s, &at, i, hash);
+		frontier_hash(s, link, &at, i, hash);
 		memcpy(out + i * BUCKET_HASH, hash, BUCKET_HASH);
 	}
 }
@@ -57,13 +65,14 @@ static void summary_send(struct sync *s, struct sync_link *link, struct bytes bu
 {
 	Convene__Summary m = CONVENE__SUMMARY__INIT;
 
-	sync_frontier(s, link->sent);
+	hash_for(s, link, link->sent);
 	link->sent_grown = s->grown;
 	m.hash = pb_of(bytes_of(link->sent, HASH_LEN));
 	for (size_t i = 0; i < s->log_count; i++)
-		m.logs += log_shown(&s->logs[i]);
+		m.logs += log_counts(s, link, &s->logs[i]);
 	link->sent_logs = m.logs;
 	m.buckets = pb_of(buckets);
+	carry_tell(s, link, &m);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUMMARY, 0, &m.base);
 }
 
@@ -94,7 +103,7 @@ static void frontier_send(struct sync *s, struct sync_link *link, const bool *bu
 			const struct log_slot *l = &s->logs[i];
 			const struct pair *p = pair_of(s, link, l);
 
-			if (!log_shown(l) || (buckets && !buckets[l->binding.digest[0]]))
+			if (!log_counts(s, link, l) || (buckets && !buckets[l->binding.digest[0]]))
 				continue;
 			if (buckets && !answer && p->shown == replica_held(l->replica) &&
 			    memcmp(p->shown_root, replica_held_root(l->replica), ROOT_HINT) == 0)
@@ -124,7 +133,8 @@ static void frontier_same(
 		struct pair *p = &link->pairs[i];
 		uint64_t held = replica_held(s->logs[i].replica);
 
-		if (s->logs[i].grown <= grown && p->shown < held && log_shown(&s->logs[i]) &&
+		if (s->logs[i].grown <= grown && p->shown < held &&
+		    log_counts(s, link, &s->logs[i]) &&
 		    !(differ && differ[s->logs[i].binding.digest[0]]))
 			p->shown = held;
 	}
@@ -145,7 +155,7 @@ static void buckets_answer(struct sync *s, struct sync_link *link, struct bytes 
 	uint8_t ours[BUCKETS * BUCKET_HASH];
 	bool differ[BUCKETS], any = false;
 
-	buckets_of(s, ours);
+	buckets_of(s, link, ours);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		differ[i] = memcmp(ours + i * BUCKET_HASH, theirs.data + i * BUCKET_HASH,
 				BUCKET_HASH) != 0;
@@ -162,7 +172,7 @@ void frontier_receive_summary(
 {
 	uint8_t hash[HASH_LEN];
 	bool again, same;
-	int order;
+	int order, err;
 
 	if (m->hash.len != HASH_LEN ||
 	    (m->buckets.len > 0 && m->buckets.len != BUCKETS * BUCKET_HASH)) {
@@ -170,13 +180,19 @@ void frontier_receive_summary(
 		    "a SUMMARY holds a hash of 32 bytes, and 256 buckets or none");
 		return;
 	}
+	err = carry_receive(s, link, m);
+	if (err == ERR_MALFORMED)
+		s->io.fault(s->io.ctx, link->handle, err,
+		    "a SUMMARY's logs that aren't carried are no ascending list");
+	if (err)
+		return;
 	if (m->buckets.len > 0) {
 		buckets_answer(s, link, bytes_of_pb(m->buckets));
 		return;
 	}
 	again = link->summed;
 	link->summed = true;
-	sync_frontier(s, hash);
+	hash_for(s, link, hash);
 	order = memcmp(link->sent, m->hash.data, HASH_LEN);
 	same = memcmp(hash, m->hash.data, HASH_LEN) == 0;
 	if (same || (order == 0 && !again)) {
@@ -192,7 +208,7 @@ void frontier_receive_summary(
 	} else if (order <= 0) {
 		uint8_t buckets[BUCKETS * BUCKET_HASH];
 
-		buckets_of(s, buckets);
+		buckets_of(s, link, buckets);
 		if (link->bucketed++ == 0)
 			link->bucketed_grown = s->grown;
 		summary_send(s, link, bytes_of(buckets, sizeof buckets));
@@ -267,10 +283,14 @@ static bool head_receive(struct sync *s, struct sync_link *link, const Convene__
 	    h->size == 0 || h->size > INT64_MAX)
 		return false;
 	l = slot_by_digest(s, digest.data, digest.len);
+	if (!l && !carry_wants(s, digest.data))
+		return true;
 	if (!l) {
 		ask_log(s, link, digest.data, h->size, now);
 		return true;
 	}
+	if (l->uncarried || pair_of(s, link, l)->without)
+		return true;
 	held = replica_held(l->replica);
 	if (!fork_head(s, link, l, h->size, h->root.data, now))
 		return true;
@@ -358,7 +378,7 @@ void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Conv
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	Convene__Log answer = CONVENE__LOG__INIT;
 
-	if (!l || replica_held(l->replica) == 0)
+	if (!l || replica_held(l->replica) == 0 || l->uncarried)
 		return; /* we no longer show it; silence costs the peer nothing */
 	answer.name = pb_of(bytes_str(replica_name(l->replica)));
 	answer.credential = pb_of(s->io.credential(s->io.ctx, l->no));
@@ -412,7 +432,7 @@ void frontier_flush(struct sync *s, struct sync_link *link, uint64_t now)
 			break;
 		}
 		p->dirty = false;
-		if (!log_shown(&s->logs[i]) || p->subscribed ||
+		if (!log_counts(s, link, &s->logs[i]) || p->subscribed ||
 		    p->shown >= replica_held(s->logs[i].replica))
 			continue; /* it is told by DATA, or told us */
 		head_of(&heads[m.n_heads], &s->logs[i], ROOT_HINT);

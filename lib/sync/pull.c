@@ -126,7 +126,7 @@ static unsigned fitness(
 {
 	const struct pair *p = pair_of(s, link, l);
 
-	if (!link->compared || now < p->backoff_until ||
+	if (!link->compared || p->without || now < p->backoff_until ||
 	    (link->fixed && p->shown <= replica_staged(l->replica)) ||
 	    (l->stood && (link != l->guide || !l->guided)))
 		return 0;
@@ -159,7 +159,7 @@ static void choose(struct sync *s, struct log_slot *l, const struct sync_link *e
 	struct sync_link *best = NULL;
 	unsigned best_fitness = 0;
 
-	if (slot_is_ours(l) || l->stopped || l->failed || l->disputed ||
+	if (slot_is_ours(l) || l->stopped || l->failed || l->disputed || l->uncarried ||
 	    (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {
@@ -363,7 +363,8 @@ void pull_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	uint64_t shown = 0, staged = replica_staged(l->replica);
 
-	if (slot_is_ours(l) || l->stopped || l->disputed || (l->stood && l->stand != STAND_FETCH))
+	if (slot_is_ours(l) || l->stopped || l->disputed || l->uncarried ||
+	    (l->stood && l->stand != STAND_FETCH))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next)
 		withheld_return(pair_of(s, link, l), l, link, now);

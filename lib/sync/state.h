@@ -51,6 +51,7 @@ struct pair {
 	bool proof_due;      /* it is to be sent */
 	bool get_due;        /* it has asked for our head, */
 	uint64_t get_from;   /* from this size */
+	bool without; /* the peer doesn't carry it */
 	/* What was erased: up to where it knows, and told us; and when it may be told again. */
 	uint64_t erased_told, erased_heard, erased_at;
 };
@@ -64,6 +65,13 @@ struct served {
 	bool now;     /* it doesn't wait */
 	bool waiting; /* the content isn't here yet, */
 	bool waited;  /* or was not */
+};
+
+/* Logs that somebody doesn't carry. */
+struct without {
+	uint8_t (*list)[DIGEST_LEN]; /* ascending */
+	size_t count;
+	uint8_t heard[8]; /* of their hash */
 };
 
 /* A log that a link showed and we don't know yet. */
@@ -102,6 +110,7 @@ struct sync_link {
 	unsigned id;                  /* 0 to 63: its bit in want.tried */
 	bool compared;                /* frontiers have been compared */
 	bool fixed;                   /* it never gets more than it shows */
+	struct without without;       /* what it doesn't carry */
 	bool erased_due;              /* it may have to be told of erasures */
 	bool told;                    /* our FRONTIER has been sent */
 	unsigned bucketed;            /* so often were our buckets sent, and not answered; */
@@ -213,6 +222,7 @@ struct log_slot {
 	struct binding binding;
 	char origin[101];
 	bool own, stopped; /* stopped: ended or forked */
+	bool uncarried;    /* nothing of it is taken or given */
 	bool forked;
 	bool recovering; /* our own, and fetched like another's: own.c */
 	bool disputed;       /* proven, and no successor has said what stands; */
@@ -283,6 +293,7 @@ struct sync {
 	uint32_t *sorted; /* slots ascending by digest */
 	struct sync_link *links;
 	uint64_t grown; /* so often have logs */
+	struct without without;
 	/* Contents. */
 	uint32_t *lacking; /* slots that may lack some, */
 	size_t lacking_count;
@@ -326,6 +337,17 @@ static inline bool pair_agrees(const struct pair *p, const struct log_slot *l, u
 	       (p->shown == replica_held(l->replica) && p->shown > index &&
 		   memcmp(p->shown_root, replica_held_root(l->replica), sizeof p->shown_root) == 0);
 }
+
+/* carry.c: logs that one side doesn't carry. */
+void without_clear(struct without *w);
+/* Whether a log stands in what is compared with this link (NULL: in our own frontier). */
+bool log_counts(const struct sync *s, struct sync_link *link, const struct log_slot *l);
+/* Whether a log that we don't know is to be asked for. */
+bool carry_wants(const struct sync *s, const uint8_t digest[static DIGEST_LEN]);
+void carry_added(struct sync *s, struct sync_link *link, struct log_slot *l);
+void carry_tell(const struct sync *s, const struct sync_link *link, Convene__Summary *m);
+/* ERR_STALE: this SUMMARY is not one to compare with; ERR_MALFORMED. */
+int carry_receive(struct sync *s, struct sync_link *link, const Convene__Summary *m);
 
 /* fork.c: other histories. */
 /* A CHECKPOINT, signed by its log. */

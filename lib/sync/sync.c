@@ -25,6 +25,7 @@ static void link_free(struct sync_link *link)
 	free(link->owed);
 	free(link->asked);
 	free(link->names);
+	without_clear(&link->without);
 	packer_free(link->packer);
 	unpacker_free(link->unpacker);
 	free(link);
@@ -46,6 +47,7 @@ void sync_free(struct sync *s)
 		buffer_free(&s->logs[i].proof);
 	}
 	buffer_free(&s->chunk);
+	without_clear(&s->without);
 	free(s->logs);
 	free(s->sorted);
 	free(s->lacking);
@@ -179,6 +181,7 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		struct asked asked = asked_take(link, binding->digest);
 
+		carry_added(s, link, l);
 		pair_of(s, link, l)->shown = asked.size;
 		if (asked.disputed && link->witness)
 			fork_ask_from(s, link, l, 1);

@@ -37,6 +37,7 @@
 #define SYNC_PACE_MS 15000       /* so long a peer is watched before it is said to have stalled */
 #define SYNC_PACE_BYTES 1000     /* a second: who has more and sends less has stalled */
 #define SYNC_BACKOFF_MS 1000     /* first; doubles to 64 times that */
+#define SYNC_WITHOUT_MAX 1024 /* logs that a node may say it doesn't carry */
 #define SYNC_LINK_MEMORY (22 * 1024 * 1024) /* bytes kept for one link, beside what is per log */
 
 struct sync;
@@ -125,6 +126,14 @@ void sync_free(struct sync *s);
  * never subscribe to it. */
 int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
     const struct binding *binding, bool own, uint64_t now);
+
+/* Logs that aren't carried here (11.1): those that are known, and those that were shown and refused.
+ * Peers are told, and both leave them out of what they compare. At most SYNC_WITHOUT_MAX of them
+ * count. ERR_NOMEM has changed nothing. */
+int sync_without(struct sync *s, const uint8_t (*digests)[DIGEST_LEN], size_t count, uint64_t now);
+/* A log that is held is carried no longer: nothing more of it is taken or given; or again. Say it
+ * before sync_without(). ERR_NOTFOUND. */
+int sync_carry(struct sync *s, uint32_t log, bool carried, uint64_t now);
 
 /* A link is up (HELLO accepted by both). `handle` is passed to io; `peer` is the organisation's
  * name, copied. NULL: no memory. */

@@ -38,19 +38,26 @@ def failed(person, *words, stdin=b""):
 class Moderating:
     def __init__(self, tap, forum):
         self.tap, self.forum = tap, forum
-        self.a, self.b, self.c = forum.nodes
+        self.a, self.b, self.c, self.d = forum.nodes
+        self.near = forum.nodes[:3]
         self.id = spec.parse_charter((self.a.folder / "forum.charter").read_bytes()).forum
 
+    def settle(self):
+        self.forum.settle(30, self.near)
+
     def begin(self):
+        # One that never carried a.example's log, and learns of it only as others show it.
+        self.d.config.write_text(self.d.config.read_text()
+                                 + '\norigin "a.example" {\n\tcarry = no\n}\n')
         self.forum.start()
         self.alice, self.bob, self.carl = (
-            node.enrol(handle) for node, handle in zip(self.forum, ("alice", "bob", "carl")))
+            node.enrol(handle) for node, handle in zip(self.near, ("alice", "bob", "carl")))
         self.topic = self.alice.topic("Matters")
-        self.forum.settle()
+        self.settle()
         self.root = self.alice.post(self.topic, "To be hidden", "quincejelly and its maker\n")
-        self.forum.settle()
+        self.settle()
         self.answer = self.bob.reply(self.root, "barleybread\n")
-        self.forum.settle()
+        self.settle()
 
     def item(self, person, identifier):
         return next(i for i in person.read(self.root, whole=True) if i["id"] == identifier)
@@ -92,12 +99,12 @@ class Moderating:
         """What is hidden goes on to whom it hasn't reached, and an amendment is hidden too."""
         tap = self.tap
         self.alice.convene("amend", self.root, "--file", "-", stdin=b"rhubarbpie\n")
-        self.forum.settle()
+        self.settle()
         tap.equal(self.item(self.bob, self.root)["content_state"], "hidden",
                   "an amendment of it is hidden with it")
         tap.equal(self.item(self.carl, self.root)["content"]["text"], "rhubarbpie\n",
                   "and reaches whom only the node that hides it is linked to")
-        tap.equal(len({node.dump_hash() for node in self.forum}), 1, "all hold the same")
+        tap.equal(len({node.dump_hash() for node in self.near}), 1, "all hold the same")
         tap.ok(self.bob.convene("verify", self.root) is not None, "its proof verifies")
 
     def lasts(self):
@@ -135,7 +142,7 @@ class Moderating:
         tap.equal([(s["about"], s["posting"]) for s in listed], [("alice@a.example", False)],
                   "and stands in the list")
         self.alice.convene("erase", self.root, "--yes")
-        self.forum.settle()
+        self.settle()
         tap.equal(self.item(self.carl, self.root)["content_state"], "erased",
                   "somebody suspended can still erase")
         tap.equal(self.item(self.bob, self.root)["content_state"], "erased",
@@ -143,19 +150,95 @@ class Moderating:
         for node, who in ((a, "alice"), (b, "alice@a.example")):
             node.ctl("unsuspend", who)
         tap.ok(self.alice.post(self.topic, "Back", "sloegin\n"), "and posts again after that")
-        self.forum.settle()
+        self.settle()
         code, said = refused(a, "suspend", "nobody", "--reason", "x")
         tap.ok(code != 0 and "nobody of that handle" in said, "nobody can't be suspended", said)
 
+    def frontier(self, node):
+        return {log["organisation"]: log["size"] for log in node.status()["logs"]}
+
+    def carry(self, value):
+        text = self.c.config.read_text()
+        block = '\norigin "a.example" {\n\tcarry = no\n}\n'
+        self.c.config.write_text(text.replace(block, "") + (block if not value else ""))
+        self.c.ctl("reload")
+
+    def same(self, seconds=20):
+        """b and c hold the same, but what c doesn't carry."""
+        def equal():
+            b, c = self.frontier(self.b), self.frontier(self.c)
+            return all(b[name] == c[name] for name in b if name != "a.example")
+        return poll("b and c differ", seconds, equal)
+
+    def never(self):
+        tap, c, d = self.tap, self.c, self.d
+        poll("d lacks what it carries", 20, lambda: {
+            name: size for name, size in self.frontier(c).items() if name != "a.example"}
+            == self.frontier(d))
+        tap.ok(True, "a node that never carried it has all the rest")
+        # By now it has told what it doesn't carry.
+        before = c.peers()["d.example"]["announces_out"]
+        post = self.alice.post(self.topic, "Not for d", "oatcakes\n")
+        for n in range(4):
+            self.alice.reply(post, "Nothing for d %d\n" % n)
+            time.sleep(0.3)
+        self.settle()
+        tap.equal(c.peers()["d.example"]["announces_out"], before,
+                  "and no more of it is announced there")
+        tap.equal(sorted(self.frontier(d)), ["b.example", "c.example", "d.example"],
+                  "nor is it there")
+
+    def carries(self):
+        tap, b, c = self.tap, self.b, self.c
+        self.carry(False)
+        then = self.frontier(c)["a.example"]
+        listed = c.ctl_json("hidden", "--log")
+        tap.equal(([u["about"] for u in listed["uncarried"]], listed["log"][-1]["what"]),
+                  (["a.example"], "carry-no"), "that a log isn't carried is written down")
+        post = self.alice.post(self.topic, "Not for c", "oatcakes\n")
+        self.bob.reply(post, "An answer that c gets\n")
+        self.forum.settle(30, [self.a, self.b])
+        self.same()
+        tap.equal(self.frontier(c)["a.example"], then, "nothing more of it comes")
+        announces = b.peers()["c.example"]["announces_out"]
+        for n in range(5):
+            self.alice.reply(post, "Nothing for c %d\n" % n)
+            time.sleep(0.3)
+        self.forum.settle(30, [self.a, self.b])
+        tap.equal(b.peers()["c.example"]["announces_out"], announces,
+                  "and nothing of it is announced to c")
+        answer = self.carl.convene("topics")
+        tap.equal(answer.get("without"), ["a.example"], "readers are told")
+        text = run([self.bob_program(), "threads", self.topic],
+                   env={"CONVENE_HOME": str(self.carl.home)})
+        tap.ok("does not carry what is written at a.example" in text, "and people read it", text)
+        c.stop()
+        c.start()
+        c.wait_sealing()
+        self.bob.reply(post, "Another answer\n")
+        self.same()
+        tap.ok(all(peer["connected"] for peer in b.peers().values()),
+               "after a restart as before, and the link holds")
+        tap.equal(self.frontier(c)["a.example"], then, "and nothing has come")
+        self.carry(True)
+        self.settle()
+        tap.equal(len({node.dump_hash() for node in self.near}), 1,
+                  "carried again, it all comes")
+        tap.equal(self.carl.convene("topics").get("without"), None, "and readers are told nothing")
+        tap.equal(c.ctl_json("hidden", "--log")["log"][-1]["what"], "carry-yes",
+                  "which is written down too")
+
 
 def main(tap):
-    with Forum(["a.example", "b.example", "c.example"], chain(3)) as forum:
+    with Forum(["a.example", "b.example", "c.example", "d.example"], chain(4)) as forum:
         tests = Moderating(tap, forum)
         tests.begin()
         tests.hides()
         tests.relays()
         tests.lasts()
         tests.suspends()
+        tests.never()
+        tests.carries()
 
 
 if __name__ == "__main__":

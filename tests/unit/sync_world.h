@@ -55,6 +55,8 @@ struct node {
 	int rivals_are;     /* what is said of them */
 	bool old;           /* doesn't name `witness` */
 	uint64_t date;      /* ms that its posts are older */
+	const uint8_t *refuses; /* the digest of a log that it doesn't carry */
+	unsigned refused;   /* so often was that offered */
 	unsigned faults;    /* peers that broke a rule, as this node saw it */
 	char fault[200];    /* the last of them */
 	bool asks;          /* for packed contents */
@@ -460,7 +462,17 @@ static inline struct held_log *log_take(
 
 static inline int io_offer(void *ctx, void *link, struct bytes name, struct bytes entry0)
 {
+	struct node *n = ctx;
+	uint8_t digest[DIGEST_LEN];
+	struct bytes organisation;
+	uint64_t number;
+
 	(void)link;
+	if (n->refuses && log_name_parse(name, &organisation, digest, &number) == OK &&
+	    memcmp(n->refuses, digest, DIGEST_LEN) == 0) {
+		n->refused++;
+		return ERR_REFUSED;
+	}
 	return log_take(ctx, name, entry0, false) ? OK : ERR_SIGNATURE;
 }
 
