@@ -129,11 +129,11 @@ int replica_prove_growth(
 /* ---- another history (9.6, 11.9) ---- */
 
 const struct verifier *replica_key(const struct replica *r);
-/* The root at a size, 0 < size <= replica_held(). ERR_RANGE, or what reading says. */
+/* The root at a size, 0 < size <= replica_staged(). ERR_RANGE, or what reading says. */
 int replica_root_at(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN]);
-/* That root, and the RFC 6962 consistency proof from there to the newest checkpoint, whatever its
- * size. */
-int replica_prove_consistency(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN],
+/* That root, of what is held, and the RFC 6962 consistency proof from there to the newest
+ * checkpoint, whatever its size. */
+int replica_consistency(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN],
     struct tree_hash out[static 64], size_t *count);
 
 /* Whether a note is of another history than ours: OK, and the fork proof (encoded, log/fork.h) is

@@ -15,7 +15,7 @@ const struct verifier *replica_key(const struct replica *r)
 
 int replica_root_at(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN])
 {
-	if (size == 0 || size > r->held)
+	if (size == 0 || size > tree_size(r->tree))
 		return ERR_RANGE;
 	if (size == r->held) {
 		memcpy(root, r->held_root, HASH_LEN);
@@ -82,7 +82,7 @@ static int divide(const struct replica *r, uint64_t size, struct tree_hash left[
 	return OK;
 }
 
-int replica_prove_consistency(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN],
+int replica_consistency(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN],
     struct tree_hash out[static 64], size_t *count)
 {
 	struct tree_hash left[128], right[RIGHT_MAX];
@@ -141,7 +141,7 @@ int replica_fork_note(const struct replica *r, struct bytes note, const uint8_t 
 			return ERR_NOTFOUND;
 		return fork_proof_make(out, buffer_bytes(&r->note), note, NULL, NULL, 0, &r->key);
 	}
-	err = replica_prove_consistency(r, theirs.size, at.bytes, hashes, &count);
+	err = replica_consistency(r, theirs.size, at.bytes, hashes, &count);
 	if (err)
 		return err;
 	if (memcmp(at.bytes, theirs.root, HASH_LEN) == 0)

@@ -275,7 +275,8 @@ void fork_note(
 	struct note note;
 
 	if (bytes_equal(text, replica_note(l->replica)) || note_parse(&note, text) != OK ||
-	    checkpoint_parse(note.text, &c) != OK)
+	    checkpoint_parse(note.text, &c) != OK ||
+	    strcmp(c.origin, replica_name(l->replica)) != 0)
 		return;
 	fork_head(s, link, l, c.size, c.root, now);
 }
@@ -324,7 +325,7 @@ static void get_answer(struct sync *s, struct sync_link *link, const struct log_
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.note = pb_of(replica_note(l->replica));
 	if (p->get_from > 0 && p->get_from < replica_note_size(l->replica) &&
-	    replica_prove_consistency(l->replica, p->get_from, root, proof, &count) == OK) {
+	    replica_consistency(l->replica, p->get_from, root, proof, &count) == OK) {
 		m.root = pb_of(bytes_of(root, HASH_LEN));
 		m.proof = pb_of(bytes_of(proof, count * HASH_LEN));
 	}
@@ -332,7 +333,7 @@ static void get_answer(struct sync *s, struct sync_link *link, const struct log_
 }
 
 /* One question for a log waits at most: a newer one takes its place. */
-static void get_receive(struct sync *s, struct sync_link *link, const Convene__CheckpointGet *m)
+void fork_receive_get(struct sync *s, struct sync_link *link, const Convene__CheckpointGet *m)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct pair *p;
@@ -374,15 +375,20 @@ static void checkpoint_judge(struct sync *s, struct sync_link *link, struct log_
 	buffer_free(&proof);
 }
 
-static void checkpoint_receive(
+/* What one asks is signed; what comes without being asked is a claim. */
+void fork_receive_checkpoint(
     struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct answer a = {.note = bytes_of_pb(m->note), .root = m->root.len ? m->root.data : NULL};
 	int err = OK;
 
-	if (!l)
+	if (!l || l->disputed)
 		return;
+	if (pair_of(s, link, l)->asked_from == 0 && !stand_asks(l, link)) {
+		fork_note(s, link, l, a.note, now);
+		return;
+	}
 	a.count = m->proof.len / HASH_LEN;
 	if (a.note.len > NOTE_BYTES)
 		err = ERR_TOO_LARGE;
@@ -397,8 +403,8 @@ static void checkpoint_receive(
 		s->io.fault(
 		    s->io.ctx, link->handle, err, "a CHECKPOINT is none that its log has signed");
 	else if (l->stood)
-		stand_answer(s, link, l, &a, now);
-	else if (!l->disputed && s->io.disputed)
+		stand_answer(s, l, &a, now);
+	else
 		checkpoint_judge(s, link, l, &a, now);
 }
 
@@ -434,7 +440,7 @@ static void fork_early(struct sync_link *link, const uint8_t digest[static DIGES
 	}
 }
 
-static void proof_receive(struct sync *s, struct sync_link *link, struct bytes proof)
+void fork_receive(struct sync *s, struct sync_link *link, struct bytes proof)
 {
 	struct buffer reduced = BUFFER_INIT;
 	struct bytes organisation;
@@ -473,21 +479,6 @@ static void proof_receive(struct sync *s, struct sync_link *link, struct bytes p
 }
 
 /* ---- */
-
-void fork_receive(struct sync *s, struct sync_link *link, const struct frame *frame,
-    const ProtobufCMessage *m, uint64_t now)
-{
-	switch (frame->type) {
-	case FRAME_CHECKPOINT_GET:
-		get_receive(s, link, (const Convene__CheckpointGet *)m);
-		break;
-	case FRAME_CHECKPOINT:
-		checkpoint_receive(s, link, (const Convene__Checkpoint *)m, now);
-		break;
-	default:
-		proof_receive(s, link, frame->payload);
-	}
-}
 
 static void link_tick(struct sync *s, struct sync_link *link, uint64_t now)
 {

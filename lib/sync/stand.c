@@ -219,13 +219,15 @@ static void guide_tells(
 		l->differs = size;
 }
 
-void stand_answer(struct sync *s, struct sync_link *link, struct log_slot *l,
-    const struct answer *a, uint64_t now)
+bool stand_asks(const struct log_slot *l, const struct sync_link *link)
+{
+	return l->stood && link == l->guide && l->question > 0;
+}
+
+void stand_answer(struct sync *s, struct log_slot *l, const struct answer *a, uint64_t now)
 {
 	uint64_t size = l->question;
 
-	if (link != l->guide || size == 0)
-		return;
 	l->question = 0;
 	if (!l->guided) {
 		guide_bind(s, l, a, now);

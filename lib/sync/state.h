@@ -374,8 +374,11 @@ void fork_note(
 void fork_data(struct sync *s, struct sync_link *link, struct log_slot *l, const Convene__Data *m,
     uint64_t now);
 void fork_ask_from(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t from);
-void fork_receive(struct sync *s, struct sync_link *link, const struct frame *frame,
-    const ProtobufCMessage *m, uint64_t now);
+/* FORK, and the two of 11.9 by which heads are asked for. */
+void fork_receive(struct sync *s, struct sync_link *link, struct bytes proof);
+void fork_receive_get(struct sync *s, struct sync_link *link, const Convene__CheckpointGet *m);
+void fork_receive_checkpoint(
+    struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now);
 void fork_after_log(struct sync *s, struct sync_link *link, const struct log_slot *l);
 void fork_flush(struct sync *s, struct sync_link *link);
 void fork_tick(struct sync *s, uint64_t now);
@@ -383,8 +386,9 @@ void fork_tick(struct sync *s, uint64_t now);
 /* stand.c: successors. */
 /* Whether this is the head that stands; of `root` only 8 bytes count. */
 bool stand_is(const struct log_slot *l, uint64_t size, const uint8_t *root);
-void stand_answer(struct sync *s, struct sync_link *link, struct log_slot *l,
-    const struct answer *a, uint64_t now);
+/* Whether this link owes an answer about it. */
+bool stand_asks(const struct log_slot *l, const struct sync_link *link);
+void stand_answer(struct sync *s, struct log_slot *l, const struct answer *a, uint64_t now);
 void stand_committed(struct sync *s, struct log_slot *l, uint64_t now);
 void stand_tick(struct sync *s, struct log_slot *l, uint64_t now);
 void stand_guide_gone(struct log_slot *l);

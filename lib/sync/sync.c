@@ -275,6 +275,12 @@ bool sync_link_compared(const struct sync_link *link)
 
 /* ---- frames ---- */
 
+/* Of the feature `witness` (SPEC.md 10.2). */
+static bool is_for_witnesses(uint8_t type)
+{
+	return type >= FRAME_CHECKPOINT_GET && type <= FRAME_ERASED;
+}
+
 void sync_receive(struct sync *s, struct sync_link *link, const struct frame *frame, uint64_t now)
 {
 	const ProtobufCMessageDescriptor *type = frame_descriptor(frame->type);
@@ -288,7 +294,7 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		s->io.fault(s->io.ctx, link->handle, err, "a frame's payload does not parse");
 		return;
 	}
-	switch (frame->type) {
+	switch (is_for_witnesses(frame->type) && !link->witness ? 0 : frame->type) {
 	case FRAME_SUMMARY:
 		frontier_receive_summary(s, link, (const Convene__Summary *)m, now);
 		break;
@@ -330,13 +336,14 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		erased_receive(s, link, (const Convene__Erased *)m);
 		break;
 	case FRAME_CHECKPOINT_GET:
+		fork_receive_get(s, link, (const Convene__CheckpointGet *)m);
+		break;
 	case FRAME_CHECKPOINT:
+		fork_receive_checkpoint(s, link, (const Convene__Checkpoint *)m, now);
+		break;
 	case FRAME_FORK:
-		if (link->witness) {
-			fork_receive(s, link, frame, m, now);
-			break;
-		}
-		/* fall through */
+		fork_receive(s, link, frame->payload);
+		break;
 	default:
 		s->io.fault(s->io.ctx, link->handle, ERR_UNKNOWN_KIND,
 		    "a frame of this type is not expected between nodes");

@@ -45,9 +45,8 @@ static void test_consistency(void **state)
 			history_root(h, note, top);
 			for (uint64_t size = 1; size <= helds[i]; size += 1 + size / 5) {
 				assert_int_equal(replica_root_at(n->replica, size, expected), OK);
-				assert_int_equal(replica_prove_consistency(
-						     n->replica, size, root, proof, &count),
-				    OK);
+				assert_int_equal(
+				    replica_consistency(n->replica, size, root, proof, &count), OK);
 				assert_memory_equal(root, expected, HASH_LEN);
 				history_root(h, size, expected);
 				assert_memory_equal(root, expected, HASH_LEN);
@@ -57,8 +56,8 @@ static void test_consistency(void **state)
 			assert_int_equal(replica_root_at(n->replica, 0, root), ERR_RANGE);
 			assert_int_equal(
 			    replica_root_at(n->replica, helds[i] + 1, root), ERR_RANGE);
-			assert_int_equal(replica_prove_consistency(
-					     n->replica, helds[i] + 1, root, proof, &count),
+			assert_int_equal(
+			    replica_consistency(n->replica, helds[i] + 1, root, proof, &count),
 			    ERR_RANGE);
 			node_free(n);
 		}
@@ -75,8 +74,8 @@ static int judge(struct node *ours, struct node *theirs, struct buffer *proof)
 	uint8_t root[HASH_LEN];
 	size_t count = 0;
 	bool known = replica_note_size(ours->replica) < replica_note_size(theirs->replica) &&
-		     replica_prove_consistency(theirs->replica, replica_note_size(ours->replica),
-			 root, hashes, &count) == OK;
+		     replica_consistency(theirs->replica, replica_note_size(ours->replica), root,
+			 hashes, &count) == OK;
 
 	return replica_fork_note(ours->replica, replica_note(theirs->replica), known ? root : NULL,
 	    hashes, count, proof);
@@ -150,7 +149,7 @@ static void test_notes_hostile(void **state)
 	size_t count;
 
 	(void)state;
-	assert_int_equal(replica_prove_consistency(b->replica, 400, root, hashes, &count), OK);
+	assert_int_equal(replica_consistency(b->replica, 400, root, hashes, &count), OK);
 	root[5] ^= 1;
 	assert_int_equal(
 	    replica_fork_note(a->replica, replica_note(b->replica), root, hashes, count, &proof),

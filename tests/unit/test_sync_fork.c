@@ -464,18 +464,29 @@ static void test_hostile(void **state)
 	assert_false(is_fault(e, FRAME_FORK, &fork.base));
 	assert_int_equal(w->nodes[2].rivals, 2);
 
-	/* CHECKPOINT */
+	/* CHECKPOINT: nobody has asked, */
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+	c.note = pb_of(buffer_bytes(&strange));
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	/* or we have, for what it shows. */
+	c.note = pb_of(buffer_bytes(&wrong));
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c = (Convene__Checkpoint)CONVENE__CHECKPOINT__INIT;
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base)); /* of no log */
 	c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.note = pb_of(buffer_bytes(&wrong));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.note = pb_of(replica_note(l->replica));
-	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.proof = pb_of(bytes_of(many, 33));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.proof = pb_of(bytes_of(many, sizeof many));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.proof = pb_of(bytes_of(NULL, 0));
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.note = pb_of(buffer_bytes(&wrong)); /* that was the answer */
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	assert_int_equal(l->disputes, 0);
 
 	/* Whoever has two such heads has a fork; once. */
