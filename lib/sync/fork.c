@@ -109,14 +109,9 @@ void log_silence(struct sync *s, struct log_slot *l)
 	l->behind = false;
 	s->more -= l->more;
 	l->more = 0;
-	for (struct sync_link *link = s->links; link; link = link->next) {
+	for (struct sync_link *link = s->links; link; link = link->next)
 		pair_forget(pair_of(s, link, l));
-		if (link->own_stream != 0 && link->own_no == l->no) {
-			s->io.send(
-			    s->io.ctx, link->handle, FRAME_UNSUBSCRIBE, link->own_stream, NULL);
-			link->own_stream = 0; /* it can owe us no DATA any more */
-		}
-	}
+	own_proofs_forget(s, l);
 }
 
 /* A checked proof that was not known. */

@@ -6,7 +6,7 @@
 
 /* A proof that was asked for of one entry (pull_own()) is not waited for any more: all are coming,
  * and the peer has one subscription to a log at a time. */
-static void proofs_forget(struct sync *s, const struct log_slot *l)
+void own_proofs_forget(struct sync *s, const struct log_slot *l)
 {
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		if (link->own_stream == 0 || link->own_no != l->no)
@@ -27,7 +27,7 @@ int sync_own_recover(struct sync *s, uint32_t no, bool on, uint64_t now)
 	if (!on && (l->due_count > 0 || replica_staged(l->replica) != replica_held(l->replica)))
 		return ERR_BUSY;
 	if (on)
-		proofs_forget(s, l);
+		own_proofs_forget(s, l);
 	l->recovering = on;
 	l->behind = false;
 	if (on)

@@ -423,6 +423,8 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Data *m, size_t bytes, uint64_t now);
 void pull_back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now);
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
+/* own.c: what was asked for so is not waited for any more. */
+void own_proofs_forget(struct sync *s, const struct log_slot *l);
 /* Whether we are the origin, and nobody has to give us anything. */
 static inline bool slot_is_ours(const struct log_slot *l)
 {
