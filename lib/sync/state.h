@@ -358,7 +358,8 @@ struct answer {
 	struct tree_hash proof[64];
 	size_t count;
 };
-/* Whether a log counts: stands in frontiers, is announced and fed to others. */
+/* Whether a log may be fed to others; and counts: stands in frontiers, is announced. */
+bool log_open(const struct log_slot *l);
 bool log_shown(const struct log_slot *l);
 /* What a link has shown of a log, or we of it, counts for nothing any more; and the same for all
  * links. */
