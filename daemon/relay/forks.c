@@ -122,14 +122,17 @@ static void keep(struct relay *r, const uint8_t digest[static DIGEST_LEN], uint3
 
 static void dispute_say(struct relay *r, const struct relay_log *l, const char *what)
 {
+	char text[sizeof r->halted];
+
 	log_error("log %s is DISPUTED: %s; nothing more of it is taken until its organisation "
 		  "names a successor (`convenectl prove-fork %s` writes the proof)",
 	    l->credential.binding.log_name, what, l->credential.organisation);
 	if (!l->own)
 		return;
-	snprintf(r->halted, sizeof r->halted,
+	snprintf(text, sizeof text,
 	    "our own log is disputed: %s; `convenectl recover successor` begins another", what);
-	log_error("sealing stopped: %s", r->halted);
+	r->halted[0] = '\0'; /* this is the better reason */
+	seal_halt(r, text);
 }
 
 static const char *what_of(enum fork_sort sort)

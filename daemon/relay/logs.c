@@ -592,7 +592,7 @@ static void io_forked(void *ctx, void *link, uint32_t no, struct bytes note)
 	struct relay_log *l = log_by_no(r, no);
 
 	(void)note;
-	if (!l || l->state == LOG_SUSPECT)
+	if (!l || l->state != LOG_LIVE)
 		return;
 	l->state = LOG_SUSPECT;
 	log_error("log %s: %s shows another history than the one held here",

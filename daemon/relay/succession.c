@@ -158,8 +158,14 @@ int succession_offer(struct relay *r, const struct relay_log *fresh)
 	struct standing_job *job;
 	struct standing *st;
 
-	if (!previous || previous->own || c->node.previous_size == 0)
+	if (!previous || c->node.previous_size == 0)
 		return ERR_REFUSED;
+	if (previous->own) {
+		/* Nobody would take what is sealed from here on. */
+		seal_halt(r, "our root key has signed a successor of our own log, and the "
+			     "credential here is that of the old one");
+		return ERR_REFUSED;
+	}
 	st = standing_of(r, previous->credential.binding.digest);
 	if (st)
 		return strcmp(st->successor, c->binding.log_name) == 0 ? OK : ERR_REFUSED;
@@ -250,7 +256,7 @@ static void adopt(struct relay *r, struct standing *st, struct relay_log *previo
  * had to be cut back. */
 static void stands_again(struct relay *r, const struct standing *st, struct relay_log *previous)
 {
-	if (previous->state != LOG_DISPUTED)
+	if (previous->state == LOG_LIVE)
 		return;
 	previous->state = LOG_LIVE;
 	log_info("log %s is disputed no longer: its first %llu entries stand",

@@ -293,6 +293,11 @@ def test_orderly(tap):
 
         # Once more, with the key at hand; one that was away learns both at once.
         c.stop()
+        b.stop()
+        for part in ("data", "keys"):
+            shutil.copytree(b.folder / part, b.folder / ("old " + part))
+        b.start()
+        b.wait_sealing()
         succeed(tap, forum, b)
         bob.reply(first, "In the third log.")
         dave = b.enrol("dave")
@@ -306,6 +311,15 @@ def test_orderly(tap):
         poll("c does not fold again", 20, lambda: all(
             log["folded"] == log["size"] for log in c.status()["logs"]))
         tap.equal(c.dump_hash(), a.dump_hash(), "also when it is folded anew")
+
+        b.stop()
+        for part in ("data", "keys"):
+            shutil.rmtree(b.folder / part)
+            (b.folder / ("old " + part)).rename(b.folder / part)
+        b.start()
+        poll(lambda: "b: %s" % b.peers(), 20, lambda: all(
+            "serial" in peer["last_error"] for peer in b.peers().values()))
+        tap.ok(True, "peers refuse a node that was put back behind its successor, and say why")
 
 
 def first_log(organisation, key):
