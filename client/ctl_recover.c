@@ -40,7 +40,7 @@ static int names_collect(const struct ctl *c, struct buffer *out, struct trouble
 static int call(const struct ctl *c, const char *kind, const struct buffer *names, json_t **out,
     struct trouble *t)
 {
-	const char *argv[] = {"recover", kind};
+	const char *argv[] = {"learn", kind};
 
 	return daemon_call(c, 2, argv, buffer_bytes(names), out, t);
 }

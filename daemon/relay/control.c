@@ -565,7 +565,7 @@ static void do_missing(struct request *q, int argc, char **argv, struct bytes in
 }
 
 /* The input names peers that are not to be waited for, each on a line. */
-static void do_recover(struct request *q, int argc, char **argv, struct bytes input)
+static void do_learn(struct request *q, int argc, char **argv, struct bytes input)
 {
 	char why[300] = "";
 	int err = recover_command(q->relay, argv[1], input, why, sizeof why);
@@ -626,7 +626,7 @@ static const struct command {
     {"rebuild", 1, 1, do_rebuild, "make the views anew from the logs"},
     {"dump", 1, 2, do_dump, "hash of everything shown [--text]"},
     {"missing", 2, 3, do_missing, "contents of a log that are still to come: DIGEST [FROM]"},
-    {"recover", 2, 2, do_recover,
+    {"learn", 2, 2, do_learn,
 	"ask all peers for our own log before anything is sealed: restored | log"},
     {"hide", 4, 4, control_hide, "show readers no more of a message: ID --reason TEXT"},
     {"unhide", 2, 4, control_unhide, "show it again: ID [--reason TEXT]"},
