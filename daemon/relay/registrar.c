@@ -124,12 +124,13 @@ void registrar_make(struct relay *r, const struct header *h, const uint8_t salt[
 }
 
 /* While peers are asked what of our log we lack, the registrar's sequence is not known: for the
- * seconds of an ordinary start it is waited for, else the answer is to come again. */
+ * seconds of an ordinary start it is waited for, else the answer is to come again; as it is when we
+ * stop. */
 void registrar_resume(struct relay *r)
 {
 	struct registering **at = &r->registering;
 
-	while (r->recovering && *at) {
+	while ((r->recovering || r->stopping) && *at) {
 		struct registering *g = *at;
 
 		if (g->signing) {

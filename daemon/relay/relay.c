@@ -326,6 +326,7 @@ static void relay_free(struct relay *r)
 	    r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
 
 	r->stopping = true;
+	registrar_resume(r);
 	storage_stop(r); /* what is under way becomes durable and is answered to nobody */
 	for (size_t i = 0; i < r->listener_count; i++)
 		evconnlistener_free(r->listeners[i]);

@@ -29,6 +29,7 @@ from harness import (CommandFailure, Failure, Forum, Participant, REFUSED, UNREA
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = ["a.example", "b.example", "c.example"]
 MAILS = 991
+RELAY = "convened-relay,store,verify"
 
 
 def mbox(path, count):
@@ -298,17 +299,77 @@ class Story:
         self.post(self.bob, "On a new disk")
         self.check_whole("the disk lost, the keys there: the log comes from peers", before + 1)
 
+    def unsaid(self):
+        """A snapshot that nobody speaks of, and no peer at hand: this is what it is all about."""
+        a, copy = self.a, self.forum.folder / "unsaid"
+        a.stop()
+        shutil.copytree(self.data, copy)
+        a.start()
+        a.wait_sealing()
+        self.post(self.alice, "Will be forgotten")
+        self.post(self.alice, "This, too")
+        self.forum.settle()
+        for node in self.forum:
+            node.stop()
+        shutil.rmtree(self.data)
+        shutil.copytree(copy, self.data)
+        a.start()
+        a.wait_sealing()
+        self.post(self.bob, "Another history")
+        self.b.start(wait=False)
+        poll("it goes on with another history", 30,
+             lambda: self.sealing().startswith("halted: "))
+        self.tap.ok(any(log["own"] and log["state"] != "live" for log in a.status()["logs"]),
+                    "without a word after a snapshot it forks, notices, and stops", self.sealing())
+
     # ---- crash points ----
 
-    def crashes(self, points, rng):
-        tap, library = self.tap, self.forum.folder / "kill_at.so"
+    def kill_at_build(self):
+        """False: there is no compiler."""
+        self.library, self.when = self.forum.folder / "kill_at.so", self.forum.folder / "now"
         if not shutil.which("cc"):
-            tap.skip("a kill at every point", "there is no compiler")
-            return
-        run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", library,
+            self.tap.skip("a kill at every point", "there is no compiler")
+            return False
+        run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", self.library,
              os.path.join(HERE, "kill_at.c"), "-ldl"])
-        self.when = self.forum.folder / "now"
-        relay = "convened-relay,store,verify"
+        return True
+
+    def killed_recovering(self):
+        """A kill before each sync of a recovery; the next start goes on with it."""
+        a, deaths = self.a, 0
+        before = own_size(a.status())
+        a.stop()
+        self.restore(self.ten[0])
+        a.ctl("recover", "restored")
+        for step in range(1, 40):
+            a.enter = ["env", "LD_PRELOAD=%s" % self.library, "KILL_AT=%d" % step, "KILL_CALLS=d",
+                       "KILL_THREADS=" + RELAY, "KILL_GROUP=1"]
+            a.start(wait=False)
+            a.enter = []
+            if self.seals_or_dies():
+                break
+            deaths += 1
+        a.kill()
+        a.start()
+        self.tap.ok(deaths > 3, "%d kills while it recovered" % deaths)
+        self.check_whole("and it has recovered", before)
+
+    def seals_or_dies(self):
+        """True: it seals."""
+        def look():
+            if not self.a.running():
+                return "died"
+            with contextlib.suppress(CommandFailure):
+                if self.a.status()["sealing"] == "on":
+                    return "seals"
+            return None
+        if poll("it neither seals nor dies", 30, look, 0.05) == "seals":
+            return True
+        self.a._reap(10)
+        return False
+
+    def crashes(self, points, rng):
+        library, relay = self.library, RELAY
         for calls, threads, what, all_points in (
                 ("wdn", "convened-signer", "in the signer: before the lock file is written, before "
                  "it is synced, before the signature is given", True),
@@ -379,7 +440,12 @@ def main(tap, points, seed):
                      story.snapshot, story.no_lock, story.running, story.lost_disk):
             part()
             tap.say("%s is through" % part.__name__)
-        story.crashes(points, random.Random(seed))
+        if story.kill_at_build():
+            story.killed_recovering()
+            tap.say("killed_recovering is through")
+            story.crashes(points, random.Random(seed))
+            tap.say("crashes is through")
+        story.unsaid()
         forum.stop()
 
 
