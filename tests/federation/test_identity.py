@@ -335,8 +335,10 @@ class Identity:
     def interrupted(self, folder):
         """A machine that stops between two steps of ctl_rotate.c."""
         tap, node = self.tap, self.node
-        old = {name: (folder / name).read_bytes() for name in ("credential", "tls.key")}
-        node.ctl("credential", "--new-key", "tls")
+        keys = ("tls.key", "registrar.key", "cosigner.key")
+        old = {name: (folder / name).read_bytes() for name in ("credential", *keys)}
+        node.ctl("credential", "--new-key", "tls", "--new-key", "registrar", "--new-key",
+                 "cosigner")
         new = {name: (folder / name).read_bytes() for name in old}
 
         def put(name, content):
@@ -352,17 +354,20 @@ class Identity:
         size = node.status()["logs"][0]["size"]
         tap.equal(node.ctl_json("credential", "--renew")["serial"], 5,
                   "the same command again goes on with what was signed")
-        tap.equal((node.status()["logs"][0]["size"], (folder / "tls.key").read_bytes()),
-                  (size, new["tls.key"]), "and signs nothing twice")
+        tap.equal((node.status()["logs"][0]["size"],
+                   {name: (folder / name).read_bytes() for name in new}), (size, new),
+                  "and signs nothing twice")
         tap.equal(sorted(p.name for p in folder.iterdir() if p.name.endswith(".new")), [],
                   "no unfinished file is left")
-        # Behind step 4: the credential is the new one, the key has its old name.
-        put("tls.key", old["tls.key"])
-        put("tls.key.new", new["tls.key"])
+        # Behind step 4: the credential is the new one, the keys have their old names.
+        for name in keys:
+            put(name, old[name])
+            put(name + ".new", new[name])
         self.restart()
-        tap.ok(self.linked(), "after a crash behind step 4 it starts with the new key")
+        tap.ok(self.linked(), "after a crash behind step 4 it starts with the new keys")
         node.ctl("credential", "--renew")
-        tap.equal((folder / "tls.key").read_bytes(), new["tls.key"], "which then gets its name")
+        tap.equal([(folder / name).read_bytes() for name in keys], [new[name] for name in keys],
+                  "which then get their names")
         self.restart()
         tap.ok(self.linked() and self.flows("At last"), "and all goes on")
 
