@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import threading
 import time
 
 sys.dont_write_bytecode = True
@@ -39,6 +40,7 @@ class Identity:
         self.tap, self.forum = tap, forum
         self.node, self.other = forum.nodes
         self.id = bytes.fromhex(self.node.status()["forum"])
+        self.log = self.node.status()["log"].encode()
 
     def computer(self, name):
         """Another computer of alice's: a folder of its own."""
@@ -157,10 +159,10 @@ class Identity:
         tap.equal(len(self.names(self.alice)), 3, "nobody was enrolled by it")
         self.many()
 
-    def endorsed(self, key, identity):
+    def endorsed(self, key, identity, fresh):
         """A request for a new key of the identity, endorsed by that key."""
-        log_name = self.node.status()["log"].encode()
-        device = rogue.Device(self.id, log_name)
+        log_name = self.log
+        device = rogue.Device(self.id, log_name, fresh)
         device.identity = identity
         statement = identity + device.key.public + spec.u8(0)
         return pb.Redeem(
@@ -173,18 +175,40 @@ class Identity:
         mallory = self.node.enrol("mallory")
         key = rogue.Key.load(str(mallory.home / "device.key"))
         identity = bytes.fromhex(mallory.convene("whoami")["identity"])
-        said = []
+        said, keys = [], [rogue.Key() for _ in range(16)]
         with self.guest() as guest:
-            for _ in range(16):
-                said.append(guest.ask("REDEEM", self.endorsed(key, identity)))
+            for fresh in keys:
+                said.append(guest.ask("REDEEM", self.endorsed(key, identity, fresh)))
         self.tap.equal([isinstance(one, tuple) for one in said], [False] * 15 + [True],
                        "a person has at most 16 devices")
         self.tap.equal(said[-1][0], "QUOTA", "and is told that there are too many")
-        self.node.ctl("revoke", "mallory", "--reason", "left")
-        said = self.node.ctl_json("people")["people"]
-        self.tap.ok(wait_for(lambda: all(
-            p["revoked"] for p in self.node.ctl_json("people")["people"]
-            if p["handle"] == "mallory")), "all are ended by one command", said)
+        self.tap.ok(len(self.ended(keys[:15], identity)) > 16, "all are ended by one command, those "
+                    "that were enrolled meanwhile among them")
+
+    def ended(self, keys, identity):
+        """Revoke all while a thief goes on: what was revoked, or nothing if some are left."""
+        stop = threading.Event()
+
+        def thief():
+            with self.guest() as guest:
+                while not stop.is_set():
+                    fresh = rogue.Key()
+                    answer = guest.ask("REDEEM", self.endorsed(keys[-1], identity, fresh))
+                    if not isinstance(answer, tuple):
+                        keys.append(fresh)
+                    elif answer[0] == "REVOKED":
+                        keys.pop() if len(keys) > 1 else stop.wait(0.01)
+
+        thread = threading.Thread(target=thief)
+        thread.start()
+        try:
+            self.node.ctl("revoke", "mallory", "--reason", "left")
+        finally:
+            stop.set()
+            thread.join()
+        self.forum.settle()
+        devices = [p for p in self.node.ctl_json("people")["people"] if p["handle"] == "mallory"]
+        return devices if all(p["revoked"] for p in devices) else []
 
     # ---- one less ----
 
@@ -512,7 +536,8 @@ class Identity:
         shutil.copytree(data, backup)
         self.forum.start()
         self.alice.post(self.topic, "Before the rollback", "Sealed.")
-        seen = self.alice.convene("whoami")["head"]
+        seen = int((self.alice.home / "head").read_bytes().split(b"\n")[1])
+        tap.ok(seen > carried, "and what was sealed for it at once", carried, seen)
         self.forum.stop()
         shutil.rmtree(data)
         shutil.copytree(backup, data)
