@@ -18,14 +18,14 @@
 #define ASK_SHIFT_MAX 6
 #define MEASURE 64 /* comparisons, and answers, for a link between two ticks */
 
-bool log_open(const struct log_slot *l)
+bool log_feeds(const struct log_slot *l)
 {
 	return !l->disputed && (l->stand == STAND_NONE || l->stand >= STAND_FETCH);
 }
 
 bool log_shown(const struct log_slot *l)
 {
-	return log_open(l) && replica_held(l->replica) > 0;
+	return log_feeds(l) && replica_held(l->replica) > 0;
 }
 
 enum sync_doubt sync_doubt(const struct sync *s, uint32_t no)

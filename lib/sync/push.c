@@ -82,7 +82,7 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	if (!l)
 		return; /* a log that we never showed: nothing will ever come */
 	p = pair_of(s, link, l);
-	if (!log_open(l))
+	if (!log_feeds(l))
 		return; /* it will hear why */
 	p->subscribed = true;
 	p->stream = stream;

@@ -51,7 +51,7 @@ struct pair {
 	bool proof_due;      /* it is to be sent */
 	bool get_due;        /* it has asked for our head, */
 	uint64_t get_from;   /* from this size */
-	bool without; /* the peer doesn't carry it */
+	bool without;        /* the peer doesn't carry it */
 	/* What was erased: up to where it knows, and told us; and when it may be told again. */
 	uint64_t erased_told, erased_heard, erased_at;
 };
@@ -224,7 +224,7 @@ struct log_slot {
 	bool own, stopped; /* stopped: ended or forked */
 	bool uncarried;    /* nothing of it is taken or given */
 	bool forked;
-	bool recovering; /* our own, and fetched like another's: own.c */
+	bool recovering;     /* our own, and fetched like another's: own.c */
 	bool disputed;       /* proven, and no successor has said what stands; */
 	struct buffer proof; /* also of one that has: encoded, empty: none */
 	/* What stands of it (stand.c). */
@@ -240,7 +240,7 @@ struct log_slot {
 	uint8_t guide_root[HASH_LEN];
 	uint64_t question, question_at; /* it was asked from this size; 0: not */
 	unsigned questions;
-	uint64_t grown; /* sync.grown, when it last did */
+	uint64_t grown;  /* sync.grown, when it last did */
 	uint64_t erased; /* what entries below erase is gone here; 0: none does */
 	/* Upstream. */
 	struct sync_link *upstream;
@@ -359,7 +359,7 @@ struct answer {
 	size_t count;
 };
 /* Whether a log may be fed to others; and counts: stands in frontiers, is announced. */
-bool log_open(const struct log_slot *l);
+bool log_feeds(const struct log_slot *l);
 bool log_shown(const struct log_slot *l);
 /* What a link has shown of a log, or we of it, counts for nothing any more; and the same for all
  * links. */
