@@ -46,22 +46,12 @@ void without_clear(struct without *w)
 
 bool log_counts(const struct sync *s, struct sync_link *link, const struct log_slot *l)
 {
-	return replica_held(l->replica) > 0 && !l->uncarried &&
-	       !(link && pair_of(s, link, l)->without);
+	return log_shown(l) && !l->uncarried && !(link && pair_of(s, link, l)->without);
 }
 
 bool carry_wants(const struct sync *s, const uint8_t digest[static DIGEST_LEN])
 {
 	return !has(&s->without, digest);
-}
-
-/* What was known of a log on a link no longer is. */
-static void pair_rest(struct sync *s, struct sync_link *link, struct log_slot *l)
-{
-	struct pair *p = pair_of(s, link, l);
-
-	p->shown = p->withheld = p->behind_since = p->agreed = 0;
-	p->subscribed = p->dirty = false;
 }
 
 void carry_added(struct sync *s, struct sync_link *link, struct log_slot *l)
@@ -106,7 +96,7 @@ int sync_carry(struct sync *s, uint32_t no, bool carried, uint64_t now)
 	l->uncarried = !carried;
 	l->grown = ++s->grown;
 	for (struct sync_link *link = s->links; link; link = link->next)
-		pair_rest(s, link, l);
+		pair_forget(pair_of(s, link, l));
 	if (carried) {
 		pull_choose(s, l, now);
 		log_lacks(s, l);
@@ -153,7 +143,7 @@ int carry_receive(struct sync *s, struct sync_link *link, const Convene__Summary
 			carry_added(s, link, l);
 			if (was || !pair_of(s, link, l)->without)
 				continue;
-			pair_rest(s, link, l);
+			pair_forget(pair_of(s, link, l));
 			if (l->upstream == link)
 				pull_drop(s, l, true);
 		}

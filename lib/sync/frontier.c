@@ -459,12 +459,12 @@ void frontier_show(struct sync *s, const struct log_slot *l)
 	Convene__Head h, *list[] = {&h};
 	Convene__Announce m = CONVENE__ANNOUNCE__INIT;
 
-	if (replica_held(l->replica) == 0)
-		return;
 	head_of(&h, l, ROOT_HINT);
 	m.heads = list;
 	m.n_heads = 1;
 	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (!log_counts(s, link, l))
+			continue;
 		link->stats.announces_out++;
 		s->io.send(s->io.ctx, link->handle, FRAME_ANNOUNCE, 0, &m.base);
 	}

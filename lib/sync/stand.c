@@ -308,6 +308,5 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 	l->live_from = held;
 	log_lacks(s, l);
 	step(s, l, now);
-	if (log_shown(l))
-		frontier_show(s, l);
+	frontier_show(s, l);
 }
