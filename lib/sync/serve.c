@@ -160,6 +160,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 		} else if (err == ERR_NOTFOUND && !v.now) {
 			v.waiting = v.waited = true;
 			link->served[kept++] = v;
+			want_crossed(s, l, link, v.index);
 		} else {
 			none_send(s, link, log_name_of(l), v.index,
 			    err == ERR_REFUSED ? CONVENE__ABSENCE__ERASED

@@ -477,6 +477,9 @@ void link_answered(struct sync_link *link, uint64_t number);
 /* wants.c: what a link may be asked for, and when it is given up. */
 void wants_check(struct sync *s, struct log_slot *l, uint64_t now);
 void wants_link_gone(struct sync *s, struct sync_link *link);
+/* The peer asks for what it may itself be asked for: neither has it, and each would wait for the
+ * other. It is asked for elsewhere, where it may be. */
+void want_crossed(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index);
 /* This link is asked for it; nobody is any more; it is here, whole. */
 void want_assign(
     struct sync *s, struct log_slot *l, struct want *w, struct sync_link *link, uint64_t now);

@@ -212,6 +212,25 @@ static void want_give_up(struct sync *s, struct log_slot *l, struct want *w)
 	s->want_news++;
 }
 
+void want_crossed(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t index)
+{
+	struct want *w = want_find(l, index);
+
+	if (!w || w->link != link || w->committing || w->total > 0)
+		return;
+	for (struct sync_link *other = s->links; other; other = other->next) {
+		const struct pair *p = pair_of(s, other, l);
+
+		if (other == link || !other->compared || (w->tried >> other->id & 1) ||
+		    p->differs || p->without || p->shown <= index)
+			continue;
+		w->tried |= UINT64_C(1) << link->id;
+		want_release(s, l, w);
+		s->want_news++;
+		return;
+	}
+}
+
 /* Nobody is left to ask, or only links that don't come to it: then it is looked for again from the
  * beginning, when the log's turn comes. */
 static bool want_hopeless(

@@ -173,6 +173,35 @@ static void want_give(struct end *e, struct bytes log, uint64_t first, size_t co
 	frame_give(e, FRAME_WANT, &m.base);
 }
 
+/* Two that ask each other for the same would wait for each other. */
+static void test_crossed(void **state)
+{
+	struct world *w = world_new(3, 57);
+	struct end *author, *other;
+	struct bytes log;
+
+	(void)state;
+	author = wire(w, 0, 1)->other;
+	other = wire(w, 1, 2);
+	wire(w, 0, 2);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	w->keeps = true;
+	post(&w->nodes[0], 20, 50);
+	run(w, 1000);
+	log = bytes_of(w->nodes[0].credential.binding.digest, DIGEST_LEN);
+	assert_int_equal(author->wanted, 20);
+	assert_int_equal(other->wanted, 0);
+	want_give(author, log, 1, 20, false);
+	run(w, 500);
+	assert_int_equal(other->wanted, 20);
+	kept_give(w);
+	assert_all_equal(w, 1000);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 /* The beginning of a content that it was not asked for, and that can't be one. */
 static void content_give(struct end *e, struct bytes log, uint64_t index)
 {
@@ -640,6 +669,7 @@ int main(void)
 	    cmocka_unit_test(test_closed_link),
 	    cmocka_unit_test(test_many_wait),
 	    cmocka_unit_test(test_asked_once),
+	    cmocka_unit_test(test_crossed),
 	    cmocka_unit_test(test_packed),
 	    cmocka_unit_test(test_packed_in_disorder),
 	    cmocka_unit_test(test_packed_unwanted),
