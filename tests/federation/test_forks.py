@@ -48,7 +48,7 @@ def texts_of(person, topic):
                   for item in person.read(thread["id"], whole=True) if item.get("content"))
 
 
-def fork(forum, people, topic):
+def fork(forum, people, others, topic):
     """Each forked node posts to the first half, is put back, and posts to the second."""
     a, _, c, _ = forum.nodes[:4]
     sizes = {}
@@ -72,7 +72,7 @@ def fork(forum, people, topic):
         node.start()
         node.wait_sealing()
         for number in range(1 if node.name == "r.example" else 3):
-            people[node.name].post(topic, "Other side %d" % number,
+            others[node.name].post(topic, "Other side %d" % number,
                                    "This %s said to the second half, %d." % (node.name, number))
     forum.settle(nodes=forum.nodes[2:])
     for name in FORKED:
@@ -174,12 +174,15 @@ def test_fork(tap, points=4, seed=1):
         a, b, c, d, r, s = forum.nodes
         forum.start()
         people = {node.name: node.enrol("p") for node in (a, r, s)}
+        # Who has seen the one history refuses a node that shows the other.
+        others = {node.name: node.enrol("q") for node in (r, s)}
         topic = people["a.example"].topic("Principles")
+        forum.settle(nodes=[a, b, r, s])
         for name in FORKED:
-            people[name].post(topic, "Before", "All have this of %s." % name)
+            others[name].post(topic, "Before", "All have this of %s." % name)
         forum.settle(nodes=[a, b, r, s])
         base = {name: log_of(a, name)["size"] for name in FORKED}
-        sizes = fork(forum, people, topic)
+        sizes = fork(forum, people, others, topic)
         one_side = next(thread["id"] for thread in people["a.example"].threads(topic)
                         if thread["subject"] == "One side")
         tap.ok(sizes["r.example"][0] == sizes["r.example"][1], "two histories of one size", sizes)
@@ -211,7 +214,7 @@ def test_fork(tap, points=4, seed=1):
         poll("the post does not reach d", 20,
              lambda: (log_of(d, "a.example") or {}).get("size") == log_of(a, "a.example")["size"])
         tap.ok(post, "posts of other logs go on")
-        people["r.example"].post(topic, "Too late", "Accepted, and never sealed.")
+        others["r.example"].post(topic, "Too late", "Accepted, and never sealed.")
         tap.equal(r.status()["inbox"], 1, "a disputed log's node accepts, and does not seal")
         b.stop()
         b.start()
@@ -227,7 +230,7 @@ def test_fork(tap, points=4, seed=1):
         kept = [path.read_text() for path in (r.folder / "data").glob("inbox-*.json")]
         tap.ok(len(kept) == 1 and "Accepted, and never sealed." in kept[0],
                "what was accepted for the old log is in a file", kept)
-        again = people["r.example"].convene("outbox", "--again", "all")["messages"]
+        again = others["r.example"].convene("outbox", "--again", "all")["messages"]
         tap.equal(again, [], "and its author has signed it again")
         people["r.example"].post(topic, "Again", "In the successor of r.")
         people["s.example"].post(topic, "Again", "In the successor of s.")
@@ -402,7 +405,8 @@ def test_rivals(tap):
             poll(lambda node=node: "%s: %s" % (node, states(node)), 20,
                  lambda node=node, disputed=disputed: states(node, 1) == sorted(ended + disputed))
         tap.ok(True, "the one that has a successor is disputed no longer")
-        poll("the frontiers differ", 20,
+        poll(lambda: "the frontiers differ: %s" % [
+            (node.status()["frontier"][:8], states(node)) for node in (a, b, c)], 20,
              lambda: len({node.status()["frontier"] for node in (a, b, c)}) == 1)
         link.close()
         link = Link(other, ("127.0.0.1", a.port), logs=[one.log, after.log, other.log], **witness)
