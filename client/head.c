@@ -7,6 +7,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "log/fork.h"
+#include "msg/body.h"
 
 #define HEAD "head"
 #define EVIDENCE "evidence"
@@ -239,8 +240,27 @@ static int entries_ask(struct session *s, uint64_t size, ProtobufCMessage **next
 	return err;
 }
 
-/* The first one of a log: whatever proves itself. */
-static int head_begin(struct session *s, struct trouble *t)
+/* What a successor's entry 0 says of the log before it: how much of that stands. */
+static void cut_tell(struct session *s, struct bytes leaves, const struct head *before)
+{
+	struct node_body node;
+	struct bytes leaf;
+	struct header h;
+	size_t pos = 0;
+
+	if (leaves_next(leaves, &pos, &leaf) != OK || message_parse(leaf, &h) != OK ||
+	    node_body_parse(h.body, &node) != OK ||
+	    !bytes_equal(node.previous_log, bytes_str(before->at.origin)) ||
+	    node.previous_size >= before->at.size)
+		return;
+	remark(s->in->program->name,
+	    "of the log before it %llu entries were seen, and %llu stand: what is yours among the "
+	    "others has to be signed again",
+	    (unsigned long long)before->at.size, (unsigned long long)node.previous_size);
+}
+
+/* The first one of a log: whatever proves itself. `before`: of the log before it, or NULL. */
+static int head_begin(struct session *s, const struct head *before, struct trouble *t)
 {
 	const struct verifier *log = &client_node(s->client)->log;
 	struct tree_hash leaf, proof[TREE_PROOF_MAX];
@@ -256,6 +276,8 @@ static int head_begin(struct session *s, struct trouble *t)
 			    t, err, "the node shows no valid head of its log: %s", error_text(err));
 		else
 			err = head_keep(s, shown.note, shown.at.size, t);
+		if (!err && before)
+			cut_tell(s, bytes_of_pb(((const Convene__Data *)next)->leaves), before);
 	}
 	message_free(next);
 	message_free(last);
@@ -343,7 +365,7 @@ static int log_changed(struct session *s, const struct head *kept, struct troubl
 			    "newest head that was seen of that is kept in %.200s/%s",
 			    node->organisation, (unsigned long long)node->number,
 			    (unsigned long long)number, s->home.path, name);
-		return err ? err : head_begin(s, t);
+		return err ? err : head_begin(s, kept, t);
 	}
 	trouble_set(t, ERR_FORK,
 	    "the node speaks for log number %llu of %s, %.180s, which is not the one that it had",
@@ -366,7 +388,7 @@ int head_follow(struct session *s, struct trouble *t)
 	if (err)
 		return err;
 	if (kept.at.size == 0)
-		err = head_begin(s, t);
+		err = head_begin(s, NULL, t);
 	else if (strcmp(kept.at.origin, node->binding.log_name) != 0)
 		err = log_changed(s, &kept, t);
 	else if (checkpoint_open(buffer_bytes(&kept.note), &node->log, &seen) != OK)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/device.h"
 #include "client/home.h"
 #include "client/outbox.h"
 #include "target.h"
@@ -21,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buffer out = BUFFER_INIT;
 	struct node_address node;
 	struct invite invite;
+	struct enrol_body request;
 	struct outbox o = {.sequence = 0};
 	struct home h;
 	unsigned line = 0;
@@ -40,6 +42,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (err == OK) {
 		node_line_format(&out, &node, log);
 		REQUIRE(bytes_equal(buffer_bytes(&out), in));
+	}
+	buffer_reset(&out);
+	err = device_line_parse(&node, log, request.identity, in);
+	known(err);
+	if (err == OK) {
+		device_line_format(&out, &node, log, request.identity);
+		REQUIRE(bytes_equal(buffer_bytes(&out), in));
+	}
+	err = device_request_parse(&request, in);
+	REQUIRE(err == OK || (err != ERR_NOMEM && err != ERR_IO));
+	if (err == OK) {
+		struct enrol_body again;
+
+		buffer_reset(&out);
+		device_request_format(&out, &request);
+		REQUIRE(device_request_parse(&again, buffer_bytes(&out)) == OK);
+		REQUIRE(memcmp(&again, &request, sizeof again) == 0);
 	}
 	memset(&h, 0, sizeof h);
 	err = home_parse(&h, in, &line);
