@@ -6,16 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
-#include "base/text.h"
 #include "daemon/relay/control.h"
 #include "daemon/relay/report.h"
-#include "msg/body.h"
 
-#define INVITE_DAYS 14
-#define INVITE_DAYS_MAX 365
 #define MISSING_MAX 4096
 
 /* A command under way: some wait for the disk. */
@@ -23,15 +18,8 @@ struct request {
 	struct relay *relay;
 	struct session *session; /* NULL: gone */
 	uint32_t stream;
-	struct buffer text;
-	char handle[65];
-	uint64_t expires;
-	json_t *keys, *ids; /* revoke */
-	struct revoking *revoking;
 	struct request *next;
 };
-
-static void revoking_free(struct request *q);
 
 static void request_free(struct request *q)
 {
@@ -41,10 +29,6 @@ static void request_free(struct request *q)
 		at = &(*at)->next;
 	if (*at)
 		*at = q->next;
-	buffer_free(&q->text);
-	revoking_free(q);
-	json_decref(q->keys);
-	json_decref(q->ids);
 	free(q);
 }
 
@@ -137,51 +121,9 @@ static void do_people(struct request *q, int argc, char **argv, struct bytes inp
 	}
 }
 
-/* ---- invites and enrolment ---- */
+/* ---- messages taken in ---- */
 
-static void invited(
-    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
-{
-	struct request *q = ctx;
-
-	(void)id;
-	if (err)
-		refuse(q, code, text);
-	else
-		reply(q, json_pack("{s:s, s:I, s:o}", "invite", buffer_str(&q->text), "expires",
-			     (json_int_t)q->expires, "handle", report_text(q->handle)));
-}
-
-static void do_invite(struct request *q, int argc, char **argv, struct bytes input)
-{
-	uint64_t days = INVITE_DAYS;
-	const char *why = NULL;
-
-	(void)input;
-	for (int i = 1; i < argc; i += 2) {
-		bool handle = strcmp(argv[i], "--handle") == 0;
-
-		if (i + 1 >= argc || (!handle && strcmp(argv[i], "--days") != 0)) {
-			refuse(q, CONVENE__CODE__MALFORMED,
-			    "invite takes --handle HANDLE and --days N");
-			return;
-		}
-		if (handle && handle_prepare(q->handle, bytes_str(argv[i + 1]), &why) != OK) {
-			refuse(q, CONVENE__CODE__HANDLE, why ? why : "the handle can't be used");
-			return;
-		}
-		if (!handle && (decimal_parse(&days, argv[i + 1], strlen(argv[i + 1]),
-				    INVITE_DAYS_MAX) != OK ||
-				   days == 0)) {
-			refuse(q, CONVENE__CODE__MALFORMED, "--days wants a number from 1 to 365");
-			return;
-		}
-	}
-	invite_make(q->relay, q->handle[0] ? q->handle : NULL, (unsigned)days, &q->text,
-	    &q->expires, invited, q);
-}
-
-static void ingested(
+void request_ingested(
     void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
 	struct request *q = ctx;
@@ -198,285 +140,6 @@ static void ingested(
 		     (json_int_t)index));
 }
 
-/* A line that `convene join` printed: `prefix`, and base64url of a Redeem. message_free() it. */
-static int request_read(ProtobufCMessage **out, const char *prefix, const char *line)
-{
-	size_t skip = strlen(prefix), len = strlen(line);
-	struct buffer raw = BUFFER_INIT;
-	uint8_t *room;
-	int err = ERR_MALFORMED;
-
-	*out = NULL;
-	if (len > skip && memcmp(line, prefix, skip) == 0 && (room = buffer_reserve(&raw, len))) {
-		raw.len = len;
-		err = base64url_decode(room, &raw.len, line + skip, len - skip);
-	}
-	if (!err)
-		err = message_unpack(out, frame_descriptor(FRAME_REDEEM), buffer_bytes(&raw));
-	buffer_free(&raw);
-	return err;
-}
-
-static void do_enrol(struct request *q, int argc, char **argv, struct bytes input)
-{
-	ProtobufCMessage *m;
-
-	(void)argc;
-	(void)input;
-	if (request_read(&m, "convene-enrol:", argv[1]) == OK)
-		enrol_operator(q->relay, (const Convene__Redeem *)m, ingested, q);
-	else
-		refuse(q, CONVENE__CODE__MALFORMED,
-		    "enrol takes the line that `convene join --offline` printed, beginning with "
-		    "convene-enrol:");
-	message_free(m);
-}
-
-/* ---- recovery ---- */
-
-struct person_find {
-	const char *handle;
-	uint8_t identity[IDENTITY_LEN];
-	bool found;
-};
-
-static int person_row(void *ctx, const struct author *a, const struct signer *d)
-{
-	struct person_find *f = ctx;
-
-	(void)d;
-	if (!f->found && strcmp(a->handle, f->handle) == 0) {
-		f->found = true;
-		memcpy(f->identity, a->identity, IDENTITY_LEN);
-	}
-	return OK;
-}
-
-/* Whose handle it is; false: it was refused. */
-static bool person_of(struct request *q, const char *handle, uint8_t out[static IDENTITY_LEN])
-{
-	struct relay *r = q->relay;
-	struct person_find f = {.handle = handle};
-
-	if (*handle && query_people(r->reader, r->own->no, person_row, &f) == OK && f.found) {
-		memcpy(out, f.identity, IDENTITY_LEN);
-		return true;
-	}
-	refuse(q, CONVENE__CODE__NOT_FOUND, "nobody is enrolled here under that handle");
-	return false;
-}
-
-/* A line for the new computer of somebody who exists: it holds no secret. */
-static void do_identity(struct request *q, int argc, char **argv, struct bytes input)
-{
-	struct relay *r = q->relay;
-	uint8_t identity[IDENTITY_LEN];
-
-	(void)argc;
-	(void)input;
-	if (!person_of(q, argv[1], identity))
-		return;
-	device_line_add(r, identity, &q->text);
-	if (q->text.failed)
-		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
-	else
-		reply(q, json_pack("{s:s, s:o, s:s}", "handle", argv[1], "identity",
-			     report_hex(identity, IDENTITY_LEN), "line", buffer_str(&q->text)));
-}
-
-static void do_recover_person(struct request *q, int argc, char **argv, struct bytes input)
-{
-	uint8_t identity[IDENTITY_LEN];
-	const Convene__Redeem *redeem;
-	ProtobufCMessage *m;
-
-	(void)argc;
-	(void)input;
-	if (!person_of(q, argv[1], identity))
-		return;
-	if (request_read(&m, "convene-device:", argv[2]) != OK) {
-		refuse(q, CONVENE__CODE__MALFORMED,
-		    "recover-person takes the line that `convene join` printed on the new "
-		    "computer, "
-		    "beginning with convene-device:");
-		return;
-	}
-	redeem = (const Convene__Redeem *)m;
-	if (!bytes_equal(bytes_of_pb(redeem->identity), bytes_of(identity, IDENTITY_LEN)))
-		refuse(q, CONVENE__CODE__WRONG_SIGNER,
-		    "that line was made for somebody else than this handle's owner");
-	else
-		enrol_recover(q->relay, redeem, argv[1], ingested, q);
-	message_free(m);
-}
-
-/* ---- revoke ---- */
-
-static void revoked_one(
-    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN]);
-
-struct revoking {
-	uint8_t (*keys)[KEY_LEN];
-	size_t count, next;
-	uint8_t reason;
-	bool all; /* devices of this identity */
-	uint8_t identity[IDENTITY_LEN];
-};
-
-static bool revoking_has(const struct revoking *v, const uint8_t key[static KEY_LEN])
-{
-	for (size_t i = 0; i < v->count; i++) {
-		if (memcmp(v->keys[i], key, KEY_LEN) == 0)
-			return true;
-	}
-	return false;
-}
-
-static int revoking_add(struct revoking *v, const uint8_t key[static KEY_LEN])
-{
-	uint8_t(*grown)[KEY_LEN] = realloc(v->keys, (v->count + 1) * sizeof *grown);
-
-	if (!grown)
-		return ERR_NOMEM;
-	v->keys = grown;
-	memcpy(grown[v->count++], key, KEY_LEN);
-	return OK;
-}
-
-/* The devices of somebody that are in force now, as the roster has them: the views lag behind, and
- * a thief goes on enrolling. `device`: only those whose key begins so; NULL: all. */
-static int revoking_collect(const struct relay *r, struct revoking *v, const char *device)
-{
-	char digits[2 * KEY_LEN + 1];
-	int err = OK;
-
-	for (size_t i = 0; i < roster_signer_count(r->roster) && !err; i++) {
-		const struct signer *s = roster_signer_at(r->roster, i);
-
-		if (s->class != SIGNER_DEVICE || s->revoked > 0 || revoking_has(v, s->key) ||
-		    memcmp(s->identity, v->identity, IDENTITY_LEN) != 0)
-			continue;
-		hex_encode(digits, s->key, KEY_LEN);
-		if (!device || strncmp(digits, device, strlen(device)) == 0)
-			err = revoking_add(v, s->key);
-	}
-	return err;
-}
-
-static void revoking_free(struct request *q)
-{
-	if (q->revoking)
-		free(q->revoking->keys);
-	free(q->revoking);
-	q->revoking = NULL;
-}
-
-static void revoke_next(struct request *q)
-{
-	static const uint8_t salt[SALT_LEN];
-	struct relay *r = q->relay;
-	struct revoking *v = q->revoking;
-	struct buffer body = BUFFER_INIT;
-	struct revoke_body b = {.reason = v->reason};
-	struct header h = {.version = 1, .kind = KIND_REVOKE, .time = clock_wall_ms()};
-	int err;
-
-	/* Revoked by itself meanwhile; or enrolled meanwhile. */
-	while (v->next < v->count && roster_class(r->roster, v->keys[v->next]) != SIGNER_DEVICE)
-		v->next++;
-	if (v->next == v->count && v->all)
-		revoking_collect(r, v, NULL);
-	if (v->next == v->count) {
-		json_t *json = json_pack("{s:O, s:O}", "revoked", q->keys, "message_ids", q->ids);
-
-		revoking_free(q);
-		reply(q, json);
-		return;
-	}
-	memcpy(b.device_key, v->keys[v->next], KEY_LEN);
-	err = revoke_body_encode(&body, &b);
-	h.body = buffer_bytes(&body);
-	if (err)
-		revoked_one(q, err, CONVENE__CODE__INTERNAL, error_text(err), salt);
-	else
-		registrar_make(r, &h, salt, bytes_of(NULL, 0), revoked_one, q);
-	buffer_free(&body);
-}
-
-static void revoked_one(
-    void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
-{
-	struct request *q = ctx;
-
-	if (err) {
-		revoking_free(q);
-		refuse(q, code, text);
-		return;
-	}
-	json_array_append_new(q->keys, report_hex(q->revoking->keys[q->revoking->next], KEY_LEN));
-	json_array_append_new(q->ids, report_hex(id, ID_LEN));
-	q->revoking->next++;
-	revoke_next(q);
-}
-
-static void do_revoke(struct request *q, int argc, char **argv, struct bytes input)
-{
-	static const char *const reasons[] = {"", "lost", "stolen", "replaced", "left"};
-	struct revoking *v = calloc(1, sizeof *v);
-	const char *device = NULL;
-	uint8_t key[KEY_LEN];
-	int err = OK;
-
-	(void)input;
-	q->revoking = v;
-	q->keys = json_array();
-	q->ids = json_array();
-	if (!v) {
-		refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
-		return;
-	}
-	for (int i = 2; i < argc; i += 2) {
-		bool one = strcmp(argv[i], "--device") == 0;
-
-		for (uint8_t n = 1; n < 5 && i + 1 < argc && !one; n++) {
-			if (strcmp(argv[i + 1], reasons[n]) == 0)
-				v->reason = n;
-		}
-		if (one && i + 1 < argc && strlen(argv[i + 1]) >= 8) {
-			device = argv[i + 1];
-		} else if (one || strcmp(argv[i], "--reason") != 0 || v->reason == 0) {
-			revoking_free(q);
-			refuse(q, CONVENE__CODE__MALFORMED,
-			    "--reason is one of lost, stolen, replaced, left; --device is a key's "
-			    "first 8 digits or more");
-			return;
-		}
-	}
-	if (hex_decode(key, KEY_LEN, argv[1], strlen(argv[1])) == OK) {
-		if (roster_class(q->relay->roster, key) == SIGNER_DEVICE)
-			err = revoking_add(v, key);
-	} else if (!person_of(q, argv[1], v->identity)) {
-		return;
-	} else {
-		v->all = !device;
-		err = revoking_collect(q->relay, v, device);
-	}
-	if (device && v->count > 1) {
-		revoking_free(q);
-		refuse(q, CONVENE__CODE__AMBIGUOUS, "several devices begin so; give more digits");
-		return;
-	}
-	if (err || v->count == 0) {
-		revoking_free(q);
-		refuse(q, CONVENE__CODE__NOT_FOUND,
-		    "no enrolled device of that handle or key is in force");
-		return;
-	}
-	revoke_next(q);
-}
-
-/* ---- a message signed offline ---- */
-
 static void do_submit(struct request *q, int argc, char **argv, struct bytes input)
 {
 	static const uint8_t none[SALT_LEN];
@@ -491,7 +154,7 @@ static void do_submit(struct request *q, int argc, char **argv, struct bytes inp
 	}
 	s = (const Convene__Submission *)m;
 	ingest_own(q->relay, bytes_of_pb(s->message), s->salt.len == SALT_LEN ? s->salt.data : none,
-	    bytes_of_pb(s->content), ingested, q);
+	    bytes_of_pb(s->content), request_ingested, q);
 	message_free(m);
 }
 
@@ -614,12 +277,12 @@ static const struct command {
     {"status", 1, 1, do_status, "who this node is, its logs, peers and members"},
     {"peers", 1, 1, do_peers, "each link in detail"},
     {"people", 1, 1, do_people, "who is enrolled"},
-    {"invite", 1, 5, do_invite, "make an invite [--handle HANDLE] [--days N]"},
-    {"enrol", 2, 2, do_enrol, "enrol from a request line"},
-    {"identity", 2, 2, do_identity, "a line for a new computer of somebody enrolled: HANDLE"},
-    {"recover-person", 3, 3, do_recover_person,
+    {"invite", 1, 5, control_invite, "make an invite [--handle HANDLE] [--days N]"},
+    {"enrol", 2, 2, control_enrol, "enrol from a request line"},
+    {"identity", 2, 2, control_identity, "a line for a new computer of somebody enrolled: HANDLE"},
+    {"recover-person", 3, 3, control_recover_person,
 	"enrol a key for somebody who lost all of theirs: HANDLE REQUEST"},
-    {"revoke", 2, 6, do_revoke,
+    {"revoke", 2, 6, control_revoke,
 	"end the devices of a handle, or one of them, or one key [--device DIGITS] "
 	"[--reason lost|stolen|replaced|left]"},
     {"submit", 1, 1, do_submit, "take in a message signed elsewhere"},
