@@ -199,6 +199,7 @@ static void cut_done(struct store_job *job)
 			    l->credential.binding.log_name, error_text(err));
 			relay_fail(r);
 		}
+		erasure_cut(l, c->plan.size);
 		if (c->views)
 			views_begin_anew(r);
 	} else {

@@ -81,6 +81,21 @@ void erasure_heard(struct relay *r, const char *organisation, uint32_t no, uint6
 	c->kept = false;
 }
 
+/* What was said of the entries that were cut says nothing of those that come in their place. */
+void erasure_cut(struct relay_log *l, uint64_t size)
+{
+	if (l->scrubbed > size)
+		l->scrubbed = size;
+	if (l->erases > size)
+		l->erases = 0;
+	for (struct confirmation *c = l->confirmed; c; c = c->next) {
+		if (c->size > size) {
+			c->size = size;
+			c->kept = false;
+		}
+	}
+}
+
 /* Once a housekeeping, however often a peer says more. */
 void erasure_keep(struct relay *r)
 {

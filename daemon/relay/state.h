@@ -230,6 +230,7 @@ void erasure_scrubbed(struct relay *r, const struct scrubbed *list, size_t count
 bool erasure_gone(const struct relay *r, const struct relay_log *l, uint64_t size);
 /* A peer says the same of its own. */
 void erasure_heard(struct relay *r, const char *organisation, uint32_t no, uint64_t size);
+void erasure_cut(struct relay_log *l, uint64_t size); /* it was cut back to that */
 /* Write down what was heard since the last time. */
 void erasure_keep(struct relay *r);
 

@@ -105,6 +105,7 @@ void pair_forget(struct pair *p)
 {
 	p->shown = p->withheld = p->behind_since = p->agreed = p->unacknowledged = 0;
 	p->subscribed = p->dirty = p->differs = false;
+	p->erased_told = p->erased_heard = 0;
 }
 
 void log_silence(struct sync *s, struct log_slot *l)

@@ -306,6 +306,8 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 	}
 	l->top = l->bottom = l->cursor = l->retry_at = 0;
 	l->live_from = held;
+	if (l->erased > held)
+		l->erased = 0; /* that was said of what is gone */
 	log_lacks(s, l);
 	step(s, l, now);
 	frontier_show(s, l);
