@@ -395,6 +395,8 @@ int memory_truncate(struct store *base, uint32_t no, uint64_t size,
 		err = table_drop_range(&m->t, cut[i], AT(no, size), AT(no + 1, 0));
 	if (err == OK)
 		err = table_drop_range(&m->t, BLOCK, AT(no, size / TREE_BLOCK), AT(no + 1, 0));
+	if (err == OK)
+		err = memory_cosignature_cut(m, no, size);
 	if (err == OK && (err = memory_notes_put(m, no, checkpoint, NOTHING)) == OK)
 		err = memory_log_put(m, &log);
 	return memory_finish(m, mark, err);

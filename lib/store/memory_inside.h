@@ -28,6 +28,7 @@ enum {
 	INVITE,     /* hash -> struct store_invite */
 	FORK,       /* log digest, sort -> proof */
 	STANDING,   /* log digest -> size, root, u16be length of name, name, credential */
+	COSIGNED,   /* number, root key -> size, seconds, note */
 	TABLES_USED,
 };
 _Static_assert((int)TABLES_USED <= (int)TABLE_MAX, "tables");
@@ -115,6 +116,10 @@ int memory_inbox_each(struct store *base, uint64_t after, size_t limit,
     int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
 int memory_inbox_count(struct store *base, uint64_t *out);
 int memory_inbox_remove(struct store *base, uint64_t no);
+int memory_cosignature_put(struct store *base, const struct store_cosignature *c, size_t keep);
+int memory_cosignature_each(
+    struct store *base, int (*fn)(void *ctx, const struct store_cosignature *c), void *ctx);
+int memory_cosignature_cut(struct memory_store *m, uint32_t log, uint64_t size);
 int memory_append(struct store *base, const struct store_append *a);
 int memory_read(struct store *base, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
     struct buffer *out, size_t *got);

@@ -29,6 +29,7 @@ enum sqlite_cached {
 	ST_TOMB_ADD, ST_TOMB_GET, ST_VERSION,
 	ST_INBOX_ADD, ST_INBOX_FIND, ST_INBOX_COUNT, ST_INBOX_TAKE, ST_INBOX_DROP,
 	ST_FORK_ADD, ST_STANDING_ADD,
+	ST_COSIGNATURE_GET, ST_COSIGNATURE_PUT, ST_COSIGNATURE_KEEP, ST_COSIGNATURE_CUT,
 	ST_COUNT,
 };
 
@@ -101,6 +102,8 @@ int sqlite_inbox_take(
     struct sqlite_store *s, uint32_t log, uint64_t first, size_t count, struct bytes leaves);
 /* Drop the contents of entries from `size` on. */
 int sqlite_content_cut(struct sqlite_store *s, uint32_t log, uint64_t size);
+/* Drop the cosignatures of larger sizes. */
+int sqlite_cosignature_cut(struct sqlite_store *s, uint32_t log, uint64_t size);
 /* OK or ERR_REFUSED when the id is erased. */
 int sqlite_tombstone(struct sqlite_store *s, const uint8_t id[static ID_LEN]);
 
@@ -146,6 +149,9 @@ int sqlite_invite_get(
 int sqlite_invite_put(struct store *s, const struct store_invite *invite);
 int sqlite_invite_each(
     struct store *s, int (*fn)(void *ctx, const struct store_invite *invite), void *ctx);
+int sqlite_cosignature_put(struct store *s, const struct store_cosignature *c, size_t keep);
+int sqlite_cosignature_each(
+    struct store *s, int (*fn)(void *ctx, const struct store_cosignature *c), void *ctx);
 int sqlite_log_add(
     struct store *s, struct bytes name, const uint8_t digest[static DIGEST_LEN], uint32_t *no);
 int sqlite_log_each(struct store *s, int (*fn)(void *ctx, const struct store_log *log), void *ctx);

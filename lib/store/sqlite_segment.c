@@ -298,7 +298,8 @@ int sqlite_truncate(struct store *base, uint32_t log, uint64_t size,
 	    (err = delete_range(s, ST_BLOCK_DROP, "DELETE FROM block WHERE key >= ? AND key < ?",
 		 sqlite_key(log, size / TREE_BLOCK), sqlite_key(log + 1, 0))) != OK ||
 	    (err = sqlite_gap_cut(s, log, size)) != OK ||
-	    (err = sqlite_content_cut(s, log, size)) != OK)
+	    (err = sqlite_content_cut(s, log, size)) != OK ||
+	    (err = sqlite_cosignature_cut(s, log, size)) != OK)
 		return err;
 	return log_cut(s, log, size, root, checkpoint);
 }

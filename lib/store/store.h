@@ -99,6 +99,14 @@ struct store_standing {
 	struct bytes credential; /* its entry 0 */
 };
 
+/* The newest cosignature of a log by one organisation. */
+struct store_cosignature {
+	uint32_t log;
+	uint8_t root[KEY_LEN]; /* the cosigner's root key */
+	uint64_t size, seconds;
+	struct bytes note; /* with the log key's line, and this one */
+};
+
 struct store_backend {
 	const char *name;
 	int (*open)(struct store **out, const char *path, unsigned flags);
@@ -208,6 +216,14 @@ struct store_backend {
 	    struct buffer *message);
 	int (*serial_put)(struct store *s, const uint8_t root[static KEY_LEN], uint64_t serial,
 	    struct bytes message);
+
+	/* Cosignatures. put replaces that of the same log and root key, and leaves of all of that log
+	 * no more than the `keep` of the largest sizes; ERR_STALE below the size that is kept of
+	 * this key, ERR_RANGE beyond the log's. truncate drops those above the size. each:
+	 * ascending by log and key. */
+	int (*cosignature_put)(struct store *s, const struct store_cosignature *c, size_t keep);
+	int (*cosignature_each)(
+	    struct store *s, int (*fn)(void *ctx, const struct store_cosignature *c), void *ctx);
 
 	/* Invites. put inserts or replaces by hash. */
 	int (*invite_get)(

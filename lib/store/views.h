@@ -98,6 +98,9 @@ enum view_id {
 	VIEW_ERASURE_OF,      /* id -> at and id of the ERASE that erased it */
 	VIEW_PREVIOUS,        /* log -> previous (NULL: none) */
 
+	VIEW_NODES,           /* log, or 0 for all -> log, position, message */
+	VIEW_ADMITS,          /* KIND_ADMIT -> at */
+
 	/* For query_dump(): canonical order. */
 	VIEW_DUMP_LOGS,       /* -> no, name, folded, organisation */
 	VIEW_DUMP_SIGNERS,    /* log -> SIGNER_COLUMNS */

@@ -194,6 +194,9 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_ERASURE_OF] =
 	    "SELECT x.at, x.id FROM message m JOIN erasure e ON e.target = m.no"
 	    " JOIN message x ON x.no = e.message WHERE m.id = ?1",
+	[VIEW_NODES] = "SELECT log, position, message FROM node WHERE ?1 = 0 OR log = ?1"
+		       " ORDER BY log, position",
+	[VIEW_ADMITS] = "SELECT at FROM message WHERE kind = ?1 AND at IS NOT NULL ORDER BY at",
 	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
 
 	[VIEW_DUMP_LOGS] =

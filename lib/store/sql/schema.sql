@@ -89,6 +89,16 @@ CREATE TABLE serial (
 	message BLOB NOT NULL
 ) WITHOUT ROWID;
 
+-- The newest cosignature of a log by each organisation.
+CREATE TABLE cosignature (
+	log INTEGER NOT NULL,
+	root BLOB NOT NULL,             -- the cosigner's root key
+	size INTEGER NOT NULL,
+	seconds INTEGER NOT NULL,
+	note BLOB NOT NULL,
+	PRIMARY KEY (log, root)
+) WITHOUT ROWID;
+
 CREATE TABLE invite (
 	hash BLOB PRIMARY KEY,          -- of the secret
 	expires INTEGER NOT NULL,
