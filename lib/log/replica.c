@@ -609,3 +609,12 @@ int replica_prove_growth(
 	return tree_prove_consistency(
 	    r->tree, from, r->held, replica_fetch, (void *)(uintptr_t)r, out, count);
 }
+
+int replica_prove_inclusion_at(const struct replica *r, uint64_t index, uint64_t size,
+    struct tree_hash out[static 64], size_t *count)
+{
+	if (index >= size || size > r->held)
+		return ERR_RANGE;
+	return tree_prove_inclusion(
+	    r->tree, index, size, replica_fetch, (void *)(uintptr_t)r, out, count);
+}

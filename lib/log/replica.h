@@ -162,4 +162,9 @@ int replica_cut_plan(const struct replica *r, uint64_t size, struct replica_cut 
  * leave the replica as it was. */
 int replica_cut(struct replica *r, const struct replica_cut *cut);
 
+/* RFC 6962 inclusion proof of a held entry under the head of an earlier size that is held.
+ * ERR_RANGE; else the reader's errors. */
+int replica_prove_inclusion_at(const struct replica *r, uint64_t index, uint64_t size,
+    struct tree_hash out[static 64], size_t *count);
+
 #endif

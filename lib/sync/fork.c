@@ -281,6 +281,16 @@ void fork_note(
 	fork_head(s, link, l, c.size, c.root, now);
 }
 
+void fork_signed(struct sync *s, struct sync_link *link, struct log_slot *l, struct bytes text)
+{
+	struct buffer proof = BUFFER_INIT;
+
+	if (s->io.disputed && !l->stood && !l->disputed &&
+	    replica_fork_note(l->replica, text, NULL, NULL, 0, &proof) == OK)
+		disputed(s, l, buffer_bytes(&proof), link, NULL);
+	buffer_free(&proof);
+}
+
 void fork_data(struct sync *s, struct sync_link *link, struct log_slot *l, const Convene__Data *m,
     uint64_t now)
 {

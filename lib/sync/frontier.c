@@ -473,6 +473,7 @@ void frontier_show(struct sync *s, const struct log_slot *l)
 void frontier_grown(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	l->grown = ++s->grown;
+	cosign_grown(s, l);
 	if (!log_shown(l))
 		return;
 	for (struct sync_link *link = s->links; link; link = link->next) {

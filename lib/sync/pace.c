@@ -93,6 +93,7 @@ void sync_link_stats(
 	out->memory = memory_of(s, link);
 	out->packs_in = link->asked_packed && link->unpacks;
 	out->packs_out = link->packs;
+	out->witness = link->witness;
 	for (size_t i = 0; i < s->log_count; i++) {
 		uint64_t lag = lag_of(s, link, i);
 

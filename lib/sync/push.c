@@ -93,6 +93,7 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 		p->shown = m->from;
 	if (l->upstream == link)
 		pull_yield(s, l, m->from, now);
+	cosign_subscribed(s, link, l, m->anchored, now);
 	push_log(s, link, l);
 }
 

@@ -308,6 +308,7 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 	l->live_from = held;
 	if (l->erased > held)
 		l->erased = 0; /* that was said of what is gone */
+	cosign_cut(s, l, held);
 	log_lacks(s, l);
 	step(s, l, now);
 	frontier_show(s, l);

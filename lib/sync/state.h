@@ -17,6 +17,17 @@ enum want_kind {
 	WANT_KINDS,
 };
 
+/* Cosignatures of one log on one link. */
+struct pair_notes {
+	uint64_t anchored; /* it needs none of this size or below, */
+	uint64_t told;     /* and knows those adopted up to this serial */
+	uint64_t tell_at;  /* not before */
+	bool asked;        /* it has asked for them */
+	uint64_t missed;   /* of this size some could not be taken; 0: none */
+	uint64_t ask_at;   /* when it is asked for them, at the earliest */
+	unsigned ask_shift;
+};
+
 /* What we know of one log on one link: a pair, because a stalled log must not hide behind live
  * ones. */
 struct pair {
@@ -54,6 +65,7 @@ struct pair {
 	bool without;        /* the peer doesn't carry it */
 	/* What was erased: up to where it knows, and told us; and when it may be told again. */
 	uint64_t erased_told, erased_heard, erased_at;
+	struct pair_notes notes;
 };
 
 #define SERVED_UNKNOWN UINT32_MAX
@@ -164,7 +176,21 @@ struct sync_link {
 	struct pace feeding, hearing;  /* entries we lack; acknowledgements of those we sent */
 	uint64_t useful, acknowledged; /* bytes */
 	uint64_t silent_since;         /* a log that it has shown does not come; 0: none */
+	/* Cosignatures. */
+	bool cosign_due; /* some are to be told, or asked for */
+	uint64_t cosign_room, cosign_room_at;
 	struct sync_link_stats stats;
+};
+
+/* A cosignature: the newest of a seat, or one that is to be. */
+struct cosign_note {
+	uint32_t seat;
+	bool storing; /* with the store: it doesn't count yet */
+	uint64_t size, seconds;
+	uint64_t serial; /* rises with each that is adopted */
+	uint64_t has;    /* links that have it, by bit */
+	struct buffer note;
+	size_t text, line; /* so many bytes of it are its text; where the cosignature begins */
 };
 
 /* A content that we miss, while we are after it. */
@@ -270,6 +296,10 @@ struct log_slot {
 	struct want *wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
 	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
+	/* Cosignatures. */
+	struct cosign_note *notes;
+	size_t note_count, note_cap;
+	uint64_t anchored;
 };
 
 #define WANT_BATCH 2048
@@ -313,6 +343,8 @@ struct sync {
 	uint64_t bulk_began; /* when this bulk began; and what its contents weigh that were */
 	uint64_t bulk_asked; /* asked for meanwhile */
 	struct buffer chunk; /* the one at hand, packed or unpacked */
+	uint32_t anchor_needed;
+	uint64_t cosign_serial;
 	uint64_t tick_at;
 };
 
@@ -371,6 +403,9 @@ bool fork_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint6
 /* A note that the log has signed. */
 void fork_note(
     struct sync *s, struct sync_link *link, struct log_slot *l, struct bytes text, uint64_t now);
+/* A note that the log has signed, of another root than ours at a size that we hold: is at once a
+ * proof. */
+void fork_signed(struct sync *s, struct sync_link *link, struct log_slot *l, struct bytes text);
 /* A DATA that does not follow what we hold. */
 void fork_data(struct sync *s, struct sync_link *link, struct log_slot *l, const Convene__Data *m,
     uint64_t now);
@@ -448,6 +483,25 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 void push_receive_unsubscribe(struct sync *s, struct sync_link *link, uint32_t stream);
 void push_receive_credit(struct sync *s, struct sync_link *link, uint32_t stream,
     const Convene__Credit *m, uint64_t now);
+
+/* cosign.c: cosignatures, taken and passed on. */
+/* False: the log is disputed, or being cut: nothing was looked at. */
+bool cosign_receive(
+    struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now);
+void cosign_receive_get(
+    struct sync *s, struct sync_link *link, const Convene__CheckpointGet *m, uint64_t now);
+/* We subscribe there, saying this; the peer subscribes here. */
+uint64_t cosign_subscribe(struct sync *s, struct sync_link *link, struct log_slot *l);
+void cosign_subscribed(struct sync *s, struct sync_link *link, struct log_slot *l,
+    uint64_t anchored, uint64_t now);
+/* Some may have come there that were not looked at. */
+void cosign_missed(struct sync *s, struct sync_link *link, struct log_slot *l);
+void cosign_tick(struct sync *s, struct sync_link *link, uint64_t now);
+void cosign_grown(struct sync *s, struct log_slot *l);
+void cosign_link_gone(struct sync *s, const struct sync_link *link);
+/* Those above a size go. */
+void cosign_cut(struct sync *s, struct log_slot *l, uint64_t size);
+void cosign_clear(struct log_slot *l);
 
 /* window.c: what we miss, a log's newest first. */
 void wants_renew(struct sync *s);

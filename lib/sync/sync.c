@@ -43,6 +43,7 @@ void sync_free(struct sync *s)
 	}
 	for (size_t i = 0; i < s->log_count; i++) {
 		wants_clear(&s->logs[i]);
+		cosign_clear(&s->logs[i]);
 		free(s->logs[i].due);
 		buffer_free(&s->logs[i].proof);
 	}
@@ -230,6 +231,7 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 		at = &(*at)->next;
 	*at = link->next;
 	wants_link_gone(s, link);
+	cosign_link_gone(s, link);
 	for (size_t i = 0; i < s->log_count; i++) {
 		struct log_slot *l = &s->logs[i];
 
@@ -279,6 +281,21 @@ bool sync_link_compared(const struct sync_link *link)
 static bool is_for_witnesses(uint8_t type)
 {
 	return type >= FRAME_CHECKPOINT_GET && type <= FRAME_ERASED;
+}
+
+/* What fork.c has asked for is its own; what cosignatures may have been with it are asked for
+ * again. Everything else brings cosignatures. */
+static void checkpoint_receive(
+    struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now)
+{
+	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
+
+	if (l && (pair_of(s, link, l)->asked_from > 0 || l->stood)) {
+		fork_receive_checkpoint(s, link, m, now);
+		cosign_missed(s, link, l);
+	} else if (m->proof.len > 0 || m->root.len > 0 || !cosign_receive(s, link, m, now)) {
+		fork_receive_checkpoint(s, link, m, now);
+	}
 }
 
 void sync_receive(struct sync *s, struct sync_link *link, const struct frame *frame, uint64_t now)
@@ -336,10 +353,13 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
 		erased_receive(s, link, (const Convene__Erased *)m);
 		break;
 	case FRAME_CHECKPOINT_GET:
-		fork_receive_get(s, link, (const Convene__CheckpointGet *)m);
+		if (((const Convene__CheckpointGet *)m)->from > 0)
+			fork_receive_get(s, link, (const Convene__CheckpointGet *)m);
+		else
+			cosign_receive_get(s, link, (const Convene__CheckpointGet *)m, now);
 		break;
 	case FRAME_CHECKPOINT:
-		fork_receive_checkpoint(s, link, (const Convene__Checkpoint *)m, now);
+		checkpoint_receive(s, link, (const Convene__Checkpoint *)m, now);
 		break;
 	case FRAME_FORK:
 		fork_receive(s, link, frame->payload);
@@ -392,6 +412,8 @@ uint64_t sync_tick(struct sync *s, uint64_t now)
 		bulk_tick(s);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			frontier_ask_again(s, link, now);
+		for (struct sync_link *link = s->links; link; link = link->next)
+			cosign_tick(s, link, now);
 		for (struct sync_link *link = s->links; link; link = link->next)
 			pace_check(s, link, now);
 		for (struct sync_link *link = s->links; link; link = link->next)

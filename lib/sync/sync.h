@@ -16,6 +16,7 @@
 #define SYNC_SYNC_H
 
 #include "log/replica.h"
+#include "member/anchor.h"
 #include "msg/frame.h"
 #include "msg/message.h"
 
@@ -38,6 +39,7 @@
 #define SYNC_PACE_BYTES 1000     /* a second: who has more and sends less has stalled */
 #define SYNC_BACKOFF_MS 1000     /* first; doubles to 64 times that */
 #define SYNC_WITHOUT_MAX 1024 /* logs that a node may say it doesn't carry */
+#define SYNC_COSIGN_MS 1000      /* cosignatures of a log to one link at most this often */
 #define SYNC_LINK_MEMORY (22 * 1024 * 1024) /* bytes kept for one link, beside what is per log */
 
 struct sync;
@@ -117,6 +119,16 @@ struct sync_io {
 	/* The history that a successor names is held, whole: it may be taken up. Said once after
 	 * each sync_stand(), perhaps from within. */
 	void (*stands)(void *ctx, uint32_t log);
+
+	/* Cosignatures (11.8); NULL: none are taken. The next cosigner behind `after` (NULL: the
+	 * first) whose key has this name and id and who counts for this log; NULL: none. */
+	const struct cosigner *(*cosigner)(void *ctx, uint32_t log, struct bytes name,
+	    const uint8_t id[static 4], const struct cosigner *after);
+	/* Keep a cosignature that has been checked, instead of an older one of this cosigner: the
+	 * note holds text, the log key's line, and this one (copied). Answered by
+	 * sync_cosign_stored(). */
+	void (*cosign_store)(void *ctx, uint32_t log, const struct cosigner *who, uint64_t size,
+	    uint64_t seconds, struct bytes note);
 };
 
 struct sync *sync_new(const struct sync_io *io);
@@ -181,6 +193,33 @@ enum sync_doubt sync_doubt(const struct sync *s, uint32_t log);
 /* Of the log's entries below `size`, one of which erases something, all that they erase is gone
  * from our files: peers are told (11.10). */
 void sync_erased(struct sync *s, uint32_t log, uint64_t size, uint64_t now);
+/* Cosignatures. So many seats the policy wants (member/anchor.h); to be said before logs are added.
+ */
+void sync_anchor_needed(struct sync *s, uint32_t n);
+/* One that was stored, when the log has been added; in any order. ERR_RANGE: it is of a size that
+ * is not held. ERR_MALFORMED, ERR_NOMEM. */
+int sync_cosign_load(struct sync *s, uint32_t log, uint32_t seat, uint64_t size, uint64_t seconds,
+    struct bytes note);
+/* We have cosigned: a note with the log key's signature, and ours as the last line. Goes to the
+ * store, then out. ERR_STALE: not newer than what is kept of us. ERR_NOTFOUND, ERR_NOMEM. */
+int sync_cosign(struct sync *s, uint32_t log, const struct cosigner *who, struct bytes note,
+    uint64_t seconds);
+/* The store's answer to io.cosign_store(). */
+void sync_cosign_stored(struct sync *s, uint32_t log, uint32_t seat, uint64_t size, int result,
+    uint64_t now);
+/* There is a cosigner, or a key of one, that was not known before: what was left aside may be of
+ * use. */
+void sync_cosigners_changed(struct sync *s, uint64_t now);
+/* Up to where a log is anchored. */
+uint64_t sync_anchored(struct sync *s, uint32_t log);
+/* What is kept of a log, durably: at most as many as the policy wants. Valid until the next event.
+ */
+struct sync_cosigned {
+	uint32_t seat;
+	uint64_t size, seconds;
+	struct bytes note;
+};
+size_t sync_cosigned(struct sync *s, uint32_t log, struct sync_cosigned *out, size_t max);
 
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);
@@ -212,6 +251,8 @@ struct sync_link_stats {
 	uint64_t progress_at;     /* an entry or a content came that we lacked */
 	uint64_t acknowledged_at; /* it told that what we had sent is durable there */
 	uint64_t data_in, data_out, entries_useful, entries_again, announces_in, announces_out;
+	bool witness;             /* cosignatures and proofs of forks are told there */
+	uint64_t checkpoints_in, checkpoints_out;
 	uint64_t contents_in, contents_out, contents_again, content_bytes_in, content_bytes_out;
 	/* Of them came and went packed: so many bytes, and what those are unpacked. */
 	uint64_t packed_in, unpacked_in, packed_out, unpacked_out;

@@ -22,6 +22,10 @@
 #define NODES_MAX 32
 #define LINKS_MAX 96
 
+struct sync_io;
+/* A test's own io functions, put in before a node starts; NULL: none. */
+static void (*world_io)(struct sync_io *io);
+
 struct end;
 
 struct held_log {
@@ -586,6 +590,8 @@ static inline void node_start(struct world *w, unsigned number)
 	uint8_t seed = (uint8_t)(10 * number + 1);
 	struct node_body body;
 
+	if (world_io)
+		world_io(&io);
 	n->world = w;
 	n->number = n->as = number;
 	if (w->twins && number == 1) {

@@ -426,6 +426,8 @@ static void test_hostile(void **state)
 	struct buffer one, other, wrong, strange;
 	Convene__ForkProof fork = CONVENE__FORK_PROOF__INIT;
 	Convene__Checkpoint c = CONVENE__CHECKPOINT__INIT;
+	Convene__Head head = CONVENE__HEAD__INIT, *heads[] = {&head};
+	Convene__Announce announce = CONVENE__ANNOUNCE__INIT;
 	uint8_t many[65 * HASH_LEN] = {7};
 
 	(void)state;
@@ -464,14 +466,19 @@ static void test_hostile(void **state)
 	assert_false(is_fault(e, FRAME_FORK, &fork.base));
 	assert_int_equal(w->nodes[2].rivals, 2);
 
-	/* CHECKPOINT: nobody has asked, */
+	/* CHECKPOINT, whether somebody has asked or not. */
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 	c.note = pb_of(buffer_bytes(&strange));
-	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
-	/* or we have, for what it shows. */
+	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.note = pb_of(buffer_bytes(&wrong));
-	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	head.log = c.log;
+	head.size = 7;
+	head.root = pb_of(bytes_of(many, 8));
+	announce.heads = heads;
+	announce.n_heads = 1;
+	assert_false(is_fault(e, FRAME_ANNOUNCE, &announce.base));
 	c = (Convene__Checkpoint)CONVENE__CHECKPOINT__INIT;
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base)); /* of no log */
 	c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
@@ -486,7 +493,7 @@ static void test_hostile(void **state)
 	c.proof = pb_of(bytes_of(NULL, 0));
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.note = pb_of(buffer_bytes(&wrong)); /* that was the answer */
-	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	assert_int_equal(l->disputes, 0);
 
 	/* Whoever has two such heads has a fork; once. */
