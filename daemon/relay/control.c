@@ -136,7 +136,10 @@ void request_ingested(
 	}
 	status = inbox_status(q->relay, id, &index);
 	reply(q, json_pack("{s:o, s:s, s:I}", "message_id", report_hex(id, ID_LEN), "status",
-		     status == CONVENE__STATUS__SEALED ? "sealed" : "accepted", "index",
+		     status == CONVENE__STATUS__ANCHORED ? "anchored"
+		     : status == CONVENE__STATUS__SEALED ? "sealed"
+							 : "accepted",
+		     "index",
 		     (json_int_t)index));
 }
 

@@ -8,6 +8,7 @@
 #include "daemon/relay/moderate.h"
 
 #define ENTRIES_MAX 1024
+#define RECEIPT_SENT 98304 /* bytes: a PROOF has a limit */
 
 struct info {
 	Convene__LogInfo m;
@@ -57,6 +58,7 @@ void logs_get(struct session *s, uint32_t stream)
 			info.m.credential = pb_of(buffer_bytes(&l->credential.message));
 			info.m.checkpoint = pb_of(buffer_bytes(&info.note));
 			info.m.uncarried = !l->carried;
+			info.m.anchored = sync_anchored(r->sync, l->no);
 			info.m.state = replica_ended(l->replica) ? LOG_BROKEN : l->state;
 			m.logs = &list;
 			m.n_logs = 1;
@@ -129,7 +131,7 @@ static int locate(struct relay *r, struct bytes prefix, uint8_t id[static ID_LEN
 void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 {
 	struct relay *r = s->relay;
-	struct buffer entry = BUFFER_INIT, text = BUFFER_INIT;
+	struct buffer entry = BUFFER_INIT, text = BUFFER_INIT, receipt = BUFFER_INIT;
 	struct tree_hash hashes[64];
 	Convene__Proof answer = CONVENE__PROOF__INIT;
 	struct relay_log *l = NULL;
@@ -154,10 +156,20 @@ void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 		answer.log = pb_of(bytes_str(l->credential.binding.log_name));
 		answer.message = pb_of(leaf);
 		answer.proof = pb_of(buffer_bytes(&text));
+		answer.status = CONVENE__STATUS__SEALED;
+		if (index < sync_anchored(r->sync, l->no)) {
+			answer.status = CONVENE__STATUS__ANCHORED;
+			err = receipt_make(r, l, index, leaf, &receipt);
+		}
+		/* Without its receipt the proof is good all the same. */
+		if (err || receipt.failed || receipt.len > RECEIPT_SENT)
+			buffer_reset(&receipt);
+		answer.receipt = pb_of(buffer_bytes(&receipt));
 		channel_send(s->channel, FRAME_PROOF, stream, &answer.base);
 	}
 	buffer_free(&entry);
 	buffer_free(&text);
+	buffer_free(&receipt);
 }
 
 /* Whether clients are not to have this content; the operator's own programs are. */

@@ -68,13 +68,12 @@ int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *ind
 	*index = 0;
 	if (w && !w->sealed)
 		return CONVENE__STATUS__ACCEPTED;
-	if (w) {
+	if (w)
 		*index = w->index;
-		return CONVENE__STATUS__SEALED;
-	}
-	if (query_message(r->reader, id, &no, index) == OK && no == r->own->no)
-		return CONVENE__STATUS__SEALED;
-	return CONVENE__STATUS__STATUS_NONE;
+	else if (query_message(r->reader, id, &no, index) != OK || no != r->own->no)
+		return CONVENE__STATUS__STATUS_NONE;
+	return *index < sync_anchored(r->sync, r->own->no) ? CONVENE__STATUS__ANCHORED
+							   : CONVENE__STATUS__SEALED;
 }
 
 bool inbox_room(const struct relay *r)

@@ -628,6 +628,7 @@ struct sync_io logs_sync_io(struct relay *r)
 	};
 
 	forks_sync_io(&io);
+	cosign_io(&io);
 	return io;
 }
 

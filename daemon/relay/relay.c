@@ -86,6 +86,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	tick_soon(r);
 	storage_scrub(r);
 	erasure_keep(r);
+	cosign_watch(r);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)
@@ -274,6 +275,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = succession_own(r);
 	if (!err)
+		err = cosign_start(r);
+	if (!err)
 		err = members_copy(r->writer.forum, &members, &count);
 	if (!err) {
 		views_members(r, members, count);
@@ -338,6 +341,7 @@ static void relay_free(struct relay *r)
 			event_free(events[i]);
 	}
 	links_free(r);
+	cosign_free(r);
 	sync_free(r->sync);
 	inbox_free(r);
 	recover_free(r);

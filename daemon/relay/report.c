@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "daemon/relay/report.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -40,6 +41,46 @@ static void put_flag(json_t *o, const char *name, bool value)
 	put(o, name, json_boolean(value));
 }
 
+/* Who has cosigned what of a log, and how long it waits to be anchored further. */
+static void anchoring_report(struct relay *r, const struct relay_log *l, json_t *o)
+{
+	const struct anchor *anchor = cosign_anchor(r);
+	size_t max = anchor_needed(anchor);
+	struct sync_cosigned *kept = calloc(max + 1, sizeof *kept);
+	size_t count = kept ? sync_cosigned(r->sync, l->no, kept, max) : 0;
+	uint64_t newest = 0, wall = clock_wall_ms() / 1000, now = clock_mono_ms();
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < count; i++) {
+		char organisation[ORG_NAME_MAX + 1] = "";
+		struct note_signature sig;
+		struct note note;
+		json_t *c = json_object();
+
+		if (note_parse(&note, kept[i].note) == OK &&
+		    note_signature(&note, note.count - 1, &sig) == OK)
+			cosigner_organisation(sig.name, organisation);
+		put(c, "organisation", json_string(organisation));
+		put_number(c, "size", kept[i].size);
+		put_number(c, "seconds", kept[i].seconds);
+		json_array_append_new(list, c);
+		if (kept[i].seconds > newest)
+			newest = kept[i].seconds;
+	}
+	free(kept);
+	put_number(o, "anchored", sync_anchored(r->sync, l->no));
+	put(o, "cosigned", list);
+	put(o, "cosigned_s",
+	    newest ? json_integer((json_int_t)(wall > newest ? wall - newest : 0)) : json_null());
+	put_flag(o, "anchorable",
+	    max > 0 && anchor_seats(anchor, l->credential.organisation,
+			   l->credential.root_key) >= max);
+	put(o, "unanchored_s",
+	    l->cosign.stuck_since
+		? json_integer((json_int_t)((now - l->cosign.stuck_since) / 1000))
+		: json_null());
+}
+
 static json_t *log_report(struct relay *r, const struct relay_log *l)
 {
 	static const char *const states[] = {"live", "suspect", "disputed", "broken"};
@@ -66,6 +107,7 @@ static json_t *log_report(struct relay *r, const struct relay_log *l)
 	put(o, "follows",
 	    report_text(l->previous ? l->previous->credential.binding.log_name : NULL));
 	put(o, "ends", l->end == UINT64_MAX ? json_null() : json_integer((json_int_t)l->end));
+	anchoring_report(r, l, o);
 	return o;
 }
 
@@ -166,6 +208,9 @@ static json_t *peer_report(struct relay *r, const struct peer *p, bool detailed)
 	put_number(o, "unpacked_in", st.unpacked_in);
 	put_number(o, "packed_out", st.packed_out);
 	put_number(o, "unpacked_out", st.unpacked_out);
+	put_flag(o, "witness", st.witness);
+	put_number(o, "checkpoints_in", st.checkpoints_in);
+	put_number(o, "checkpoints_out", st.checkpoints_out);
 	put_number(o, "announces_in", st.announces_in);
 	put_number(o, "announces_out", st.announces_out);
 	put_number(o, "upstream_of", st.upstream_of);
@@ -230,6 +275,7 @@ json_t *report_status(struct relay *r)
 	put(o, "sealing", json_string(sealing));
 	put(o, "recovery", recover_report(r));
 	put_number(o, "left_out", r->left_out);
+	put_number(o, "anchor_needed", anchor_needed(cosign_anchor(r)));
 	put_number(o, "inbox", r->inbox_count);
 	put(o, "frontier", report_hex(frontier, HASH_LEN));
 	put_number(o, "clients", r->client_count);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "base/text.h"
+#include "daemon/relay/cosign.h"
 #include "daemon/relay/relay.h"
 #include "forum/forum.h"
 #include "forum/query.h"
@@ -80,6 +81,7 @@ struct relay_log {
 	uint64_t scrubbed;              /* of entries below, all that they erase is gone */
 	uint64_t erases;                /* behind the last one here that erases something */
 	struct confirmation *confirmed; /* by whom else */
+	struct log_cosign cosign;
 	struct relay_log *next;
 };
 
@@ -195,6 +197,7 @@ struct relay {
 	struct registering *registering; /* the registrar's messages on their way, in order */
 	struct request *requests;        /* of the control socket, under way */
 
+	struct cosigning *cosigning;
 	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
 	bool scrubbing;

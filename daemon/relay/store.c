@@ -178,12 +178,14 @@ static int scrub_run(struct store_job *job, struct store *writer, struct forum *
 static void scrub_done(struct store_job *job)
 {
 	struct scrub_job *j = (struct scrub_job *)job;
+	struct relay *r = job->relay;
 
-	job->relay->scrubbing = false;
+	r->scrubbing = false;
 	if (job->result == OK && j->result == OK)
-		erasure_scrubbed(job->relay, j->list, j->count);
+		erasure_scrubbed(r, j->list, j->count);
 	free(j->list);
 	free(j);
+	cosign_soon(r, NULL);
 }
 
 /* It is done when the run of jobs that this one is in has been committed; a reader may be in the

@@ -142,11 +142,15 @@ static void fold_done(struct store_job *job)
 			    (unsigned long long)(f->first + f->count));
 		if (f->result.node_changed && l == r->own)
 			own_node_changed(r, f);
+		if (f->result.node_changed)
+			cosign_learn(r, l);
+		cosign_soon(r, l);
 		if (f->members) {
 			grew = true;
 			views_members(r, f->members, f->member_count);
 			f->members = NULL;
 			log_info("the forum has %zu members now", r->member_count);
+			cosign_members(r);
 		}
 	} else if (job->result != ERR_STALE) {
 		log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name,
@@ -309,6 +313,7 @@ static void content_done(struct store_job *job)
 	if (result == ERR_NOSPACE)
 		r->read_only = true;
 	sync_content_committed(r->sync, c->log, c->index, result, clock_mono_ms());
+	cosign_soon(r, log_by_no(r, c->log));
 	buffer_free(&c->message);
 	buffer_free(&c->content);
 	free(c);

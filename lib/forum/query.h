@@ -121,6 +121,12 @@ int query_skeleton(struct store *s, uint32_t log, const char *skeleton,
 int query_people(struct store *s, uint32_t log,
     int (*fn)(void *ctx, const struct author *a, const struct signer *device), void *ctx);
 
+/* NODE messages that took effect, by log and position; of one log, or of all (0). */
+int query_nodes(struct store *s, uint32_t log,
+    int (*fn)(void *ctx, uint32_t log, uint64_t position, struct bytes message), void *ctx);
+/* Where valid ADMITs stand. Looks at all messages. */
+int query_admits(struct store *s, int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx);
+
 /* Append a canonical text of everything shown, free of local numbers: equal on two nodes that hold
  * the same. */
 int query_dump(struct store *s, struct buffer *out);
