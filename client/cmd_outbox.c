@@ -7,9 +7,11 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "client/anchored.h"
 #include "client/cmd.h"
 #include "client/quote.h"
 #include "client/session.h"
+#include "client/terms.h"
 #include "msg/body.h"
 #include "msg/content.h"
 
@@ -103,8 +105,40 @@ static int row_add(void *ctx, const struct kept *k)
 	return OK;
 }
 
-static int outbox_show(
-    struct session *s, struct outbox *o, const struct outcomes *done, struct trouble *t)
+/* What is sealed, and kept until enough others have cosigned it. */
+static int sealed_show(struct session *s, const struct outbox *o, const struct anchored *looked,
+    json_t *out, struct trouble *t)
+{
+	struct charter *charter;
+	uint64_t *list;
+	size_t count;
+	int err = outbox_list(o, BOX_SENT, &list, &count, t);
+
+	if (err)
+		return err;
+	free(list);
+	if (out) {
+		json_put(out, "sealed", json_integer((json_int_t)count));
+		json_put(out, "anchored", json_integer((json_int_t)looked->anchored));
+		json_put(out, "lost", json_integer((json_int_t)looked->lost));
+		return OK;
+	}
+	charter = count > 0 ? terms_charter(s) : NULL;
+	if (charter && charter->anchor > 0)
+		print_sentence(0,
+		    "%zu message%s sealed, and kept here until %u other organisation%s hold%s and "
+		    "cosign%s %s; `convene verify` tells who has.",
+		    count, count == 1 ? " is" : "s are", charter->anchor,
+		    charter->anchor == 1 ? "" : "s", charter->anchor == 1 ? "s" : "",
+		    charter->anchor == 1 ? "s" : "", count == 1 ? "it" : "them");
+	if (looked->lost > 0)
+		print_sentence(0, "The node had lost %zu of them: sent again.", looked->lost);
+	charter_free(charter);
+	return OK;
+}
+
+static int outbox_show(struct session *s, struct outbox *o, const struct outcomes *done,
+    const struct anchored *looked, struct trouble *t)
 {
 	struct listing l = {.s = s,
 	    .o = o,
@@ -127,6 +161,7 @@ static int outbox_show(
 			json_put(out, "sealed_id", json_hex(o->sealed_id, ID_LEN));
 		}
 		json_put(out, "messages", json_incref(l.list));
+		err = sealed_show(s, o, looked, out, t);
 		json_print(out);
 	} else if (!err) {
 		table_print(l.table);
@@ -140,6 +175,7 @@ static int outbox_show(
 			print_sentence(0, "`convene outbox --again NUMBER` signs a refused message "
 					  "anew and sends it; "
 					  "`--drop NUMBER` throws it away.");
+		err = sealed_show(s, o, looked, NULL, t);
 	}
 	table_free(l.table);
 	json_decref(l.list);
@@ -322,6 +358,7 @@ static int number_take(
 int cmd_outbox(const struct invocation *in)
 {
 	struct outcomes done = {NULL, 0};
+	struct anchored looked = {0, 0};
 	struct session s;
 	struct outbox o;
 	struct trouble t;
@@ -344,6 +381,8 @@ int cmd_outbox(const struct invocation *in)
 	if (!err && which)
 		err = sign_again(&s, &o, again, &t);
 	if (!err && s.client)
+		err = anchored_look(&s, &o, SIZE_MAX, &looked, &t);
+	if (!err && s.client)
 		err = outbox_flush(&s, &o, SEAL_WAIT_MS, &done, &t);
 	for (size_t i = 0; i < done.count; i++) {
 		struct trouble refused;
@@ -355,7 +394,7 @@ int cmd_outbox(const struct invocation *in)
 		}
 	}
 	if (!err)
-		err = outbox_show(&s, &o, &done, &t);
+		err = outbox_show(&s, &o, &done, &looked, &t);
 	if (err)
 		code = session_complain(in, &t);
 	else if (!s.client && !s.offline)

@@ -14,55 +14,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "client/cmd.h"
-#include "client/files.h"
-#include "client/session.h"
+#include "client/verify.h"
 #include "log/checkpoint.h"
-
-#define CHECKS_MAX 16
-
-enum result { CHECK_GOOD, CHECK_BAD, CHECK_NOT };
-
-struct check {
-	const char *name; /* stable, for programs */
-	enum result result;
-	char text[300];
-};
-
-struct verifying {
-	struct session s;
-	Convene__Proof *proof;
-	struct frames logs;
-	struct charter *charter;
-	struct credential origin;
-	bool has_origin;
-	struct binding binding;
-	struct header header;
-	struct checkpoint head;
-	uint8_t id[ID_LEN];
-	uint64_t index;
-	struct bytes note;
-	size_t cosigned; /* by other organisations */
-	bool anchored;
-	struct check checks[CHECKS_MAX];
-	size_t count;
-};
-
-static void check(struct verifying *v, const char *name, enum result result, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-static void check(struct verifying *v, const char *name, enum result result, const char *fmt, ...)
-{
-	struct check *c = &v->checks[v->count];
-	va_list ap;
-
-	if (v->count == CHECKS_MAX)
-		return;
-	v->count++;
-	c->name = name;
-	c->result = result;
-	va_start(ap, fmt);
-	vsnprintf(c->text, sizeof c->text, fmt, ap);
-	va_end(ap);
-}
+#include "member/receipt.h"
 
 /* ---- author ---- */
 
@@ -188,74 +142,47 @@ static void check_inclusion(struct verifying *v)
 
 /* ---- other organisations ---- */
 
-static bool policy_names(const struct charter *c, const char *organisation)
-{
-	if (!c->anchor_names)
-		return true;
-	for (size_t i = 0; i < c->anchor_name_count; i++)
-		if (strcmp(c->anchor_names[i], organisation) == 0)
-			return true;
-	return false;
-}
-
-/* The founder whose cosigner, as this log's credential names it, has signed the note; SIZE_MAX:
- * none. The origin's own never counts. */
-static size_t cosigner(
-    const struct verifying *v, const struct note *note, const Convene__LogInfo *l)
-{
-	struct credential c;
-	size_t who = SIZE_MAX;
-
-	if (credential_open(
-		&c, v->s.home.node.forum, bytes_of_pb(l->name), bytes_of_pb(l->credential)) == OK &&
-	    strcmp(c.organisation, v->origin.organisation) != 0 &&
-	    note_verify(note, &c.node.cosigner, NULL) == OK)
-		who = founder(v, &c);
-	credential_clear(&c);
-	return who;
-}
-
+/* The receipt proves it by itself, with the charter. Without one nobody but the node has been
+ * heard.
+ */
 static void check_cosignatures(struct verifying *v)
 {
+	struct bytes text = bytes_of_pb(v->proof->receipt);
 	struct buffer who = BUFFER_INIT;
-	size_t counted = 0;
-	struct note note;
-	bool *seen;
+	struct receipt *r = NULL;
+	char why[200];
+	int err;
 
-	if (v->head.size == 0 || !v->charter || note_parse(&note, v->note) != OK)
+	if (!v->charter)
 		return;
-	/* An organisation counts once, however many logs the node says it has. */
-	seen = calloc(v->charter->member_count + 1, sizeof *seen);
-	for (size_t i = 0; seen && i < v->logs.count; i++) {
-		const Convene__Logs *m = (const Convene__Logs *)v->logs.list[i];
-
-		for (size_t j = 0; j < m->n_logs; j++) {
-			size_t f = cosigner(v, &note, m->logs[j]);
-
-			if (f == SIZE_MAX || seen[f])
-				continue;
-			seen[f] = true;
-			buffer_printf(
-			    &who, "%s%s", who.len ? ", " : "", v->charter->members[f].name);
-			v->cosigned++;
-			counted += policy_names(v->charter, v->charter->members[f].name);
-		}
-	}
-	free(seen);
-	v->anchored = v->charter->anchor > 0 && counted >= v->charter->anchor;
-	if (v->cosigned > 0)
-		check(v, "cosignatures", CHECK_GOOD,
-		    "%zu other founder%s cosigned that head: %.200s", v->cosigned,
-		    v->cosigned == 1 ? "" : "s", buffer_str(&who));
-	else
+	if (text.len == 0) {
 		check(v, "cosignatures", CHECK_NOT,
-		    "that others hold it too: this head bears no cosignature that is known here to "
-		    "be another founder's");
-	if (v->charter->anchor > 0 && v->cosigned > 0)
-		check(v, "anchored", v->anchored ? CHECK_GOOD : CHECK_NOT,
-		    v->anchored ? "that is what the charter asks for: the message is anchored"
-				: "that it is anchored: the charter asks for %u",
+		    v->charter->anchor > 0
+			? "that other organisations hold it too: the charter asks that %u cosign, "
+			  "and "
+			  "the node knows of too few"
+			: "that other organisations hold it too: the charter asks nobody (%u) to "
+			  "cosign",
 		    v->charter->anchor);
+		return;
+	}
+	err = receipt_verify(&r, text, v->charter, why);
+	if (!err && memcmp(r->id, v->id, ID_LEN) != 0) {
+		err = ERR_PROOF;
+		snprintf(why, sizeof why, "it is of another message");
+	}
+	if (err) {
+		check(v, "anchored", CHECK_BAD, "the receipt that the node shows: %.200s", why);
+	} else {
+		verify_cosigners(&who, r);
+		v->cosigned = r->count;
+		v->anchored = true;
+		check(v, "cosignatures", CHECK_GOOD,
+		    "others hold it durably, and have cosigned: %.200s", buffer_str(&who));
+		check(v, "anchored", CHECK_GOOD,
+		    "that is what the charter asks for (%u): the message is anchored", r->needed);
+	}
+	receipt_free(r);
 	buffer_free(&who);
 }
 
@@ -305,110 +232,44 @@ static int gather(struct verifying *v, const char *text, struct trouble *t)
 	return OK;
 }
 
-/* SPEC.md 9.5. Enough cosignatures, or it would not be one. */
-static int receipt_write(const struct verifying *v, const char *path, struct trouble *t)
+static int receipt_keep(const struct verifying *v, const char *path, struct trouble *t)
 {
-	struct buffer out = BUFFER_INIT;
-	char forum[2 * HASH_LEN + 1], *entry = malloc(BASE64_LEN(v->proof->message.len) + 1);
 	FILE *f;
 	int err = OK;
 
 	if (!v->anchored) {
-		free(entry);
 		trouble_set(t, ERR_PROOF,
 		    "there is no receipt yet: too few organisations have cosigned, by what the "
 		    "charter asks for");
-		trouble_hint(t, "Nodes of version 0.1 do not cosign yet; the proof itself holds: "
-				"`convene verify` without --receipt.");
+		trouble_hint(t, "Try again later; the proof itself holds: `convene verify` without "
+				"--receipt.");
 		return ERR_PROOF;
 	}
-	if (!entry)
-		return no_memory(t);
-	hex_encode(forum, v->binding.forum, HASH_LEN);
-	base64_encode(entry, v->proof->message.data, v->proof->message.len);
-	buffer_printf(
-	    &out, "convene receipt v1\n%s\n%s\n\nproof %zu\n", forum, entry, v->proof->proof.len);
-	buffer_add(&out, v->proof->proof.data, v->proof->proof.len);
 	f = fopen(path, "wxe");
-	if (!f || fwrite(out.data, 1, out.len, f) != out.len)
+	if (!f ||
+	    fwrite(v->proof->receipt.data, 1, v->proof->receipt.len, f) != v->proof->receipt.len)
 		err = trouble_errno(t, "the receipt %.300s can't be written", path);
 	if (f && fclose(f) != 0 && !err)
 		err = trouble_errno(t, "the receipt %.300s can't be written", path);
-	buffer_free(&out);
-	free(entry);
 	return err;
 }
 
-/* ---- telling ---- */
-
-static const char *const result_names[] = {
-    [CHECK_GOOD] = "good", [CHECK_BAD] = "bad", [CHECK_NOT] = "unchecked"};
-
-static void programs_print(const struct verifying *v, bool good)
+/* What can't be the beginning of an id is the name of a file. */
+static bool is_file(const char *operand)
 {
-	json_t *o = json_object(), *list = json_array();
-	const char *kind = kind_name(v->header.kind);
-
-	for (size_t i = 0; i < v->count; i++) {
-		json_t *c = json_object();
-
-		json_put(c, "name", json_string(v->checks[i].name));
-		json_put(c, "result", json_string(result_names[v->checks[i].result]));
-		json_put(c, "text", json_bytes(bytes_str(v->checks[i].text)));
-		json_array_append_new(list, c);
-	}
-	json_put(o, "id", json_hex(v->id, ID_LEN));
-	json_put(o, "log", json_string(v->binding.log_name));
-	json_put(o, "index", json_integer((json_int_t)v->index));
-	json_put(o, "size", json_integer((json_int_t)v->head.size));
-	json_put(o, "kind", kind ? json_string(kind) : json_integer(v->header.kind));
-	json_put(o, "signer", json_hex(v->header.signer, KEY_LEN));
-	json_put(o, "cosigned", json_integer((json_int_t)v->cosigned));
-	json_put(o, "result", json_string(good ? "good" : "bad"));
-	json_put(o, "checks", list);
-	json_print(o);
-}
-
-static void list_print(
-    const struct verifying *v, enum result result, const char *title, const char *mark)
-{
-	struct buffer text = BUFFER_INIT;
-	bool first = true;
-
-	for (size_t i = 0; i < v->count; i++) {
-		if (v->checks[i].result != result)
-			continue;
-		if (first)
-			printf("\n%s\n", title);
-		first = false;
-		buffer_reset(&text);
-		text_isolate(&text, bytes_str(v->checks[i].text));
-		printf("  %s ", mark);
-		print_sentence(4, "%s", buffer_str(&text));
-	}
-	buffer_free(&text);
-}
-
-static void people_print(const struct verifying *v, bool good)
-{
-	const char *kind = kind_name(v->header.kind);
-	char hex[2 * ID_LEN + 1];
-
-	hex_encode(hex, v->id, ID_LEN);
-	printf("%s\n%s in %s\n", hex, kind ? kind : "a message", v->binding.log_name);
-	list_print(v, CHECK_BAD, "WRONG:", "✗");
-	list_print(v, CHECK_GOOD, "Checked here, and right:", "✓");
-	list_print(v, CHECK_NOT, "Not checked:", "·");
-	printf("\n%s\n", good ? "Nothing is wrong with it." : "Do not rely on this message.");
+	return strspn(operand, "0123456789abcdefABCDEF") != strlen(operand) || strlen(operand) > 64;
 }
 
 int cmd_verify(const struct invocation *in)
 {
 	struct verifying v = {.count = 0};
 	const char *receipt = option_value(in, "receipt");
-	bool good = true;
 	struct trouble t;
-	int code, err = session_open(&v.s, in, true, &t);
+	int code, err;
+
+	if (is_file(in->operands[0]))
+		return verify_receipt(in, in->operands[0]);
+	err = session_open(&v.s, in, true, &t);
 
 	if (!err)
 		err = gather(&v, in->operands[0], &t);
@@ -428,11 +289,8 @@ int cmd_verify(const struct invocation *in)
 		check(&v, "fork", CHECK_NOT,
 		    "that nobody is shown another history of this log: for that, ask another node "
 		    "as well");
-		for (size_t i = 0; i < v.count; i++)
-			good &= v.checks[i].result != CHECK_BAD;
-		(in->json ? programs_print : people_print)(&v, good);
-		code = good ? EXIT_DONE : EXIT_UNVERIFIED;
-		if (receipt && good && receipt_write(&v, receipt, &t) != OK)
+		code = verify_tell(&v, in->json);
+		if (receipt && code == EXIT_DONE && receipt_keep(&v, receipt, &t) != OK)
 			code = session_complain(in, &t);
 	}
 	message_free(v.proof ? &v.proof->base : NULL);

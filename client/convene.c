@@ -121,6 +121,7 @@ static const struct option_spec outbox_options[] = {
 
 static const struct option_spec verify_options[] = {
     {"receipt", 0, "FILE", "write a receipt that anybody can check, if it is anchored"},
+    {"charter", 0, "FILE", "check a receipt by this charter; default: of the forum you are in"},
     END,
 };
 
@@ -219,8 +220,11 @@ static const struct command commands[] = {
 	"IDENTITY is somebody else's at your organisation, 32 digits. Exit code 4 says that\n"
 	"something is wrong.",
 	audit_options, cmd_audit},
-    {"verify", "POST", 1, 1, "check a message without trusting the node, and say what was checked",
-	NULL, verify_options, cmd_verify},
+    {"verify", "POST|FILE", 1, 1,
+	"check a message without trusting the node, and say what was checked",
+	"A FILE is a receipt that --receipt wrote: it is checked by the charter alone, and nobody is "
+	"asked.",
+	verify_options, cmd_verify},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},
 };
 

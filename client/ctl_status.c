@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "client/ctl.h"
 
+#define UNANCHORED_S 60 /* so long a log may wait to be cosigned before that is told */
+
 static bool flag_at(const json_t *o, const char *key)
 {
 	return json_is_true(json_object_get(o, key));
@@ -101,9 +103,37 @@ static void print_disputes(const json_t *logs)
 	buffer_free(&text);
 }
 
+/* Of each log that enough organisations could cosign and don't, for how long. */
+static void print_unanchored(const json_t *logs)
+{
+	struct buffer text = BUFFER_INIT;
+	char since[32];
+	size_t i;
+	json_t *log;
+
+	json_array_foreach(logs, i, log)
+	{
+		if (number_at(log, "unanchored_s") < UNANCHORED_S || !flag_at(log, "anchorable"))
+			continue;
+		buffer_reset(&text);
+		text_isolate(&text, text_at(log, "name"));
+		printf("\n");
+		print_sentence(2,
+		    "%s: too few organisations have cosigned its entries from %" PRIu64
+		    " on, for %s. Is a cosigner down, or cut off?",
+		    buffer_str(&text), number_at(log, "anchored"),
+		    duration(since, number_at(log, "unanchored_s")));
+		if (json_is_integer(json_object_get(log, "cosigned_s")))
+			print_sentence(2, "The newest cosignature is %s old.",
+			    duration(since, number_at(log, "cosigned_s")));
+	}
+	buffer_free(&text);
+}
+
 static void print_logs(const json_t *logs)
 {
-	struct table *table = table_new("LOG\tENTRIES>\tSHOWN>\tTEXTS MISSING>\tSTATE\tCOMES FROM");
+	struct table *table = table_new(
+	    "LOG\tENTRIES>\tANCHORED>\tSHOWN>\tTEXTS MISSING>\tSTATE\tCOMES FROM");
 	size_t i;
 	json_t *log;
 
@@ -111,6 +141,7 @@ static void print_logs(const json_t *logs)
 	{
 		log_cell(table, text_at(log, "name"));
 		table_cell(table, "%" PRIu64, number_at(log, "size"));
+		table_cell(table, "%" PRIu64, number_at(log, "anchored"));
 		table_cell(table, "%" PRIu64, number_at(log, "folded"));
 		table_cell(table, "%" PRIu64, number_at(log, "contents_missing"));
 		state_cell(table, log);
@@ -126,6 +157,7 @@ static void print_logs(const json_t *logs)
 	table_print(table);
 	table_free(table);
 	print_disputes(logs);
+	print_unanchored(logs);
 }
 
 /* "up 3 min", "stalled 40 s", "down 2 h 1 min" */

@@ -213,8 +213,8 @@ static int settle(struct session *s, struct outbox *o, const struct outcome *d, 
 		o->sealed_index = d->index;
 		memcpy(o->sealed_id, d->id, ID_LEN);
 	}
-	return outbox_move(o, d->sequence, BOX_WAITING,
-	    d->status == CONVENE__STATUS__ANCHORED ? BOX_NONE : BOX_SENT, t);
+	/* Until a receipt proves that others have it. */
+	return outbox_move(o, d->sequence, BOX_WAITING, BOX_SENT, t);
 }
 
 static int batch_send(struct session *s, struct outbox *o, struct batch *b, struct trouble *t)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "client/anchored.h"
 #include "client/copy.h"
 #include "client/head.h"
 
@@ -86,6 +87,7 @@ int session_copy(struct session *s, bool create, struct trouble *t)
 static void waiting_send(struct session *s)
 {
 	struct outcomes done = {NULL, 0};
+	struct anchored looked;
 	struct outbox o;
 	struct trouble t;
 	uint64_t *list = NULL;
@@ -95,6 +97,12 @@ static void waiting_send(struct session *s)
 	if (err)
 		return; /* somebody else is at it */
 	err = session_outbox(s, &o, &t);
+	if (!err)
+		err = anchored_look(s, &o, ANCHORED_LOOK, &looked, &t);
+	if (!err && looked.lost > 0)
+		remark(s->in->program->name,
+		    "the node has lost %zu of your messages, which stood in its log: sent again",
+		    looked.lost);
 	if (!err)
 		err = outbox_list(&o, BOX_WAITING, &list, &count, &t);
 	free(list);

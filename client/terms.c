@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "member/charter.h"
 
 #define CHARTER "charter"
 #define CHARTER_MAX 65536
@@ -53,13 +52,18 @@ static struct charter *charter_fetch(struct session *s)
 	return c;
 }
 
-int terms_check(struct session *s, uint32_t kind, size_t content_len, struct trouble *t)
+struct charter *terms_charter(struct session *s)
 {
 	struct charter *c = charter_kept(s);
+
+	return c || !s->client ? c : charter_fetch(s);
+}
+
+int terms_check(struct session *s, uint32_t kind, size_t content_len, struct trouble *t)
+{
+	struct charter *c = terms_charter(s);
 	int err = OK;
 
-	if (!c && s->client)
-		c = charter_fetch(s);
 	if (!c)
 		return OK;
 	if (kind == KIND_TOPIC && c->topics != TOPICS_BY_PARTICIPANTS) {

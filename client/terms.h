@@ -6,6 +6,11 @@
 #define CLIENT_TERMS_H
 
 #include "client/session.h"
+#include "member/charter.h"
+
+/* The charter: the one that is kept, else of the node, which is then kept. NULL: not to be had.
+ * Free with charter_free(). */
+struct charter *terms_charter(struct session *s);
 
 /* Whether the charter lets a participant send this: ERR_TOO_LARGE, ERR_REFUSED, with sentences.
  * Where it isn't kept and the node can't be asked, nothing is known, and that is OK. */
