@@ -54,17 +54,18 @@ struct node {
 	uint64_t tick_at;
 	unsigned fail_commits; /* so many commits will fail */
 	unsigned fail_cuts, forked;
-	unsigned stalls;    /* said of its links */
-	unsigned rivals;    /* proofs of two NODE messages */
-	int rivals_are;     /* what is said of them */
-	bool old;           /* doesn't name `witness` */
-	uint64_t date;      /* ms that its posts are older */
+	bool defers;            /* does not take up logs at once */
+	unsigned stalls;        /* said of its links */
+	unsigned rivals;        /* proofs of two NODE messages */
+	int rivals_are;         /* what is said of them */
+	bool old;               /* doesn't name `witness` */
+	uint64_t date;          /* ms that its posts are older */
 	const uint8_t *refuses; /* the digest of a log that it doesn't carry */
-	unsigned refused;   /* so often was that offered */
-	unsigned faults;    /* peers that broke a rule, as this node saw it */
-	char fault[200];    /* the last of them */
-	bool asks;          /* for packed contents */
-	uint64_t own_ahead; /* the size of our own log that a peer has proven */
+	unsigned refused;       /* so often was that offered */
+	unsigned faults;        /* peers that broke a rule, as this node saw it */
+	char fault[200];        /* the last of them */
+	bool asks;              /* for packed contents */
+	uint64_t own_ahead;     /* the size of our own log that a peer has proven */
 	uint64_t entries_received;
 	size_t frames_sent, bytes_sent;
 };
@@ -472,6 +473,8 @@ static inline int io_offer(void *ctx, void *link, struct bytes name, struct byte
 	uint64_t number;
 
 	(void)link;
+	if (n->defers)
+		return OK; /* it is taken up later */
 	if (n->refuses && log_name_parse(name, &organisation, digest, &number) == OK &&
 	    memcmp(n->refuses, digest, DIGEST_LEN) == 0) {
 		n->refused++;
@@ -515,8 +518,8 @@ static inline void io_disputed(void *ctx, void *link, uint32_t log, struct bytes
 	l->disputes++;
 	l->disputed_at = l->node->world->now;
 	if (getenv("SYNC_TRACE"))
-		print_error("%llu %s (%u): log %u is disputed\n", (unsigned long long)l->disputed_at,
-		    l->node->name, l->node->number, log);
+		print_error("%llu %s (%u): log %u is disputed\n",
+		    (unsigned long long)l->disputed_at, l->node->name, l->node->number, log);
 }
 
 static inline int io_rivals(void *ctx, void *link, struct bytes proof)

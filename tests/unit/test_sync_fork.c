@@ -236,6 +236,62 @@ static void test_behind_log(void **state)
 	}
 }
 
+/* The proof comes before the log is taken up: it is asked for again. */
+static void test_before_log(void **state)
+{
+	struct world *w = world_new(3, 12);
+	struct buffer proof = proof_of(&w->nodes[0]);
+	const struct credential *c = &w->nodes[0].credential;
+
+	(void)state;
+	wire(w, 0, 2);
+	wire(w, 1, 2);
+	begin(w);
+	post(&w->nodes[0], 3, 0);
+	link_set(w, &w->ends[0], true);
+	run(w, 1000);
+	w->nodes[1].defers = true;
+	link_set(w, &w->ends[2], true);
+	run(w, 1000);
+	assert_null(log_of_liar(w, 1));
+	assert_int_equal(
+	    sync_dispute(w->nodes[2].sync, log_of_liar(w, 2)->no, buffer_bytes(&proof), w->now),
+	    OK);
+	run(w, 1000);
+	assert_non_null(log_take(
+	    &w->nodes[1], bytes_str(c->binding.log_name), buffer_bytes(&c->message), false));
+	run(w, 1000);
+	assert_int_equal(log_of_liar(w, 1)->disputes, 1);
+	assert_int_equal(faults(w), 0);
+	buffer_free(&proof);
+	world_free(w);
+}
+
+/* Whoever asks for a disputed log gets its proof behind it. */
+static void test_log_get(void **state)
+{
+	struct world *w = world_new(2, 13);
+	struct buffer proof = proof_of(&w->nodes[0]);
+	struct end *e = wire(w, 0, 1);
+	Convene__LogGet get = CONVENE__LOG_GET__INIT;
+	size_t before;
+
+	(void)state;
+	begin(w);
+	assert_int_equal(
+	    sync_dispute(w->nodes[0].sync, log_of_liar(w, 0)->no, buffer_bytes(&proof), w->now),
+	    OK);
+	link_set(w, e, true);
+	run(w, 1000);
+	assert_null(log_of_liar(w, 1)); /* it isn't shown */
+	before = w->nodes[0].frames_sent;
+	get.log = pb_of(bytes_of(w->nodes[0].credential.binding.digest, DIGEST_LEN));
+	frame_give(e, FRAME_LOG_GET, &get.base);
+	assert_int_equal(w->nodes[0].frames_sent - before, 2);
+	buffer_free(&proof);
+	world_free(w);
+}
+
 /* ---- successors ---- */
 
 struct stand {
@@ -619,6 +675,8 @@ int main(void)
 	    cmocka_unit_test(test_thirty),
 	    cmocka_unit_test(test_later),
 	    cmocka_unit_test(test_behind_log),
+	    cmocka_unit_test(test_before_log),
+	    cmocka_unit_test(test_log_get),
 	    cmocka_unit_test(test_successor),
 	    cmocka_unit_test(test_successor_slowly),
 	    cmocka_unit_test(test_successor_unseen),
