@@ -241,9 +241,13 @@ int inbox_reload(struct relay *r, struct roster *roster)
 
 int inbox_start(struct relay *r)
 {
-	int err = inbox_inherit(r);
+	int err = r->orphan ? OK : inbox_inherit(r);
 
 	r->inbox_last = &r->inbox;
+	if (r->orphan) { /* nothing is taken in, and the next start finds what we inherit */
+		r->roster = roster_new(&r->own->credential, r->charter, NULL);
+		return r->roster ? OK : ERR_NOMEM;
+	}
 	if (!err && replica_held(r->own->replica) == 0)
 		err = first_entry(r);
 	if (err)

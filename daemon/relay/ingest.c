@@ -238,6 +238,8 @@ static void admit(struct relay *r, struct submission *s, bool trusted)
 		    "the signature does not verify for this forum and log");
 		return;
 	}
+	if (r->orphan && refuse_unsure(r, s))
+		return;
 	signer = roster_signer(r->roster, s->header.signer);
 	if (signer && s->header.sequence <= signer->sequence) {
 		/* Perhaps the same again: then the same answer, or a later one. */

@@ -200,6 +200,35 @@ int recover_command(struct relay *r, const char *kind, struct bytes names, char 
 	return err;
 }
 
+/* ---- a log before ours ---- */
+
+int recover_orphan(struct relay *r)
+{
+	r->orphan = true;
+	recover_begin(r, RECOVERY_FOUND, NULL, "the log that ours follows is not here");
+	return r->recovering ? OK : ERR_IO;
+}
+
+/* How much of it is here. */
+static uint64_t orphan_held(const struct relay *r)
+{
+	const struct relay_log *l = r->logs;
+
+	while (l && !bytes_equal(r->own->credential.node.previous_log,
+			bytes_str(l->credential.binding.log_name)))
+		l = l->next;
+	return l ? replica_held(l->replica) : 0;
+}
+
+/* It comes as any log of others; then a fresh start finds what ours inherits. */
+static void orphan_step(struct relay *r)
+{
+	if (orphan_held(r) < r->own->credential.node.previous_size)
+		return;
+	log_info("the log that ours follows is here: starting anew, to fetch ours");
+	relay_fail(r);
+}
+
 /* ---- who has told ---- */
 
 static bool is_waited_for(const struct recovering *rec, const struct peer *p)
@@ -264,6 +293,14 @@ void recover_text(struct relay *r, char *out, size_t len)
 	const struct recovering *rec = r->recovering;
 	uint64_t held = replica_held(r->own->replica);
 	size_t n = (size_t)snprintf(out, len, "recovering: "), told = 0;
+
+	if (r->orphan) {
+		snprintf(out + n, len - n,
+		    "fetches the log that ours follows, of which %llu of %llu entries are here",
+		    (unsigned long long)orphan_held(r),
+		    (unsigned long long)r->own->credential.node.previous_size);
+		return;
+	}
 
 	for (const struct peer *p = r->peers; p && n + 240 < len; p = p->next) {
 		char why[100];
@@ -454,6 +491,10 @@ void recover_step(struct relay *r)
 
 	if (!rec || r->stopping || r->halted[0] || r->sealing || rec->merging || rec->busy)
 		return;
+	if (r->orphan) {
+		orphan_step(r);
+		return;
+	}
 	if (!rec->fetching) {
 		rec->fetching = sync_own_recover(r->sync, r->own->no, true, now) == OK;
 		tick_soon(r);

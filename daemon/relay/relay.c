@@ -274,6 +274,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 		err = logs_add_own(r);
 	if (!err)
 		err = succession_own(r);
+	if (err == ERR_NOTFOUND && r->own)
+		err = recover_orphan(r);
 	if (!err)
 		err = cosign_start(r);
 	if (!err)

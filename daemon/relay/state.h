@@ -187,6 +187,7 @@ struct relay {
 	bool learning; /* before the first seal: peers are being asked for our own head */
 	struct recovering
 	    *recovering;         /* all of them have to tell; NULL: they have 10 s (recover.c) */
+	bool orphan; /* what our log follows is not here, and fetched before anything else */
 	size_t left_out;         /* accepted, and can't be sealed: since the start */
 	struct batch *held_back; /* submissions that wait for the inbox to be merged */
 	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
@@ -338,6 +339,7 @@ void seal_halt(struct relay *r, const char *text);
 /* recover.c: this store may be an older copy: nothing is sealed until all peers have told what they
  * hold of our log, and we hold that. */
 int recover_start(struct relay *r); /* was it so when we stopped? */
+int recover_orphan(struct relay *r); /* the log that ours follows is not here */
 void recover_free(struct relay *r);
 /* `why` is for the log; empty: the operator said so. Again is harmless. Calls nothing in sync. */
 int recover_begin(

@@ -306,8 +306,8 @@ int succession_own(struct relay *r)
 		return OK;
 	previous = previous_find(r, c);
 	if (!previous || replica_held(previous->replica) < c->node.previous_size) {
-		log_error("our log follows %.*s, of which the store here does not hold the %llu "
-			  "entries that stand: begin with a data folder that does",
+		log_warning("our log follows %.*s, of which the store here does not hold the %llu "
+			    "entries that stand",
 		    (int)c->node.previous_log.len, (const char *)c->node.previous_log.data,
 		    (unsigned long long)c->node.previous_size);
 		return ERR_NOTFOUND;

@@ -299,6 +299,32 @@ class Story:
         self.post(self.bob, "On a new disk")
         self.check_whole("the disk lost, the keys there: the log comes from peers", before + 1)
 
+    def succeeded(self):
+        """What was lost is a successor, and what it follows."""
+        a = self.a
+        a.stop()
+        (a.folder / "keys/log.key").unlink()
+        a.ctl("recover", "successor")
+        a.start()
+        a.wait_sealing()
+        self.post(self.alice, "In the successor")
+        self.forum.settle()
+        for path, word in ((None, "log"), (self.ten[0], "restored")):
+            a.stop()
+            if path:
+                self.restore(path)
+            else:
+                shutil.rmtree(self.data)
+            a.ctl("recover", word)
+            a.start()
+            a.wait_sealing(60)
+            self.post(self.bob, "In the successor, again")
+            self.check_whole("a successor, its data folder %s" %
+                             ("older than both" if path else "lost with both"), 0)
+            sizes = sorted(log["size"] for log in a.status()["logs"]
+                           if log["organisation"] == a.name)
+            self.tap.ok(sizes[0] >= 3 and sizes[1] > MAILS, "and both logs are there", sizes)
+
     def unsaid(self):
         """A snapshot that nobody speaks of, and no peer at hand: this is what it is all about."""
         a, copy = self.a, self.forum.folder / "unsaid"
@@ -445,6 +471,8 @@ def main(tap, points, seed):
             tap.say("killed_recovering is through")
             story.crashes(points, random.Random(seed))
             tap.say("crashes is through")
+        story.succeeded()
+        tap.say("succeeded is through")
         story.unsaid()
         forum.stop()
 
