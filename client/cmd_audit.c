@@ -9,13 +9,10 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
-#include "client/audit.h"
+#include "client/audit_read.h"
 #include "client/cmd.h"
-#include "client/head.h"
 #include "client/session.h"
 
-#define CHAIN_MAX 64 /* logs, each the successor of the one before */
-#define ENTRIES_AT_ONCE 1024
 #define UNSEALED_MS 600000 /* longer ago, a message should be in the log */
 
 struct auditing {
@@ -26,8 +23,7 @@ struct auditing {
 	struct head head;
 	struct charter *charter;
 	struct own_devices known;
-	struct credential chain[CHAIN_MAX]; /* the newest first */
-	size_t chain_count;
+	struct audit_chain chain;
 	struct audit audit;
 	uint64_t *refused, *waiting;
 	size_t refused_count, waiting_count;
@@ -35,133 +31,7 @@ struct auditing {
 	struct trouble *t;
 };
 
-/* ---- the log ---- */
-
-static int entries_get(struct auditing *x, const uint8_t digest[static DIGEST_LEN], uint64_t first,
-    uint32_t count, ProtobufCMessage **m)
-{
-	Convene__EntriesGet get = CONVENE__ENTRIES_GET__INIT;
-	int err;
-
-	get.log = pb_of(bytes_of(digest, DIGEST_LEN));
-	get.first = first;
-	get.count = count;
-	err = client_call(x->s.client, FRAME_ENTRIES_GET, &get.base, FRAME_DATA, m, x->t);
-	if (!err && ((const Convene__Data *)*m)->first != first) {
-		message_free(*m);
-		*m = NULL;
-		err = trouble_set(
-		    x->t, ERR_MALFORMED, "the node shows other entries than asked for");
-	}
-	return err;
-}
-
-/* The credential of the log with this name, from its entry 0. */
-static int credential_get(struct auditing *x, struct bytes name, struct credential *out)
-{
-	uint8_t digest[DIGEST_LEN];
-	struct bytes organisation, leaf;
-	ProtobufCMessage *m;
-	uint64_t number;
-	size_t pos = 0;
-	int err = log_name_parse(name, &organisation, digest, &number);
-
-	if (err)
-		return trouble_set(x->t, err, "the node names a log that can't be");
-	err = entries_get(x, digest, 0, 1, &m);
-	if (err)
-		return err;
-	err = leaves_next(bytes_of_pb(((const Convene__Data *)m)->leaves), &pos, &leaf);
-	if (!err)
-		err = credential_open(out, x->s.home.node.forum, name, leaf);
-	message_free(m);
-	if (!err && memcmp(out->root_key, x->s.home.node.root_key, KEY_LEN) != 0)
-		err = ERR_WRONG_ROOT;
-	return err ? trouble_set(x->t, err,
-			 "the first entry of %.*s is not a credential of your organisation: %s",
-			 (int)(name.len < 200 ? name.len : 200), (const char *)name.data,
-			 error_text(err))
-		   : OK;
-}
-
-/* From the home log back to the first one of the organisation. */
-static int chain_get(struct auditing *x)
-{
-	struct bytes name = bytes_str(x->s.home.log_name);
-	int err = OK;
-
-	while (!err) {
-		struct credential *c = &x->chain[x->chain_count];
-
-		if (x->chain_count == CHAIN_MAX)
-			return trouble_set(
-			    x->t, ERR_TOO_LARGE, "that log has too many predecessors");
-		err = credential_get(x, name, c);
-		if (err)
-			break;
-		x->chain_count++;
-		if (c->number == 1)
-			break;
-		name = c->node.previous_log;
-	}
-	return err;
-}
-
-static int entries_read(struct auditing *x, const struct credential *c, uint64_t size)
-{
-	int err = OK;
-
-	while (!err && audit_size(&x->audit) < size) {
-		uint64_t first = audit_size(&x->audit), left = size - first;
-		ProtobufCMessage *m;
-		struct bytes leaves, leaf;
-		size_t pos = 0;
-
-		err = entries_get(x, c->binding.digest, first,
-		    left < ENTRIES_AT_ONCE ? (uint32_t)left : ENTRIES_AT_ONCE, &m);
-		if (err)
-			break;
-		leaves = bytes_of_pb(((const Convene__Data *)m)->leaves);
-		while (!err && audit_size(&x->audit) < size &&
-		       (err = leaves_next(leaves, &pos, &leaf)) == OK)
-			if ((err = audit_entry(&x->audit, leaf)) != OK)
-				trouble_set(x->t, err, "entry %" PRIu64 " can't be taken in: %s",
-				    audit_size(&x->audit) - 1, error_text(err));
-		if (err == ERR_NOTFOUND)
-			err = OK;
-		if (!err && audit_size(&x->audit) == first)
-			err = trouble_set(x->t, ERR_MALFORMED, "the node shows no entry");
-		else if (err == ERR_MALFORMED)
-			trouble_set(x->t, err, "the node's entries can't be read");
-		message_free(m);
-	}
-	return err;
-}
-
-static int log_read(struct auditing *x, size_t at)
-{
-	const struct credential *c = &x->chain[at], *next = at > 0 ? &x->chain[at - 1] : NULL;
-	uint64_t size = next ? next->node.previous_size : x->head.at.size;
-	const uint8_t *wanted = next ? next->node.previous_root : x->head.at.root;
-	uint8_t root[HASH_LEN];
-	int err = audit_log(&x->audit, c);
-
-	if (err)
-		return trouble_set(x->t, err, "the log %.200s does not follow what came before",
-		    c->binding.log_name);
-	err = entries_read(x, c, size);
-	if (err)
-		return err;
-	audit_root(&x->audit, root);
-	if (memcmp(root, wanted, HASH_LEN) == 0)
-		return OK;
-	trouble_set(x->t, ERR_PROOF,
-	    "the %" PRIu64 " entries that the node shows of %.200s are not those that were signed",
-	    size, c->binding.log_name);
-	trouble_hint(
-	    x->t, "Tell the organisation, and others: this is not an accident of the network.");
-	return ERR_PROOF;
-}
+/* ---- what is read ---- */
 
 static int charter_get(struct auditing *x)
 {
@@ -207,14 +77,10 @@ static int walk(struct auditing *x)
 		err = head_read(&x->head, x->s.home.path, x->t);
 	if (!err && x->head.at.size == 0)
 		err = trouble_set(x->t, ERR_NOTFOUND, "no head of your log is known here yet");
-	if (!err)
-		err = chain_get(x);
 	if (err)
 		return err;
 	audit_init(&x->audit, x->charter, identity);
-	for (size_t i = x->chain_count; i-- > 0 && !err;)
-		err = log_read(x, i);
-	return err;
+	return audit_read(&x->audit, &x->s, &x->head, &x->chain, x->t);
 }
 
 /* ---- this device's messages ---- */
@@ -251,11 +117,12 @@ static bool stands_later(struct auditing *x, const uint8_t id[static ID_LEN])
 	if (client_call(x->s.client, FRAME_PROOF_GET, &get.base, FRAME_PROOF, &m, &t) != OK)
 		return false;
 	proof = (const Convene__Proof *)m;
-	message_id(found, bytes_of_pb(proof->message), &x->chain[0].binding);
+	message_id(found, bytes_of_pb(proof->message), &x->chain.list[0].binding);
 	leaf_hash(&leaf, bytes_of_pb(proof->message));
 	stands = memcmp(found, id, ID_LEN) == 0 &&
 		 tlog_proof_parse(bytes_of_pb(proof->proof), &index, hashes, &count, &note) == OK &&
-		 index >= x->head.at.size && checkpoint_open(note, &x->chain[0].log, &at) == OK &&
+		 index >= x->head.at.size &&
+		 checkpoint_open(note, &x->chain.list[0].log, &at) == OK &&
 		 inclusion_verify(index, at.size, &leaf, hashes, count, at.root) == OK;
 	message_free(m);
 	return stands;
@@ -477,8 +344,7 @@ int cmd_audit(const struct invocation *in)
 		(in->json ? programs_print : people_print)(x);
 		code = audit_good(&x->audit) ? EXIT_DONE : EXIT_UNVERIFIED;
 	}
-	for (size_t i = 0; i < x->chain_count; i++)
-		credential_clear(&x->chain[i]);
+	audit_chain_clear(&x->chain);
 	audit_free(&x->audit);
 	own_devices_free(&x->known);
 	charter_free(x->charter);

@@ -157,6 +157,15 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 	return OK;
 }
 
+int session_enrolled(const struct session *s, struct trouble *t)
+{
+	if (s->home.state == HOME_ENROLLED)
+		return OK;
+	trouble_set(t, ERR_IO, "this device is not enrolled itself");
+	trouble_hint(t, "`convene whoami` says how far it is.");
+	return ERR_IO;
+}
+
 void session_disconnect(struct session *s)
 {
 	client_close(s->client);
