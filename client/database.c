@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "client/output.h"
+#include "store/clean.h"
 
 #define BUSY_MS 10000
 #define STATEMENTS 64
@@ -26,6 +27,7 @@ struct prepared {
 
 struct database {
 	sqlite3 *db;
+	struct clean *clean;
 	struct prepared prepared[STATEMENTS];
 	size_t prepared_count;
 	char path[PATH_LEN];
@@ -102,6 +104,19 @@ static int version_check(
 	return err ? err : database_commit(d, t);
 }
 
+/* Others may write as well: there is no sweep. */
+static int clean_begin(struct database *d, struct trouble *t)
+{
+	char sql[64];
+	int err = clean_start(&d->clean, d->db);
+
+	snprintf(sql, sizeof sql, "PRAGMA max_page_count=%d", CLEAN_PAGES_MAX);
+	if (err == ERR_NOMEM)
+		return no_memory(t);
+	return err ? trouble_set(t, err, "%.400s can't be written safely", d->path)
+		   : pragma(d, sql, t);
+}
+
 int database_open(struct database **out, const char *folder, const char *name, bool create,
     const char *schema, unsigned version, struct trouble *t)
 {
@@ -130,12 +145,12 @@ int database_open(struct database **out, const char *folder, const char *name, b
 	code = sqlite3_open_v2(d->path, &d->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code == SQLITE_OK)
 		sqlite3_busy_timeout(d->db, BUSY_MS);
-	err = code == SQLITE_OK
-		  ? pragma(d,
-			"PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA "
-			"secure_delete=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-			t)
-		  : failed(d, code, t);
+	err = code == SQLITE_OK ? clean_begin(d, t) : failed(d, code, t);
+	if (!err)
+		err = pragma(d,
+		    "PRAGMA trusted_schema=OFF; PRAGMA cell_size_check=ON; PRAGMA "
+		    "secure_delete=ON; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+		    t);
 	if (!err)
 		err = version_check(d, schema, version, t);
 	if (err)
@@ -152,6 +167,7 @@ void database_close(struct database *d)
 	for (size_t i = 0; i < d->prepared_count; i++)
 		sqlite3_finalize(d->prepared[i].st);
 	sqlite3_close(d->db);
+	clean_free(d->clean);
 	free(d);
 }
 
@@ -178,7 +194,11 @@ void database_rollback(struct database *d)
 
 int database_truncate(struct database *d, struct trouble *t)
 {
-	return pragma(d, "PRAGMA wal_checkpoint(TRUNCATE)", t);
+	int err = pragma(d, "PRAGMA wal_checkpoint(TRUNCATE)", t);
+
+	/* A page from before, kept in memory, could come back otherwise. */
+	sqlite3_db_release_memory(d->db);
+	return err;
 }
 
 /* ---- statements ---- */

@@ -235,6 +235,18 @@ int sqlite_wal_truncate(struct sqlite_store *s)
 	return rc == SQLITE_OK ? OK : sqlite_error(s, rc);
 }
 
+static int clean(struct sqlite_store *s)
+{
+	bool done;
+	int rc = clean_sweep(s->clean, s->db, &done),
+	    err = rc == SQLITE_OK ? sqlite_wal_truncate(s) : sqlite_error(s, rc);
+
+	if (err != OK)
+		return err;
+	sqlite3_db_release_memory(s->db);
+	return done ? OK : ERR_BUSY;
+}
+
 /* Everything that waits for the writer waits for this too: not for as long as a reader may read. */
 static int scrub(struct store *base)
 {
@@ -243,7 +255,7 @@ static int scrub(struct store *base)
 	if (s->read_only)
 		return ERR_REFUSED;
 	sqlite3_busy_timeout(s->db, SCRUB_MS);
-	int err = sqlite_clean(s);
+	int err = clean(s);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	return err;
 }
@@ -381,8 +393,8 @@ static int prepare_writer(struct sqlite_store *s)
 	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=%d;"
 	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
 	    "PRAGMA max_page_count=%d",
-	    CHECKPOINT_PAGES, WAL_BYTES, CACHE_KIB, SQLITE_PAGES_MAX);
-	err = sqlite_clean_start(s);
+	    CHECKPOINT_PAGES, WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
+	err = clean_start(&s->clean, s->db);
 	if (err == OK)
 		err = use_wal(s);
 	if (err == OK)
@@ -417,7 +429,7 @@ static void close_store(struct store *base)
 		free(s->views);
 		sqlite3_close_v2(s->db);
 	}
-	free(s->clean);
+	clean_free(s->clean);
 	/* The last of all: the next writer may come as soon as this is gone. */
 	if (s->lock >= 0)
 		close(s->lock);

@@ -10,6 +10,7 @@
 #define STORE_SQLITE_H
 
 #include "base/error.h"
+#include "store/clean.h"
 #include "store/leaves.h"
 
 #include <assert.h>
@@ -41,7 +42,7 @@ struct sqlite_store {
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
-	struct sqlite_clean *clean; /* sqlite_clean.c; NULL in a reader */
+	struct clean *clean; /* NULL in a reader */
 	sqlite3_stmt **views; /* the statements of views.h; NULL until the first is used */
 	size_t view_count;
 };
@@ -80,13 +81,6 @@ int sqlite_writing(struct sqlite_store *s);
  * erased bytes are gone from it. Outside a transaction. ERR_BUSY while a reader still sees an older
  * state: try again. */
 int sqlite_wal_truncate(struct sqlite_store *s);
-
-/* sqlite_clean.c: bytes that SQLite leaves in the unused room of pages. start: once, before anything
- * is written. clean: outside a transaction, make every file free of what was dropped; ERR_BUSY when
- * that takes longer, or while a reader still sees an older state. */
-#define SQLITE_PAGES_MAX 33554431 /* 2^25 - 1 */
-int sqlite_clean_start(struct sqlite_store *s);
-int sqlite_clean(struct sqlite_store *s);
 
 /* Size of a log, and how many of its blocks are merged (NULL: not asked). ERR_NOTFOUND. */
 int sqlite_log_head(struct sqlite_store *s, uint32_t log, uint64_t *size, uint64_t *merged);

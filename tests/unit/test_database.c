@@ -178,6 +178,64 @@ static void test_erased_bytes_go(void **state)
 	database_close(d);
 }
 
+/* How many of the rows that were removed, every fourth, can be found in the files. */
+static unsigned left(int rows)
+{
+	static char data[1 << 22];
+	unsigned found = 0;
+
+	for (int wal = 0; wal < 2; wal++) {
+		char path[128], words[32];
+		FILE *f;
+		size_t len;
+
+		snprintf(path, sizeof path, "%s/test.db%s", folder, wal ? "-wal" : "");
+		f = fopen(path, "rb");
+		assert_non_null(f);
+		len = fread(data, 1, sizeof data, f);
+		assert_true(len < sizeof data);
+		fclose(f);
+		for (int n = 0; n < rows; n += 4) {
+			snprintf(words, sizeof words, "secret-%04d-of-mine", n);
+			found += memmem(data, len, words, strlen(words)) != NULL;
+		}
+	}
+	return found;
+}
+
+/* Rows that SQLite has moved from page to page meanwhile. */
+static void test_moved_bytes_go(void **state)
+{
+	enum { ROWS = 1000 };
+	struct database *d = opened(true);
+	char text[600];
+
+	(void)state;
+	assert_int_equal(database_begin(d, &t), OK);
+	for (int i = 0; i < ROWS; i++) {
+		int n = i * 387 % ROWS, len = 60 + n * 31 % 500;
+
+		memset(text, 'a' + n % 26, sizeof text);
+		snprintf(text, sizeof text, "secret-%04d-of-mine", n);
+		text[strlen(text)] = ' ';
+		text[len] = '\0';
+		add(d, n, text);
+		if (i % 100 == 99) {
+			assert_int_equal(database_commit(d, &t), OK);
+			assert_int_equal(database_begin(d, &t), OK);
+		}
+	}
+	assert_int_equal(database_commit(d, &t), OK);
+	assert_true(left(ROWS) >= ROWS / 4);
+	assert_int_equal(database_run(d, "DELETE FROM row WHERE no % 4 = 0", NULL, &t, ""), OK);
+	assert_int_equal(database_truncate(d, &t), OK);
+	assert_int_equal(left(ROWS), 0);
+	assert_int_equal(database_run(d, "UPDATE row SET other = 1", NULL, &t, ""), OK);
+	assert_int_equal(left(ROWS), 0);
+	assert_int_equal(count(d), ROWS * 3 / 4);
+	database_close(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -187,6 +245,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_transactions, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_queries_nest, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_erased_bytes_go, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_moved_bytes_go, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Bytes that SQLite leaves behind.
- *
- * secure_delete overwrites a cell where it stands when it goes. But when a page is split or merged
- * with its neighbours, cells move, and the page that they left keeps their old bytes in the room
- * between its cell pointers and its cells. What is erased later is overwritten in its new place
- * only. So that room is made zero in every page on its way into the database file; the write-ahead
- * log, whose pages must stay as they are for its checksums, is cut to nothing by a scrub, and the
- * connection's cache dropped, out of which such a page could come back.
- *
- * A page of another kind than a b-tree's begins with a page number below 2^25 (SQLITE_PAGES_MAX),
- * and so with a byte of 0 or 1, which no b-tree page does. A store that another program has
- * written, such as a copy made by SQLite's own tools, is swept once, a part at a time. */
-#include "store/sqlite.h"
+#include "store/clean.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/error.h"
 
 enum {
 	PAGE_MAX = 65536,
@@ -22,7 +13,7 @@ enum {
 	HEADER_1 = 100,          /* of the database, in front of page 1 */
 };
 
-struct sqlite_clean {
+struct clean {
 	sqlite3_io_methods methods; /* first: a file points to it */
 	const sqlite3_io_methods *below;
 	uint8_t page[PAGE_MAX];
@@ -69,7 +60,7 @@ static bool is_page(int len, int64_t at)
 
 static int write_page(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
 {
-	struct sqlite_clean *c = (struct sqlite_clean *)(void *)(uintptr_t)file->pMethods;
+	struct clean *c = (struct clean *)(void *)(uintptr_t)file->pMethods;
 	size_t from, to;
 
 	if (is_page(len, at) && page_gap(data, (size_t)len, at == 0, &from, &to)) {
@@ -80,32 +71,40 @@ static int write_page(sqlite3_file *file, const void *data, int len, sqlite3_int
 	return c->below->xWrite(file, data, len, at);
 }
 
-static sqlite3_file *file_of(struct sqlite_store *s)
+static sqlite3_file *file_of(sqlite3 *db)
 {
 	sqlite3_file *file = NULL;
 
-	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
+	sqlite3_file_control(db, "main", SQLITE_FCNTL_FILE_POINTER, &file);
 	return file;
 }
 
-int sqlite_clean_start(struct sqlite_store *s)
+int clean_start(struct clean **out, sqlite3 *db)
 {
-	sqlite3_file *file = file_of(s);
+	sqlite3_file *file = file_of(db);
+	struct clean *c;
 
+	*out = NULL;
 	if (file == NULL || file->pMethods == NULL)
 		return ERR_STORE;
-	s->clean = calloc(1, sizeof(*s->clean));
-	if (s->clean == NULL)
+	c = calloc(1, sizeof(*c));
+	if (c == NULL)
 		return ERR_NOMEM;
-	s->clean->below = file->pMethods;
-	s->clean->methods = *file->pMethods;
-	s->clean->methods.xWrite = write_page;
-	file->pMethods = &s->clean->methods;
+	c->below = file->pMethods;
+	c->methods = *file->pMethods;
+	c->methods.xWrite = write_page;
+	file->pMethods = &c->methods;
+	*out = c;
 	return OK;
 }
 
+void clean_free(struct clean *c)
+{
+	free(c);
+}
+
 /* One page in place. Nobody reads its unused room, and nobody else writes to the file. */
-static int sweep_page(struct sqlite_clean *c, sqlite3_file *file, int len, int64_t at, bool *wrote)
+static int sweep_page(struct clean *c, sqlite3_file *file, int len, int64_t at, bool *wrote)
 {
 	size_t from, to;
 	int rc = c->below->xRead(file, c->page, len, at);
@@ -118,29 +117,31 @@ static int sweep_page(struct sqlite_clean *c, sqlite3_file *file, int len, int64
 	return c->below->xWrite(file, c->page + from, (int)(to - from), at + (int64_t)from);
 }
 
-static int page_size(struct sqlite_store *s, int *out)
+static int page_size(sqlite3 *db, int *out)
 {
 	sqlite3_stmt *st;
-	int err = sqlite_prepare(s, &st, "PRAGMA page_size");
+	int rc = sqlite3_prepare_v2(db, "PRAGMA page_size", -1, &st, NULL);
 
-	if (err == OK)
-		err = sqlite_row(s, st);
-	*out = err == 1 ? sqlite3_column_int(st, 0) : 0;
+	if (rc == SQLITE_OK)
+		rc = sqlite3_step(st);
+	*out = rc == SQLITE_ROW ? sqlite3_column_int(st, 0) : 0;
 	sqlite3_finalize(st);
-	return err == 1 ? OK : err == OK ? ERR_STORE : err;
+	return rc == SQLITE_ROW ? SQLITE_OK : rc == SQLITE_OK ? SQLITE_ERROR : rc;
 }
 
-static int sweep(struct sqlite_store *s)
+int clean_sweep(struct clean *c, sqlite3 *db, bool *done)
 {
-	struct sqlite_clean *c = s->clean;
-	sqlite3_file *file = file_of(s);
+	sqlite3_file *file = file_of(db);
 	sqlite3_int64 end = 0, stop = c->swept + SWEEP_BYTES;
 	bool wrote = false;
-	int len, err = page_size(s, &len);
+	int len, rc;
 
-	if (err != OK)
-		return err;
-	int rc = c->below->xFileSize(file, &end);
+	*done = c->swept < 0;
+	if (*done)
+		return SQLITE_OK;
+	rc = page_size(db, &len);
+	if (rc == SQLITE_OK)
+		rc = c->below->xFileSize(file, &end);
 	while (rc == SQLITE_OK && c->swept + len <= end && c->swept < stop) {
 		rc = sweep_page(c, file, len, c->swept, &wrote);
 		if (rc == SQLITE_OK)
@@ -149,21 +150,10 @@ static int sweep(struct sqlite_store *s)
 	if (rc == SQLITE_OK && wrote)
 		rc = c->below->xSync(file, SQLITE_SYNC_NORMAL);
 	if (rc != SQLITE_OK)
-		return sqlite_error(s, rc);
+		return rc;
 	/* What the file grows by from now on has passed write_page(). */
 	if (c->swept + len > end)
 		c->swept = -1;
-	return OK;
-}
-
-int sqlite_clean(struct sqlite_store *s)
-{
-	int err = s->clean->swept < 0 ? OK : sweep(s);
-
-	if (err == OK)
-		err = sqlite_wal_truncate(s);
-	if (err != OK)
-		return err;
-	sqlite3_db_release_memory(s->db);
-	return s->clean->swept < 0 ? OK : ERR_BUSY;
+	*done = c->swept < 0;
+	return SQLITE_OK;
 }
