@@ -332,6 +332,29 @@ static void test_topic_and_thread(void **state)
 	stage_free(st);
 }
 
+static int see_erasure(void *ctx, uint32_t log, uint64_t index)
+{
+	struct item_ref *last = ctx;
+
+	assert_false(last->present);
+	*last = (struct item_ref){.present = true, .log_no = log, .index = index};
+	return OK;
+}
+
+/* What erased this, and that it is the last in its log that erased something. */
+static void assert_erased_by(
+    struct stage *st, const struct entry *entry, const struct item_ref *erasure)
+{
+	struct store *s = st->n.store.s;
+	struct item_ref by, last = {.present = false};
+
+	assert_ok(query_erasure(s, entry->in.id, &by));
+	assert_true(by.present && by.log_no == erasure->log_no && by.index == erasure->index);
+	assert_memory_equal(by.id, erasure->id, ID_LEN);
+	assert_ok(query_erasures(s, see_erasure, &last));
+	assert_true(last.log_no == erasure->log_no && last.index == erasure->index);
+}
+
 /* With a post go all its amendments, earlier and later. */
 static void test_erase_post(void **state)
 {
@@ -347,6 +370,12 @@ static void test_erase_post(void **state)
 	struct item_row row = item_of(st, root);
 	assert_true(row.erasure.present && !row.amendment.present);
 	assert_memory_equal(row.erasure.id, erasure->in.id, ID_LEN);
+	assert_erased_by(st, root, &row.erasure);
+	assert_erased_by(st, before, &row.erasure);
+	assert_erased_by(st, after, &row.erasure);
+	assert_int_equal(
+	    query_erasure(st->n.store.s, st->topic->in.id, &(struct item_ref){.index = 0}),
+	    ERR_NOTFOUND);
 	assert_int_equal(content_of(st, root), ERR_REFUSED);
 	assert_int_equal(content_of(st, before), ERR_REFUSED);
 	assert_int_equal(content_of(st, after), ERR_REFUSED);
