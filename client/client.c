@@ -531,10 +531,9 @@ int client_next(struct client *c, uint32_t stream, uint8_t expect, uint64_t time
 		bool erased = reason == CONVENE__ABSENCE__ERASED;
 
 		err = trouble_set(t, erased ? ERR_REFUSED : ERR_NOTFOUND,
-		    erased ? "this content was erased"
-		    : reason == CONVENE__ABSENCE__HIDDEN
-			? "the node hides this content"
-			: "this content is not at the node yet");
+		    erased                               ? "this content was erased"
+		    : reason == CONVENE__ABSENCE__HIDDEN ? "the node hides this content"
+							 : "this content is not at the node yet");
 	} else if (a->type != expect) {
 		err = trouble_set(t, ERR_MALFORMED, "the node answered with %s where %s belongs",
 		    frame_name(a->type), frame_name(expect));

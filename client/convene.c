@@ -158,7 +158,8 @@ static const char amend_details[] =
 
 static const char erase_details[] =
     "OWN-POST is one of your own posts, topics or amendments; erasing an amendment brings back the "
-    "text before it. Every node drops the text; --status, of any post that was erased, shows which have. "
+    "text before it. Every node drops the text; --status, of any post that was erased, shows which "
+    "have. "
     "Copies that people made, nodes that are away, backups and exports are out of reach.";
 
 static const struct command commands[] = {
@@ -222,7 +223,8 @@ static const struct command commands[] = {
 	audit_options, cmd_audit},
     {"verify", "POST|FILE", 1, 1,
 	"check a message without trusting the node, and say what was checked",
-	"A FILE is a receipt that --receipt wrote: it is checked by the charter alone, and nobody is "
+	"A FILE is a receipt that --receipt wrote: it is checked by the charter alone, and nobody "
+	"is "
 	"asked.",
 	verify_options, cmd_verify},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL},

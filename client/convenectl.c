@@ -72,7 +72,8 @@ static const struct option_spec invite_options[] = {
 };
 
 static const struct option_spec revoke_options[] = {
-    {"device", 0, "DIGITS", "of the handle's devices the one whose key begins so, 8 digits or more"},
+    {"device", 0, "DIGITS",
+	"of the handle's devices the one whose key begins so, 8 digits or more"},
     {"reason", 0, "lost|stolen|replaced|left", "shown to everybody"},
     {NULL, 0, NULL, NULL},
 };
@@ -224,7 +225,8 @@ static const struct command commands[] = {
 	NULL, revoke_options, ctl_revoke},
     {"recover participant", "HANDLE [REQUEST]", 1, 2,
 	"enrol a new key for somebody who has lost all of theirs; shown for ever",
-	"Without REQUEST: print a line for their new computer, where `convene join LINE` makes\nthe "
+	"Without REQUEST: print a line for their new computer, where `convene join LINE` "
+	"makes\nthe "
 	"REQUEST.",
 	NULL, ctl_recover_participant},
     {"hide", "ID", 1, 1, "show a post or topic to this node's readers no more",

@@ -5,8 +5,8 @@
  * Each message lies in a file named after its sequence: an encoded Submit with that one submission,
  * so forum, log, exact bytes, salt and content. Three boxes: `waiting` (the folder itself: to be
  * sent, or accepted and not sealed), `sent/` (sealed; kept until it is anchored, since only other
- * organisations' copies make it safe: anchored.h) and `refused/` (kept for its author to look at, never sent again; why stands beside
- * it in NUMBER.reason).
+ * organisations' copies make it safe: anchored.h) and `refused/` (kept for its author to look at,
+ * never sent again; why stands beside it in NUMBER.reason).
  *
  * Sequences: a message is in `waiting`, durable, before its first byte is sent, and the file
  * `state` is written before one leaves it. So the highest sequence ever sent is at most max(state,

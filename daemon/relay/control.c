@@ -139,8 +139,7 @@ void request_ingested(
 		     status == CONVENE__STATUS__ANCHORED ? "anchored"
 		     : status == CONVENE__STATUS__SEALED ? "sealed"
 							 : "accepted",
-		     "index",
-		     (json_int_t)index));
+		     "index", (json_int_t)index));
 }
 
 static void do_submit(struct request *q, int argc, char **argv, struct bytes input)

@@ -152,8 +152,8 @@ static bool is_ready(struct relay *r, const struct relay_log *l)
 {
 	uint64_t held = replica_held(l->replica);
 
-	return l->carried && !l->own && !l->cutting && l->state == LOG_LIVE && !l->cosign.refused && held > 0 &&
-	       held > l->cosign.mine && held == replica_note_size(l->replica) &&
+	return l->carried && !l->own && !l->cutting && l->state == LOG_LIVE && !l->cosign.refused &&
+	       held > 0 && held > l->cosign.mine && held == replica_note_size(l->replica) &&
 	       held == replica_staged(l->replica) && sync_anchored(r->sync, l->no) < held &&
 	       self(r, l) && is_whole(r, l);
 }
@@ -320,8 +320,7 @@ static void cosign(struct relay *r, struct relay_log *l)
 	int err = q ? OK : ERR_NOMEM;
 
 	if (!err && l->cosign.size > 0 && l->cosign.size < held)
-		err = replica_prove_growth(
-		    l->replica, l->cosign.size, q->proof, &q->proof_count);
+		err = replica_prove_growth(l->replica, l->cosign.size, q->proof, &q->proof_count);
 	if (!err) {
 		q->size = held;
 		memcpy(q->root, replica_held_root(l->replica), HASH_LEN);

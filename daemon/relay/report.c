@@ -73,12 +73,11 @@ static void anchoring_report(struct relay *r, const struct relay_log *l, json_t 
 	put(o, "cosigned_s",
 	    newest ? json_integer((json_int_t)(wall > newest ? wall - newest : 0)) : json_null());
 	put_flag(o, "anchorable",
-	    max > 0 && anchor_seats(anchor, l->credential.organisation,
-			   l->credential.root_key) >= max);
+	    max > 0 &&
+		anchor_seats(anchor, l->credential.organisation, l->credential.root_key) >= max);
 	put(o, "unanchored_s",
-	    l->cosign.stuck_since
-		? json_integer((json_int_t)((now - l->cosign.stuck_since) / 1000))
-		: json_null());
+	    l->cosign.stuck_since ? json_integer((json_int_t)((now - l->cosign.stuck_since) / 1000))
+				  : json_null());
 }
 
 static json_t *log_report(struct relay *r, const struct relay_log *l)

@@ -53,9 +53,9 @@ struct writer {
 	struct store *store;
 	struct forum *forum;
 	const struct charter *charter;
-	int begun;          /* result of store begin */
-	bool spoilt;        /* the forum failed half-way: the whole group is rolled back */
-	atomic_bool erased; /* bytes of an erased content may still be in the files */
+	int begun;               /* result of store begin */
+	bool spoilt;             /* the forum failed half-way: the whole group is rolled back */
+	atomic_bool erased;      /* bytes of an erased content may still be in the files */
 	struct scrub_job *scrub; /* in this group of jobs, sees to that; NULL: none */
 	bool dead; /* a vital job failed: those behind it, decided upon when it seemed to succeed,
 		      must not become durable */
@@ -186,9 +186,9 @@ struct relay {
 	uint64_t sealed_at;
 	bool learning; /* before the first seal: peers are being asked for our own head */
 	struct recovering
-	    *recovering;         /* all of them have to tell; NULL: they have 10 s (recover.c) */
-	bool orphan; /* what our log follows is not here, and fetched before anything else */
-	size_t left_out;         /* accepted, and can't be sealed: since the start */
+	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
+	bool orphan;     /* what our log follows is not here, and fetched before anything else */
+	size_t left_out; /* accepted, and can't be sealed: since the start */
 	struct batch *held_back; /* submissions that wait for the inbox to be merged */
 	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
 	bool read_only;          /* the disk is full; looked at again every second */
@@ -202,11 +202,11 @@ struct relay {
 	uint64_t arrivals; /* highest arrival number known */
 	bool rebuilding;
 	bool scrubbing;
-	uint64_t erased_since; /* erased bytes are in the files since then; 0: none are */
-	bool erased_told;      /*   and the operator was told */
+	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
+	bool erased_told;          /*   and the operator was told */
 	struct measures *measures; /* moderate.c */
-	struct refused *refused; /* logs that were shown and are not carried (carry.c) */
-	bool carry_due;          /*   and sync doesn't know of all of them */
+	struct refused *refused;   /* logs that were shown and are not carried (carry.c) */
+	bool carry_due;            /*   and sync doesn't know of all of them */
 };
 
 /* fact.c: small facts of the store, written together or not at all. facts_keep() takes them. */
@@ -214,8 +214,8 @@ struct facts;
 struct facts *facts_new(void);
 void facts_put(struct facts *f, const char *key, struct bytes value);
 void facts_drop(struct facts *f, const char *key);
-void facts_keep(struct relay *r, struct facts *f,
-    void (*done)(struct relay *r, void *ctx, int err), void *ctx);
+void facts_keep(
+    struct relay *r, struct facts *f, void (*done)(struct relay *r, void *ctx, int err), void *ctx);
 
 /* carry.c: whose logs aren't carried. refused: one was shown. settle: sync hears of it, which can't
  * be from within. update: the configuration may say something else than before. */
@@ -338,7 +338,7 @@ void seal_halt(struct relay *r, const char *text);
 
 /* recover.c: this store may be an older copy: nothing is sealed until all peers have told what they
  * hold of our log, and we hold that. */
-int recover_start(struct relay *r); /* was it so when we stopped? */
+int recover_start(struct relay *r);  /* was it so when we stopped? */
 int recover_orphan(struct relay *r); /* the log that ours follows is not here */
 void recover_free(struct relay *r);
 /* `why` is for the log; empty: the operator said so. Again is harmless. Calls nothing in sync. */

@@ -10,8 +10,8 @@
  * Rules. Own log: each head signed extends the one signed before, by a consistency proof; what it
  * has signed and forgotten, it learns from its own signature and such a proof. Another's
  * log: likewise, by what was cosigned; it is a member's, not our own, and the only one of its
- * organisation and number. The registrar signs ENROL, REVOKE and ERASE of a sound form. What was signed
- * last is on the disk before a signature is returned. One owner. */
+ * organisation and number. The registrar signs ENROL, REVOKE and ERASE of a sound form. What was
+ * signed last is on the disk before a signature is returned. One owner. */
 #ifndef DAEMON_SIGNER_CORE_H
 #define DAEMON_SIGNER_CORE_H
 

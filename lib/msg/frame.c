@@ -150,8 +150,8 @@ int frame_add_raw(struct buffer *out, uint8_t type, uint32_t stream, struct byte
 	return err;
 }
 
-bool chunk_make(Convene__ContentChunk *m, const uint8_t *digest, uint64_t index, const uint8_t *salt, struct bytes content,
-    size_t offset)
+bool chunk_make(Convene__ContentChunk *m, const uint8_t *digest, uint64_t index,
+    const uint8_t *salt, struct bytes content, size_t offset)
 {
 	size_t len = content.len - offset < CHUNK_LEN ? content.len - offset : CHUNK_LEN;
 	if (offset >= content.len)

@@ -19,18 +19,57 @@
 #define STORE_APPLICATION_ID 0x434f4e56 /* "CONV" */
 
 enum sqlite_cached {
-	ST_BEGIN, ST_SNAPSHOT, ST_COMMIT,
-	ST_META_GET, ST_META_PUT, ST_META_DROP, ST_SERIAL_GET, ST_SERIAL_PUT, ST_INVITE_GET, ST_INVITE_PUT,
-	ST_LOG_FIND, ST_LOG_ADD, ST_LOG_HEAD, ST_LOG_STATE, ST_LOG_CHECKPOINT, ST_LOG_ADVANCE,
-	ST_LOG_CUT, ST_LOG_MERGED,
-	ST_SEGMENT_ADD, ST_SEGMENT_READ, ST_SEGMENT_LAST, ST_SEGMENT_DROP, ST_SEGMENT_COUNT,
-	ST_BLOCK_ADD, ST_BLOCK_READ, ST_BLOCK_DROP,
-	ST_GAP_GET, ST_GAP_PUT, ST_GAP_DROP, ST_GAP_CUT, ST_GAP_SCAN, ST_GAP_BACK,
-	ST_CONTENT_ADD, ST_CONTENT_GET, ST_CONTENT_HELD, ST_CONTENT_DROP, ST_CONTENT_CUT,
-	ST_TOMB_ADD, ST_TOMB_GET, ST_VERSION,
-	ST_INBOX_ADD, ST_INBOX_FIND, ST_INBOX_COUNT, ST_INBOX_TAKE, ST_INBOX_DROP,
-	ST_FORK_ADD, ST_STANDING_ADD,
-	ST_COSIGNATURE_GET, ST_COSIGNATURE_PUT, ST_COSIGNATURE_KEEP, ST_COSIGNATURE_CUT,
+	ST_BEGIN,
+	ST_SNAPSHOT,
+	ST_COMMIT,
+	ST_META_GET,
+	ST_META_PUT,
+	ST_META_DROP,
+	ST_SERIAL_GET,
+	ST_SERIAL_PUT,
+	ST_INVITE_GET,
+	ST_INVITE_PUT,
+	ST_LOG_FIND,
+	ST_LOG_ADD,
+	ST_LOG_HEAD,
+	ST_LOG_STATE,
+	ST_LOG_CHECKPOINT,
+	ST_LOG_ADVANCE,
+	ST_LOG_CUT,
+	ST_LOG_MERGED,
+	ST_SEGMENT_ADD,
+	ST_SEGMENT_READ,
+	ST_SEGMENT_LAST,
+	ST_SEGMENT_DROP,
+	ST_SEGMENT_COUNT,
+	ST_BLOCK_ADD,
+	ST_BLOCK_READ,
+	ST_BLOCK_DROP,
+	ST_GAP_GET,
+	ST_GAP_PUT,
+	ST_GAP_DROP,
+	ST_GAP_CUT,
+	ST_GAP_SCAN,
+	ST_GAP_BACK,
+	ST_CONTENT_ADD,
+	ST_CONTENT_GET,
+	ST_CONTENT_HELD,
+	ST_CONTENT_DROP,
+	ST_CONTENT_CUT,
+	ST_TOMB_ADD,
+	ST_TOMB_GET,
+	ST_VERSION,
+	ST_INBOX_ADD,
+	ST_INBOX_FIND,
+	ST_INBOX_COUNT,
+	ST_INBOX_TAKE,
+	ST_INBOX_DROP,
+	ST_FORK_ADD,
+	ST_STANDING_ADD,
+	ST_COSIGNATURE_GET,
+	ST_COSIGNATURE_PUT,
+	ST_COSIGNATURE_KEEP,
+	ST_COSIGNATURE_CUT,
 	ST_COUNT,
 };
 
@@ -42,7 +81,7 @@ struct sqlite_store {
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
-	struct clean *clean; /* NULL in a reader */
+	struct clean *clean;  /* NULL in a reader */
 	sqlite3_stmt **views; /* the statements of views.h; NULL until the first is used */
 	size_t view_count;
 };
@@ -74,7 +113,8 @@ int sqlite_run(struct sqlite_store *s, sqlite3_stmt *st);
 /* Run statements given as text. */
 int sqlite_exec(struct sqlite_store *s, const char *sql);
 
-/* The gate of every writing operation: OK, ERR_REFUSED in a reader, or what broke the transaction. */
+/* The gate of every writing operation: OK, ERR_REFUSED in a reader, or what broke the transaction.
+ */
 int sqlite_writing(struct sqlite_store *s);
 
 /* Move what is committed into the database file and cut the write-ahead log to nothing, so that

@@ -217,9 +217,9 @@ struct store_backend {
 	int (*serial_put)(struct store *s, const uint8_t root[static KEY_LEN], uint64_t serial,
 	    struct bytes message);
 
-	/* Cosignatures. put replaces that of the same log and root key, and leaves of all of that log
-	 * no more than the `keep` of the largest sizes; ERR_STALE below the size that is kept of
-	 * this key, ERR_RANGE beyond the log's. truncate drops those above the size. each:
+	/* Cosignatures. put replaces that of the same log and root key, and leaves of all of that
+	 * log no more than the `keep` of the largest sizes; ERR_STALE below the size that is kept
+	 * of this key, ERR_RANGE beyond the log's. truncate drops those above the size. each:
 	 * ascending by log and key. */
 	int (*cosignature_put)(struct store *s, const struct store_cosignature *c, size_t keep);
 	int (*cosignature_each)(

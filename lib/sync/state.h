@@ -492,8 +492,8 @@ void cosign_receive_get(
     struct sync *s, struct sync_link *link, const Convene__CheckpointGet *m, uint64_t now);
 /* We subscribe there, saying this; the peer subscribes here. */
 uint64_t cosign_subscribe(struct sync *s, struct sync_link *link, struct log_slot *l);
-void cosign_subscribed(struct sync *s, struct sync_link *link, struct log_slot *l,
-    uint64_t anchored, uint64_t now);
+void cosign_subscribed(
+    struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t anchored, uint64_t now);
 /* Some may have come there that were not looked at. */
 void cosign_missed(struct sync *s, struct sync_link *link, struct log_slot *l);
 void cosign_tick(struct sync *s, struct sync_link *link, uint64_t now);

@@ -38,7 +38,7 @@
 #define SYNC_PACE_MS 15000       /* so long a peer is watched before it is said to have stalled */
 #define SYNC_PACE_BYTES 1000     /* a second: who has more and sends less has stalled */
 #define SYNC_BACKOFF_MS 1000     /* first; doubles to 64 times that */
-#define SYNC_WITHOUT_MAX 1024 /* logs that a node may say it doesn't carry */
+#define SYNC_WITHOUT_MAX 1024    /* logs that a node may say it doesn't carry */
 #define SYNC_COSIGN_MS 1000      /* cosignatures of a log to one link at most this often */
 #define SYNC_LINK_MEMORY (22 * 1024 * 1024) /* bytes kept for one link, beside what is per log */
 
@@ -113,8 +113,8 @@ struct sync_io {
 	 * under way, and none will be until then; contents on their way to the store were given
 	 * before. */
 	void (*cut)(void *ctx, uint32_t log, uint64_t size);
-	/* A peer says that of the log's entries below `size` all that they erase is gone there, more
-	 * than it said before on this link (11.10); NULL: of no interest. */
+	/* A peer says that of the log's entries below `size` all that they erase is gone there,
+	 * more than it said before on this link (11.10); NULL: of no interest. */
 	void (*erased)(void *ctx, void *link, uint32_t log, uint64_t size);
 	/* The history that a successor names is held, whole: it may be taken up. Said once after
 	 * each sync_stand(), perhaps from within. */
@@ -139,9 +139,9 @@ void sync_free(struct sync *s);
 int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
     const struct binding *binding, bool own, uint64_t now);
 
-/* Logs that aren't carried here (11.1): those that are known, and those that were shown and refused.
- * Peers are told, and both leave them out of what they compare. At most SYNC_WITHOUT_MAX of them
- * count. ERR_NOMEM has changed nothing. */
+/* Logs that aren't carried here (11.1): those that are known, and those that were shown and
+ * refused. Peers are told, and both leave them out of what they compare. At most SYNC_WITHOUT_MAX
+ * of them count. ERR_NOMEM has changed nothing. */
 int sync_without(struct sync *s, const uint8_t (*digests)[DIGEST_LEN], size_t count, uint64_t now);
 /* A log that is held is carried no longer: nothing more of it is taken or given; or again. Say it
  * before sync_without(). ERR_NOTFOUND. */
@@ -202,11 +202,11 @@ int sync_cosign_load(struct sync *s, uint32_t log, uint32_t seat, uint64_t size,
     struct bytes note);
 /* We have cosigned: a note with the log key's signature, and ours as the last line. Goes to the
  * store, then out. ERR_STALE: not newer than what is kept of us. ERR_NOTFOUND, ERR_NOMEM. */
-int sync_cosign(struct sync *s, uint32_t log, const struct cosigner *who, struct bytes note,
-    uint64_t seconds);
+int sync_cosign(
+    struct sync *s, uint32_t log, const struct cosigner *who, struct bytes note, uint64_t seconds);
 /* The store's answer to io.cosign_store(). */
-void sync_cosign_stored(struct sync *s, uint32_t log, uint32_t seat, uint64_t size, int result,
-    uint64_t now);
+void sync_cosign_stored(
+    struct sync *s, uint32_t log, uint32_t seat, uint64_t size, int result, uint64_t now);
 /* There is a cosigner, or a key of one, that was not known before: what was left aside may be of
  * use. */
 void sync_cosigners_changed(struct sync *s, uint64_t now);
@@ -239,10 +239,9 @@ bool sync_link_compared(const struct sync_link *link);
  * must not be called; turned off, we are its origin again. ERR_BUSY: what has come is not stored
  * yet; ERR_NOTFOUND: not our log. */
 int sync_own_recover(struct sync *s, uint32_t log, bool on, uint64_t now);
-/* Whether this link has told how much of our own log it holds, and we hold that much. `*shown`: what
- * it has told, though perhaps not proven. */
-bool sync_own_answered(
-    struct sync *s, const struct sync_link *link, uint32_t log, uint64_t *shown);
+/* Whether this link has told how much of our own log it holds, and we hold that much. `*shown`:
+ * what it has told, though perhaps not proven. */
+bool sync_own_answered(struct sync *s, const struct sync_link *link, uint32_t log, uint64_t *shown);
 
 /* Of one link, since it is up. Times are of sync's clock; 0: not yet. */
 struct sync_link_stats {
@@ -251,7 +250,7 @@ struct sync_link_stats {
 	uint64_t progress_at;     /* an entry or a content came that we lacked */
 	uint64_t acknowledged_at; /* it told that what we had sent is durable there */
 	uint64_t data_in, data_out, entries_useful, entries_again, announces_in, announces_out;
-	bool witness;             /* cosignatures and proofs of forks are told there */
+	bool witness; /* cosignatures and proofs of forks are told there */
 	uint64_t checkpoints_in, checkpoints_out;
 	uint64_t contents_in, contents_out, contents_again, content_bytes_in, content_bytes_out;
 	/* Of them came and went packed: so many bytes, and what those are unpacked. */
