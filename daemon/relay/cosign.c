@@ -22,7 +22,8 @@
 struct cosigning {
 	struct anchor *anchor;
 	struct event *timer;
-	bool busy; /* a request to the signer is under way */
+	struct verifier key; /* the signer's: that of the credential that it was started with */
+	bool busy;           /* a request to the signer is under way */
 };
 
 /* An entry that tells the signer something: entry 0 of a log, or an ADMIT. */
@@ -107,9 +108,9 @@ void cosign_learn(struct relay *r, struct relay_log *l)
 		return;
 	log_debug("%s: cosigner key known", l->credential.organisation);
 	sync_cosigners_changed(r->sync, clock_mono_ms());
-	/* Ours may be another one now: all is to be cosigned with it. */
-	for (struct relay_log *all = r->logs; l->own && all; all = all->next)
-		all->cosign.mine = 0;
+	if (l->own)
+		log_warning("our cosigner key is another one now: others' logs are cosigned again "
+			    "when convened has been restarted");
 	cosign_soon(r, NULL);
 }
 
@@ -126,8 +127,9 @@ static const struct cosigner *self(const struct relay *r, const struct relay_log
 	const struct cosigner *c = anchor_of(
 	    r->cosigning->anchor, r->node->organisation, r->node->root_key);
 
-	/* The key that the signer holds is that of the credential it was started with. */
-	return c && verifier_equal(&c->key, &r->node->node.cosigner) &&
+	/* After it was replaced nobody would take what the signer makes, until it is started anew.
+	 */
+	return c && verifier_equal(&c->key, &r->cosigning->key) &&
 		       anchor_counts(c, l->credential.organisation, l->credential.root_key)
 		   ? c
 		   : NULL;
@@ -483,6 +485,7 @@ int cosign_start(struct relay *r)
 	r->cosigning = c;
 	c->anchor = anchor_new(r->charter);
 	c->timer = event_new(r->base, -1, 0, on_timer, r);
+	c->key = r->node->node.cosigner;
 	if (!c->anchor || !c->timer)
 		return ERR_NOMEM;
 	sync_anchor_needed(r->sync, anchor_needed(c->anchor));

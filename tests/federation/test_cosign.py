@@ -193,6 +193,33 @@ def check_lost(tap, forum, alice, topic):
     tap.ok(True, "and anchored")
 
 
+def check_rotation(tap, forum, alice, topic):
+    """A cosigner goes on with another key; what the old one has signed stays."""
+    b = forum["b.example"]
+    b.ctl("credential", "--new-key", "cosigner")
+    forum.settle()
+    alice.post(topic, "Five", "Text.")
+    wait_anchored(forum, "a.example")
+    time.sleep(3)
+    log = "\n".join(b.log_lines())
+    tap.ok("our cosigner key is another one" in log and "error" not in log,
+           "until it is restarted, a node whose cosigner key was replaced cosigns nothing")
+    b.stop()
+    b.start()
+    forum["d.example"].stop()
+    rest = [forum["a.example"], b, forum["c.example"]]
+    post = alice.post(topic, "Six", "Text.")
+    wait_anchored(rest, "a.example")
+    tap.equal(sorted(c["organisation"] for c in log_of(forum[0], "a.example")["cosigned"]),
+              ["b.example", "c.example"], "then with the new one, which the others have learned")
+    file, charter = forum.folder / "rotated", forum[0].folder / "forum.charter"
+    alice.convene("verify", post, "--receipt", str(file))
+    tap.equal(verify_file(file, charter)["result"], "good", "and receipts show that it is b's")
+    run(["/usr/bin/python3", RECEIPT, file, charter])
+    forum["d.example"].start()
+    wait_anchored(forum, "a.example")
+
+
 def check_withheld(tap):
     """Entries without their contents are not cosigned: they could not be given to anybody."""
     with Forum(["a.example", "w.example"], [], terms=["--anchor", "1 of w.example"]) as forum:
@@ -226,6 +253,7 @@ def main(tap):
         check_receipt(tap, forum, alice, post)
         check_outbox(tap, forum, alice)
         check_lost(tap, forum, alice, topic)
+        check_rotation(tap, forum, alice, topic)
         check_restart(tap, forum)
     check_withheld(tap)
 
