@@ -11,6 +11,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "daemon/relay/answer.h"
+#include "daemon/relay/cosign.h"
 
 #define KEY_ROOM 160
 #define WAITING_MS 60000 /* then the operator hears that erased bytes are still there */
@@ -157,6 +158,23 @@ bool erasure_gone(const struct relay *r, const struct relay_log *l, uint64_t siz
 
 /* ---- for clients ---- */
 
+/* Whoever cosigns a size says that what the entries below it erase is gone (11.8). */
+static bool has_cosigned(
+    struct relay *r, const struct relay_log *l, uint64_t index, const struct member *member)
+{
+	const struct cosigner *who = anchor_of(cosign_anchor(r), member->name, member->root_key);
+	size_t max = anchor_needed(cosign_anchor(r)), count = 0;
+	struct sync_cosigned *kept = who ? calloc(max + 1, sizeof *kept) : NULL;
+	bool found = false;
+
+	if (kept)
+		count = sync_cosigned(r->sync, l->no, kept, max);
+	for (size_t i = 0; i < count; i++)
+		found |= kept[i].seat == who->seat && kept[i].size > index;
+	free(kept);
+	return found;
+}
+
 /* Whether a member has confirmed that what this entry erases is gone there. */
 static void member_fill(struct relay *r, const struct relay_log *l, uint64_t index,
     const struct member *member, Convene__Confirmation *m)
@@ -168,6 +186,8 @@ static void member_fill(struct relay *r, const struct relay_log *l, uint64_t ind
 	m->erased = own && erasure_gone(r, l, index + 1);
 	for (const struct confirmation *c = l->confirmed; c && !own; c = c->next)
 		m->erased |= c->size > index && strcmp(c->organisation, member->name) == 0;
+	if (!m->erased && !own)
+		m->erased = m->cosigned = has_cosigned(r, l, index, member);
 	for (const struct peer *p = r->peers; p; p = p->next)
 		m->linked |= p->link && strcmp(p->conf->name, member->name) == 0;
 }

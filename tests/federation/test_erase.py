@@ -36,6 +36,7 @@ sys.stdin.read()"""
 RUN = 12
 TERM = 6
 MINUTE = 60
+TERMS = ["--anchor", "3 of b.example c.example d.example"]
 TEXTS = {
     "latin": ("Gläserne Übergangsfristen", "Zwölf Boxkämpfer jagen Viktor quer über den Deich.\n"),
     "cyrillic": ("Съешь ещё этих булок", "Широкая электрификация южных губерний даст толчок.\n"),
@@ -251,11 +252,13 @@ class Erasing:
         tap, post = self.tap, self.posts["han"]
         poll("b.example has not confirmed", 20,
              lambda: self.members(self.alice, post)["b.example"]["erased"])
+        poll("c.example has not cosigned", 20,
+             lambda: self.members(self.alice, post)["c.example"]["erased"])
         seen = self.members(self.alice, post)
-        tap.equal({name: (m["erased"], m["linked"]) for name, m in seen.items()}, {
-            "a.example": (True, True), "b.example": (True, True), "c.example": (False, False),
-            "d.example": (False, False)},
-            "its author sees who has confirmed, and that one is away and one not linked")
+        tap.equal({name: (m["erased"], m["linked"], m["cosigned"]) for name, m in seen.items()}, {
+            "a.example": (True, True, False), "b.example": (True, True, False),
+            "c.example": (True, False, True), "d.example": (False, False, False)},
+            "its author sees who has confirmed, one without a link by cosigning, and one not")
         item = self.alice.convene("read", post)
         tap.equal({m["organisation"]: m["erased"] for m in item["erasure"]["members"]},
                   {name: m["erased"] for name, m in seen.items()}, "read says the same")
@@ -362,7 +365,7 @@ class Erasing:
 
 
 def main(tap):
-    with Forum(["a.example", "b.example", "c.example", "d.example"], ring(4)) as forum:
+    with Forum(["a.example", "b.example", "c.example", "d.example"], ring(4), terms=TERMS) as forum:
         tests = Erasing(tap, forum)
         tests.begin()
         tests.before()
