@@ -142,9 +142,11 @@ static void test_schema(void **state)
 	struct store *s;
 
 	close_it(f);
-	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=2");
+	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=3");
 	assert_refused(f);
 	run_sql(f, "PRAGMA user_version=1");
+	assert_refused(f);
+	run_sql(f, "PRAGMA user_version=2");
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
 	close_it(f);
 

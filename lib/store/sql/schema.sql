@@ -1,5 +1,5 @@
 -- SPDX-License-Identifier: BSD-2-Clause
--- The store, schema 1 (user_version; application_id "CONV"): what a node holds durably. The tables
+-- The store, schema 2 (user_version; application_id "CONV"): what a node holds durably. The tables
 -- of views.sql are derived from it.
 --
 -- A key is log << 40 | index: one integer, so that rows of a log lie together and new ones come at
@@ -10,7 +10,7 @@ CREATE TABLE meta (
 	key TEXT PRIMARY KEY,
 	value BLOB NOT NULL
 ) WITHOUT ROWID;
-INSERT INTO meta VALUES ('schema', CAST('1' AS BLOB));
+INSERT INTO meta VALUES ('schema', CAST('2' AS BLOB));
 
 CREATE TABLE log (
 	no INTEGER PRIMARY KEY,
