@@ -51,9 +51,22 @@ static int look_at(struct session *s, struct outbox *o, const struct charter *ch
 		return asked.code ? OK : ERR_CLOSED;
 	if (proves(charter, bytes_of_pb(((const Convene__Proof *)m)->receipt), id)) {
 		out->anchored++;
-		err = outbox_move(o, sequence, BOX_SENT, BOX_NONE, t);
+		err = outbox_move(o, sequence, BOX_SENT, BOX_ANCHORED, t);
 	}
 	message_free(m);
+	return err;
+}
+
+/* Only the newest stay. */
+static int oldest_drop(struct outbox *o, struct trouble *t)
+{
+	uint64_t *list = NULL;
+	size_t count = 0;
+	int err = outbox_list(o, BOX_ANCHORED, &list, &count, t);
+
+	for (size_t i = 0; !err && i + ANCHORED_KEPT < count; i++)
+		err = outbox_move(o, list[i], BOX_ANCHORED, BOX_NONE, t);
+	free(list);
 	return err;
 }
 
@@ -72,5 +85,7 @@ int anchored_look(
 		err = look_at(s, o, charter, list[i], out, t);
 	charter_free(charter);
 	free(list);
-	return err == ERR_CLOSED ? OK : err;
+	if (err == ERR_CLOSED)
+		err = OK;
+	return !err && out->anchored > 0 ? oldest_drop(o, t) : err;
 }

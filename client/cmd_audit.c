@@ -139,7 +139,7 @@ static int sent_check(void *ctx, const struct kept *k)
 	return audit_add(&x->audit, AUDIT_WRONG, "lost", UINT64_MAX,
 	    "your message %s, number %" PRIu64
 	    ", was sealed, and is not in the log; it is kept in %.150s",
-	    id_short(id, k->id), k->sequence, x->outbox.folder[BOX_SENT]);
+	    id_short(id, k->id), k->sequence, x->outbox.folder[BOX_WAITING]);
 }
 
 static int waiting_check(void *ctx, const struct kept *k)
@@ -163,6 +163,8 @@ static int own_check(struct auditing *x)
 	char id[9];
 	int err = outbox_each(o, BOX_SENT, forum, sent_check, x, x->t);
 
+	if (!err)
+		err = outbox_each(o, BOX_ANCHORED, forum, sent_check, x, x->t);
 	if (!err)
 		err = outbox_each(o, BOX_WAITING, forum, waiting_check, x, x->t);
 	if (!err && o->sealed && o->sealed_index < x->head.at.size &&

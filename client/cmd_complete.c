@@ -69,6 +69,12 @@ static void offer_own(
 	free(list);
 }
 
+static void offer_sent(struct candidates *c, const struct home *home, uint32_t kind)
+{
+	offer_own(c, home, BOX_SENT, false, kind);
+	offer_own(c, home, BOX_ANCHORED, false, kind);
+}
+
 /* What each belongs to, or how it begins. */
 static void offer_drafts(struct candidates *c, const struct home *home)
 {
@@ -141,8 +147,8 @@ void convene_offer(struct candidates *c, const char *kind)
 		offer_drafts(c, &home);
 	offer_kept(c, &home, kind);
 	if (strcmp(kind, "POST") == 0 || strcmp(kind, "OWN-POST") == 0)
-		offer_own(c, &home, BOX_SENT, false, KIND_POST);
+		offer_sent(c, &home, KIND_POST);
 	else if (strcmp(kind, "TOPIC") == 0)
-		offer_own(c, &home, BOX_SENT, false, KIND_TOPIC);
+		offer_sent(c, &home, KIND_TOPIC);
 	home_close(&home);
 }

@@ -188,7 +188,9 @@ static int plan_make(struct plan *p, struct trouble *t)
 		err = path_join(p->config, p->dir, CONFIG_NAME, t);
 	/* As the person means it: from where they stand, not from the folder of the config. */
 	char *here = data && *data != '/' ? getcwd(NULL, 0) : NULL;
-	if (!err && data && snprintf(p->data, sizeof p->data, "%s%s%s", here ? here : "", here ? "/" : "", data) >= (int)sizeof p->data)
+	if (!err && data &&
+	    snprintf(p->data, sizeof p->data, "%s%s%s", here ? here : "", here ? "/" : "", data) >=
+		(int)sizeof p->data)
 		err = trouble_set(t, ERR_INVALID, "the path %.200s… is too long", data);
 	else if (!err && !data && strcmp(p->dir, CTL_DIR) == 0)
 		snprintf(p->data, sizeof p->data, "%s", option_find(SECTION_NODE, "data")->preset);

@@ -86,7 +86,8 @@ json_t *erasure_json(const Convene__Erasure *e)
 void erasure_limits_print(void)
 {
 	print_sentence(0,
-	    "It can't reach copies that people made, what they quoted or photographed, exports, nodes "
+	    "It can't reach copies that people made, what they quoted or photographed, exports, "
+	    "nodes "
 	    "that are away (until they return) or not honest, nor backups and bundles that are "
 	    "written already; those lose it when a node reads them. It can't be undone.");
 }

@@ -119,7 +119,8 @@ static int state_read(struct outbox *o, struct trouble *t)
 
 int outbox_open(struct outbox *o, const char *home, struct trouble *t)
 {
-	static const char *const names[BOX_COUNT] = {"outbox", "outbox/sent", "outbox/refused"};
+	static const char *const names[BOX_COUNT] = {
+	    "outbox", "outbox/sent", "outbox/refused", "outbox/anchored"};
 	int err = OK;
 
 	memset(o, 0, sizeof *o);
@@ -298,6 +299,7 @@ int outbox_each(const struct outbox *o, enum outbox_box box, const uint8_t forum
 
 struct forgetting {
 	struct outbox *o;
+	enum outbox_box box;
 	const uint8_t *target;
 	struct trouble *t;
 };
@@ -311,14 +313,16 @@ static int forget_one(void *ctx, const struct kept *k)
 		      memcmp(body.target.id, f->target, ID_LEN) == 0;
 
 	return amends || memcmp(k->id, f->target, ID_LEN) == 0
-		   ? outbox_move(f->o, k->sequence, BOX_SENT, BOX_NONE, f->t)
+		   ? outbox_move(f->o, k->sequence, f->box, BOX_NONE, f->t)
 		   : OK;
 }
 
 int outbox_forget(struct outbox *o, const uint8_t forum[static HASH_LEN],
     const uint8_t target[static ID_LEN], struct trouble *t)
 {
-	struct forgetting f = {o, target, t};
+	struct forgetting f = {o, BOX_SENT, target, t};
+	int err = outbox_each(o, BOX_SENT, forum, forget_one, &f, t);
 
-	return outbox_each(o, BOX_SENT, forum, forget_one, &f, t);
+	f.box = BOX_ANCHORED;
+	return err ? err : outbox_each(o, BOX_ANCHORED, forum, forget_one, &f, t);
 }

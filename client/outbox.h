@@ -3,10 +3,11 @@
  * caller's to hold while it changes.
  *
  * Each message lies in a file named after its sequence: an encoded Submit with that one submission,
- * so forum, log, exact bytes, salt and content. Three boxes: `waiting` (the folder itself: to be
- * sent, or accepted and not sealed), `sent/` (sealed; kept until it is anchored, since only other
- * organisations' copies make it safe: anchored.h) and `refused/` (kept for its author to look at,
- * never sent again; why stands beside it in NUMBER.reason).
+ * so forum, log, exact bytes, salt and content. Four boxes: `waiting` (the folder itself: to be
+ * sent, or accepted and not sealed), `sent/` (sealed; until it is anchored, since only other
+ * organisations' copies make it safe: anchored.h), `anchored/` (the newest of those, which are only
+ * there to be answered and amended while the node is away) and `refused/` (kept for its author to
+ * look at, never sent again; why stands beside it in NUMBER.reason).
  *
  * Sequences: a message is in `waiting`, durable, before its first byte is sent, and the file
  * `state` is written before one leaves it. So the highest sequence ever sent is at most max(state,
@@ -18,7 +19,14 @@
 
 #include "client/files.h"
 
-enum outbox_box { BOX_WAITING, BOX_SENT, BOX_REFUSED, BOX_COUNT, BOX_NONE = BOX_COUNT };
+enum outbox_box {
+	BOX_WAITING,
+	BOX_SENT,
+	BOX_REFUSED,
+	BOX_ANCHORED,
+	BOX_COUNT,
+	BOX_NONE = BOX_COUNT
+};
 
 struct outbox {
 	char folder[BOX_COUNT][PATH_LEN];

@@ -112,8 +112,9 @@ int home_key(const struct home *h, struct key *key, struct trouble *t)
 	if (err == ERR_REFUSED)
 		trouble_hint(t, "Others may read it. Close it: chmod 600 %.200s", path);
 	else if (err == ERR_NOTFOUND)
-		trouble_hint(t, "Put your copy of it there. Without one, ask the organisation for another "
-				"invite, and join anew from another folder (CONVENE_HOME).");
+		trouble_hint(t,
+		    "Put your copy of it there. Without one, ask the organisation for another "
+		    "invite, and join anew from another folder (CONVENE_HOME).");
 	return ERR_IO;
 }
 

@@ -168,7 +168,7 @@ static int amended_one(void *ctx, const struct kept *k)
 static int in_outbox(
     struct session *s, const char *hex, const char *title, struct place *out, struct trouble *t)
 {
-	static const enum outbox_box boxes[] = {BOX_WAITING, BOX_SENT};
+	static const enum outbox_box boxes[] = {BOX_WAITING, BOX_SENT, BOX_ANCHORED};
 	struct seek seek = {.s = s, .hex = hex, .title = title, .out = out};
 	struct outbox o;
 	int err = outbox_open(&o, s->home.path, t);
@@ -188,16 +188,16 @@ static int in_outbox(
 
 static int changes_apply(struct session *s, struct place *p, struct trouble *t)
 {
-	static const enum outbox_box boxes[] = {BOX_SENT, BOX_WAITING};
+	static const enum outbox_box boxes[] = {BOX_ANCHORED, BOX_SENT, BOX_WAITING};
 	struct changes c = {.place = p, .erased = BUFFER_INIT};
 	struct outbox o;
 	int err = outbox_open(&o, s->home.path, t);
 
 	/* The node knows of what was sent; a copy may be from before. */
-	for (int i = s->client ? 1 : 0; i < 2 && !err; i++)
+	for (int i = s->client ? 2 : 0; i < 3 && !err; i++)
 		err = outbox_each(&o, boxes[i], s->home.node.forum, erased_one, &c, t);
-	for (int i = s->client ? 1 : 0; i < 2 && !err; i++) {
-		c.sent = boxes[i] == BOX_SENT;
+	for (int i = s->client ? 2 : 0; i < 3 && !err; i++) {
+		c.sent = boxes[i] != BOX_WAITING;
 		err = outbox_each(&o, boxes[i], s->home.node.forum, amended_one, &c, t);
 	}
 	p->erased |= is_erased(&c, p->at.id);

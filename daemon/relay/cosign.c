@@ -103,12 +103,14 @@ static int learn_one(void *ctx, uint32_t no, uint64_t position, struct bytes mes
 void cosign_learn(struct relay *r, struct relay_log *l)
 {
 	struct learning learning = {r, false};
+	const struct cosigner *own;
 
 	if (query_nodes(r->reader, l->no, learn_one, &learning) != OK || !learning.news)
 		return;
 	log_debug("%s: cosigner key known", l->credential.organisation);
 	sync_cosigners_changed(r->sync, clock_mono_ms());
-	if (l->own)
+	own = anchor_of(r->cosigning->anchor, r->node->organisation, r->node->root_key);
+	if (l->own && own && !verifier_equal(&own->key, &r->cosigning->key))
 		log_warning("our cosigner key is another one now: others' logs are cosigned again "
 			    "when convened has been restarted");
 	cosign_soon(r, NULL);

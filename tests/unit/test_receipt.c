@@ -191,9 +191,9 @@ static int judge(const struct making *m, uint64_t index, char names[static 64])
 
 	text_of(m, index, &text);
 	err = receipt_verify(&r, buffer_bytes(&text), &charter, why);
-	names[0] = '\0';
 	for (size_t i = 0; i < r->count; i++)
-		strncat(names, r->cosigners[i].organisation, 1);
+		names[i] = r->cosigners[i].organisation[0];
+	names[r->count] = '\0';
 	assert_true((err == OK) == (why[0] == '\0'));
 	if (!err) {
 		uint8_t id[ID_LEN];
