@@ -334,6 +334,7 @@ static void get_answer(struct sync *s, struct sync_link *link, const struct log_
 		return;
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.note = pb_of(replica_note(l->replica));
+	m.from = p->get_from;
 	if (p->get_from > 0 && p->get_from < replica_note_size(l->replica) &&
 	    replica_consistency(l->replica, p->get_from, root, proof, &count) == OK) {
 		m.root = pb_of(bytes_of(root, HASH_LEN));
@@ -385,17 +386,21 @@ static void checkpoint_judge(struct sync *s, struct sync_link *link, struct log_
 	buffer_free(&proof);
 }
 
-/* What one asks is signed; what comes without being asked is a claim. */
+/* What one asks is signed; what comes without being asked, or answers an older question, is a
+ * claim.
+ */
 void fork_receive_checkpoint(
     struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 	struct answer a = {.note = bytes_of_pb(m->note), .root = m->root.len ? m->root.data : NULL};
+	uint64_t asked;
 	int err = OK;
 
 	if (!l || l->disputed)
 		return;
-	if (pair_of(s, link, l)->asked_from == 0 && !stand_asks(l, link)) {
+	asked = stand_asks(l, link) ? l->question : l->stood ? 0 : pair_of(s, link, l)->asked_from;
+	if (asked == 0 || m->from != asked) {
 		fork_note(s, link, l, a.note, now);
 		return;
 	}

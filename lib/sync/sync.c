@@ -290,7 +290,7 @@ static void checkpoint_receive(
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 
-	if (l && (pair_of(s, link, l)->asked_from > 0 || l->stood)) {
+	if (l && (m->from > 0 || l->stood)) {
 		fork_receive_checkpoint(s, link, m, now);
 		cosign_missed(s, link, l);
 	} else if (m->proof.len > 0 || m->root.len > 0 || !cosign_receive(s, link, m, now)) {

@@ -536,6 +536,7 @@ static void test_hostile(void **state)
 	announce.n_heads = 1;
 	assert_false(is_fault(e, FRAME_ANNOUNCE, &announce.base));
 	c = (Convene__Checkpoint)CONVENE__CHECKPOINT__INIT;
+	c.from = replica_note_size(l->replica);
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base)); /* of no log */
 	c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
@@ -546,9 +547,14 @@ static void test_hostile(void **state)
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.proof = pb_of(bytes_of(many, sizeof many));
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.from++; /* to another question: it isn't looked at */
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.from--;
 	c.proof = pb_of(bytes_of(NULL, 0));
 	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	c.note = pb_of(buffer_bytes(&wrong)); /* that was the answer */
+	assert_false(is_fault(e, FRAME_CHECKPOINT, &c.base));
+	c.from = 0;
 	assert_true(is_fault(e, FRAME_CHECKPOINT, &c.base));
 	assert_int_equal(l->disputes, 0);
 
@@ -568,6 +574,46 @@ static void test_hostile(void **state)
 	buffer_free(&other);
 	buffer_free(&wrong);
 	buffer_free(&strange);
+	world_free(w);
+}
+
+/* What was asked before a successor came may be answered behind it. */
+static void test_late_answer(void **state)
+{
+	struct world *w = world_new(2, 33);
+	struct end *e = wire(w, 0, 1)->other;
+	Convene__Announce m = CONVENE__ANNOUNCE__INIT;
+	Convene__Checkpoint c = CONVENE__CHECKPOINT__INIT;
+	Convene__Head head = CONVENE__HEAD__INIT, *heads[] = {&head};
+	struct buffer old = BUFFER_INIT;
+	struct held_log *l;
+	uint8_t root[HASH_LEN] = {1};
+
+	(void)state;
+	begin(w);
+	wires_up(w);
+	post(&w->nodes[0], 3, 50);
+	assert_all_equal(w, 5000);
+	l = log_of_origin(&w->nodes[1], &w->nodes[0]);
+	buffer_add(&old, replica_note(l->replica).data, replica_note(l->replica).len);
+	post(&w->nodes[0], 3, 50);
+	assert_all_equal(w, 5000);
+	e->other->mute = true;
+	head.log = c.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+	head.size = replica_held(l->replica);
+	head.root = pb_of(bytes_of(root, 8));
+	m.heads = heads;
+	m.n_heads = 1;
+	frame_give(e, FRAME_ANNOUNCE, &m.base);
+	memcpy(root, replica_held_root(l->replica), HASH_LEN);
+	assert_int_equal(
+	    sync_stand(w->nodes[1].sync, l->no, replica_held(l->replica), root, w->now), OK);
+	c.note = pb_of(buffer_bytes(&old));
+	c.from = replica_note_size(l->replica);
+	frame_give(e, FRAME_CHECKPOINT, &c.base);
+	assert_int_equal(l->stands, 1);
+	assert_int_equal(faults(w), 0);
+	buffer_free(&old);
 	world_free(w);
 }
 
@@ -683,6 +729,7 @@ int main(void)
 	    cmocka_unit_test(test_successor_among_old),
 	    cmocka_unit_test(test_successor_trouble),
 	    cmocka_unit_test(test_hostile),
+	    cmocka_unit_test(test_late_answer),
 	    cmocka_unit_test(test_claims),
 	    cmocka_unit_test(test_own),
 	    cmocka_unit_test(test_loaded),
