@@ -232,15 +232,15 @@ static void log_get(struct sync *s, struct sync_link *link, struct asked *asked,
 
 /* Ask for the credential of a log that we don't know. Bounded: what doesn't fit is asked when it is
  * shown again. */
-static void ask_log(
-    struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size, uint64_t now)
+static void ask_log(struct sync *s, struct sync_link *link, const uint8_t *digest, uint64_t size,
+    const uint8_t *root, uint64_t now)
 {
 	struct asked *asked;
 
 	for (size_t i = 0; i < link->asked_count; i++) {
 		if (memcmp(link->asked[i].digest, digest, DIGEST_LEN) == 0) {
-			if (link->asked[i].size < size)
-				link->asked[i].size = size;
+			link->asked[i].size = size;
+			memcpy(link->asked[i].root, root, ROOT_HINT);
 			return;
 		}
 	}
@@ -258,6 +258,7 @@ static void ask_log(
 	asked = &link->asked[link->asked_count++];
 	*asked = (struct asked){.size = size};
 	memcpy(asked->digest, digest, DIGEST_LEN);
+	memcpy(asked->root, root, ROOT_HINT);
 	log_get(s, link, asked, now);
 }
 
@@ -271,32 +272,33 @@ void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now)
 	}
 }
 
+void frontier_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t size,
+    const uint8_t *root, uint64_t now)
+{
+	uint64_t held = replica_held(l->replica);
+
+	if (l->uncarried || pair_of(s, link, l)->without || !fork_head(s, link, l, size, root, now))
+		return;
+	pair_shown(pair_of(s, link, l), size, root, now);
+	if (slot_is_ours(l) && size > held)
+		pull_own(s, l, link);
+}
+
 /* One head that a peer shows, in FRONTIER or ANNOUNCE. False: malformed. */
 static bool head_receive(struct sync *s, struct sync_link *link, const Convene__Head *h,
     struct bytes digest, uint64_t now)
 {
 	size_t root_len = h->root.len;
 	struct log_slot *l;
-	uint64_t held;
 
 	if (digest.len != DIGEST_LEN || (root_len != ROOT_HINT && root_len != HASH_LEN) ||
 	    h->size == 0 || h->size > INT64_MAX)
 		return false;
 	l = slot_by_digest(s, digest.data, digest.len);
-	if (!l && !carry_wants(s, digest.data))
-		return true;
-	if (!l) {
-		ask_log(s, link, digest.data, h->size, now);
-		return true;
-	}
-	if (l->uncarried || pair_of(s, link, l)->without)
-		return true;
-	held = replica_held(l->replica);
-	if (!fork_head(s, link, l, h->size, h->root.data, now))
-		return true;
-	pair_shown(pair_of(s, link, l), h->size, h->root.data, now);
-	if (slot_is_ours(l) && h->size > held)
-		pull_own(s, l, link);
+	if (l)
+		frontier_head(s, link, l, h->size, h->root.data, now);
+	else if (carry_wants(s, digest.data))
+		ask_log(s, link, digest.data, h->size, h->root.data, now);
 	return true;
 }
 
@@ -407,7 +409,7 @@ void frontier_receive_log(
 	err = s->io.offer(
 	    s->io.ctx, link->handle, bytes_of_pb(m->name), bytes_of_pb(m->credential));
 	if (err == OK)
-		return; /* sync_add_log() takes the size shown from `asked` */
+		return; /* sync_add_log() takes the head shown from `asked` */
 	link->asked[i] = link->asked[--link->asked_count];
 	if (err != ERR_NOT_MEMBER && err != ERR_REFUSED && err != ERR_NOMEM)
 		s->io.fault(s->io.ctx, link->handle, err, "a LOG's credential is not one");

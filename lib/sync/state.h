@@ -89,7 +89,8 @@ struct without {
 /* A log that a link showed and we don't know yet. */
 struct asked {
 	uint8_t digest[DIGEST_LEN];
-	uint64_t size;
+	uint64_t size;     /* as it was shown last, */
+	uint8_t root[8];   /* and the beginning of its root */
 	bool disputed;     /* its proof came before it could be checked */
 	uint64_t again_at; /* when it is asked for again */
 	unsigned shift;
@@ -440,6 +441,9 @@ void frontier_receive(
     struct sync *s, struct sync_link *link, const Convene__Frontier *m, uint64_t now);
 void frontier_receive_announce(
     struct sync *s, struct sync_link *link, const Convene__Announce *m, uint64_t now);
+/* A head of a log that we know, which the peer shows. */
+void frontier_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t size,
+    const uint8_t *root, uint64_t now);
 void frontier_receive_log_get(struct sync *s, struct sync_link *link, const Convene__LogGet *m);
 void frontier_receive_log(
     struct sync *s, struct sync_link *link, const Convene__Log *m, uint64_t now);

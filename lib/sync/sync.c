@@ -183,7 +183,8 @@ int sync_add_log(struct sync *s, uint32_t no, struct replica *replica,
 		struct asked asked = asked_take(link, binding->digest);
 
 		carry_added(s, link, l);
-		pair_of(s, link, l)->shown = asked.size;
+		if (asked.size > 0)
+			frontier_head(s, link, l, asked.size, asked.root, now);
 		if (asked.disputed && link->witness)
 			fork_ask_from(s, link, l, 1);
 	}

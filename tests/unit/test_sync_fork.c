@@ -267,6 +267,51 @@ static void test_before_log(void **state)
 	world_free(w);
 }
 
+static void take_up(struct world *w, size_t i)
+{
+	const struct credential *c = &w->nodes[0].credential;
+
+	w->nodes[i].defers = false;
+	assert_null(log_of_liar(w, i));
+	assert_non_null(log_take(
+	    &w->nodes[i], bytes_str(c->binding.log_name), buffer_bytes(&c->message), false));
+}
+
+/* 2 has shown one history to 3, and 1 another, as long; and 3 doesn't know the log yet. */
+static struct world *meeting(uint64_t seed)
+{
+	struct world *w = world_of(4, seed, true);
+
+	begin(w);
+	post_both(w, COMMON - 1, 0);
+	w->nodes[1].date = 1;
+	post(&w->nodes[0], 3, 0);
+	post(&w->nodes[1], 3, 0);
+	w->nodes[3].defers = true;
+	link_set(w, wire(w, 2, 0), true);
+	run(w, 1000);
+	link_set(w, wire(w, 3, 2), true);
+	link_set(w, wire(w, 3, 1), true);
+	run(w, 1000);
+	return w;
+}
+
+/* Then 3 gets that of the origin: neither 2 nor 3 has anything more to show. */
+static void test_shown_before_log(void **state)
+{
+	struct world *w = meeting(14);
+
+	(void)state;
+	take_up(w, 3);
+	run(w, 2000);
+	assert_int_equal(replica_held(log_of_liar(w, 2)->replica), COMMON + 3);
+	assert_int_equal(replica_held(log_of_liar(w, 3)->replica), COMMON + 3);
+	for (size_t i = 2; i < 4; i++)
+		assert_int_equal(log_of_liar(w, i)->disputes, 1);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
 /* Whoever asks for a disputed log gets its proof behind it. */
 static void test_log_get(void **state)
 {
@@ -405,6 +450,27 @@ static void test_successor_unseen(void **state)
 	assert_standing(w, &s);
 	for (size_t i = 0; i < 8; i++)
 		assert_int_equal(log_of_liar(w, i)->disputes, 0);
+	world_free(w);
+}
+
+/* 2 shows what stands to 3 before that knows the log, and never again; from the origin comes
+ * something else. */
+static void test_successor_before_log(void **state)
+{
+	struct world *w = meeting(24);
+	struct stand s = stand_of(w, 2, COMMON + 3);
+
+	(void)state;
+	stand_at(w, 0, &s);
+	stand_at(w, 2, &s);
+	run(w, 1000);
+	take_up(w, 3);
+	stand_at(w, 3, &s);
+	run(w, 10000);
+	assert_int_equal(log_of_liar(w, 3)->stands, 1);
+	stand_at(w, 1, &s);
+	assert_all_equal(w, 30000);
+	assert_standing(w, &s);
 	world_free(w);
 }
 
@@ -722,10 +788,12 @@ int main(void)
 	    cmocka_unit_test(test_later),
 	    cmocka_unit_test(test_behind_log),
 	    cmocka_unit_test(test_before_log),
+	    cmocka_unit_test(test_shown_before_log),
 	    cmocka_unit_test(test_log_get),
 	    cmocka_unit_test(test_successor),
 	    cmocka_unit_test(test_successor_slowly),
 	    cmocka_unit_test(test_successor_unseen),
+	    cmocka_unit_test(test_successor_before_log),
 	    cmocka_unit_test(test_successor_among_old),
 	    cmocka_unit_test(test_successor_trouble),
 	    cmocka_unit_test(test_hostile),
