@@ -275,12 +275,10 @@ void frontier_ask_again(struct sync *s, struct sync_link *link, uint64_t now)
 void frontier_head(struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t size,
     const uint8_t *root, uint64_t now)
 {
-	uint64_t held = replica_held(l->replica);
-
 	if (l->uncarried || pair_of(s, link, l)->without || !fork_head(s, link, l, size, root, now))
 		return;
 	pair_shown(pair_of(s, link, l), size, root, now);
-	if (slot_is_ours(l) && size > held)
+	if (slot_is_ours(l) && size > replica_held(l->replica))
 		pull_own(s, l, link);
 }
 
