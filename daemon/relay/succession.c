@@ -75,8 +75,10 @@ int successions_load(struct relay *r)
 	for (struct standing *st = r->standings; st && !err; st = st->next) {
 		struct relay_log *previous = log_by_digest(r, st->log, DIGEST_LEN);
 
+		/* One that says something else in its entry 0 is kept, and not folded. */
 		for (struct relay_log *l = r->logs; l && previous; l = l->next) {
-			if (strcmp(l->credential.binding.log_name, st->successor) == 0)
+			if (strcmp(l->credential.binding.log_name, st->successor) == 0 &&
+			    l->credential.node.previous_size == st->size)
 				join(previous, l, st);
 		}
 	}

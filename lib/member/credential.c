@@ -124,6 +124,13 @@ int credential_follows(const struct credential *next, const struct credential *l
 	return keys_equal(next->root_key, log->root_key) ? OK : ERR_WRONG_ROOT;
 }
 
+bool credential_continues(const struct credential *a, const struct credential *b)
+{
+	return bytes_equal(a->node.previous_log, b->node.previous_log) &&
+	       a->node.previous_size == b->node.previous_size &&
+	       memcmp(a->node.previous_root, b->node.previous_root, HASH_LEN) == 0;
+}
+
 int credential_make(struct buffer *message, char *log_name, const uint8_t forum[static HASH_LEN],
     const char *organisation, uint64_t number, const struct key *root, const struct node_body *node,
     uint64_t sequence, uint64_t time)

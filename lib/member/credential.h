@@ -35,6 +35,9 @@ int credential_open_newer(struct credential *out, const uint8_t forum[static HAS
  * ERR_WRONG_ROOT. */
 int credential_follows(const struct credential *next, const struct credential *log);
 
+/* Whether both say the same of what stands of the log before theirs. */
+bool credential_continues(const struct credential *a, const struct credential *b);
+
 /* What a NODE body must be beyond its form: all keys and the signer distinct (4.3), the cosigner
  * named after the organisation (4.2). OK, ERR_KEY, ERR_MALFORMED. */
 int credential_check_body(

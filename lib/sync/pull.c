@@ -487,7 +487,7 @@ static bool begins_well(struct sync *s, const struct log_slot *l, const Convene_
 	struct bytes leaf;
 	size_t count, pos = 0;
 
-	if (m->first != 0 || replica_staged(l->replica) != 0 ||
+	if (l->own || m->first != 0 || replica_staged(l->replica) != 0 ||
 	    leaves_next(bytes_of_pb(m->leaves), &pos, &leaf) != OK ||
 	    bytes_equal(leaf, s->io.credential(s->io.ctx, l->no)) ||
 	    replica_check_data(replica_key(l->replica), 0, bytes_of_pb(m->leaves),
