@@ -194,11 +194,18 @@ static void tell_one(struct sync *s, struct sync_link *link, struct log_slot *l,
 	buffer_free(&note);
 }
 
+/* A log that has ended, and is whole on both sides, has no subscribers: whoever shows it hears. */
+static bool both_stand(const struct sync *s, struct sync_link *link, const struct log_slot *l)
+{
+	return l->stand == STAND_HELD && pair_of(s, link, l)->shown >= l->stand_size;
+}
+
 /* Whether the peer has what this size covers, or will before it hears of it. */
 static bool reaches(const struct sync *s, const struct log_slot *l, struct sync_link *link,
     const struct pair_notes *p, const struct cosign_note *n)
 {
-	return l->upstream == link || p->asked || pair_of(s, link, l)->next >= n->size;
+	return l->upstream == link || p->asked || pair_of(s, link, l)->next >= n->size ||
+	       both_stand(s, link, l);
 }
 
 static void tell(struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t now)
@@ -208,7 +215,8 @@ static void tell(struct sync *s, struct sync_link *link, struct log_slot *l, uin
 	bool told = false;
 
 	if (!link->witness || !log_shown(l) ||
-	    (l->upstream != link && !pair_of(s, link, l)->subscribed && !p->asked))
+	    (l->upstream != link && !pair_of(s, link, l)->subscribed && !p->asked &&
+		!both_stand(s, link, l)))
 		return;
 	if (!next_for(l, link, p)) {
 		p->asked = false;
@@ -261,6 +269,12 @@ static void miss(struct sync_link *link, struct pair_notes *p, uint64_t size)
 void cosign_missed(struct sync *s, struct sync_link *link, struct log_slot *l)
 {
 	miss(link, &pair_of(s, link, l)->notes, replica_held(l->replica));
+}
+
+void cosign_stands(struct sync *s, struct sync_link *link, struct log_slot *l)
+{
+	if (link->witness && both_stand(s, link, l))
+		cosign_missed(s, link, l);
 }
 
 void cosign_tick(struct sync *s, struct sync_link *link, uint64_t now)
@@ -419,25 +433,23 @@ static bool is_news(struct sync *s, struct taking *t, uint32_t seat)
 	return false;
 }
 
-/* One signature, by a key that is not the log's: OK whatever it is, if it isn't a fault. */
-static int line_take(
+/* One signature, by a key that is not the log's. One that no key known has made is left aside: an
+ * id has four bytes, so that it may be by another key of the same, which who sent it has known. */
+static void line_take(
     struct sync *s, struct taking *t, const struct note_signature *sig, uint64_t now)
 {
 	const struct cosigner *who = NULL;
 	struct buffer alone = BUFFER_INIT;
 	struct note note;
-	int err = OK;
 
 	while ((who = s->io.cosigner(s->io.ctx, t->l->no, sig->name, sig->id, who))) {
 		uint64_t seconds = 0;
+		int err;
 
-		if (!is_news(s, t, who->seat)) {
-			err = OK;
+		if (!is_news(s, t, who->seat))
 			break;
-		}
 		if (!room_take(t->link, now)) {
 			miss(t->link, &pair_of(s, t->link, t->l)->notes, t->head.size);
-			err = OK;
 			break;
 		}
 		buffer_reset(&alone);
@@ -453,27 +465,29 @@ static int line_take(
 		}
 	}
 	buffer_free(&alone);
-	return err == ERR_NOMEM ? OK : err;
 }
 
-/* The log key's line into t->base: OK, ERR_UNSIGNED, ERR_SIGNATURE, ERR_NOMEM. A text that is kept
- * was looked at before. `*known`: so it is. */
-static int base_make(struct taking *t, bool *known)
+/* The log key's line into t->base, out of a text that is kept: it was looked at before. */
+static bool base_known(struct taking *t)
 {
-	struct note_signature sig;
-	uint64_t size;
-	int err = ERR_UNSIGNED;
-
-	*known = false;
 	for (size_t i = 0; i < t->l->note_count; i++) {
 		const struct cosign_note *n = &t->l->notes[i];
 
 		if (bytes_equal(text_of(n), t->note.text)) {
 			buffer_add(&t->base, n->note.data, n->line);
-			*known = true;
-			return t->base.failed ? ERR_NOMEM : OK;
+			return true;
 		}
 	}
+	return false;
+}
+
+/* The same out of the note itself: OK, ERR_UNSIGNED, ERR_SIGNATURE, ERR_NOMEM. */
+static int base_make(struct taking *t)
+{
+	struct note_signature sig;
+	uint64_t size;
+	int err = ERR_UNSIGNED;
+
 	for (size_t i = 0; i < t->note.count && err == ERR_UNSIGNED; i++) {
 		if (note_signature(&t->note, i, &sig) != OK ||
 		    !bytes_equal(sig.name, bytes_str(replica_name(t->l->replica))))
@@ -488,24 +502,30 @@ static int base_make(struct taking *t, bool *known)
 	return err;
 }
 
-/* Whether the head is of our history: OK; ERR_FORK: of another, and signed; ERR_RANGE: beyond what
- * is here; ERR_BUSY: not looked at; other errors are the peer's fault, but for ERR_NOMEM. */
-static int head_check(struct taking *t, uint64_t now)
+/* Whether the head is of our history: OK; ERR_FORK: of another; ERR_BUSY: can't be told. */
+static int root_check(const struct taking *t)
 {
 	uint8_t root[HASH_LEN];
-	bool known;
+
+	if (replica_root_at(t->l->replica, t->head.size, root) != OK)
+		return ERR_BUSY;
+	return memcmp(root, t->head.root, HASH_LEN) == 0 ? OK : ERR_FORK;
+}
+
+/* The same of a peer's, which the log's key must have signed. Also ERR_RANGE: beyond what is here;
+ * ERR_BUSY: not looked at; other errors are the peer's fault, but for ERR_NOMEM. */
+static int head_check(struct taking *t, uint64_t now)
+{
 	int err;
 
 	if (t->head.size > replica_staged(t->l->replica))
 		return ERR_RANGE;
-	err = base_make(t, &known);
-	if (err || known)
-		return err;
+	if (base_known(t))
+		return t->base.failed ? ERR_NOMEM : OK;
 	if (!room_take(t->link, now))
 		return ERR_BUSY;
-	if (replica_root_at(t->l->replica, t->head.size, root) != OK)
-		return ERR_BUSY;
-	return memcmp(root, t->head.root, HASH_LEN) == 0 ? OK : ERR_FORK;
+	err = base_make(t);
+	return err ? err : root_check(t);
 }
 
 static int taking_open(struct taking *t, struct bytes note)
@@ -537,7 +557,7 @@ bool cosign_receive(
 	for (size_t i = 0; !err && i < t.note.count && s->io.cosigner; i++) {
 		if (note_signature(&t.note, i, &sig) == OK &&
 		    !bytes_equal(sig.name, bytes_str(t.head.origin)))
-			err = line_take(s, &t, &sig, now);
+			line_take(s, &t, &sig, now);
 	}
 	if (!err)
 		pair_of(s, link, t.l)->notes.ask_shift = 0;
@@ -559,7 +579,6 @@ int sync_cosign(
 	struct taking t = {.l = slot_by_no(s, no)};
 	struct note_signature sig;
 	const struct cosign_note *kept;
-	bool known;
 	int err;
 
 	if (!t.l)
@@ -568,8 +587,13 @@ int sync_cosign(
 	kept = note_of(t.l, who->seat, false);
 	if (!err && (note_of(t.l, who->seat, true) || (kept && kept->size > t.head.size)))
 		err = ERR_STALE;
+	/* While the signer was asked the log may have been disputed, or cut. */
+	if (!err && (!log_shown(t.l) || t.head.size > replica_held(t.l->replica)))
+		err = ERR_STALE;
 	if (!err)
-		err = base_make(&t, &known);
+		err = root_check(&t);
+	if (!err)
+		err = base_make(&t);
 	if (!err)
 		err = note_signature(&t.note, t.note.count - 1, &sig);
 	if (!err)

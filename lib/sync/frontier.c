@@ -146,6 +146,8 @@ static void link_compared(struct sync *s, struct sync_link *link, uint64_t now)
 	if (!link->compared)
 		wants_renew(s);
 	link->compared = true;
+	for (size_t i = 0; i < s->log_count; i++)
+		cosign_stands(s, link, &s->logs[i]);
 	pull_choose_all(s, now);
 	wants_pump(s, true, now);
 }
@@ -278,6 +280,7 @@ void frontier_head(struct sync *s, struct sync_link *link, struct log_slot *l, u
 	if (l->uncarried || pair_of(s, link, l)->without || !fork_head(s, link, l, size, root, now))
 		return;
 	pair_shown(pair_of(s, link, l), size, root, now);
+	cosign_stands(s, link, l);
 	if (slot_is_ours(l) && size > replica_held(l->replica))
 		pull_own(s, l, link);
 }

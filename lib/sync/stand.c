@@ -100,6 +100,14 @@ static void log_cut(struct sync *s, struct log_slot *l, uint64_t now)
 	s->io.cut(s->io.ctx, l->no, l->common);
 }
 
+static void stand_whole(struct sync *s, struct log_slot *l)
+{
+	for (struct sync_link *link = s->links; link; link = link->next)
+		cosign_stands(s, link, l);
+	if (s->io.stands)
+		s->io.stands(s->io.ctx, l->no);
+}
+
 /* What we hold is of what stands, as far as it goes. */
 static void begins_to_stand(struct sync *s, struct log_slot *l, uint64_t now)
 {
@@ -108,8 +116,8 @@ static void begins_to_stand(struct sync *s, struct log_slot *l, uint64_t now)
 	l->stand = whole ? STAND_HELD : STAND_FETCH;
 	l->stopped = whole;
 	frontier_grown(s, l, now);
-	if (whole && s->io.stands)
-		s->io.stands(s->io.ctx, l->no);
+	if (whole)
+		stand_whole(s, l);
 }
 
 static void search(struct sync *s, struct log_slot *l, uint64_t now)
@@ -147,8 +155,7 @@ static void step(struct sync *s, struct log_slot *l, uint64_t now)
 		l->stopped = true;
 		l->behind = false;
 		l->stand = STAND_HELD;
-		if (s->io.stands)
-			s->io.stands(s->io.ctx, l->no);
+		stand_whole(s, l);
 	} else if (l->stand == STAND_FETCH) {
 		/* It has given less than it showed, and was left (pull.c). */
 		if (l->guide && pair_of(s, l->guide, l)->shown != l->stand_size)

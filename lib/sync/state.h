@@ -500,6 +500,8 @@ void cosign_subscribed(
     struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t anchored, uint64_t now);
 /* Some may have come there that were not looked at. */
 void cosign_missed(struct sync *s, struct sync_link *link, struct log_slot *l);
+/* A log that has ended is whole here, or this peer shows that it is so there. */
+void cosign_stands(struct sync *s, struct sync_link *link, struct log_slot *l);
 void cosign_tick(struct sync *s, struct sync_link *link, uint64_t now);
 void cosign_grown(struct sync *s, struct log_slot *l);
 void cosign_link_gone(struct sync *s, const struct sync_link *link);

@@ -284,14 +284,14 @@ static bool is_for_witnesses(uint8_t type)
 	return type >= FRAME_CHECKPOINT_GET && type <= FRAME_ERASED;
 }
 
-/* What fork.c has asked for is its own; what cosignatures may have been with it are asked for
- * again. Everything else brings cosignatures. */
+/* What fork.c or stand.c has asked for is its own; what cosignatures may have been with it are
+ * asked for again. Everything else brings cosignatures, also of a log that has a successor. */
 static void checkpoint_receive(
     struct sync *s, struct sync_link *link, const Convene__Checkpoint *m, uint64_t now)
 {
 	struct log_slot *l = slot_by_digest(s, m->log.data, m->log.len);
 
-	if (l && (m->from > 0 || l->stood)) {
+	if (l && (m->from > 0 || stand_asks(l, link))) {
 		fork_receive_checkpoint(s, link, m, now);
 		cosign_missed(s, link, l);
 	} else if (m->proof.len > 0 || m->root.len > 0 || !cosign_receive(s, link, m, now)) {

@@ -201,7 +201,8 @@ void sync_anchor_needed(struct sync *s, uint32_t n);
 int sync_cosign_load(struct sync *s, uint32_t log, uint32_t seat, uint64_t size, uint64_t seconds,
     struct bytes note);
 /* We have cosigned: a note with the log key's signature, and ours as the last line. Goes to the
- * store, then out. ERR_STALE: not newer than what is kept of us. ERR_NOTFOUND, ERR_NOMEM. */
+ * store, then out. ERR_STALE: not newer than what is kept of us, or the log was disputed or cut
+ * meanwhile; ERR_FORK: of another history than what is held now. ERR_NOTFOUND, ERR_NOMEM. */
 int sync_cosign(
     struct sync *s, uint32_t log, const struct cosigner *who, struct bytes note, uint64_t seconds);
 /* The store's answer to io.cosign_store(). */

@@ -706,18 +706,6 @@ static void make_garbage(struct world *w, struct buffer *note)
 	buffer_add_str(note, "hello\n");
 }
 
-/* A known key over another text. */
-static void make_wrong(struct world *w, struct buffer *note)
-{
-	struct key key = fixture_key(witnesses[2].key);
-	struct bytes base = note_at(w);
-
-	buffer_add(note, base.data, base.len);
-	assert_int_equal(note_cosign(note, bytes_str("something else\n"),
-			     bytes_str("n2.example/cosigner"), &key, 1),
-	    OK);
-}
-
 static void make_unsigned(struct world *w, struct buffer *note)
 {
 	struct key key = fixture_key(witnesses[2].key);
@@ -742,9 +730,52 @@ static void test_faults(void **state)
 {
 	(void)state;
 	expect_fault("garbage", make_garbage);
-	expect_fault("a known key over another text", make_wrong);
 	expect_fault("without the log key", make_unsigned);
 	expect_fault("another log's", make_other_log);
+}
+
+/* Of two keys with one id the peer may have known another than we. */
+static void test_same_id(void **state)
+{
+	struct end *e;
+	struct world *w = pair_of_nodes(&e);
+	struct bytes base = note_at(w);
+	struct key old = fixture_key(witnesses[2].key);
+	struct node_body known, other = fixture_node("n2.example", 2, 1, 2, 222);
+	struct buffer note = BUFFER_INIT;
+	struct note parsed;
+
+	(void)state;
+	known = fixture_node("n2.example", 1, 1, 2, witnesses[2].key);
+	memcpy(other.cosigner.id, known.cosigner.id, sizeof other.cosigner.id);
+	assert_int_equal(anchor_learn(witnesses[1].anchor, "n2.example", w->nodes[2].root.public,
+			     &other.cosigner, 2),
+	    1);
+	assert_int_equal(note_parse(&parsed, base), OK);
+	buffer_add(&note, base.data, base.len);
+	assert_int_equal(
+	    note_cosign(&note, parsed.text, bytes_str("n2.example/cosigner"), &old, 1), OK);
+	for (unsigned i = 0; i < 10; i++)
+		feed_from(e, buffer_bytes(&note), bytes_of(NULL, 0));
+	go(w, 2000);
+	assert_int_equal(faults(w), 0);
+	assert_int_equal(kept_of(w, 1, 0), 0);
+	/* Another line of the same note is not lost by it. */
+	note.len = 0;
+	buffer_add(&note, base.data, base.len);
+	assert_int_equal(note_cosign(&note, bytes_str("something else\n"),
+			     bytes_str("n2.example/cosigner"), &old, 1),
+	    OK);
+	assert_int_equal(anchor_learn(witnesses[1].anchor, "n2.example", w->nodes[2].root.public,
+			     &known.cosigner, 3),
+	    1);
+	cosign_add(&w->nodes[2], &note);
+	feed_from(e, buffer_bytes(&note), bytes_of(NULL, 0));
+	go(w, 2000);
+	assert_int_equal(faults(w), 0);
+	assert_int_equal(kept_of(w, 1, 0), 1);
+	buffer_free(&note);
+	over(w);
 }
 
 static void note_of_size(struct world *w, uint64_t size, uint8_t root, struct buffer *note)
@@ -802,6 +833,80 @@ static void test_other_root(void **state)
 		buffer_free(&note);
 		over(w);
 	}
+}
+
+/* Ours, when the log has become another one since the signer was asked. */
+static void test_own_late(void **state)
+{
+	struct end *e;
+	struct world *w = pair_of_nodes(&e);
+	struct node *n = &w->nodes[2];
+	struct held_log *l = log_of_origin(n, &w->nodes[0]);
+	const struct cosigner *me = anchor_of(witnesses[2].anchor, n->name, n->root.public);
+	static const struct {
+		uint64_t size;
+		uint8_t root;
+		int err;
+	} cases[] = {{6, 9, ERR_STALE}, {5, 9, ERR_FORK}, {4, 9, ERR_FORK}, {4, 0, OK}};
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct buffer note = BUFFER_INIT;
+
+		note_of_size(w, cases[i].size, cases[i].root, &note);
+		cosign_add(n, &note);
+		assert_int_equal(
+		    sync_cosign(n->sync, l->no, me, buffer_bytes(&note), seconds), cases[i].err);
+		buffer_free(&note);
+	}
+	over(w);
+}
+
+static void stands(struct world *w, unsigned node)
+{
+	struct held_log *l = log_of_origin(&w->nodes[node], &w->nodes[0]);
+	struct replica *r = log_of_origin(&w->nodes[0], &w->nodes[0])->replica;
+
+	assert_non_null(l);
+	assert_int_equal(
+	    sync_stand(w->nodes[node].sync, l->no, replica_held(r), replica_held_root(r), w->now),
+	    OK);
+}
+
+/* A log that has ended: it is anchored on all nodes, also on one that joins late, and then nobody
+ * says anything any more. */
+static void test_ended(void **state)
+{
+	struct world *w = cosigning(4, 2, NODES_MAX, 95);
+	size_t before;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		witnesses[i].idle = true;
+	chain(w);
+	wires_up(w);
+	post(&w->nodes[0], 4, 0);
+	go(w, 4000);
+	for (unsigned i = 0; i < 4; i++)
+		stands(w, i);
+	go(w, 3000);
+	link_set(w, &w->ends[4], false);
+	for (unsigned i = 0; i < 4; i++)
+		witnesses[i].idle = i == 3;
+	go(w, 8000);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(anchored(w, i, 0), 5);
+	assert_int_equal(anchored(w, 3, 0), 0);
+	for (unsigned i = 0; i < 4; i++)
+		witnesses[i].idle = true;
+	link_set(w, &w->ends[4], true);
+	go(w, 5000);
+	assert_int_equal(anchored(w, 3, 0), 5);
+	before = frames;
+	go(w, 200000);
+	assert_int_equal(frames, before);
+	assert_int_equal(faults(w), 0);
+	over(w);
 }
 
 /* A cosigner and an origin together can make one good cosignature after another, of rising sizes:
@@ -897,6 +1002,9 @@ int main(void)
 	    cmocka_unit_test(test_load),
 	    cmocka_unit_test(test_unverified),
 	    cmocka_unit_test(test_faults),
+	    cmocka_unit_test(test_same_id),
+	    cmocka_unit_test(test_own_late),
+	    cmocka_unit_test(test_ended),
 	    cmocka_unit_test(test_ahead),
 	    cmocka_unit_test(test_other_root),
 	    cmocka_unit_test(test_flood),
