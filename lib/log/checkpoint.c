@@ -89,6 +89,25 @@ int checkpoint_open(struct bytes bytes, const struct verifier *log, struct check
 	return err;
 }
 
+int checkpoint_reduce(struct buffer *out, struct bytes in, const struct verifier *log)
+{
+	struct note_signature signature;
+	struct note note;
+	int err = note_parse(&note, in);
+
+	for (size_t i = 0; !err && i < note.count; i++) {
+		err = note_signature(&note, i, &signature);
+		if (err || !bytes_equal(signature.name, bytes_str(log->name)) ||
+		    memcmp(signature.id, log->id, sizeof log->id) != 0)
+			continue;
+		buffer_add(out, note.text.data, note.text.len);
+		buffer_add(out, "\n", 1);
+		buffer_add(out, signature.line.data, signature.line.len);
+		return out->failed ? ERR_NOMEM : OK;
+	}
+	return err ? err : ERR_UNSIGNED;
+}
+
 int checkpoint_sign(struct buffer *out, const struct checkpoint *c, const struct key *log_key)
 {
 	struct buffer text = BUFFER_INIT;

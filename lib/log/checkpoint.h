@@ -27,6 +27,11 @@ int checkpoint_parse(struct bytes text, struct checkpoint *out);
  * is of another type, and note_parse()'s and checkpoint_parse()'s. */
 int checkpoint_open(struct bytes note, const struct verifier *log, struct checkpoint *out);
 
+/* Append of a note only the text and the first of the log key's signature lines: others could be
+ * ballast, or bad ones in somebody's name, which spoil it for whoever looks for that one's.
+ * ERR_UNSIGNED, ERR_NOMEM, and note_parse()'s. */
+int checkpoint_reduce(struct buffer *out, struct bytes note, const struct verifier *log);
+
 /* Append text, empty line and the log key's signature. Errors as checkpoint_text(); then nothing is
  * appended. */
 int checkpoint_sign(struct buffer *out, const struct checkpoint *c, const struct key *log_key);

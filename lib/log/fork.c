@@ -105,26 +105,6 @@ int fork_proof_decode(struct bytes in, struct fork_proof *out)
 	return out->smaller.len && out->larger.len ? OK : ERR_MALFORMED;
 }
 
-/* Append a note's text and the first of the log key's signature lines. */
-static int note_reduce(struct buffer *out, struct bytes in, const struct verifier *log)
-{
-	struct note_signature signature;
-	struct note note;
-	int err = note_parse(&note, in);
-
-	for (size_t i = 0; !err && i < note.count; i++) {
-		err = note_signature(&note, i, &signature);
-		if (err || !bytes_equal(signature.name, bytes_str(log->name)) ||
-		    memcmp(signature.id, log->id, sizeof log->id) != 0)
-			continue;
-		buffer_add(out, note.text.data, note.text.len);
-		buffer_add(out, "\n", 1);
-		buffer_add(out, signature.line.data, signature.line.len);
-		return out->failed ? ERR_NOMEM : OK;
-	}
-	return err ? err : ERR_UNSIGNED;
-}
-
 int fork_proof_make(struct buffer *out, struct bytes smaller_note, struct bytes larger_note,
     const struct tree_hash *substituted_root, const struct tree_hash *proof, size_t count,
     const struct verifier *log)
@@ -135,9 +115,9 @@ int fork_proof_make(struct buffer *out, struct bytes smaller_note, struct bytes 
 
 	err = fork_proof_check(smaller_note, larger_note, substituted_root, proof, count, log);
 	if (!err)
-		err = note_reduce(&smaller, smaller_note, log);
+		err = checkpoint_reduce(&smaller, smaller_note, log);
 	if (!err)
-		err = note_reduce(&larger, larger_note, log);
+		err = checkpoint_reduce(&larger, larger_note, log);
 	if (!err) {
 		f.smaller = buffer_bytes(&smaller);
 		f.larger = buffer_bytes(&larger);

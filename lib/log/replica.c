@@ -137,11 +137,14 @@ static int note_check(const struct replica *r, const struct checkpoint *c,
 static int set_note(struct replica *r, struct bytes note, uint64_t size,
     const struct tree_hash *right, size_t count)
 {
+	int err = OK;
+
 	assert(count <= RIGHT_MAX);
 	buffer_reset(&r->note);
-	buffer_add(&r->note, note.data, note.len);
-	if (r->note.failed)
-		return ERR_NOMEM;
+	if (note.len > 0)
+		err = checkpoint_reduce(&r->note, note, &r->key);
+	if (err)
+		return err;
 	r->note_size = size;
 	if (count > 0)
 		memcpy(r->right, right, count * sizeof *right);
@@ -400,8 +403,10 @@ static int stage(struct replica *r, struct bytes leaves, const struct tree_hash 
 	b->hashes = malloc(count * sizeof *b->hashes);
 	b->blocks = malloc((b->block_count + 1) * sizeof *b->blocks);
 	buffer_add(&b->leaves, leaves.data, leaves.len);
-	buffer_add(&b->note, note.data, note.len);
-	if (!b->hashes || !b->blocks || b->leaves.failed || b->note.failed)
+	if (!b->hashes || !b->blocks || b->leaves.failed)
+		goto fail;
+	err = checkpoint_reduce(&b->note, note, &r->key);
+	if (err)
 		goto fail;
 	memcpy(b->hashes, hashes, count * sizeof *hashes);
 	if (right_count > 0)
@@ -413,7 +418,7 @@ static int stage(struct replica *r, struct bytes leaves, const struct tree_hash 
 		if (err)
 			goto cut;
 	}
-	err = set_note(r, note, note_size, right, right_count);
+	err = set_note(r, buffer_bytes(&b->note), note_size, right, right_count);
 	if (err)
 		goto cut;
 	for (size_t i = 0; i < b->block_count; i++) {

@@ -41,6 +41,43 @@ static void test_staging(void **state)
 	history_free(h);
 }
 
+/* Lines of others than the log's key, good or bad, are neither kept nor passed on. */
+static void test_ballast(void **state)
+{
+	struct history *h = history_plain(HISTORY);
+	struct node *n = node_new();
+	struct replica_batch *b;
+	enum replica_outcome outcome;
+	struct buffer plain = BUFFER_INIT;
+	struct data d;
+	struct note parsed;
+
+	(void)state;
+	data_make(&d, h, 0, 10, 20);
+	buffer_add(&plain, d.note.data, d.note.len);
+	assert_int_equal(note_parse(&parsed, buffer_bytes(&d.note)), OK);
+	assert_int_equal(
+	    note_cosign(&d.note, parsed.text, bytes_str("a.example/cosigner"), &other_key, 1), OK);
+	for (unsigned i = 0; i < 100; i++) {
+		buffer_add_str(&d.note, "\xe2\x80\x94 x.example/cosigner ");
+		buffer_add_str(&d.note, "AAAAAAAAAAAAAAAAAAAAAAAA\n");
+	}
+	assert_int_equal(stage(n, &d, &outcome, &b), OK);
+	assert_int_equal(outcome, REPLICA_STAGED);
+	assert_true(bytes_equal(buffer_bytes(&b->note), buffer_bytes(&plain)));
+	assert_true(bytes_equal(replica_note(n->replica), buffer_bytes(&plain)));
+	commit(n, b);
+	/* Nor when an older version had stored some. */
+	buffer_reset(&n->note);
+	buffer_add(&n->note, d.note.data, d.note.len);
+	assert_int_equal(node_load(n), OK);
+	assert_true(bytes_equal(replica_note(n->replica), buffer_bytes(&plain)));
+	buffer_free(&plain);
+	data_free(&d);
+	node_free(n);
+	history_free(h);
+}
+
 static void test_overlap(void **state)
 {
 	struct history *h = history_plain(600);
@@ -345,6 +382,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_staging),
+	    cmocka_unit_test(test_ballast),
 	    cmocka_unit_test(test_overlap),
 	    cmocka_unit_test(test_ahead_and_duplicate),
 	    cmocka_unit_test(test_forked),
