@@ -191,6 +191,9 @@ static int admit_check(struct checking *c, struct paper *p)
 		return ERR_NOTFOUND;
 	if (memcmp(p->header.signer, p->by->root_key, KEY_LEN) != 0)
 		return ERR_WRONG_ROOT;
+	/* Or one organisation would count as two, under two names. */
+	if (memcmp(p->admit.root_key, p->by->root_key, KEY_LEN) == 0)
+		return ERR_KEY;
 	return message_verify(buffer_bytes(&p->message), &p->by->binding, p->by->root_key);
 }
 
@@ -286,30 +289,59 @@ static void cosigner_add(
 	o->seconds = seconds;
 }
 
+/* Whose this line is, of those that count: OK with the organisation; ERR_UNSIGNED: nobody's; or
+ * what is wrong with it. Of several keys of one id any may have made it. */
+static int line_judge(struct checking *c, const struct note *note, const struct note_signature *sig,
+    const struct cosigner **who, uint64_t *seconds)
+{
+	struct buffer text = BUFFER_INIT;
+	struct note alone;
+	int err = ERR_UNSIGNED;
+
+	buffer_add(&text, note->text.data, note->text.len);
+	buffer_add(&text, "\n", 1);
+	buffer_add(&text, sig->line.data, sig->line.len);
+	for (size_t i = 0; i < c->paper_count && err; i++) {
+		const struct credential *n = &c->papers[i].node;
+		const struct verifier *key = &n->node.cosigner;
+
+		if (!c->papers[i].is_node || memcmp(key->id, sig->id, sizeof key->id) != 0 ||
+		    !bytes_equal(bytes_str(key->name), sig->name))
+			continue;
+		*who = anchor_of(c->anchor, n->organisation, n->root_key);
+		if (!*who || !anchor_counts(*who, c->origin->organisation, c->origin->root_key))
+			continue;
+		err = text.failed ? ERR_NOMEM : note_parse(&alone, buffer_bytes(&text));
+		if (!err)
+			err = note_verify(&alone, key, seconds);
+	}
+	buffer_free(&text);
+	return err;
+}
+
 /* Every line by a key that a paper names must verify. */
 static int note_count(struct checking *c, const struct note *note, uint64_t size)
 {
-	for (size_t i = 0; i < c->paper_count; i++) {
-		const struct credential *n = &c->papers[i].node;
-		const struct cosigner *who = c->papers[i].is_node
-						 ? anchor_of(
-						       c->anchor, n->organisation, n->root_key)
-						 : NULL;
-		uint64_t seconds = 0;
-		int err;
+	int err = OK;
 
-		if (!who || !anchor_counts(who, c->origin->organisation, c->origin->root_key))
-			continue;
-		err = note_verify(note, &n->node.cosigner, &seconds);
-		if (err && err != ERR_UNSIGNED) {
-			snprintf(c->why, 200, "the cosignature of %.100s does not verify",
-			    n->organisation);
-			return err;
-		}
+	for (size_t i = 0; i < note->count && !err; i++) {
+		const struct cosigner *who;
+		struct note_signature sig;
+		uint64_t seconds = 0;
+
+		err = note_signature(note, i, &sig);
+		if (!err)
+			err = line_judge(c, note, &sig, &who, &seconds);
 		if (!err && !c->seats[who->seat])
 			cosigner_add(c, who, size, seconds);
+		if (err == ERR_UNSIGNED)
+			err = OK;
+		if (err)
+			snprintf(c->why, 200, "the cosignature of %.*s does not verify",
+			    (int)(sig.name.len < 100 ? sig.name.len : 100),
+			    (const char *)sig.name.data);
 	}
-	return OK;
+	return err;
 }
 
 static int proof_check(struct checking *c, struct bytes text, bool first)

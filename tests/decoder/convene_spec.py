@@ -346,15 +346,24 @@ def split_note(note):
 
 
 def open_note(note, keys):
-    """The text, and those of the keys that signed it: at least one, and none of them badly."""
+    """The text, and those of the keys that signed it: at least one, and none of them badly. Of
+    several keys of one name and id any may have made a signature."""
     text, signatures = split_note(note)
-    known = {(key.name, key.id): key for key in keys}
+    known = {}
+    for key in keys:
+        known.setdefault((key.name, key.id), []).append(key)
     found = []
     for signature in signatures:
-        key = known.get((signature.name, signature.id))
-        if key is not None:
-            key.verify(text, signature.signature)
-            found.append(key)
+        same = known.get((signature.name, signature.id), [])
+        for key in same:
+            try:
+                key.verify(text, signature.signature)
+            except Failure:
+                if key is same[-1]:
+                    raise
+            else:
+                found.append(key)
+                break
     need(found, "no signature of a known key")
     return text, found
 

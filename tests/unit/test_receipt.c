@@ -289,7 +289,7 @@ static void test_admitted(void **state)
 	admits(&m, &orgs[0], &orgs[3]);
 	admits(&m, &orgs[1], &orgs[3]);
 	proof(&m, 3, 7, "de");
-	expect(&m, 3, OK, "ed");
+	expect(&m, 3, OK, "de");
 }
 
 static void test_rotated(void **state)
@@ -308,6 +308,64 @@ static void test_rotated(void **state)
 	proof(&m, 3, 7, "bc");
 	expect(&m, 3, ERR_NOT_COMPLETE, "c");
 	org_key(&orgs[1], 11, 14, 1);
+}
+
+/* A key id has four bytes: these two seeds make one for b.example's cosigner. */
+static void test_same_id(void **state)
+{
+	static const uint32_t seeds[2] = {53968, 124021};
+	struct making m = {.paper_count = 0};
+	struct org *b = &orgs[1];
+	struct buffer nodes_of[2] = {BUFFER_INIT, BUFFER_INIT};
+	struct key keys[2];
+	uint8_t ids[2][4];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t seed[32] = {
+		    (uint8_t)seeds[i], (uint8_t)(seeds[i] >> 8), (uint8_t)(seeds[i] >> 16)};
+		struct node_body body = fixture_node(b->name, 2 + i, 12, 13, 14);
+
+		key_from_seed(&keys[i], seed);
+		assert_int_equal(verifier_make(&body.cosigner, bytes_str("b.example/cosigner"),
+				     VERIFIER_COSIGNATURE, keys[i].public),
+		    OK);
+		memcpy(ids[i], body.cosigner.id, 4);
+		assert_int_equal(credential_make(&nodes_of[i], b->log_name, charter.forum, b->name,
+				     1, &b->root, &body, 2 + i, FIXTURE_TIME),
+		    OK);
+	}
+	assert_memory_equal(ids[0], ids[1], 4);
+	for (size_t i = 0; i < 2; i++) {
+		b->cosigner = keys[i];
+		nodes(&m, "ac");
+		paper(&m, b, &nodes_of[0]);
+		paper(&m, b, &nodes_of[1]);
+		proof(&m, 3, 7, "bc");
+		expect(&m, 3, OK, "bc");
+	}
+	/* One that none of them has made is none. */
+	nodes(&m, "ac");
+	paper(&m, b, &nodes_of[0]);
+	proof(&m, 3, 7, "bc");
+	expect(&m, 3, ERR_SIGNATURE, "");
+	org_key(b, 11, 14, 1);
+	buffer_free(&nodes_of[0]);
+	buffer_free(&nodes_of[1]);
+}
+
+/* A root key does not admit itself, under whatever name. */
+static void test_itself(void **state)
+{
+	struct making m = {.paper_count = 0};
+	struct org twin = orgs[1];
+
+	(void)state;
+	strcpy(twin.name, "f.example");
+	nodes(&m, "abc");
+	admits(&m, &orgs[1], &twin);
+	proof(&m, 3, 7, "bc");
+	expect(&m, 3, ERR_KEY, "");
 }
 
 static void test_names(void **state)
@@ -427,6 +485,8 @@ int main(void)
 	    cmocka_unit_test(test_too_few),
 	    cmocka_unit_test(test_admitted),
 	    cmocka_unit_test(test_rotated),
+	    cmocka_unit_test(test_same_id),
+	    cmocka_unit_test(test_itself),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_wrong),
 	    cmocka_unit_test(test_other_forum),
