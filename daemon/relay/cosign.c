@@ -103,9 +103,14 @@ static int learn_one(void *ctx, uint32_t no, uint64_t position, struct bytes mes
 void cosign_learn(struct relay *r, struct relay_log *l)
 {
 	struct learning learning = {r, false};
+	struct buffer node = BUFFER_INIT;
 	const struct cosigner *own;
 
-	if (query_nodes(r->reader, l->no, learn_one, &learning) != OK || !learning.news)
+	/* The newest has the highest serial; reading all would cost more with each. */
+	if (query_node(r->reader, l->no, &node) == OK)
+		learn_one(&learning, l->no, 0, buffer_bytes(&node));
+	buffer_free(&node);
+	if (!learning.news)
 		return;
 	log_debug("%s: cosigner key known", l->credential.organisation);
 	sync_cosigners_changed(r->sync, clock_mono_ms());
@@ -267,14 +272,17 @@ static int admit_add(void *ctx, uint32_t no, uint64_t index)
 	return err;
 }
 
-static int papers_add(struct ask *q)
+static int papers_add(struct ask *q, const struct relay_log *of)
 {
 	struct relay *r = q->relay;
 	int err = OK;
 
 	for (const struct relay_log *l = r->logs; l && !err; l = l->next)
 		err = paper_add(q, l, false, buffer_bytes(&l->credential.message));
-	return err ? err : query_admits(r->reader, admit_add, q);
+	if (!err)
+		err = admissions_of(r, of, admit_add, q);
+	/* Then the signer does not know it either. */
+	return err == ERR_NOT_MEMBER || err == ERR_TOO_LARGE ? OK : err;
 }
 
 static void ask_done(struct job *job);
@@ -307,7 +315,7 @@ static void introduce(struct relay *r, struct relay_log *l, bool papers)
 		return;
 	q->introduce = true;
 	buffer_add(&q->entry0, l->credential.message.data, l->credential.message.len);
-	if (q->entry0.failed || (papers && papers_add(q) != OK)) {
+	if (q->entry0.failed || (papers && papers_add(q, l) != OK)) {
 		ask_free(q);
 		l->cosign.again_at = clock_mono_ms() + TROUBLE_MS;
 		cosign_soon(r, l);

@@ -54,4 +54,10 @@ void cosign_store(void *ctx, uint32_t log, const struct cosigner *who, uint64_t 
 int receipt_make(
     struct relay *r, struct relay_log *l, uint64_t index, struct bytes entry, struct buffer *out);
 
+/* The ADMITs by which a log's organisation is a member, and those by which the ones who made them
+ * are, and so on; none of a founder. ERR_NOT_MEMBER: it is none by those here. ERR_TOO_LARGE,
+ * ERR_NOMEM, errors of the store and of `fn`. */
+int admissions_of(struct relay *r, const struct relay_log *l,
+    int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "daemon/relay/cosign.h"
 #include "daemon/relay/state.h"
+#include "member/members.h"
 #include "msg/body.h"
 
 struct making {
@@ -60,6 +61,93 @@ static bool is_founder(const struct relay *r, const struct relay_log *l)
 	return false;
 }
 
+/* ---- admissions ---- */
+
+#define TRACED_MAX 1024 /* organisations that one may be a member by */
+#define ADMITS_MAX 8192 /* and their admissions */
+
+struct tracing {
+	const struct relay *relay;
+	const struct relay_log *orgs[TRACED_MAX]; /* a log of each */
+	bool known[TRACED_MAX];
+	uint32_t org_count, whom;
+	struct admission *list;
+	size_t count, cap, first; /* the first of `whom` */
+};
+
+static bool same_organisation(const struct relay_log *a, const struct relay_log *b)
+{
+	return memcmp(a->credential.root_key, b->credential.root_key, KEY_LEN) == 0 &&
+	       strcmp(a->credential.organisation, b->credential.organisation) == 0;
+}
+
+/* An ADMIT of the organisation at hand; by others than members it is of no use. */
+static int trace_add(void *ctx, uint32_t no, uint64_t index)
+{
+	struct tracing *t = ctx;
+	const struct relay_log *l = log_by_no((struct relay *)(uintptr_t)t->relay, no);
+	uint32_t by = 0;
+
+	if (!l || !member_has(t->relay, l->credential.organisation, l->credential.root_key))
+		return OK;
+	while (by < t->org_count && !same_organisation(t->orgs[by], l))
+		by++;
+	for (size_t i = t->first; i < t->count; i++) {
+		if (t->list[i].by == by)
+			return OK;
+	}
+	if (by == TRACED_MAX || t->count == ADMITS_MAX)
+		return ERR_TOO_LARGE;
+	if (t->count == t->cap) {
+		size_t cap = t->cap ? 2 * t->cap : 16;
+		struct admission *grown = realloc(t->list, cap * sizeof *grown);
+
+		if (!grown)
+			return ERR_NOMEM;
+		t->list = grown;
+		t->cap = cap;
+	}
+	if (by == t->org_count)
+		t->orgs[t->org_count++] = l;
+	t->list[t->count++] = (struct admission){
+	    .by = by, .whom = t->whom, .log = no, .index = index};
+	return OK;
+}
+
+/* Backwards from whom it is about, to the founders. */
+int admissions_of(struct relay *r, const struct relay_log *l,
+    int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx)
+{
+	struct tracing *t;
+	int err = OK;
+
+	if (is_founder(r, l))
+		return OK;
+	t = calloc(1, sizeof *t);
+	if (!t)
+		return ERR_NOMEM;
+	t->relay = r;
+	t->orgs[t->org_count++] = l;
+	for (; t->whom < t->org_count && !err; t->whom++) {
+		const struct credential *c = &t->orgs[t->whom]->credential;
+
+		t->first = t->count;
+		t->known[t->whom] = is_founder(r, t->orgs[t->whom]);
+		if (!t->known[t->whom])
+			err = query_admits(
+			    r->reader, bytes_str(c->organisation), c->root_key, trace_add, t);
+	}
+	if (!err && !members_trace(r->charter->admit, t->known, t->org_count, 0, t->list, t->count))
+		err = ERR_NOT_MEMBER;
+	for (size_t i = 0; i < t->count && !err; i++) {
+		if (t->list[i].needed)
+			err = fn(ctx, t->list[i].log, t->list[i].index);
+	}
+	free(t->list);
+	free(t);
+	return err;
+}
+
 static int admit_add(void *ctx, uint32_t no, uint64_t index)
 {
 	struct making *m = ctx;
@@ -77,10 +165,10 @@ static int admit_add(void *ctx, uint32_t no, uint64_t index)
 	return err;
 }
 
-/* Who is no founder was admitted, perhaps by others who were: all that is known of that. */
+/* Who is no founder was admitted, perhaps by others who were. */
 static int admissions_add(struct making *m, const struct relay_log *l)
 {
-	return is_founder(m->relay, l) ? OK : query_admits(m->relay->reader, admit_add, m);
+	return admissions_of(m->relay, l, admit_add, m);
 }
 
 static int node_look(void *ctx, uint32_t no, uint64_t position, struct bytes message)
@@ -91,7 +179,8 @@ static int node_look(void *ctx, uint32_t no, uint64_t position, struct bytes mes
 	struct header h;
 
 	(void)position;
-	if (!l || message_parse(message, &h) != OK || node_body_parse(h.body, &node) != OK ||
+	if (m->found || !l || message_parse(message, &h) != OK ||
+	    node_body_parse(h.body, &node) != OK ||
 	    note_verify(&m->note, &node.cosigner, NULL) != OK)
 		return OK;
 	m->found = true;

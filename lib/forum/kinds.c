@@ -27,8 +27,8 @@ static int admit_effect(struct forum *f, struct arriving *a)
 	if (err == OK)
 		err = message_record(f, a);
 	if (err == OK)
-		err = view_run(
-		    f->s, VIEW_ADMISSION_ADD, NULL, "ibk", (int64_t)a->o->log, b.name, b.root_key);
+		err = view_run(f->s, VIEW_ADMISSION_ADD, NULL, "ibki", (int64_t)a->o->log, b.name,
+		    b.root_key, view_at(a->o->log, a->index));
 	if (err == OK)
 		err = members_admit(
 		    f->members, bytes_str(a->o->organisation), a->o->root_key, b.name, b.root_key);

@@ -124,8 +124,11 @@ int query_people(struct store *s, uint32_t log,
 /* NODE messages that took effect, by log and position; of one log, or of all (0). */
 int query_nodes(struct store *s, uint32_t log,
     int (*fn)(void *ctx, uint32_t log, uint64_t position, struct bytes message), void *ctx);
-/* Where valid ADMITs stand. Looks at all messages. */
-int query_admits(struct store *s, int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx);
+/* Append the newest of a log. ERR_NOTFOUND. */
+int query_node(struct store *s, uint32_t log, struct buffer *out);
+/* Where the ADMITs of an organisation stand, one of each log. */
+int query_admits(struct store *s, struct bytes name, const uint8_t root_key[static KEY_LEN],
+    int (*fn)(void *ctx, uint32_t log, uint64_t index), void *ctx);
 
 /* Append a canonical text of everything shown, free of local numbers: equal on two nodes that hold
  * the same. */

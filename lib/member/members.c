@@ -228,3 +228,38 @@ const struct member *members_at(const struct members *m, size_t i)
 {
 	return i < m->member_count ? &m->orgs[m->members[i]].id : NULL;
 }
+
+bool members_trace(uint32_t admit, bool *known, uint32_t count, uint32_t wanted,
+    struct admission *list, size_t list_count)
+{
+	uint32_t *order = calloc(count, sizeof(*order)), *votes = calloc(count, sizeof(*votes));
+	bool *needed = calloc(count, sizeof(*needed));
+	uint32_t joined = 0;
+	bool found = order && votes && needed;
+	for (uint32_t i = 0; found && i < count; i++)
+		if (known[i])
+			order[joined++] = i;
+	/* In the order in which they become members: none counts for who came before it. */
+	for (uint32_t at = 0; found && at < joined; at++)
+		for (size_t i = 0; i < list_count; i++) {
+			struct admission *a = &list[i];
+			if (a->by != order[at] || known[a->whom])
+				continue;
+			a->counts = true;
+			if (++votes[a->whom] == admit) {
+				known[a->whom] = true;
+				order[joined++] = a->whom;
+			}
+		}
+	found = found && known[wanted];
+	if (found)
+		needed[wanted] = true;
+	for (uint32_t at = joined; found && at-- > 0;)
+		for (size_t i = 0; needed[order[at]] && i < list_count; i++)
+			if (list[i].whom == order[at] && list[i].counts)
+				list[i].needed = needed[list[i].by] = true;
+	free(order);
+	free(votes);
+	free(needed);
+	return found;
+}

@@ -70,7 +70,7 @@ enum view_id {
 	VIEW_PERSON_ADD,      /* no, log, identity */
 	VIEW_PROFILE_SET,     /* no, handle, skeleton, name, section, region, languages */
 	VIEW_SKELETON_SET,    /* no, skeleton */
-	VIEW_ADMISSION_ADD,   /* log, name, root key */
+	VIEW_ADMISSION_ADD,   /* log, name, root key, at; nothing if it is there */
 
 	/* Reading, for queries. CHANGES stands for 4 columns: at and id of the AMEND in force, at and
 	 * id of the ERASE (NULL: none). AUTHOR stands for 9 columns: signer's log digest, organisation,
@@ -99,7 +99,7 @@ enum view_id {
 	VIEW_PREVIOUS,        /* log -> previous (NULL: none) */
 
 	VIEW_NODES,           /* log, or 0 for all -> log, position, message */
-	VIEW_ADMITS,          /* KIND_ADMIT -> at */
+	VIEW_ADMITS,          /* name, root key -> at */
 
 	/* For query_dump(): canonical order. */
 	VIEW_DUMP_LOGS,       /* -> no, name, folded, organisation */
@@ -125,7 +125,7 @@ enum view_id {
 
 /* What tables there are, and what the fold writes into them: views of another version are thrown
  * away. Version 1 knew no amendments. */
-#define VIEWS_VERSION 3
+#define VIEWS_VERSION 4
 
 /* A statement under way, taken from those that the connection keeps; a second run at the same time
  * has one of its own. */

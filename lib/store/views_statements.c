@@ -134,7 +134,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "UPDATE person SET handle = ?2, skeleton = ?3, name = ?4, section = ?5, region = ?6,"
 	    " languages = ?7 WHERE no = ?1",
 	[VIEW_SKELETON_SET] = "UPDATE person SET skeleton = ?2 WHERE no = ?1",
-	[VIEW_ADMISSION_ADD] = "INSERT OR IGNORE INTO admission VALUES (?1, ?2, ?3)",
+	[VIEW_ADMISSION_ADD] = "INSERT OR IGNORE INTO admission VALUES (?1, ?2, ?3, ?4)",
 
 	/* The limit bounds what a stranger's made-up mentions can cost. */
 	[VIEW_RESOLVE] =
@@ -196,7 +196,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " JOIN message x ON x.no = e.message WHERE m.id = ?1",
 	[VIEW_NODES] = "SELECT log, position, message FROM node WHERE ?1 = 0 OR log = ?1"
 		       " ORDER BY log, position",
-	[VIEW_ADMITS] = "SELECT at FROM message WHERE kind = ?1 AND at IS NOT NULL ORDER BY at",
+	[VIEW_ADMITS] = "SELECT at FROM admission WHERE root_key = ?2 AND name = ?1 ORDER BY at",
 	[VIEW_PREVIOUS] = "SELECT previous FROM origin WHERE log = ?1",
 
 	[VIEW_DUMP_LOGS] =

@@ -15,7 +15,7 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "decoder"))
 
 import convene_spec as spec  # noqa: E402
-from harness import CONVENE, CommandFailure, Forum, poll, ring, run, tap_run  # noqa: E402
+from harness import CONVENE, CommandFailure, Forum, Node, poll, ring, run, tap_run  # noqa: E402
 
 RECEIPT = TESTS / "decoder" / "receipt.py"
 COMPAT = TESTS / "compat" / "cosigned" / "verify.go"
@@ -243,6 +243,33 @@ def check_withheld(tap):
                   "when they are here, it does")
 
 
+def check_admitted(tap):
+    """A receipt of one who was admitted shows by whom, and nothing of others who were."""
+    with Forum(["a.example", "b.example"], [(0, 1)],
+               terms=["--admit", "1", "--anchor", "2 of all"]) as forum:
+        forum.start()
+        a = forum[0]
+        other, late = (Node(forum, name, forum.folder / name) for name in ("o.example", "l.example"))
+        for node in (other, late):
+            node.make(forum.limits)
+            a.ctl("admit", node.block(), "--peer")
+        late.add_peer(a)
+        late.start()
+        late.wait_sealing()
+        lea = late.enrol("lea")
+        post = lea.post(lea.topic("Late"), "From one who was admitted", "Text.")
+        wait_anchored([late], "l.example")
+        file, charter = forum.folder / "receipt", a.folder / "forum.charter"
+        lea.convene("verify", post, "--receipt", str(file))
+        said = verify_file(file, charter)
+        tap.equal((said["result"], said["cosigned"]), ("good", 2),
+                  "a receipt of one who was admitted verifies by the charter alone")
+        run(["/usr/bin/python3", RECEIPT, file, charter])
+        tap.equal(file.read_bytes().count(b"\npaper "), 4,
+                  "three NODEs and one ADMIT are its papers")
+        late.stop()
+
+
 def main(tap):
     with Forum(NAMES, ring(4), terms=TERMS) as forum:
         forum.start()
@@ -256,6 +283,7 @@ def main(tap):
         check_rotation(tap, forum, alice, topic)
         check_restart(tap, forum)
     check_withheld(tap)
+    check_admitted(tap)
 
 
 tap_run(main)

@@ -290,6 +290,44 @@ static void test_index(void **state)
 	}
 }
 
+static bool trace(const char *founders, uint32_t k, struct admission *list, size_t count,
+    unsigned wanted, char needed[static 32])
+{
+	bool known[8] = {false}, found;
+	size_t n = 0;
+	for (const char *f = founders; *f; f++)
+		known[*f - '0'] = true;
+	found = members_trace(k, known, 8, wanted, list, count);
+	for (size_t i = 0; i < count; i++) {
+		if (list[i].needed)
+			needed[n++] = (char)('a' + i);
+		list[i].needed = list[i].counts = false;
+	}
+	needed[n] = '\0';
+	return found;
+}
+
+/* What shows a membership leads to the founders, and is no more than that takes. */
+static void test_trace(void **state)
+{
+	(void)state;
+	struct admission ring[] = {{.by = 3, .whom = 2}, {.by = 2, .whom = 3}, {.by = 1, .whom = 2},
+	    {.by = 0, .whom = 2}, {.by = 0, .whom = 4}, {.by = 4, .whom = 5}, {.by = 5, .whom = 4}};
+	char needed[32];
+	assert_true(trace("01", 1, ring, 7, 3, needed));
+	assert_string_equal(needed, "bd"); /* not the one by 3 itself */
+	assert_true(trace("01", 1, ring, 7, 0, needed));
+	assert_string_equal(needed, "");
+	assert_true(trace("01", 2, ring, 7, 2, needed));
+	assert_string_equal(needed, "cd");
+	assert_false(trace("01", 2, ring, 7, 3, needed));
+	assert_string_equal(needed, "");
+	/* Two that have admitted each other, and nobody else has. */
+	assert_false(trace("1", 1, ring, 7, 5, needed));
+	assert_true(trace("0", 1, ring, 7, 5, needed));
+	assert_string_equal(needed, "ef");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +339,7 @@ int main(void)
 	    cmocka_unit_test(test_order_never_matters),
 	    cmocka_unit_test(test_names),
 	    cmocka_unit_test(test_index),
+	    cmocka_unit_test(test_trace),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -140,5 +140,7 @@ CREATE TABLE IF NOT EXISTS admission (
 	log INTEGER NOT NULL,           -- in which it was made
 	name BLOB NOT NULL,
 	root_key BLOB NOT NULL,
+	at INTEGER NOT NULL,            -- log << 40 | index of the first ADMIT
 	PRIMARY KEY (log, name, root_key)
 ) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS admission_whom ON admission (root_key, name);
