@@ -158,6 +158,47 @@ bool erasure_gone(const struct relay *r, const struct relay_log *l, uint64_t siz
 
 /* ---- for clients ---- */
 
+static bool is_own(const struct relay *r, const struct member *member)
+{
+	return strcmp(member->name, r->conf->node.name) == 0 &&
+	       memcmp(member->root_key, r->node->root_key, KEY_LEN) == 0;
+}
+
+/* Whether what a peer of this name has said is this member's: several may have the name, and the
+ * configuration says which one is our peer. */
+static bool is_peer(const struct relay *r, const struct member *member)
+{
+	size_t same = 0;
+
+	for (const struct peer *p = r->peers; p; p = p->next) {
+		if (strcmp(p->conf->name, member->name) == 0)
+			return memcmp(p->conf->root.public, member->root_key, KEY_LEN) == 0;
+	}
+	for (size_t i = 0; i < r->member_count; i++)
+		same += strcmp(r->members[i].name, member->name) == 0;
+	return same == 1;
+}
+
+/* Whether a cosignature that its seat has is this organisation's. Its key may have been replaced
+ * since, so that the id tells only where others share the seat. */
+static bool is_by(const struct relay *r, const struct cosigner *who, struct bytes cosigned)
+{
+	struct note_signature sig;
+	struct note note;
+	bool shared = false;
+
+	for (size_t i = 0; i < r->member_count && !shared; i++) {
+		const struct cosigner *other = anchor_of(
+		    cosign_anchor(r), r->members[i].name, r->members[i].root_key);
+
+		shared = other && other->seat == who->seat &&
+			 memcmp(other->root_key, who->root_key, KEY_LEN) != 0;
+	}
+	return !shared || (note_parse(&note, cosigned) == OK &&
+			      note_signature(&note, note.count - 1, &sig) == OK &&
+			      memcmp(sig.id, who->key.id, sizeof sig.id) == 0);
+}
+
 /* Whoever cosigns a size says that what the entries below it erase is gone (11.8). */
 static bool has_cosigned(
     struct relay *r, const struct relay_log *l, uint64_t index, const struct member *member)
@@ -170,7 +211,8 @@ static bool has_cosigned(
 	if (kept)
 		count = sync_cosigned(r->sync, l->no, kept, max);
 	for (size_t i = 0; i < count; i++)
-		found |= kept[i].seat == who->seat && kept[i].size > index;
+		found |= kept[i].seat == who->seat && kept[i].size > index &&
+			 is_by(r, who, kept[i].note);
 	free(kept);
 	return found;
 }
@@ -179,17 +221,17 @@ static bool has_cosigned(
 static void member_fill(struct relay *r, const struct relay_log *l, uint64_t index,
     const struct member *member, Convene__Confirmation *m)
 {
-	bool own = strcmp(member->name, r->conf->node.name) == 0;
+	bool own = is_own(r, member), peer = is_peer(r, member);
 
 	convene__confirmation__init(m);
 	m->organisation = pb_of(bytes_str(member->name));
 	m->erased = own && erasure_gone(r, l, index + 1);
-	for (const struct confirmation *c = l->confirmed; c && !own; c = c->next)
+	for (const struct confirmation *c = l->confirmed; c && !own && peer; c = c->next)
 		m->erased |= c->size > index && strcmp(c->organisation, member->name) == 0;
 	if (!m->erased && !own)
 		m->erased = m->cosigned = has_cosigned(r, l, index, member);
 	for (const struct peer *p = r->peers; p; p = p->next)
-		m->linked |= p->link && strcmp(p->conf->name, member->name) == 0;
+		m->linked |= p->link && peer && strcmp(p->conf->name, member->name) == 0;
 }
 
 void erasure_get(struct session *s, uint32_t stream, const Convene__ErasureGet *m)
@@ -213,7 +255,7 @@ void erasure_get(struct session *s, uint32_t stream, const Convene__ErasureGet *
 		err = ERR_NOTFOUND;
 	for (int own = 1; own >= 0 && !err; own--) {
 		for (size_t i = 0; i < r->member_count; i++) {
-			if ((strcmp(r->members[i].name, r->conf->node.name) == 0) != own)
+			if (is_own(r, &r->members[i]) != own)
 				continue;
 			list[answer.n_members] = &members[answer.n_members];
 			member_fill(

@@ -23,7 +23,7 @@ sys.dont_write_bytecode = True
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
-from harness import CONVENECTL, Forum, poll, ring, run, tap_run  # noqa: E402
+from harness import CONVENECTL, Forum, Node, poll, ring, run, tap_run  # noqa: E402
 import rogue  # noqa: E402
 
 spec, pb = rogue.spec, rogue.pb
@@ -364,6 +364,40 @@ class Erasing:
         self.gone(self.forum.nodes, "at the end", seconds=5)
 
 
+def check_twins(tap):
+    """Two members of one name: neither confirms for the other."""
+    with Forum(["a.example", "b.example"], [(0, 1)],
+               terms=["--admit", "1", "--anchor", "1 of t.example"]) as forum:
+        forum.start()
+        a, b = forum
+        twins = [Node(forum, "t.example", forum.folder / name) for name in ("first", "second")]
+        for node, twin in zip((a, b), twins):
+            twin.make(forum.limits)
+            node.ctl("admit", twin.block(), "--peer")
+            twin.add_peer(node)
+            twin.start()
+            twin.wait_sealing()
+        poll("a log of t.example is missing", 20, lambda: [
+            log["organisation"] for log in a.status()["logs"] if log["size"]].count("t.example") == 2)
+        alice = a.enrol("alice")
+        post = alice.post(alice.topic("Twins"), "To be erased", "Text.")
+        poll("it is not anchored", 20, lambda: all(
+            log["anchored"] == log["size"] for log in a.status()["logs"]
+            if log["organisation"] == "a.example"))
+        twins[1].stop()
+        alice.convene("erase", post, "--yes")
+
+        def said():
+            return sorted(m["erased"] for m in alice.convene("erase", "--status", post)["members"]
+                          if m["organisation"] == "t.example")
+        poll("the one that is there does not confirm", 20, lambda: True in said())
+        poll("it does not cosign", 20, lambda: all(
+            log["anchored"] == log["size"] for log in a.status()["logs"]
+            if log["organisation"] == "a.example"))
+        tap.equal(said(), [False, True], "of two members of one name only the one that has confirmed does")
+        twins[0].stop()
+
+
 def main(tap):
     with Forum(["a.example", "b.example", "c.example", "d.example"], ring(4), terms=TERMS) as forum:
         tests = Erasing(tap, forum)
@@ -376,6 +410,7 @@ def main(tap):
         tests.pushed()
         tests.killed()
         tests.proven()
+    check_twins(tap)
 
 
 if __name__ == "__main__":
