@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Reading the log. The roster decides what is valid and has an effect; signatures are verified
- * where they matter to this person: those of the roster's own kinds, and of this person's keys.
- * What others post changes nothing here, signed or not. */
+ * where they matter to this person: those of the roster's own kinds, of this person's keys, and of
+ * the organisation's. What others post changes nothing here, signed or not. */
 #include "client/audit.h"
 
 #include <stdio.h>
@@ -78,9 +78,7 @@ int audit_log(struct audit *a, const struct credential *c)
 	a->tree = tree;
 	a->binding = c->binding;
 	a->number = c->number;
-	/* Sequences begin anew. */
-	for (size_t i = 0; i < a->device_count; i++)
-		a->devices[i].sequence = 0;
+	/* Sequences may begin anew, and need not: what was used in the log before is no gap. */
 	return OK;
 }
 
@@ -104,8 +102,12 @@ static size_t device_find(const struct audit *a, const uint8_t key[static KEY_LE
 	return SIZE_MAX;
 }
 
+/* The organisation's keys count whatever they sign: one bad signature taken for a good one would
+ * raise their sequence, and hide what they sign next. */
 static bool matters(const struct audit *a, const struct header *h)
 {
+	enum signer_class class;
+
 	switch (h->kind) {
 	case KIND_NODE:
 	case KIND_ENROL:
@@ -113,7 +115,9 @@ static bool matters(const struct audit *a, const struct header *h)
 	case KIND_ERASE:
 		return true;
 	default:
-		return device_find(a, h->signer) != SIZE_MAX;
+		class = roster_class(a->roster, h->signer);
+		return (class != SIGNER_NONE && class != SIGNER_DEVICE) ||
+		       device_find(a, h->signer) != SIZE_MAX;
 	}
 }
 
@@ -257,7 +261,9 @@ int audit_entry(struct audit *a, struct bytes leaf)
 	e.parsed = message_parse(leaf, &h);
 	if (e.parsed == OK) {
 		message_id(e.id, leaf, &a->binding);
-		e.signature = matters(a, &h) ? message_verify(leaf, &a->binding, h.signer) : OK;
+		/* Unverified, it counts for nothing: no sequence rises by it. */
+		e.signature = matters(a, &h) ? message_verify(leaf, &a->binding, h.signer)
+					     : ERR_SIGNATURE;
 	}
 	err = roster_judge(a->roster, &e, &v);
 	return err || !v.valid ? err : entry_read(a, &e, &v);

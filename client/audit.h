@@ -22,7 +22,7 @@ struct audit_device {
 	uint64_t revoked_at, revoked_time;
 	uint8_t reason;
 	bool by_itself;
-	uint64_t messages, sequence; /* in all logs; the highest in the newest */
+	uint64_t messages, sequence; /* in all logs; of its last message */
 	bool known; /* audit_judge(): of the same person, as far as is known here */
 };
 

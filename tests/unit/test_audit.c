@@ -16,12 +16,13 @@
 #define ORG "isoc.example"
 
 /* Seeds of keys. A: of the person whose log is read; B: somebody else's. */
-enum who { ROOT = 1, LOG, LOG2, COSIGNER, REG = 0x10, A1 = 0xa1, A2, A3, A4, B1 = 0xb1 };
+enum who { ROOT = 1, LOG, LOG2, COSIGNER, REG = 0x10, REG2, A1 = 0xa1, A2, A3, A4, B1 = 0xb1 };
 
 struct log {
 	struct charter charter;
 	struct credential credential, next;
 	struct audit audit;
+	enum who reg;
 	uint64_t registrar; /* sequence */
 	uint8_t last[ID_LEN];
 };
@@ -52,6 +53,7 @@ static void credential_of(struct credential *out, const struct log *l, uint64_t 
 static void start(struct log *l)
 {
 	memset(l, 0, sizeof *l);
+	l->reg = REG;
 	fixture_charter(&l->charter, NULL, 0, 1);
 	credential_of(&l->credential, l, 1, LOG, NULL, 0, NULL);
 	audit_init(&l->audit, &l->charter, alice);
@@ -108,8 +110,21 @@ static void enrol(
 	memcpy(e.endorser, by.public, KEY_LEN);
 	device_sign(e.endorsement, ENDORSE_DOMAIN, b, e.identity, e.device_key, 0, &by);
 	assert_int_equal(enrol_body_encode(&body, &e), OK);
-	entry(l, REG, ++l->registrar, KIND_ENROL, buffer_bytes(&body), false);
+	entry(l, l->reg, ++l->registrar, KIND_ENROL, buffer_bytes(&body), false);
 	buffer_free(&body);
+}
+
+/* A NODE with another registrar; its sequence is its serial. */
+static void registrar_change(struct log *l, enum who registrar, uint64_t serial)
+{
+	struct node_body node = fixture_node(ORG, serial, LOG, (uint8_t)registrar, COSIGNER);
+	struct buffer body = BUFFER_INIT;
+
+	assert_int_equal(node_body_encode(&body, &node), OK);
+	entry(l, ROOT, serial, KIND_NODE, buffer_bytes(&body), false);
+	buffer_free(&body);
+	l->reg = registrar;
+	l->registrar = 0;
 }
 
 static void revoke(struct log *l, enum who by, uint64_t sequence, enum who device)
@@ -310,6 +325,27 @@ static void test_recovery(void **state)
 	end(&l);
 }
 
+/* A relay can put into its log what nobody has signed: it must not hide what the registrar signs
+ * after that. */
+static void test_hidden(void **state)
+{
+	static const enum who by[] = {REG, ROOT};
+	struct log l;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof by / sizeof *by; i++) {
+		start(&l);
+		enrol(&l, A1, alice, 0, false);
+		entry(&l, by[i], UINT64_C(1) << 50, KIND_POST, bytes_of(NULL, 0), true);
+		if (by[i] == ROOT)
+			registrar_change(&l, REG2, 2);
+		enrol(&l, A2, alice, 0, true);
+		judge(&l, A1, 0, 0, 0);
+		found(&l, "!recovery");
+		end(&l);
+	}
+}
+
 static void test_revocation(void **state)
 {
 	struct log l;
@@ -380,10 +416,26 @@ static void test_successor(void **state)
 	assert_int_equal(audit_entry(&l.audit, buffer_bytes(&l.next.message)), OK);
 	post(&l, A1, 1);
 	enrol(&l, A2, alice, A1, false);
-	judge(&l, A1, 1, 0, A2);
+	judge(&l, A1, 2, 0, A2);
 	found(&l, "");
 	assert_int_equal(l.audit.message_count, 3);
 	assert_int_equal(l.audit.devices[1].number, 2);
+	end(&l);
+
+	/* A client numbers on: no gap, but for what is missing in between. */
+	start(&l);
+	enrol(&l, A1, alice, 0, false);
+	post(&l, A1, 1);
+	post(&l, A1, 2);
+	audit_root(&l.audit, root);
+	credential_of(&l.next, &l, 2, LOG2, &l.credential, audit_size(&l.audit), root);
+	assert_int_equal(audit_log(&l.audit, &l.next), OK);
+	assert_int_equal(audit_entry(&l.audit, buffer_bytes(&l.next.message)), OK);
+	post(&l, A1, 3);
+	post(&l, A1, 5);
+	judge(&l, A1, 5, 0, 0);
+	found(&l, "!gap");
+	assert_int_equal(l.audit.findings[0].index, 2);
 	end(&l);
 
 	/* One that names another size is none. */
@@ -410,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(test_strangers),
 	    cmocka_unit_test(test_devices),
 	    cmocka_unit_test(test_recovery),
+	    cmocka_unit_test(test_hidden),
 	    cmocka_unit_test(test_revocation),
 	    cmocka_unit_test(test_erasure),
 	    cmocka_unit_test(test_successor),
