@@ -167,7 +167,9 @@ static int own_check(struct auditing *x)
 		err = outbox_each(o, BOX_ANCHORED, forum, sent_check, x, x->t);
 	if (!err)
 		err = outbox_each(o, BOX_WAITING, forum, waiting_check, x, x->t);
-	if (!err && o->sealed && o->sealed_index < x->head.at.size &&
+	if (!err && o->sealed &&
+	    ((o->sealed_log && o->sealed_log < x->audit.number) ||
+		o->sealed_index < x->head.at.size) &&
 	    !audit_find(&x->audit, o->sealed_id))
 		err = audit_add(&x->audit, AUDIT_WRONG, "lost", UINT64_MAX,
 		    "your message %s, number %" PRIu64 ", had been sealed at %" PRIu64

@@ -142,6 +142,20 @@ static void programs_print(const struct session *s, const struct key *key, const
 	json_print(j);
 }
 
+/* Sealed means that it can't go without a trace. In a successor's log numbers begin anew: only what
+ * was sealed in the present one is known there. */
+static bool is_missing(
+    const struct session *s, const struct outbox *o, const Convene__Signer *signer)
+{
+	struct bytes organisation;
+	uint8_t digest[DIGEST_LEN];
+	uint64_t number = 0;
+
+	return signer && signer->sequence < o->sealed &&
+	       log_name_parse(bytes_str(s->home.log_name), &organisation, digest, &number) == OK &&
+	       number == (o->sealed_log ? o->sealed_log : 1);
+}
+
 int cmd_whoami(const struct invocation *in)
 {
 	Convene__SignerGet get = CONVENE__SIGNER_GET__INIT;
@@ -175,8 +189,7 @@ int cmd_whoami(const struct invocation *in)
 		code = session_complain(in, &t);
 	} else {
 		(in->json ? programs_print : people_print)(&s, &key, &o, signer, waiting, &head);
-		/* Sealed means that it can't go without a trace: say so when it has. */
-		if (signer && signer->sequence < o.sealed) {
+		if (is_missing(&s, &o, signer)) {
 			trouble_set(&t, ERR_FORK,
 			    "the node knows your messages up to number %llu only, and had sealed "
 			    "number %llu",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/head.h"
+#include "client/head_inside.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,17 +7,14 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "log/fork.h"
-#include "msg/body.h"
 
 #define HEAD "head"
 #define EVIDENCE "evidence"
-#define ASK_MS 60000
 #define TRIES 3 /* of a log that grows while we look */
 
 /* ---- judging ---- */
 
-/* A DATA of one entry at `first` that proves itself. */
-static int data_check(const Convene__Data *d, uint64_t first, const struct verifier *log,
+int head_data_check(const Convene__Data *d, uint64_t first, const struct verifier *log,
     struct head_shown *out, struct tree_hash *leaf, struct tree_hash proof[static TREE_PROOF_MAX],
     size_t *count)
 {
@@ -38,13 +35,13 @@ static int data_check(const Convene__Data *d, uint64_t first, const struct verif
 	return range_verify(first, leaf, 1, out->at.size, proof, *count, out->at.root);
 }
 
-/* The log has grown: its proof says which root it had at the kept size. */
-static int judge_grown(const struct head *kept, const struct verifier *log,
-    const Convene__Data *next, struct head_shown *out)
+/* Its proof says which root it had at the kept size. */
+int head_judge_grown(const struct head *kept, const struct verifier *log, const Convene__Data *next,
+    struct head_shown *out)
 {
 	struct tree_hash leaf, root, range[TREE_PROOF_MAX], proof[64];
 	size_t hashes, count;
-	int err = data_check(next, kept->at.size, log, out, &leaf, range, &hashes);
+	int err = head_data_check(next, kept->at.size, log, out, &leaf, range, &hashes);
 
 	if (!err)
 		err = range_consistency(
@@ -65,10 +62,10 @@ int head_judge(const struct head *kept, const struct verifier *log, const Conven
 
 	*out = (struct head_shown){.proof = BUFFER_INIT};
 	if (next)
-		return judge_grown(kept, log, next, out);
+		return head_judge_grown(kept, log, next, out);
 	if (!last)
 		return ERR_RANGE;
-	err = data_check(last, kept->at.size - 1, log, out, &leaf, range, &hashes);
+	err = head_data_check(last, kept->at.size - 1, log, out, &leaf, range, &hashes);
 	if (err)
 		return err;
 	if (out->at.size > kept->at.size)
@@ -123,7 +120,8 @@ static int head_keep(struct session *s, struct bytes note, uint64_t size, struct
 	if (home_lock(&s->home, false, &busy) != OK)
 		return OK;
 	err = head_read(&other, s->home.path, t);
-	if (!err && (other.at.size < size || strcmp(other.at.origin, s->home.log_name) != 0))
+	if (!err && (other.at.size < size ||
+			strcmp(other.at.origin, client_node(s->client)->binding.log_name) != 0))
 		err = file_write(s->home.path, HEAD, note, t);
 	head_clear(&other);
 	if (!held)
@@ -133,7 +131,7 @@ static int head_keep(struct session *s, struct bytes note, uint64_t size, struct
 
 /* ---- evidence ---- */
 
-static int evidence_put(
+int head_evidence(
     const struct session *s, const char *name, struct bytes data, char path[static PATH_LEN])
 {
 	char folder[PATH_LEN];
@@ -147,16 +145,16 @@ static int evidence_put(
 	return err ? err : path_join(path, folder, name, &t);
 }
 
-static int notes_put(const struct session *s, const struct head *kept,
+int head_evidence_notes(const struct session *s, const struct head *kept,
     const struct head_shown *shown, char path[static PATH_LEN])
 {
 	char name[64];
 	int err;
 
 	snprintf(name, sizeof name, "seen-%llu.note", (unsigned long long)kept->at.size);
-	err = evidence_put(s, name, buffer_bytes(&kept->note), path);
+	err = head_evidence(s, name, buffer_bytes(&kept->note), path);
 	snprintf(name, sizeof name, "shown-%llu.note", (unsigned long long)shown->at.size);
-	return err || shown->note.len == 0 ? err : evidence_put(s, name, shown->note, path);
+	return err || shown->note.len == 0 ? err : head_evidence(s, name, shown->note, path);
 }
 
 static int tell_fork(const struct session *s, const struct head *kept,
@@ -164,14 +162,14 @@ static int tell_fork(const struct session *s, const struct head *kept,
 {
 	struct buffer file = BUFFER_INIT;
 	char path[PATH_LEN], name[80];
-	int err = notes_put(s, kept, shown, path);
+	int err = head_evidence_notes(s, kept, shown, path);
 
 	snprintf(name, sizeof name, "fork-%llu-%llu", (unsigned long long)kept->at.size,
 	    (unsigned long long)shown->at.size);
 	if (!err)
 		err = fork_file_write(&file, buffer_bytes(&shown->proof));
 	if (!err)
-		err = evidence_put(s, name, buffer_bytes(&file), path);
+		err = head_evidence(s, name, buffer_bytes(&file), path);
 	buffer_free(&file);
 	trouble_set(t, ERR_FORK,
 	    "the node shows another history of its log than it did before: at %llu entries, and "
@@ -192,7 +190,7 @@ static int tell_smaller(const struct session *s, const struct head *kept,
 {
 	char path[PATH_LEN] = "";
 
-	notes_put(s, kept, shown, path);
+	head_evidence_notes(s, kept, shown, path);
 	trouble_set(t, ERR_FORK,
 	    "the node shows %llu entries of its log, and it has shown %llu before: it has gone "
 	    "back. "
@@ -211,7 +209,7 @@ static int tell_smaller(const struct session *s, const struct head *kept,
 /* The answer to a request that was sent, or NULL where the node has no such entry. */
 static int entry_take(struct session *s, uint32_t stream, ProtobufCMessage **out, struct trouble *t)
 {
-	int err = client_next(s->client, stream, FRAME_DATA, ASK_MS, out, t);
+	int err = client_next(s->client, stream, FRAME_DATA, HEAD_ASK_MS, out, t);
 
 	return err && t->code == CONVENE__CODE__NOT_FOUND ? OK : err;
 }
@@ -240,23 +238,26 @@ static int entries_ask(struct session *s, uint64_t size, ProtobufCMessage **next
 	return err;
 }
 
-/* What a successor's entry 0 says of the log before it: how much of that stands. */
-static void cut_tell(struct session *s, struct bytes leaves, const struct head *before)
+/* What was seen of the log before this one stays as a file. */
+static int before_keep(struct session *s, const struct head *before, struct trouble *t)
 {
-	struct node_body node;
-	struct bytes leaf;
-	struct header h;
-	size_t pos = 0;
+	const struct credential *node = client_node(s->client);
+	struct bytes organisation;
+	uint8_t digest[DIGEST_LEN];
+	uint64_t number = 0;
+	char name[64];
+	int err;
 
-	if (leaves_next(leaves, &pos, &leaf) != OK || message_parse(leaf, &h) != OK ||
-	    node_body_parse(h.body, &node) != OK ||
-	    !bytes_equal(node.previous_log, bytes_str(before->at.origin)) ||
-	    node.previous_size >= before->at.size)
-		return;
-	remark(s->in->program->name,
-	    "of the log before it %llu entries were seen, and %llu stand: what is yours among the "
-	    "others has to be signed again",
-	    (unsigned long long)before->at.size, (unsigned long long)node.previous_size);
+	log_name_parse(bytes_str(before->at.origin), &organisation, digest, &number);
+	snprintf(name, sizeof name, HEAD ".%llu", (unsigned long long)number);
+	err = file_write(s->home.path, name, buffer_bytes(&before->note), t);
+	if (!err)
+		remark(s->in->program->name,
+		    "%s has begun another log, number %llu, where there was number %llu; the "
+		    "newest head that was seen of that is kept in %.200s/%s",
+		    node->organisation, (unsigned long long)node->number,
+		    (unsigned long long)number, s->home.path, name);
+	return err;
 }
 
 /* The first one of a log: whatever proves itself. `before`: of the log before it, or NULL. */
@@ -265,19 +266,24 @@ static int head_begin(struct session *s, const struct head *before, struct troub
 	const struct verifier *log = &client_node(s->client)->log;
 	struct tree_hash leaf, proof[TREE_PROOF_MAX];
 	struct head_shown shown = {.proof = BUFFER_INIT};
+	struct bytes entry = bytes_of(NULL, 0);
 	ProtobufCMessage *next, *last;
-	size_t count;
+	size_t count, pos = 0;
 	int err = entries_ask(s, 0, &next, &last, t);
 
 	if (!err && next) {
-		err = data_check((const Convene__Data *)next, 0, log, &shown, &leaf, proof, &count);
+		const Convene__Data *d = (const Convene__Data *)next;
+
+		err = head_data_check(d, 0, log, &shown, &leaf, proof, &count);
 		if (err)
 			trouble_set(
 			    t, err, "the node shows no valid head of its log: %s", error_text(err));
-		else
-			err = head_keep(s, shown.note, shown.at.size, t);
+		else if (before && leaves_next(bytes_of_pb(d->leaves), &pos, &entry) == OK)
+			err = head_before(s, before, entry, t);
 		if (!err && before)
-			cut_tell(s, bytes_of_pb(((const Convene__Data *)next)->leaves), before);
+			err = before_keep(s, before, t);
+		if (!err)
+			err = head_keep(s, shown.note, shown.at.size, t);
 	}
 	message_free(next);
 	message_free(last);
@@ -343,30 +349,17 @@ static int head_compare(struct session *s, const struct head *kept, struct troub
 	return err;
 }
 
-/* A successor has a larger number (SPEC.md 4.4): what was seen of the log before it stays as a
- * file. */
+/* A successor has a larger number (SPEC.md 4.4). */
 static int log_changed(struct session *s, const struct head *kept, struct trouble *t)
 {
 	const struct credential *node = client_node(s->client);
 	struct bytes organisation;
 	uint8_t digest[DIGEST_LEN];
 	uint64_t number = 0;
-	char name[64];
-	int err;
 
 	log_name_parse(bytes_str(kept->at.origin), &organisation, digest, &number);
-	snprintf(name, sizeof name, HEAD ".%llu", (unsigned long long)number);
-	if (node->number > number) {
-		err = file_write(s->home.path, name, buffer_bytes(&kept->note), t);
-		if (!err)
-			remark(s->in->program->name,
-			    "%s has begun another log, number %llu, where there was number %llu; "
-			    "the "
-			    "newest head that was seen of that is kept in %.200s/%s",
-			    node->organisation, (unsigned long long)node->number,
-			    (unsigned long long)number, s->home.path, name);
-		return err ? err : head_begin(s, kept, t);
-	}
+	if (node->number > number)
+		return head_begin(s, kept, t);
 	trouble_set(t, ERR_FORK,
 	    "the node speaks for log number %llu of %s, %.180s, which is not the one that it had",
 	    (unsigned long long)node->number, node->organisation, node->binding.log_name);

@@ -28,6 +28,15 @@ struct head_shown {
 int head_judge(const struct head *kept, const struct verifier *log, const Convene__Data *next,
     const Convene__Data *last, struct head_shown *out);
 
+/* The same of a log that has ended, of which `size` entries with the root `wanted` stand: `next`
+ * and `end` are the answers for its entries at the kept size and at `size`. OK: what was kept is
+ * part of what stands. ERR_FORK: it isn't, proven by `out->proof` if that isn't empty, or else by
+ * what names `wanted`. ERR_RANGE: less stands than was kept. Else nothing is proven; ERR_NOTFOUND:
+ * for want of an answer. */
+int head_judge_before(const struct head *kept, const struct verifier *log, uint64_t size,
+    const uint8_t wanted[static HASH_LEN], const Convene__Data *next, const Convene__Data *end,
+    struct head_shown *out);
+
 /* Read the file; a size of 0 when there is none. ERR_IO, ERR_MALFORMED: a sentence says so. */
 int head_read(struct head *h, const char *home, struct trouble *t);
 void head_clear(struct head *h);

@@ -46,20 +46,29 @@ void outbox_state_format(struct buffer *out, const struct outbox *o)
 	buffer_printf(out, "convene outbox v1\nsequence: %llu\n", (unsigned long long)o->sequence);
 	if (o->sealed) {
 		hex_encode(id, o->sealed_id, ID_LEN);
-		buffer_printf(out, "sealed: %llu %llu %s\n", (unsigned long long)o->sealed,
+		buffer_printf(out, "sealed: %llu %llu %s", (unsigned long long)o->sealed,
 		    (unsigned long long)o->sealed_index, id);
+		if (o->sealed_log)
+			buffer_printf(out, " %llu", (unsigned long long)o->sealed_log);
+		buffer_add_u8(out, '\n');
 	}
 }
 
 static int sealed_parse(struct outbox *o, const char *text, size_t len)
 {
 	const char *a = memchr(text, ' ', len),
-		   *b = a ? memchr(a + 1, ' ', len - (size_t)(a + 1 - text)) : NULL;
+		   *b = a ? memchr(a + 1, ' ', len - (size_t)(a + 1 - text)) : NULL, *c;
 
 	if (!b || decimal_parse(&o->sealed, text, (size_t)(a - text), SEQUENCE_MAX) != OK ||
 	    decimal_parse(&o->sealed_index, a + 1, (size_t)(b - a - 1), UINT64_MAX) != OK)
 		return ERR_MALFORMED;
-	return hex_decode(o->sealed_id, ID_LEN, b + 1, len - (size_t)(b + 1 - text));
+	len -= (size_t)(b + 1 - text);
+	/* The log came later. */
+	c = memchr(b + 1, ' ', len);
+	if (c && (decimal_parse(&o->sealed_log, c + 1, len - (size_t)(c - b), UINT64_MAX) != OK ||
+		     o->sealed_log == 0))
+		return ERR_MALFORMED;
+	return hex_decode(o->sealed_id, ID_LEN, b + 1, c ? (size_t)(c - b - 1) : len);
 }
 
 int outbox_state_parse(struct outbox *o, struct bytes text)

@@ -34,6 +34,7 @@ struct outbox {
 	bool lost;             /* there is no `state`: ask the node before signing */
 	uint64_t sealed;       /* sequence of the last message known to be sealed; 0: none */
 	uint64_t sealed_index; /* where it stands */
+	uint64_t sealed_log;   /* number of the home log that it stands in; 0: not known */
 	uint8_t sealed_id[ID_LEN];
 };
 

@@ -204,11 +204,15 @@ static bool passes_later(uint32_t code, struct bytes message)
 /* A message is under a signed head: it leaves the outbox, and its place is remembered. */
 static int settle(struct session *s, struct outbox *o, const struct outcome *d, struct trouble *t)
 {
+	struct bytes organisation;
+	uint8_t digest[DIGEST_LEN];
 	int err = erasure_finish(s, o, d->sequence, t);
 
 	if (err)
 		return err;
 	if (d->sequence >= o->sealed) {
+		o->sealed_log = 0;
+		log_name_parse(log_of(s), &organisation, digest, &o->sealed_log);
 		o->sealed = d->sequence;
 		o->sealed_index = d->index;
 		memcpy(o->sealed_id, d->id, ID_LEN);

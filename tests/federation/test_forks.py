@@ -4,11 +4,13 @@ snapshot, lock file and all, show two histories to two halves of the federation;
 Then an orderly successor, and one after a lost log key.
 """
 import argparse
+import json
 import os
 import pathlib
 import random
 import shutil
 import signal
+import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -304,8 +306,20 @@ def test_orderly(tap):
             shutil.copytree(b.folder / part, b.folder / ("old " + part))
         b.start()
         b.wait_sealing()
+        sealed = bob.convene("whoami")["sealed_sequence"]
+        b.enrol("erin")  # so that more stands than bob has seen
         succeed(tap, forum, b)
+        done = subprocess.run([CONVENE, "whoami", "--json"], capture_output=True, check=False,
+                              env=dict(os.environ, CONVENE_HOME=str(bob.home)))
+        tap.equal(done.returncode, 0, "what is sealed in another log is not missed in this one")
+        tap.ok(b"begun another log" in done.stderr and b"does not show" not in done.stderr,
+               "and what stands of the log before it goes on from what was seen there")
+        who = json.loads(done.stdout)
+        tap.ok(who["node_sequence"] < sealed == who["sealed_sequence"],
+               "numbers begin anew there")
+        tap.ok(bob.convene("audit")["good"], "audit reads the new log at once")
         bob.reply(first, "In the third log.")
+        tap.ok(bob.convene("audit")["good"], "and finds all numbers accounted for in three")
         dave = b.enrol("dave")
         dave.reply(first, "Enrolled in the third log.")
         c.start()

@@ -157,6 +157,56 @@ static void test_grows_in_between(void **state)
 	head_clear(&kept);
 }
 
+/* Judge a successor that names `stands` entries of branch `named`, at a node that shows `branch` of
+ * the ended log with `size` entries. */
+static int judge_before(
+    uint64_t kept_size, int named, uint64_t stands, int branch, uint64_t size, bool *proof)
+{
+	struct answer next = {.m = CONVENE__DATA__INIT}, end = {.m = CONVENE__DATA__INIT};
+	const Convene__Data *a = answer(&next, branch, size, kept_size);
+	const Convene__Data *b = answer(&end, branch, size, stands);
+	struct head_shown shown;
+	struct head kept, named_head;
+	int err;
+
+	head_at(&kept, 0, kept_size);
+	head_at(&named_head, named, stands);
+	err = head_judge_before(&kept, &verifier, stands, named_head.at.root, a, b, &shown);
+	*proof = shown.proof.len > 0;
+	if (*proof)
+		proven(&shown);
+	buffer_free(&shown.proof);
+	head_clear(&kept);
+	head_clear(&named_head);
+	answer_clear(&next);
+	answer_clear(&end);
+	return err;
+}
+
+static void test_before(void **state)
+{
+	bool proof;
+
+	(void)state;
+	assert_int_equal(judge_before(400, 0, 400, 0, 400, &proof), OK);
+	assert_int_equal(judge_before(400, 0, 600, 0, 600, &proof), OK);
+	assert_int_equal(judge_before(400, 0, 600, 0, 700, &proof), OK);
+	assert_int_equal(judge_before(400, 0, 399, 0, 399, &proof), ERR_RANGE);
+	assert_int_equal(judge_before(250, 1, 600, 1, 600, &proof), OK); /* before they part */
+	/* It goes on from what was never shown, whatever is shown of it now. */
+	assert_int_equal(judge_before(400, 1, 400, 0, 400, &proof), ERR_FORK);
+	assert_int_equal(judge_before(400, 1, 600, 1, 600, &proof), ERR_FORK);
+	assert_true(proof);
+	assert_int_equal(judge_before(400, 1, 600, 1, 700, &proof), ERR_FORK);
+	assert_true(proof);
+	assert_int_equal(judge_before(400, 1, 600, 0, 600, &proof), ERR_FORK);
+	assert_int_equal(judge_before(400, 1, 600, 0, 700, &proof), ERR_FORK);
+	assert_false(proof);
+	/* Not shown. */
+	assert_int_equal(judge_before(400, 1, 600, 1, 300, &proof), ERR_NOTFOUND);
+	assert_int_equal(judge_before(400, 0, 600, 0, 500, &proof), ERR_NOTFOUND);
+}
+
 /* What proves nothing accuses nobody. */
 static void test_nonsense(void **state)
 {
@@ -255,6 +305,7 @@ int main(void)
 	    cmocka_unit_test(test_goes_back),
 	    cmocka_unit_test(test_forks),
 	    cmocka_unit_test(test_grows_in_between),
+	    cmocka_unit_test(test_before),
 	    cmocka_unit_test(test_nonsense),
 	    cmocka_unit_test(test_file),
 	};

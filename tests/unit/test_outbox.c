@@ -217,6 +217,8 @@ static void test_damage(void **state)
 	assert_true(t.hint[0] != '\0');
 }
 
+#define ID_TEXT "abababababababababababababababababababababababababababababababab"
+
 static void test_state_text(void **state)
 {
 	static const char *const bad[] = {"", "convene outbox v1\n",
@@ -224,8 +226,14 @@ static void test_state_text(void **state)
 	    "convene outbox v1\nsequence: 1", "convene outbox v1\nsequence: 9007199254740992\n",
 	    "convene outbox v1\nsequence: 1\n\n",
 	    "convene outbox v1\nsequence: 1\nsealed: 1 2 00\n",
-	    "convene outbox v1\nsequence: 1\nsealed: 1\n"};
-	struct outbox o = {.sequence = SEQUENCE_MAX, .sealed = 77, .sealed_index = UINT64_MAX},
+	    "convene outbox v1\nsequence: 1\nsealed: 1\n",
+	    "convene outbox v1\nsequence: 1\nsealed: 1 2 " ID_TEXT " \n",
+	    "convene outbox v1\nsequence: 1\nsealed: 1 2 " ID_TEXT " 0\n",
+	    "convene outbox v1\nsequence: 1\nsealed: 1 2 " ID_TEXT " 1 1\n"};
+	struct outbox o = {.sequence = SEQUENCE_MAX,
+			  .sealed = 77,
+			  .sealed_index = UINT64_MAX,
+			  .sealed_log = 12},
 		      again;
 	struct buffer text = BUFFER_INIT;
 
@@ -235,7 +243,7 @@ static void test_state_text(void **state)
 	memset(&again, 0, sizeof again);
 	assert_int_equal(outbox_state_parse(&again, buffer_bytes(&text)), OK);
 	assert_true(again.sequence == SEQUENCE_MAX && again.sealed == 77 &&
-		    again.sealed_index == UINT64_MAX);
+		    again.sealed_index == UINT64_MAX && again.sealed_log == 12);
 	assert_memory_equal(again.sealed_id, o.sealed_id, ID_LEN);
 	for (size_t cut = 0; cut < text.len; cut++) {
 		int err = outbox_state_parse(&again, bytes_of(text.data, cut));
@@ -245,6 +253,12 @@ static void test_state_text(void **state)
 		    err, text.data[cut - (cut > 0)] == '\n' && cut > 20 ? OK : ERR_MALFORMED);
 	}
 	buffer_free(&text);
+	/* As it was written before the log stood there. */
+	memset(&again, 0, sizeof again);
+	assert_int_equal(outbox_state_parse(&again, bytes_str("convene outbox v1\nsequence: 9\n"
+							      "sealed: 7 8 " ID_TEXT "\n")),
+	    OK);
+	assert_true(again.sealed == 7 && again.sealed_index == 8 && again.sealed_log == 0);
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_int_equal(outbox_state_parse(&again, bytes_str(bad[i])), ERR_MALFORMED);
 }
