@@ -43,19 +43,22 @@ static void known_spread(struct audit *a)
 
 static int device_foreign(struct audit *a, const struct audit_device *d)
 {
-	char digits[FINGERPRINT_LEN], when[24];
+	char digits[FINGERPRINT_LEN], when[24], todo[160], id[9];
 
 	device_fingerprint(digits, d->key);
 	time_local(when, d->time);
+	snprintf(todo, sizeof todo,
+	    ". If it is yours: `convene audit --accept %s`; if it isn't, ask the operator to "
+	    "revoke it",
+	    id_short(id, d->key));
 	if (d->way == BY_RECOVERY)
 		return audit_add(a, d->revoked ? AUDIT_NOTE : AUDIT_WRONG, "recovery", d->enrolled,
 		    "the organisation has enrolled the device %s for you by recovery, %s; unless "
-		    "that "
-		    "is yours, somebody else speaks for you%s",
-		    digits, when, d->revoked ? ", or did until it was revoked" : "");
+		    "that is yours, somebody else speaks for you%s",
+		    digits, when, d->revoked ? ", or did until it was revoked" : todo);
 	return audit_add(a, d->revoked ? AUDIT_NOTE : AUDIT_WRONG, "foreign", d->enrolled,
 	    "the device %s speaks for you since %s, and this one does not know it%s", digits, when,
-	    d->revoked ? "; it was revoked" : "");
+	    d->revoked ? "; it was revoked" : todo);
 }
 
 /* Let in by a device of the same person: by which one, and whether it was this one, people can

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* convene audit: the home log, read from its first entry to the head that this client holds the
  * node to, for what it says of one person; and this device's own messages, looked up in it. */
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -183,14 +184,19 @@ static int accept(struct auditing *x)
 {
 	const char *digits = option_value(x->in, "accept");
 	const struct audit_device *found = NULL;
-	char hex[2 * KEY_LEN + 1];
-	size_t count = 0;
+	char hex[2 * KEY_LEN + 1], typed[2 * KEY_LEN + 1];
+	size_t count = 0, len = 0;
 
 	if (!digits)
 		return OK;
+	/* With spaces, as they are shown, and in capitals or not. */
+	for (const char *p = digits; *p && len < sizeof typed - 1; p++)
+		if (*p != ' ')
+			typed[len++] = (char)tolower((unsigned char)*p);
+	typed[len] = '\0';
 	for (size_t i = 0; i < x->audit.device_count; i++) {
 		hex_encode(hex, x->audit.devices[i].key, KEY_LEN);
-		if (strlen(digits) < 8 || strncmp(hex, digits, strlen(digits)) != 0)
+		if (len < 8 || strncmp(hex, typed, len) != 0)
 			continue;
 		found = &x->audit.devices[i];
 		count++;
@@ -198,7 +204,8 @@ static int accept(struct auditing *x)
 	if (!x->own || count != 1) {
 		trouble_set(x->t, count ? ERR_EXISTS : ERR_NOTFOUND,
 		    "%s device of yours begins with %.70s", count ? "more than one" : "no", digits);
-		trouble_hint(x->t, "Give at least 8 digits of its key, without spaces.");
+		trouble_hint(
+		    x->t, "Give at least 8 digits of its key, as `convene audit` shows them.");
 		return x->t->err;
 	}
 	if (home_lock(&x->s.home, true, x->t) != OK ||
@@ -255,7 +262,9 @@ static void people_print(const struct auditing *x)
 	struct table *table = table_new("DEVICE\tENTRY>\tSINCE\tLET IN BY\tMESSAGES>\tSTATE");
 
 	print_sentence(0,
-	    "Read: %" PRIu64 " entries of %s, which are those that its key has signed.",
+	    audit_size(a) == 1
+		? "Read: %" PRIu64 " entry of %s, which is the one that its key has signed."
+		: "Read: %" PRIu64 " entries of %s, which are those that its key has signed.",
 	    audit_size(a), x->s.home.log_name);
 	for (size_t i = 0; i < a->device_count; i++)
 		device_row(table, x, &a->devices[i]);
@@ -267,9 +276,7 @@ static void people_print(const struct auditing *x)
 		printf("%s ", f->level == AUDIT_WRONG ? "!!" : "--");
 		print_sentence(3, "%s.", f->text);
 	}
-	if (a->device_count == 0)
-		printf("Nobody is enrolled there under that identity.\n");
-	else if (audit_good(a))
+	if (a->device_count > 0 && audit_good(a))
 		printf("Nothing is wrong.\n");
 }
 
@@ -342,6 +349,13 @@ int cmd_audit(const struct invocation *in)
 		err = walk(x);
 	if (!err)
 		err = judge(x);
+	if (!err && !x->own && x->audit.device_count == 0) {
+		err = trouble_set(&t, ERR_NOTFOUND,
+		    "nobody is enrolled in %.180s under that identity", x->s.home.log_name);
+		trouble_hint(&t,
+		    "An audit is of your own organisation's log; `convene read --json` "
+		    "shows whose log a message is in.");
+	}
 	if (err) {
 		code = session_complain(in, &t);
 	} else {

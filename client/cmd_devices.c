@@ -85,6 +85,8 @@ static int devices_ask(
 	get.device_key = pb_of(bytes_of(key->public, KEY_LEN));
 	get.devices = true;
 	err = client_call(s->client, FRAME_SIGNER_GET, &get.base, FRAME_SIGNER, m, t);
+	if (err && t->code == CONVENE__CODE__NOT_ENROLLED && s->home.state != HOME_ENROLLED)
+		enrol_hint(&s->home, t);
 	if (!err && ((const Convene__Signer *)*m)->n_devices == 0) {
 		message_free(*m);
 		*m = NULL;
@@ -203,6 +205,15 @@ static int request_check(const struct session *s, const struct binding *binding,
 	return t->err;
 }
 
+static size_t digits_count(const char *typed)
+{
+	size_t n = 0;
+
+	for (; *typed; typed++)
+		n += *typed != ' ';
+	return n;
+}
+
 /* Answered on the terminal, or by an option; whatever travelled the same way as the request is no
  * comparison. */
 static int compare(
@@ -213,6 +224,13 @@ static int compare(
 
 	*go = true;
 	device_fingerprint(digits, b->device_key);
+	if (typed && digits_count(typed) < FINGERPRINT_DIGITS) {
+		trouble_set(t, ERR_INVALID, "--fingerprint takes %d digits, and %zu were given",
+		    FINGERPRINT_DIGITS, digits_count(typed));
+		trouble_hint(t, "The new computer shows them, beside its request. Nothing was "
+				"approved.");
+		return ERR_INVALID;
+	}
 	if (typed && !device_fingerprint_is(typed, b->device_key)) {
 		trouble_set(t, ERR_SIGNATURE, "the key in this request is %s", digits);
 		trouble_hint(t, "Those are not the digits that were given: somebody may have put "
@@ -227,8 +245,9 @@ static int compare(
 		trouble_hint(t, "--fingerprint takes the digits that the new computer shows.");
 		return ERR_INVALID;
 	}
-	print_sentence(
-	    0, "The new device will speak for you. Its key begins with\n\n  %s\n", digits);
+	/* In lines of their own, which nothing folds. */
+	print_sentence(0, "The new device will speak for you. Its key begins with");
+	printf("\n  %s\n\n", digits);
 	printf("Does the new computer show these digits? Answer yes or no: ");
 	fflush(stdout);
 	*go = fgets(answer, sizeof answer, stdin) &&

@@ -150,6 +150,11 @@ static int status(const struct invocation *in)
 	err = session_open(&s, in, false, &t);
 	if (!err)
 		err = erasure_ask(&s, id, len, &e, &t);
+	if (err && t.code == CONVENE__CODE__NOT_FOUND && !t.hint[0])
+		trouble_hint(&t,
+		    "Only what was erased has such a list; `convene read %s` shows the "
+		    "message.",
+		    in->operands[0]);
 	if (err) {
 		code = session_complain(in, &t);
 	} else if (in->json) {

@@ -191,6 +191,9 @@ static int device_make(struct joining *j, const struct home *earlier, bool again
 		memcpy(j->home.identity, earlier->identity, IDENTITY_LEN);
 	else if (!j->further)
 		random_fill(j->home.identity, IDENTITY_LEN);
+	/* By it one who waits for the operator is known from a person's further device. */
+	if (j->offline && !j->further)
+		memcpy(j->home.handle, j->handle, sizeof j->home.handle);
 	if (!err)
 		err = access(path, F_OK) == 0
 			  ? home_key(&j->home, &j->key, t)
@@ -301,6 +304,17 @@ static void welcome(const struct joining *j)
 
 /* ---- by the operator's hand ---- */
 
+/* Standard output has the line alone, for a pipe. */
+static void __attribute__((format(printf, 1, 2))) beside_print(const char *fmt, ...)
+{
+	va_list ap;
+
+	fflush(stdout);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+}
+
 static int request_print(struct joining *j, struct trouble *t)
 {
 	Convene__Redeem request = CONVENE__REDEEM__INIT;
@@ -328,9 +342,8 @@ static int request_print(struct joining *j, struct trouble *t)
 		json_print(o);
 	} else {
 		printf("%s\n", buffer_str(&line));
-		remark(j->in->program->name,
-		    "give this line to the operator of %s, who enrols you with it. `convene "
-		    "whoami` tells when that is done",
+		beside_print("\nGive this request to the operator of %s, who enrols you with it.\n"
+			     "`convene whoami` tells when that is done.\n",
 		    j->home.node.organisation);
 	}
 	free(text);
@@ -366,11 +379,11 @@ static int further_print(struct joining *j, struct trouble *t)
 		json_print(o);
 	} else {
 		printf("%s\n", buffer_str(&line));
-		remark(j->in->program->name,
-		    "give this line to your other computer: `convene devices approve LINE`; or, if "
-		    "all your keys are lost, to the operator of %s. They must see the digits of "
-		    "this "
-		    "key: %s. `convene whoami` tells when it is done",
+		beside_print("\nGive this request to your other computer: `convene devices approve "
+			     "REQUEST`; "
+			     "or,\nif all your keys are lost, to the operator of %s.\n\nThe digits "
+			     "that they "
+			     "must see there:\n\n  %s\n\n`convene whoami` tells when it is done.\n",
 		    j->home.node.organisation, digits);
 	}
 	buffer_free(&line);
@@ -383,8 +396,11 @@ static int earlier_check(const struct joining *j, const struct home *earlier, st
 	if (earlier->state == HOME_ENROLLED) {
 		trouble_set(t, ERR_IO, "you have joined already, as %s@%s (%.300s)",
 		    earlier->handle, earlier->node.organisation, earlier->path);
-		trouble_hint(t, "For another person or organisation, set CONVENE_HOME to "
-				"another folder.");
+		trouble_hint(t, j->further
+				    ? "For another device, as after its key was revoked, set "
+				      "CONVENE_HOME to another folder."
+				    : "For another person or organisation, set CONVENE_HOME to "
+				      "another folder.");
 		return t->err;
 	}
 	if (same_node(&earlier->node, &j->invite.node) &&

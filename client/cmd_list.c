@@ -189,6 +189,7 @@ static int threads_print(const struct invocation *in, const struct frames *frame
     const Convene__Topic *topic, uint32_t limit)
 {
 	struct table *table = table_new("ID\tPOSTS>\tLATEST\tAUTHOR\tSUBJECT");
+	struct buffer hidden = BUFFER_INIT;
 	json_t *list = json_array(), *o;
 	size_t count = 0;
 	char id[9], when[24];
@@ -231,7 +232,15 @@ static int threads_print(const struct invocation *in, const struct frames *frame
 				last_threads(frames)->without, last_threads(frames)->n_without));
 		json_print(o);
 	} else {
-		print_labelled(0, "Topic: ", bytes_of_pb(topic->title));
+		if (topic->hidden.len > 0) {
+			hidden_text(&hidden, bytes_of_pb(topic->hidden));
+			print_line(4, "Topic: %s", buffer_str(&hidden));
+			buffer_free(&hidden);
+		} else if (topic->title.len > 0) {
+			print_labelled(0, "Topic: ", bytes_of_pb(topic->title));
+		} else {
+			printf("Topic: (no title here)\n");
+		}
 		if (topic->description.len > 0)
 			print_text(bytes_of_pb(topic->description), 2);
 		printf("\n");

@@ -22,7 +22,7 @@ struct listing {
 	struct table *table;
 	json_t *list;
 	enum outbox_box box;
-	size_t waiting, refused;
+	size_t waiting, refused, revoked;
 };
 
 static json_t *row_json(const struct kept *k, const char *state, const struct content *c,
@@ -83,6 +83,7 @@ static int row_add(void *ctx, const struct kept *k)
 	struct content c;
 
 	*(l->box == BOX_REFUSED ? &l->refused : &l->waiting) += 1;
+	l->revoked += why && code == CONVENE__CODE__REVOKED;
 	for (size_t i = 0; l->box == BOX_WAITING && i < l->done->count; i++) {
 		const struct outcome *d = &l->done->list[i];
 
@@ -171,7 +172,12 @@ static int outbox_show(struct session *s, struct outbox *o, const struct outcome
 			    s->home.node.organisation);
 		if (l.refused > 0)
 			printf("\n");
-		if (l.refused > 0)
+		if (l.revoked > 0)
+			print_sentence(0,
+			    "The key of this device was revoked: nothing can be signed with it any "
+			    "more. `convene outbox --drop NUMBER` throws a message away; write it "
+			    "again on another device of yours.");
+		else if (l.refused > 0)
 			print_sentence(0, "`convene outbox --again NUMBER` signs a refused message "
 					  "anew and sends it; "
 					  "`--drop NUMBER` throws it away.");

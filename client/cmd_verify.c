@@ -142,6 +142,21 @@ static void check_inclusion(struct verifying *v)
 
 /* ---- other organisations ---- */
 
+/* Of a log in dispute (SPEC.md 11.9) the proofs of both histories are good. */
+static void check_fork(struct verifying *v)
+{
+	const Convene__LogInfo *info = log_find(v, bytes_of_pb(v->proof->log));
+
+	if (info && info->state == CONVENE__LOG_STATE__DISPUTED)
+		check(v, "fork", CHECK_BAD,
+		    "this log is DISPUTED: its key has signed two histories, and which of them "
+		    "stands is not known until the organisation begins another log");
+	else
+		check(v, "fork", CHECK_NOT,
+		    "that nobody is shown another history of this log: for that, ask another node "
+		    "as well");
+}
+
 /* The receipt proves it by itself, with the charter. Without one nobody but the node has been
  * heard.
  */
@@ -237,6 +252,13 @@ static int receipt_keep(const struct verifying *v, const char *path, struct trou
 	FILE *f;
 	int err = OK;
 
+	if (!v->anchored && v->charter && v->charter->anchor == 0) {
+		trouble_set(t, ERR_PROOF,
+		    "by this forum's charter nobody has to cosign, so there are no receipts");
+		trouble_hint(t, "The proof itself holds: `convene verify` without --receipt. That "
+				"the organisation shows everybody the same log is its word alone.");
+		return ERR_PROOF;
+	}
 	if (!v->anchored) {
 		trouble_set(t, ERR_PROOF,
 		    "there is no receipt yet: too few organisations have cosigned, by what the "
@@ -267,6 +289,12 @@ int cmd_verify(const struct invocation *in)
 	struct trouble t;
 	int code, err;
 
+	if (is_file(in->operands[0]) && receipt)
+		return complain_usage(in->program->name, in->command->name,
+		    "%.300s is taken for a receipt's file; --receipt writes one for a message, "
+		    "given by "
+		    "its id",
+		    in->operands[0]);
 	if (is_file(in->operands[0]))
 		return verify_receipt(in, in->operands[0]);
 	err = session_open(&v.s, in, true, &t);
@@ -286,12 +314,17 @@ int cmd_verify(const struct invocation *in)
 		check(&v, "enrolment", CHECK_NOT,
 		    "that the key was enrolled, and for whom, when it signed: the node says so; "
 		    "only the whole log proves it");
-		check(&v, "fork", CHECK_NOT,
-		    "that nobody is shown another history of this log: for that, ask another node "
-		    "as well");
+		check_fork(&v);
 		code = verify_tell(&v, in->json);
-		if (receipt && code == EXIT_DONE && receipt_keep(&v, receipt, &t) != OK)
-			code = session_complain(in, &t);
+		if (receipt && code == EXIT_DONE) {
+			if (receipt_keep(&v, receipt, &t) != OK)
+				code = session_complain(in, &t);
+			else if (!in->json)
+				print_sentence(0,
+				    "The receipt is in %s: with the forum's charter it proves this "
+				    "to anybody.",
+				    receipt);
+		}
 	}
 	message_free(v.proof ? &v.proof->base : NULL);
 	frames_free(&v.logs);

@@ -149,13 +149,40 @@ static const struct outcome *outcome_of(const struct posting *p, const struct ou
 	return mine;
 }
 
+/* Whether one's own log takes nothing in, as the node tells. */
+static bool is_halted(const struct posting *p)
+{
+	struct frames frames = {NULL, 0};
+	bool disputed = false;
+	struct trouble t;
+
+	if (!p->s.client || client_logs(p->s.client, &frames, &t) != OK)
+		return false;
+	for (size_t i = 0; i < frames.count; i++) {
+		const Convene__Logs *m = (const Convene__Logs *)frames.list[i];
+
+		for (size_t j = 0; j < m->n_logs; j++)
+			disputed |= m->logs[j]->state == CONVENE__LOG_STATE__DISPUTED &&
+				    bytes_equal(bytes_of_pb(m->logs[j]->name),
+					bytes_str(p->s.home.log_name));
+	}
+	frames_free(&frames);
+	return disputed;
+}
+
 static void done_print(const struct posting *p, uint32_t status, uint64_t index)
 {
 	char id[9], target[9];
 
 	id_short(id, p->id);
 	id_short(target, p->at.at.id);
-	if (status == CONVENE__STATUS__ACCEPTED)
+	if (status == CONVENE__STATUS__ACCEPTED && is_halted(p))
+		print_sentence(0,
+		    "%s is accepted: your node has it, but its log is disputed, and takes nothing "
+		    "in. When %s begins another log, `convene outbox --again all` signs for that "
+		    "what has waited. The operator knows more.",
+		    id, p->s.home.node.organisation);
+	else if (status == CONVENE__STATUS__ACCEPTED)
 		print_sentence(
 		    0, "%s is accepted: your node has it, and will put it into its log.", id);
 	else

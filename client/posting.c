@@ -29,11 +29,8 @@ int posting_enrolled(const struct posting *p, struct trouble *t)
 {
 	if (p->s.home.state == HOME_ENROLLED)
 		return OK;
-	trouble_set(t, ERR_IO, "you are not enrolled yet");
-	trouble_hint(
-	    t, p->s.home.state == HOME_JOINING
-		   ? "Run `convene join` again with your invite."
-		   : "The operator has your request; `convene whoami` tells when it is done.");
+	trouble_set(t, ERR_IO, "this device is not enrolled yet");
+	enrol_hint(&p->s.home, t);
 	return ERR_IO;
 }
 

@@ -91,7 +91,7 @@ static void waiting_send(struct session *s)
 	struct outbox o;
 	struct trouble t;
 	uint64_t *list = NULL;
-	size_t count = 0, sent = 0;
+	size_t count = 0, sent = 0, accepted = 0;
 	int err = home_lock(&s->home, false, &t);
 
 	if (err)
@@ -112,7 +112,9 @@ static void waiting_send(struct session *s)
 	for (size_t i = 0; i < done.count; i++) {
 		const struct outcome *d = &done.list[i];
 
-		sent += d->status >= CONVENE__STATUS__ACCEPTED;
+		/* One that is accepted has been so before, perhaps. */
+		sent += d->status >= CONVENE__STATUS__SEALED;
+		accepted += d->status == CONVENE__STATUS__ACCEPTED;
 		if (d->status == CONVENE__STATUS__REFUSED) {
 			char id[9];
 			struct trouble refused;
@@ -128,6 +130,10 @@ static void waiting_send(struct session *s)
 	if (sent > 0)
 		fprintf(stderr, "%s: sent %zu message%s that waited.\n", s->in->program->name, sent,
 		    sent == 1 ? "" : "s");
+	if (accepted > 0)
+		fprintf(stderr,
+		    "%s: your node has %zu message%s of yours, and not in its log yet.\n",
+		    s->in->program->name, accepted, accepted == 1 ? "" : "s");
 	if (err)
 		complain(s->in->program->name, &t);
 	outcomes_free(&done);
@@ -157,12 +163,29 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 	return OK;
 }
 
+void enrol_hint(const struct home *h, struct trouble *t)
+{
+	if (h->state == HOME_JOINING)
+		trouble_hint(t, "Run `convene join` again with your invite.");
+	else if (h->handle[0])
+		trouble_hint(t,
+		    "The operator of %s must enrol you, by the line that `convene join "
+		    "--offline` printed; `convene whoami` tells when that is done.",
+		    h->node.organisation);
+	else
+		trouble_hint(t,
+		    "Let it in with `convene devices approve REQUEST` on your other "
+		    "computer, by the line that `convene join` printed here; if all your "
+		    "keys are lost, the operator of %s recovers you by it.",
+		    h->node.organisation);
+}
+
 int session_enrolled(const struct session *s, struct trouble *t)
 {
 	if (s->home.state == HOME_ENROLLED)
 		return OK;
 	trouble_set(t, ERR_IO, "this device is not enrolled itself");
-	trouble_hint(t, "`convene whoami` says how far it is.");
+	enrol_hint(&s->home, t);
 	return ERR_IO;
 }
 

@@ -26,6 +26,8 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 int session_connect(struct session *s, struct trouble *t);
 /* Open the copy, if it isn't; `create`: make one. ERR_NOTFOUND: nothing is kept. */
 int session_copy(struct session *s, bool create, struct trouble *t);
+/* What one who isn't enrolled can do. */
+void enrol_hint(const struct home *h, struct trouble *t);
 /* Whether this device is enrolled, as far as is known: else ERR_IO, and what to do. */
 int session_enrolled(const struct session *s, struct trouble *t);
 void session_disconnect(struct session *s);

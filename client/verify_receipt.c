@@ -38,7 +38,8 @@ static int charter_read(struct verifying *v, const char *path, struct trouble *t
 	return err;
 }
 
-static void check_receipt(struct verifying *v, struct bytes text)
+/* ERR_MALFORMED, ERR_NOT_CANONICAL: there is nothing to check. */
+static int check_receipt(struct verifying *v, struct bytes text)
 {
 	struct buffer who = BUFFER_INIT;
 	char why[200], forum[17], signer[9];
@@ -49,7 +50,7 @@ static void check_receipt(struct verifying *v, struct bytes text)
 	if (err) {
 		check(v, "receipt", CHECK_BAD, "%.200s", why);
 		receipt_free(r);
-		return;
+		return err;
 	}
 	v->binding = r->binding;
 	v->index = r->index;
@@ -83,6 +84,7 @@ static void check_receipt(struct verifying *v, struct bytes text)
 	check(v, "content", CHECK_NOT, "what it says: a receipt holds no text");
 	receipt_free(r);
 	buffer_free(&who);
+	return OK;
 }
 
 int verify_receipt(const struct invocation *in, const char *path)
@@ -94,12 +96,17 @@ int verify_receipt(const struct invocation *in, const char *path)
 
 	if (!err)
 		err = charter_read(&v, option_value(in, "charter"), &t);
-	if (err) {
-		code = session_complain(in, &t);
-	} else {
-		check_receipt(&v, buffer_bytes(&text));
-		code = verify_tell(&v, in->json);
+	if (!err) {
+		err = check_receipt(&v, buffer_bytes(&text));
+		if (err == ERR_MALFORMED || err == ERR_NOT_CANONICAL) {
+			trouble_set(&t, err, "%.300s is no receipt, or it is damaged (%s)", path,
+			    v.checks[v.count - 1].text);
+			trouble_hint(&t, "`convene verify POST --receipt FILE` writes one.");
+		} else {
+			err = OK;
+		}
 	}
+	code = err ? session_complain(in, &t) : verify_tell(&v, in->json);
 	charter_free(v.charter);
 	buffer_free(&text);
 	return code;

@@ -124,6 +124,15 @@ def check_receipt(tap, forum, alice, post):
         except CommandFailure as failure:
             if failure.code != UNVERIFIED:
                 unnoticed.append((at, failure.code))
+    changed.write_text("Something else.\n")
+    for words, code, text in (([], UNVERIFIED, "is no receipt, or it is damaged"),
+                              (["--receipt", str(changed) + "2"], 1, "writes one for a message")):
+        try:
+            run([CONVENE, "verify", changed, "--charter", charter, *words])
+            said = (0, "")
+        except CommandFailure as failure:
+            said = (failure.code, failure.err)
+        tap.ok(said[0] == code and text in said[1], "a file that is none: " + text, said)
     tap.equal(unnoticed, [], "convene verify notices forty changed bytes, and calls each by its name")
     tap.say("a receipt of %d bytes" % len(data))
 

@@ -214,11 +214,18 @@ def test_fork(tap, points=4, seed=1):
 
         said = run([CONVENE, "read", one_side], env={"CONVENE_HOME": str(carol.home)})
         tap.ok("log is DISPUTED" in said, "readers are told", said)
+        try:
+            said, code = run([CONVENE, "verify", one_side], env={"CONVENE_HOME": str(carol.home)}), 0
+        except CommandFailure as failure:
+            said, code = failure.out, failure.code
+        tap.ok(code == 4 and "this log is DISPUTED" in said, "and who verifies a message", said)
         post = carol.post(topic, "Meanwhile", "The others go on.")
         poll("the post does not reach d", 20,
              lambda: (log_of(d, "a.example") or {}).get("size") == log_of(a, "a.example")["size"])
         tap.ok(post, "posts of other logs go on")
-        others["r.example"].post(topic, "Too late", "Accepted, and never sealed.")
+        said = run([CONVENE, "post", topic, "--subject", "Too late", "--file", "-"],
+                   b"Accepted, and never sealed.", {"CONVENE_HOME": str(others["r.example"].home)})
+        tap.ok("disputed, and takes nothing in" in said, "who posts there is told", said)
         tap.equal(r.status()["inbox"], 1, "a disputed log's node accepts, and does not seal")
         b.stop()
         b.start()

@@ -88,6 +88,13 @@ class Identity:
         tap.ok(len(asked["request"]) < 200, "its request is short", asked["request"])
         tap.equal(self.phone.convene("whoami")["state"], "requested", "and it waits")
 
+        for words in (["devices"], ["post", self.topic, "--subject", "Early"]):
+            code, said = refusal(self.phone.convene, *words)
+            tap.ok(code != 0 and "devices approve REQUEST" in said,
+                   "until it is let in, it says by whom: " + words[0], said)
+        code, said = refusal(self.alice.convene, "devices", "approve", asked["request"],
+                             "--fingerprint", asked["fingerprint"][:9])
+        tap.ok(code == 1 and "20 digits" in said, "too few digits are called that", said)
         code, said = refusal(self.alice.convene, "devices", "approve", asked["request"],
                              "--fingerprint", "0" * 20)
         tap.ok(code == 4 and "Those are not the digits" in said,
@@ -221,6 +228,10 @@ class Identity:
         tap.equal(self.tablet.convene("whoami")["state"], "revoked", "and knows it")
         code, said = refusal(self.tablet.post, self.topic, "Late", "Too late.")
         tap.ok(code == 2 and "revoked" in said, "it can't write any more", said)
+        said = harness.run([harness.CONVENE, "outbox"],
+                           env={"CONVENE_HOME": str(self.tablet.home)})
+        tap.ok("another device" in said and "--again" not in said,
+               "and is not told to sign it again", said)
         asked = self.request(self.computer("next"), self.alice.convene("devices", "add")["line"])
         said = self.redeem(asked["request"], endorser=bytes.fromhex(self.tablet_key),
                            endorsement=os.urandom(64))
@@ -427,6 +438,8 @@ class Identity:
                   "with the devices in force")
         code, _, all_names, answer = self.audit(self.eve, self.identity)
         tap.ok(code == 0 and "recovery" in all_names, "anybody reads it of others", answer)
+        code, _, _, answer = self.audit(self.eve, "00" * 16)
+        tap.ok(code == 5, "of an identity that is nobody's there is none", answer)
         self.gap()
         self.foreign()
         self.lost()
@@ -458,7 +471,7 @@ class Identity:
         other.convene("devices", "approve", request, "--yes")
         self.forum.settle()
         self.wrong(self.carol, ["recovery", "foreign"], "nor one for which that vouches")
-        self.audit(self.carol, "--accept", asked["device_key"][:12])
+        self.audit(self.carol, "--accept", asked["fingerprint"].upper())
         code, wrong, names, answer = self.audit(self.carol)
         tap.equal((code, wrong, names), (0, [], ["recovery", "endorsed"]),
                   "unless its owner says that it is theirs")

@@ -138,6 +138,10 @@ class Moderating:
                   "another organisation's participant is hidden as a whole")
         tap.equal(self.bob.topics()[0].get("hidden"), "Not for our readers",
                   "with their topics' titles")
+        text = run([*self.bob.node.enter, self.bob_program(), "threads", self.topic],
+                   env={"CONVENE_HOME": str(self.bob.home)})
+        tap.ok("Topic: " in text and "Not for our readers)" in text.partition("\n")[0],
+               "also above its threads", text)
         listed = b.ctl_json("hidden")["suspended"]
         tap.equal([(s["about"], s["posting"]) for s in listed], [("alice@a.example", False)],
                   "and stands in the list")
