@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "client/head_inside.h"
+#include "log/fork.h"
 #include "member/credential.h"
 #include "msg/body.h"
 
@@ -100,23 +101,33 @@ static int key_ask(struct session *s, const struct head *kept,
 	return err;
 }
 
-static int tell_other(const struct session *s, const struct head *kept,
-    const struct head_shown *shown, struct bytes leaf, uint64_t size, struct trouble *t)
+/* The root key decides which of two histories stands, and may be honest: after a fork somebody has
+ * seen the other one. So the new log is followed; that it is so must not pass unseen. */
+static void tell_other(const struct session *s, const struct head *kept,
+    const struct head_shown *shown, const struct credential *c)
 {
-	char path[PATH_LEN] = "";
+	char path[PATH_LEN] = "", name[80];
+	struct buffer file = BUFFER_INIT;
+	struct trouble t;
 
 	head_evidence_notes(s, kept, shown, path);
-	head_evidence(s, "successor", leaf, path);
-	trouble_set(t, ERR_FORK,
-	    "the node's new log goes on from another history of the one before it than was seen "
-	    "here: it names %llu entries, and of those %llu were seen. Nothing was asked of it, or "
-	    "sent to it",
-	    (unsigned long long)size, (unsigned long long)kept->at.size);
-	trouble_hint(t,
-	    "Ask the organisation, and others: the head that was seen and what begins the new log "
-	    "are in %.100s/evidence.",
+	snprintf(name, sizeof name, "successor-%llu", (unsigned long long)c->number);
+	head_evidence(s, name, buffer_bytes(&c->message), path);
+	snprintf(name, sizeof name, "fork-%llu-%llu", (unsigned long long)kept->at.size,
+	    (unsigned long long)shown->at.size);
+	if (shown->proof.len > 0 && fork_file_write(&file, buffer_bytes(&shown->proof)) == OK)
+		head_evidence(s, name, buffer_bytes(&file), path);
+	buffer_free(&file);
+	trouble_set(&t, ERR_FORK,
+	    "the node's new log goes on from ANOTHER HISTORY of the one before it than you were "
+	    "shown: %llu entries stand, and the %llu that were seen here are not the first of them",
+	    (unsigned long long)c->node.previous_size, (unsigned long long)kept->at.size);
+	trouble_hint(&t,
+	    "Ask the organisation why, and others. What is yours and missing has to be signed "
+	    "again. "
+	    "What was shown is kept in %.100s/evidence.",
 	    s->home.path);
-	return ERR_FORK;
+	complain(s->in->program->name, &t);
 }
 
 static int compare(struct session *s, const struct head *kept, const struct credential *c,
@@ -140,8 +151,7 @@ static int compare(struct session *s, const struct head *kept, const struct cred
 		    node->previous_root, (const Convene__Data *)next, (const Convene__Data *)end,
 		    &shown);
 		if (found == ERR_FORK)
-			err = tell_other(
-			    s, kept, &shown, buffer_bytes(&c->message), node->previous_size, t);
+			tell_other(s, kept, &shown, c);
 		else if (found == ERR_RANGE)
 			remark(s->in->program->name,
 			    "of the log before it %llu entries were seen, and %llu stand: what is "

@@ -26,8 +26,8 @@ int head_evidence_notes(const struct session *s, const struct head *kept,
     const struct head_shown *shown, char path[static PATH_LEN]);
 
 /* Compare what was kept of the log before (`kept`) with what this log's entry 0 (`leaf`) says that
- * stands of it. ERR_FORK with a sentence, after the evidence was written; other errors are the
- * connection's. What can't be compared is told. */
+ * stands of it, and tell what contradicts it, after the evidence was written, or can't be compared.
+ * ERR_FORK with a sentence: it follows another log. Other errors are the connection's. */
 int head_before(struct session *s, const struct head *kept, struct bytes leaf, struct trouble *t);
 
 #endif

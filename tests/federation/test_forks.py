@@ -243,6 +243,12 @@ def test_fork(tap, points=4, seed=1):
                "what was accepted for the old log is in a file", kept)
         again = others["r.example"].convene("outbox", "--again", "all")["messages"]
         tap.equal(again, [], "and its author has signed it again")
+        home = people["r.example"].home
+        done = subprocess.run([CONVENE, "whoami"], capture_output=True, check=False,
+                              env=dict(os.environ, CONVENE_HOME=str(home)))
+        names = sorted(path.name for path in (home / "evidence").glob("*"))
+        tap.ok(b"ANOTHER HISTORY" in done.stderr and "successor-2" in names,
+               "who was shown the other history is told, and keeps it", (done.stderr, names))
         people["r.example"].post(topic, "Again", "In the successor of r.")
         people["s.example"].post(topic, "Again", "In the successor of s.")
         forum.settle(30, nodes=[a, b, c, r, s])
