@@ -279,6 +279,28 @@ def check_admitted(tap):
         late.stop()
 
 
+def check_nobody(tap):
+    """By a charter that asks nobody to cosign there are no receipts, ever."""
+    with Forum(["a.example"]) as forum:
+        forum.start()
+        alice = forum[0].enrol("alice")
+        post = alice.post(alice.topic("Principles"), "One", "Text.")
+        try:
+            alice.convene("verify", post, "--receipt", str(forum.folder / "receipt"))
+            said = (0, "")
+        except CommandFailure as failure:
+            said = (failure.code, failure.err)
+        tap.ok(said[0] == UNVERIFIED and "nobody has to cosign" in said[1],
+               "where nobody has to cosign, that is why there is no receipt", said)
+        try:
+            alice.convene("erase", "--status", post)
+            said = (0, "")
+        except CommandFailure as failure:
+            said = (failure.code, failure.err)
+        tap.ok(said[0] == 5 and "Only what was erased" in said[1],
+               "nor has what was not erased a list of who has confirmed", said)
+
+
 def main(tap):
     with Forum(NAMES, ring(4), terms=TERMS) as forum:
         forum.start()
@@ -293,6 +315,7 @@ def main(tap):
         check_restart(tap, forum)
     check_withheld(tap)
     check_admitted(tap)
+    check_nobody(tap)
 
 
 tap_run(main)
