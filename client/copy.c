@@ -38,7 +38,7 @@ static const char schema[] =
     "CREATE INDEX item_amend ON item (target, number, position) WHERE kind = 7 AND state <> 2;"
     "CREATE INDEX item_erase ON item (target, number, position) WHERE kind = 8;"
     "CREATE INDEX item_time ON item (time);"
-    "CREATE INDEX item_wanted ON item (no) WHERE state IN (1, 3);"
+    "CREATE INDEX item_wanted ON item (no) WHERE state IN (1, 3, 5);"
     "CREATE TABLE body (item INTEGER PRIMARY KEY, message BLOB NOT NULL, salt BLOB, content BLOB);"
     "CREATE TABLE folded (item INTEGER PRIMARY KEY, text BLOB NOT NULL);";
 

@@ -20,9 +20,10 @@
 /* An item's state is enum Convene__ContentState, or that the node gave the amendment's text alone,
  * and this is wanted only if that is erased. In SQL these stand as numbers, as kinds do:
  *
- *     state   0 PRESENT  1 MISSING  2 ERASED  3 LARGE  4 NONE_NEEDED  100 unasked
+ *     state   0 PRESENT  1 MISSING  2 ERASED  3 LARGE  4 NONE_NEEDED  5 HIDDEN  100 unasked
  *     kind    5 TOPIC    6 POST     7 AMEND   8 ERASE
- */
+ *
+ * MISSING, LARGE and HIDDEN are asked for again by each sync. */
 #define STATE(name) CONVENE__CONTENT_STATE__CONTENT_##name
 #define STATE_UNASKED 100
 

@@ -206,9 +206,7 @@ static int state_take(struct copy *c, int64_t no, uint32_t was, const uint8_t id
 		return state_set(c, no, STATE(ERASED), t);
 	if (i->content_state == STATE(PRESENT))
 		return content_put(c, no, bytes_of_pb(i->salt), bytes_of_pb(i->content), t);
-	/* What the node hides may be shown again: it is asked for as what isn't there yet. */
-	return state_set(
-	    c, no, i->content_state == STATE(HIDDEN) ? STATE(MISSING) : i->content_state, t);
+	return state_set(c, no, i->content_state, t);
 }
 
 /* Forget the text of a message, and of its amendments. */
@@ -446,7 +444,7 @@ int item_content(
 		return err;
 	err = query_start(&q, c->d,
 	    "SELECT b.message, l.name, i.id FROM item i JOIN body b ON b.item = i.no"
-	    " JOIN log l ON l.no = i.log WHERE i.no = ?1 AND i.state IN (1, 3)",
+	    " JOIN log l ON l.no = i.log WHERE i.no = ?1 AND i.state IN (1, 3, 5)",
 	    t, "i", no);
 	if (!err && (err = query_next(&q, t)) == 1) {
 		found = query_bytes(q, 2).len == ID_LEN;

@@ -113,9 +113,16 @@ class Moderating:
         b.start()
         b.wait_sealing()
         tap.equal(self.item(self.bob, self.root)["hidden"], WHY, "after a restart as before")
+        self.bob.convene("sync")
+        words = [*self.bob.node.enter, self.bob_program(), "read", self.root, "--offline"]
+        text = run(words, env={"CONVENE_HOME": str(self.bob.home)})
+        tap.ok("(hidden by this node)" in text, "what was synced says that it was hidden", text)
         b.ctl("unhide", self.root[:16], "--reason", "It was agreed to")
         tap.equal(self.item(self.bob, self.root)["content"]["text"], "rhubarbpie\n",
                   "shown again")
+        self.bob.convene("sync")
+        text = run(words, env={"CONVENE_HOME": str(self.bob.home)})
+        tap.ok("rhubarbpie" in text, "and the next sync fetches it", text)
         steps = [(o["what"], o["about"], o["reason"]) for o in
                  b.ctl_json("hidden", "--log")["log"]]
         tap.equal(steps, [("hide", self.root, WHY), ("unhide", self.root, "It was agreed to")],
