@@ -9,12 +9,25 @@
 #include "client/new_file.h"
 #include "store/backup.h"
 
+static bool path_is_there(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
 static int backup_make(const struct ctl *c, struct new_file *f, uint64_t *bytes, struct trouble *t)
 {
 	char store[PATH_LEN], why[200];
 	struct stat st;
 	int err = path_join(store, c->conf->node.data, "convene.db", t);
 
+	/* What stands there may be a good backup, the store itself, or a key. */
+	if (!err && path_is_there(c->in->operands[0])) {
+		trouble_set(t, ERR_EXISTS, "%.300s is there already", c->in->operands[0]);
+		trouble_hint(t, "Name another file: a backup replaces none.");
+		return t->err;
+	}
 	if (!err)
 		err = new_file_open(f, c->in->operands[0], t);
 	if (err)
