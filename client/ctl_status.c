@@ -113,7 +113,9 @@ static void print_unanchored(const json_t *logs)
 
 	json_array_foreach(logs, i, log)
 	{
-		if (number_at(log, "unanchored_s") < UNANCHORED_S || !flag_at(log, "anchorable"))
+		/* Nobody cosigns any more of one that has ended. */
+		if (number_at(log, "unanchored_s") < UNANCHORED_S || !flag_at(log, "anchorable") ||
+		    json_is_integer(json_object_get(log, "ends")))
 			continue;
 		buffer_reset(&text);
 		text_isolate(&text, text_at(log, "name"));
@@ -278,6 +280,19 @@ static void print_recovery(const json_t *a)
 	buffer_free(&line);
 }
 
+/* Only where something is to be done. */
+static void print_cosigning(const json_t *a)
+{
+	struct buffer line = BUFFER_INIT;
+
+	if (text_at(a, "cosigning").len == 0)
+		return;
+	text_isolate(&line, text_at(a, "cosigning"));
+	printf("Cosigning ");
+	print_sentence(10, "%s", buffer_str(&line));
+	buffer_free(&line);
+}
+
 static void print_status(const json_t *a)
 {
 	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"),
@@ -315,6 +330,7 @@ static void print_status(const json_t *a)
 	print_sentence(10, "%s", buffer_str(&line));
 	buffer_free(&line);
 	print_recovery(a);
+	print_cosigning(a);
 	if (flag_at(a, "read_only")) {
 		printf("          ");
 		print_sentence(
@@ -322,8 +338,9 @@ static void print_status(const json_t *a)
 	}
 	text_isolate(&line, cut(frontier, 16));
 	printf("Frontier  ");
-	print_sentence(10, "%s%s   nodes that show the same one hold the same", buffer_str(&line),
-	    frontier.len > 16 ? "…" : "");
+	print_sentence(10,
+	    "%s%s   nodes that show the same one hold the same, but for disputed logs",
+	    buffer_str(&line), frontier.len > 16 ? "…" : "");
 	buffer_free(&line);
 	print_logs(json_object_get(a, "logs"));
 	print_peers(json_object_get(a, "peers"));

@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 	bool check = false, print = false;
 	struct credential credential;
 	struct relay_setup setup = {.control = -1, .signer = -1};
-	struct signer_process signer = {-1, -1};
+	struct signer_process signer = {-1, -1, false};
 	int opt, status = EXIT_SETUP;
 
 	memset(&credential, 0, sizeof credential);

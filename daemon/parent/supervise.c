@@ -17,6 +17,21 @@
 #define RESTART_MAX_S 30
 #define LOCK_WAIT_MS 10000 /* for a daemon that is about to stop */
 
+/* Whether a daemon has run with this data folder, or will be told that one has: by its store, or by
+ * what `convenectl recover` has left there. */
+static bool was_used(const struct conf *conf)
+{
+	static const char *const names[] = {"convene.db", "recover"};
+	char path[4096];
+
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s", conf->node.data, names[i]);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
 int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 {
 	const struct conf *conf = setup->conf;
@@ -25,7 +40,8 @@ int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 	    .setup = {.charter = buffer_bytes(&setup->charter->note),
 		.log_name = setup->credential->binding.log_name,
 		.credential = buffer_bytes(&setup->credential->message),
-		.keys = conf->node.keys},
+		.keys = conf->node.keys,
+		.used = was_used(conf)},
 	    .passphrase = passphrase_read,
 	    .drop = privileges_drop,
 	    .ctx = signer_user(conf),
@@ -44,7 +60,13 @@ int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 	else if (!err && !pinned)
 		log_warning("keys may be written to swap space: the limit of locked memory is "
 			    "too low (ulimit -l)");
+	if (!err && !signer->vouches)
+		log_warning("%s was missing: what has been vouched for of others' logs is not "
+			    "known, and nothing is cosigned until `convenectl credential "
+			    "--new-key cosigner` and a restart",
+		    cosigned);
 	setup->signer = signer->fd;
+	setup->vouches = signer->vouches;
 	return err;
 }
 

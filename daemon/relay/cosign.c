@@ -24,6 +24,7 @@ struct cosigning {
 	struct event *timer;
 	struct verifier key; /* the signer's: that of the credential that it was started with */
 	bool busy;           /* a request to the signer is under way */
+	bool vouches;        /* core_vouches(): else nothing is asked of it */
 };
 
 /* An entry that tells the signer something: entry 0 of a log, or an ADMIT. */
@@ -78,6 +79,19 @@ void cosign_io(struct sync_io *io)
 const struct anchor *cosign_anchor(const struct relay *r)
 {
 	return r->cosigning->anchor;
+}
+
+const char *cosign_held(const struct relay *r)
+{
+	const struct cosigner *c = anchor_of(
+	    r->cosigning->anchor, r->node->organisation, r->node->root_key);
+
+	if (c && !verifier_equal(&c->key, &r->cosigning->key))
+		return "held: the cosigner key was replaced; restart convened";
+	if (!r->cosigning->vouches)
+		return "held: signer.cosigned was lost, so what this node has vouched for is not "
+		       "known; `convenectl credential --new-key cosigner`, and restart convened";
+	return NULL;
 }
 
 struct learning {
@@ -136,7 +150,7 @@ static const struct cosigner *self(const struct relay *r, const struct relay_log
 
 	/* After it was replaced nobody would take what the signer makes, until it is started anew.
 	 */
-	return c && verifier_equal(&c->key, &r->cosigning->key) &&
+	return c && r->cosigning->vouches && verifier_equal(&c->key, &r->cosigning->key) &&
 		       anchor_counts(c, l->credential.organisation, l->credential.root_key)
 		   ? c
 		   : NULL;
@@ -484,7 +498,7 @@ void cosign_watch(struct relay *r)
 
 /* ---- start and end ---- */
 
-int cosign_start(struct relay *r)
+int cosign_start(struct relay *r, bool vouches)
 {
 	struct learning learning = {r, false};
 	struct cosigning *c = calloc(1, sizeof *c);
@@ -496,6 +510,7 @@ int cosign_start(struct relay *r)
 	c->anchor = anchor_new(r->charter);
 	c->timer = event_new(r->base, -1, 0, on_timer, r);
 	c->key = r->node->node.cosigner;
+	c->vouches = vouches;
 	if (!c->anchor || !c->timer)
 		return ERR_NOMEM;
 	sync_anchor_needed(r->sync, anchor_needed(c->anchor));

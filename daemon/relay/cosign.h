@@ -24,8 +24,10 @@ struct log_cosign {
 };
 
 /* When logs are loaded and sync knows them: the policy, the cosigners that the views know, and the
- * cosignatures stored. */
-int cosign_start(struct relay *r);
+ * cosignatures stored. `vouches`: core_vouches(). */
+int cosign_start(struct relay *r, bool vouches);
+/* NULL: others' logs are cosigned, or nobody counts on us. Else why they aren't. */
+const char *cosign_held(const struct relay *r);
 void cosign_free(struct relay *r);
 const struct anchor *cosign_anchor(const struct relay *r);
 /* The functions that sync asks for. */

@@ -277,7 +277,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (err == ERR_NOTFOUND && r->own)
 		err = recover_orphan(r);
 	if (!err)
-		err = cosign_start(r);
+		err = cosign_start(r, setup->vouches);
 	if (!err)
 		err = members_copy(r->writer.forum, &members, &count);
 	if (!err) {

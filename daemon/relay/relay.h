@@ -22,6 +22,7 @@ struct relay_setup {
 	    *credential; /* newest NODE message of our log; entry 0 unless the log has newer */
 	struct key tls_key;
 	int signer;     /* the relay's side of the signer's socket */
+	bool vouches;   /* core_vouches() (daemon/signer/core.h) */
 	int *listeners; /* sockets bound and listening, one for each conf->node.listen */
 	size_t listener_count;
 	int control; /* listening Unix socket */

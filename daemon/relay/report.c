@@ -272,6 +272,7 @@ json_t *report_status(struct relay *r)
 	put_number(o, "uptime_s", (clock_mono_ms() - r->started) / 1000);
 	put_flag(o, "member", member_has(r, r->conf->node.name, r->node->root_key));
 	put(o, "sealing", json_string(sealing));
+	put(o, "cosigning", report_text(cosign_held(r)));
 	put(o, "recovery", recover_report(r));
 	put_number(o, "left_out", r->left_out);
 	put_number(o, "anchor_needed", anchor_needed(cosign_anchor(r)));

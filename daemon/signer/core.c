@@ -85,6 +85,7 @@ int core_open(struct core **out, const struct core_setup *setup, bool *pinned, c
 	snprintf(why, 512, "%s", error_text(ERR_NOMEM));
 	if (!c)
 		return ERR_NOMEM;
+	c->used = setup->used;
 	err = papers_check(c, setup, why);
 	if (!err) {
 		c->members = members_new(c->charter);
@@ -119,7 +120,13 @@ int core_lock(struct core *c, const char *lock, const char *cosigned, char *why)
 		err = heads_succeed(lock, previous, c->credential.binding.log_name, why);
 	}
 	return err ? err
-		   : heads_open(&c->heads, lock, cosigned, c->credential.binding.log_name, why);
+		   : heads_open(&c->heads, lock, cosigned, c->credential.binding.log_name,
+			 c->credential.node.cosigner.public, c->used, why);
+}
+
+bool core_vouches(const struct core *c)
+{
+	return !heads_unknown(c->heads);
 }
 
 void core_free(struct core *c)
@@ -223,6 +230,8 @@ int core_cosign(struct core *c, struct bytes note, const struct tree_hash *proof
 	struct note n;
 	int err;
 
+	if (!core_vouches(c))
+		return ERR_HALTED;
 	if (note.len > CORE_NOTE_MAX)
 		return ERR_TOO_LARGE;
 	err = note_parse(&n, note);

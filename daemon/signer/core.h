@@ -32,6 +32,7 @@ struct core_setup {
 	struct bytes credential; /* the newest NODE message of that log */
 	const char *keys;        /* folder: log.key, registrar.key, cosigner.key */
 	const char *passphrase;  /* NULL: none */
+	bool used; /* the node has run before: what was cosigned must be on the disk */
 };
 
 /* Check charter and credential, read the keys into memory that is neither swapped nor dumped where
@@ -40,6 +41,9 @@ struct core_setup {
 int core_open(struct core **out, const struct core_setup *setup, bool *pinned, char *why);
 /* Open what was signed: heads_open(). Before that nothing is signed. */
 int core_lock(struct core *c, const char *lock, const char *cosigned, char *why);
+/* False: what this cosigner key has cosigned is not known any more, and nothing is cosigned with
+ * it. */
+bool core_vouches(const struct core *c);
 void core_free(struct core *c);
 void core_files(const struct core *c, int *lock, int *cosigned);
 
@@ -73,7 +77,7 @@ int core_admit(struct core *c, const uint8_t log[static DIGEST_LEN], struct byte
  * that log, empty from none. `seconds` is the time. ERR_NOTFOUND: its log isn't in. ERR_REFUSED:
  * it is our own organisation's. ERR_STALE: below what was cosigned. ERR_FORK: another root at that
  * size, or another log of that organisation and number. ERR_PROOF; ERR_QUOTA: no room for another
- * log; checkpoint_open()'s; ERR_IO, ERR_NOSPACE, ERR_NOMEM. */
+ * log; ERR_HALTED: core_vouches() says no; checkpoint_open()'s; ERR_IO, ERR_NOSPACE, ERR_NOMEM. */
 int core_cosign(struct core *c, struct bytes note, const struct tree_hash *proof, size_t count,
     uint64_t seconds, struct buffer *line);
 

@@ -30,6 +30,7 @@ struct core {
 	struct keyring *keys;
 	struct members *members;
 	struct heads *heads;
+	bool used; /* see core_setup */
 	struct known **known;
 	size_t known_count, known_cap;
 };

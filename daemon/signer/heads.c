@@ -17,6 +17,7 @@
 #define PAIR_LEN ((size_t)2 * RECORD_LEN)
 #define OWN_MAGIC "convene head 1\n"
 #define COSIGNED_MAGIC "convene cosigned 1\n"
+#define UNKNOWN_MAGIC "convene unknown 1\n"
 #define NAME_ROOM (VERIFIER_NAME_MAX + 1)
 
 struct heads {
@@ -24,7 +25,8 @@ struct heads {
 	char own_name[NAME_ROOM];
 	struct head own;
 	struct cosigned *list;
-	size_t count, cap;
+	size_t count, cap, first; /* of the pairs in the file, the first that is a log's */
+	bool unknown;
 };
 
 /* ---- records ---- */
@@ -71,6 +73,20 @@ static bool is_zero(const uint8_t *p, size_t len)
 		len--;
 	}
 	return len == 0;
+}
+
+/* Whether this may be what a crash left of a record: some first part of it, and zeros. */
+static bool record_is_torn(const uint8_t in[static RECORD_LEN], const char *magic, size_t whose_len)
+{
+	const uint8_t *at = in + strlen(magic);
+	uint8_t whole[RECORD_LEN];
+	size_t same = 0;
+
+	record_make(whole, magic, bytes_of(at + 16 + HASH_LEN, whose_len), get_u64(at),
+	    get_u64(at + 8), at + 16);
+	while (same < RECORD_LEN && whole[same] == in[same])
+		same++;
+	return is_zero(in + same, RECORD_LEN - same);
 }
 
 /* Write and sync; the bytes may be on the disk in part after a failure. */
@@ -265,6 +281,11 @@ static bool cosigned_read(struct cosigned *c, const uint8_t in[static RECORD_LEN
 	return log_name_parse(bytes_str(c->log_name), &organisation, c->digest, &c->number) == OK;
 }
 
+static bool cosigned_is_torn(const uint8_t in[static RECORD_LEN])
+{
+	return record_is_torn(in, COSIGNED_MAGIC, NAME_ROOM + KEY_LEN);
+}
+
 static int room_make(struct heads *h)
 {
 	size_t cap = h->cap ? h->cap * 2 : 16;
@@ -282,19 +303,70 @@ static int room_make(struct heads *h)
 	return OK;
 }
 
+/* ---- what was cosigned is not known ---- */
+
+/* The first pair of a file that had to be made anew, though there must have been one: what the
+ * cosigner key of that time has vouched for is not known, and it vouches for nothing any more.
+ * Another key may. The file gets its name when that stands in it. */
+static int unknown_make(const char *path, const uint8_t key[static KEY_LEN], char *why)
+{
+	static const uint8_t nothing[HASH_LEN];
+	char fresh[4096];
+	uint8_t pair[PAIR_LEN];
+	int fd, err;
+
+	if (snprintf(fresh, sizeof fresh, "%s.new", path) >= (int)sizeof fresh)
+		return ERR_IO;
+	record_make(pair, UNKNOWN_MAGIC, bytes_of(key, KEY_LEN), 1, 0, nothing);
+	memcpy(pair + RECORD_LEN, pair, RECORD_LEN);
+	fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return io_failed(fresh, why);
+	err = put(fd, pair, PAIR_LEN, 0);
+	close(fd);
+	if (!err && rename(fresh, path) != 0)
+		err = ERR_IO;
+	if (!err)
+		err = folder_sync(path);
+	if (err)
+		io_failed(fresh, why);
+	return err;
+}
+
+/* Whether the file begins so; *ours: it is this key that vouches for nothing. */
+static int unknown_read(struct heads *h, const uint8_t key[static KEY_LEN])
+{
+	static const size_t key_at = sizeof UNKNOWN_MAGIC - 1 + 16 + HASH_LEN;
+	struct head none = {.turn = 0};
+	uint8_t record[RECORD_LEN];
+
+	for (size_t i = 0; i < 2; i++) {
+		memset(record, 0, RECORD_LEN);
+		if (pread(h->file, record, RECORD_LEN, (off_t)(i * RECORD_LEN)) < 0)
+			return ERR_IO;
+		if (!record_read(record, UNKNOWN_MAGIC, bytes_of(record + key_at, KEY_LEN), &none))
+			continue;
+		h->first = 1;
+		h->unknown = memcmp(record + key_at, key, KEY_LEN) == 0;
+	}
+	return OK;
+}
+
 /* A pair that was never whole can only be the last: a crash while it was added, before anything
  * about it was released. */
-static int cosigned_load(struct heads *h, const char *path, char *why)
+static int cosigned_load(
+    struct heads *h, const char *path, const uint8_t key[static KEY_LEN], char *why)
 {
 	struct stat st;
 	uint64_t pairs;
 
-	if (fstat(h->file, &st) != 0 || (st.st_size == 0 && folder_sync(path) != OK))
+	if (fstat(h->file, &st) != 0 || (st.st_size == 0 && folder_sync(path) != OK) ||
+	    unknown_read(h, key) != OK)
 		return io_failed(path, why);
 	pairs = ((uint64_t)st.st_size + PAIR_LEN - 1) / PAIR_LEN;
-	if (pairs > HEADS_MAX)
+	if (pairs > HEADS_MAX + h->first)
 		goto damaged;
-	for (uint64_t i = 0; i < pairs; i++) {
+	for (uint64_t i = h->first; i < pairs; i++) {
 		struct cosigned c = {.log_name = ""}, other = {.log_name = ""};
 		uint8_t pair[PAIR_LEN] = {0};
 		bool first, second;
@@ -305,7 +377,8 @@ static int cosigned_load(struct heads *h, const char *path, char *why)
 		first = cosigned_read(&c, pair);
 		second = cosigned_read(&other, pair + RECORD_LEN);
 		if (!first && !second) {
-			if (i + 1 < pairs)
+			if (i + 1 < pairs || !cosigned_is_torn(pair) ||
+			    !cosigned_is_torn(pair + RECORD_LEN))
 				goto damaged;
 			return OK;
 		}
@@ -327,12 +400,15 @@ static int cosigned_load(struct heads *h, const char *path, char *why)
 	}
 	return OK;
 damaged:
-	snprintf(why, 512, "%s: damaged; what has been cosigned is not known", path);
+	snprintf(why, 512,
+	    "%s: damaged; what has been cosigned is not known. Put it aside: a new one is made, "
+	    "and nothing is cosigned until there is a new cosigner key",
+	    path);
 	return ERR_MALFORMED;
 }
 
-int heads_open(
-    struct heads **out, const char *lock, const char *cosigned, const char *own_log, char *why)
+int heads_open(struct heads **out, const char *lock, const char *cosigned, const char *own_log,
+    const uint8_t cosigner[static KEY_LEN], bool used, char *why)
 {
 	struct heads *h = calloc(1, sizeof *h);
 	int err;
@@ -347,10 +423,13 @@ int heads_open(
 	err = file_open(lock, &h->lock, why);
 	if (!err)
 		err = lock_load(h, lock, why);
+	/* Both files are made before anything is signed. */
+	if (!err && (used || h->own.turn > 0) && access(cosigned, F_OK) != 0 && errno == ENOENT)
+		err = unknown_make(cosigned, cosigner, why);
 	if (!err)
 		err = file_open(cosigned, &h->file, why);
 	if (!err)
-		err = cosigned_load(h, cosigned, why);
+		err = cosigned_load(h, cosigned, cosigner, why);
 	if (err) {
 		heads_free(h);
 		return err;
@@ -375,6 +454,11 @@ void heads_files(const struct heads *h, int *lock, int *cosigned)
 {
 	*lock = h->lock;
 	*cosigned = h->file;
+}
+
+bool heads_unknown(const struct heads *h)
+{
+	return h->unknown;
 }
 
 const struct head *heads_own(const struct heads *h)
@@ -426,7 +510,7 @@ static int cosigned_add(struct heads *h, struct cosigned *c, struct bytes whose,
 
 	record_make(pair, COSIGNED_MAGIC, whose, 1, size, root);
 	memcpy(pair + RECORD_LEN, pair, RECORD_LEN);
-	err = put(h->file, pair, PAIR_LEN, h->count * PAIR_LEN);
+	err = put(h->file, pair, PAIR_LEN, (h->first + h->count) * PAIR_LEN);
 	if (err)
 		return err;
 	c->head = (struct head){.turn = 1, .size = size};
@@ -445,7 +529,7 @@ int heads_put(struct heads *h, const struct binding *log, const uint8_t root_key
 	int err;
 
 	if (known)
-		return head_put(h->file, (uint64_t)(known - h->list), COSIGNED_MAGIC,
+		return head_put(h->file, h->first + (uint64_t)(known - h->list), COSIGNED_MAGIC,
 		    cosigned_whose(room, known->log_name, known->root_key), &known->head, size,
 		    root);
 	err = room_make(h);

@@ -8,6 +8,10 @@
  * turn, u64 size, root, the log's name filled up with zeros to 161 bytes, in the cosigned file the
  * root key of its organisation, SHA-256 of all before; zeros to the end. The newer turn counts.
  *
+ * A cosigned file that is not there, though this node has run before, is made anew with a pair at
+ * its beginning that names the cosigner key: what that key has vouched for is not known, and it
+ * vouches for nothing more. A new cosigner key does.
+ *
  * Both files belong in no backup: a restored one would forget what others have seen. The lock file
  * is locked as long as this is open. One owner. */
 #ifndef DAEMON_SIGNER_HEADS_H
@@ -33,11 +37,14 @@ struct cosigned {
 	struct head head;
 };
 
-/* Open or create both files. ERR_BUSY: another process holds them. ERR_MALFORMED: damaged, cut
- * short, or another log's, so that what was signed is not known. ERR_IO, ERR_NOMEM. On error `why`
- * (512 bytes) says which file and what. */
-int heads_open(
-    struct heads **out, const char *lock, const char *cosigned, const char *own_log, char *why);
+/* Open or create both files. `cosigner` is the key in use; `used`: the node has run before, so that
+ * a cosigned file was there; as it was where anything was signed. ERR_BUSY: another process holds
+ * them. ERR_MALFORMED: damaged, cut short, or another log's, so that what was signed is not known.
+ * ERR_IO, ERR_NOMEM. On error `why` (512 bytes) says which file and what. */
+int heads_open(struct heads **out, const char *lock, const char *cosigned, const char *own_log,
+    const uint8_t cosigner[static KEY_LEN], bool used, char *why);
+/* Whether the cosigned file is new and what the key in use has cosigned is not known. */
+bool heads_unknown(const struct heads *h);
 /* Before heads_open(), where the credential says that `own_log` follows `previous`: a lock file of
  * that log becomes one of ours with nothing signed, and what was signed of the old log is kept in
  * LOCK.ended-DIGEST. Any other lock file, or none, is left as it is. ERR_BUSY, ERR_IO,

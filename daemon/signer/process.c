@@ -24,7 +24,7 @@
 /* What the child says once, before it serves. */
 struct report {
 	int code;
-	bool pinned;
+	bool pinned, vouches;
 	char why[WHY_LEN];
 };
 
@@ -155,6 +155,7 @@ static int prepare(
 	err = lock_wait(*core, start, report->why);
 	if (err)
 		return err;
+	report->vouches = core_vouches(*core);
 	log_close();
 	core_files(*core, &lock, &cosigned);
 	err = files_close(fd, lock, cosigned);
@@ -187,7 +188,7 @@ static int failed(struct signer_process *out, int err)
 		close(out->fd);
 	if (out->pid > 0)
 		waitpid(out->pid, NULL, 0);
-	*out = (struct signer_process){-1, -1};
+	*out = (struct signer_process){-1, -1, false};
 	return err;
 }
 
@@ -200,7 +201,7 @@ int signer_process_start(
 
 	why[0] = '\0';
 	*pinned = false;
-	*out = (struct signer_process){-1, -1};
+	*out = (struct signer_process){-1, -1, false};
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		goto impossible;
 	out->fd = pair[0];
@@ -224,6 +225,7 @@ int signer_process_start(
 		return failed(out, report.code);
 	}
 	*pinned = report.pinned;
+	out->vouches = report.vouches;
 	return OK;
 impossible:
 	snprintf(why, WHY_LEN, "the signer can't be started: %s", strerror(errno));

@@ -14,8 +14,9 @@
 #include "daemon/signer/core.h"
 
 struct signer_process {
-	pid_t pid; /* the caller's to wait for */
-	int fd;    /* the relay's side; at its end the signer ends */
+	pid_t pid;    /* the caller's to wait for */
+	int fd;       /* the relay's side; at its end the signer ends */
+	bool vouches; /* core_vouches() */
 };
 
 struct signer_start {

@@ -80,6 +80,14 @@ class Story:
     def backup(self, name):
         path = self.forum.folder / name
         self.a.ctl("backup", path)
+        written = path.read_bytes()
+        try:
+            self.a.ctl("backup", path)
+            failure = None
+        except CommandFailure as error:
+            failure = error
+        self.tap.ok(failure and failure.code == REFUSED and path.read_bytes() == written,
+                    "a backup replaces no file")
         return path, own_size(self.a.status())
 
     def restore(self, path):
@@ -300,6 +308,19 @@ class Story:
         self.a.wait_sealing(60)
         self.post(self.bob, "On a new disk")
         self.check_whole("the disk lost, the keys there: the log comes from peers", before + 1)
+        held = self.a.status()["cosigning"]
+        self.a.stop()
+        self.a.start()
+        self.a.wait_sealing()
+        self.tap.ok(held and held == self.a.status()["cosigning"],
+                    "what it has cosigned is not known: it cosigns nothing, and says so", held)
+        self.a.ctl("credential", "--new-key", "cosigner")
+        self.tap.ok("restart" in self.a.status()["cosigning"], "a new cosigner key: status says",
+                    self.a.status()["cosigning"])
+        self.a.stop()
+        self.a.start()
+        self.a.wait_sealing()
+        self.tap.ok(self.a.status()["cosigning"] is None, "with which it cosigns again")
 
     def succeeded(self):
         """What was lost is a successor, and what it follows."""

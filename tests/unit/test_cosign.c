@@ -532,6 +532,98 @@ static void test_damaged(void **state)
 	core_free(c);
 }
 
+/* What a crash can't have left is no missing pair. */
+static void test_damaged_last(void **state)
+{
+	uint8_t good[2 * PAIR_LEN], bad[2 * PAIR_LEN];
+	struct core *c = place_ready(&place);
+
+	(void)state;
+	assert_int_equal(introduce(c, &n1), OK);
+	assert_int_equal(introduce(c, &n2), OK);
+	assert_int_equal(cosign(c, &n1, 0, 0, 9), OK);
+	assert_int_equal(cosign(c, &n2, 0, 0, 9), OK);
+	core_free(c);
+	assert_int_equal(file_read(good, sizeof good), sizeof good);
+	random_fill(bad, PAIR_LEN);
+	file_write(bad, PAIR_LEN);
+	assert_int_equal(opens(), ERR_MALFORMED);
+	for (size_t i = 0; i < 292; i += 7) {
+		memcpy(bad, good, sizeof bad);
+		bad[PAIR_LEN + i] ^= 4;
+		bad[PAIR_LEN + PAIR_LEN / 2 + i] ^= 4;
+		file_write(bad, sizeof bad);
+		assert_int_equal(opens(), ERR_MALFORMED);
+	}
+}
+
+static void cosigner_replace(uint8_t seed)
+{
+	struct node_body body = fixture_node(place.own.name, 1, 2, 3, seed);
+
+	body.serial = 2;
+	buffer_reset(&place.own.node);
+	assert_int_equal(credential_make(&place.own.node, place.own.log_name, place.forum,
+			     place.own.name, 1, &place.own.root, &body, 2, FIXTURE_TIME),
+	    OK);
+	key_put(&place, "cosigner", "cosigner", seed);
+	place.own.cosigner = fixture_key(seed);
+}
+
+static void vouches(bool used, bool does)
+{
+	struct core_setup s = place_setup(&place);
+	struct core *c;
+	char why[512];
+	bool pinned;
+
+	s.used = used;
+	assert_int_equal(core_open(&c, &s, &pinned, why), OK);
+	assert_int_equal(core_lock(c, place.lock, place.cosigned, why), OK);
+	assert_int_equal(core_vouches(c), does);
+	assert_int_equal(introduce(c, &n1), OK);
+	assert_int_equal(cosign(c, &n1, 1, 0, 9), does ? OK : ERR_HALTED);
+	core_free(c);
+}
+
+/* The file is gone, and with it what was vouched for: the same key vouches for nothing any more,
+ * another one does, and is remembered as ever. */
+static void test_lost(void **state)
+{
+	struct buffer note = BUFFER_INIT;
+	struct core *c = place_ready(&place);
+	uint8_t root[HASH_LEN];
+	uint64_t known;
+
+	(void)state;
+	assert_int_equal(introduce(c, &n1), OK);
+	assert_int_equal(cosign(c, &n1, 0, 0, 9), OK);
+	core_free(c);
+	unlink(place.cosigned);
+	vouches(true, false);
+	vouches(false, false); /* it stays so */
+	cosigner_replace(5);
+	vouches(true, true);
+	c = place_ready(&place);
+	assert_int_equal(introduce_to(c, &n1, &known), OK);
+	assert_int_equal(known, 9);
+	assert_int_equal(cosign(c, &n1, 0, 9, 20), ERR_PROOF);
+	/* The lock file alone tells that there has been one. */
+	root_of(0, 3, root);
+	assert_int_equal(core_checkpoint(c, 3, root, NULL, 0, &note), OK);
+	core_free(c);
+	unlink(place.cosigned);
+	vouches(false, false);
+	buffer_free(&note);
+}
+
+/* A node that begins has lost nothing. */
+static void test_new(void **state)
+{
+	(void)state;
+	vouches(false, true);
+}
+
 static void test_full_disk(void **state)
 {
 	struct rlimit was, r;
@@ -621,6 +713,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_rival, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_torn_write, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_damaged_last, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_lost, setup, teardown),
+	    cmocka_unit_test_setup_teardown(test_new, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_full_disk, setup, teardown),
 	    cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
 	};

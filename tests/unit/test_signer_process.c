@@ -22,7 +22,7 @@
 #include "signer_fixture.h"
 
 static struct place place;
-static struct signer_process signer = {-1, -1};
+static struct signer_process signer = {-1, -1, false};
 
 static int setup(void **state)
 {
@@ -41,7 +41,7 @@ static void ends(void)
 		assert_int_equal(waitpid(signer.pid, &status, 0), signer.pid);
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	}
-	signer = (struct signer_process){-1, -1};
+	signer = (struct signer_process){-1, -1, false};
 }
 
 static int teardown(void **state)
