@@ -7,8 +7,8 @@
  * is shorter and the views begin anew; lib/sync goes on from there. Contents that arrive for what
  * was cut find no entry.
  *
- * The bundle is written by the loop, since only it may prove ranges: some 100,000 entries a second,
- * once for each successor. */
+ * The bundle is written by a thread for that, since a log may be large; all else goes on meanwhile,
+ * and of this log nothing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,54 +25,79 @@
 
 /* ---- the bundle ---- */
 
-struct source {
+/* On the thread for it, with a reader and a replica of its own: it touches nothing else. */
+struct keeping {
+	struct job job;
 	struct relay *relay;
-	struct relay_log *log;
+	struct relay_log *log; /* the loop's */
+	char data[3501], store[4096], folder[3600], path[4000], part[4096];
+	uint8_t forum[HASH_LEN];
+	struct binding binding;
+	struct verifier key;
+	struct buffer credential;
+	uint32_t no;
+	uint64_t from, size;
+	uint8_t root[HASH_LEN];
+	int result, error; /* error: errno */
+	/* While it works. */
+	struct store *reader;
+	struct replica *replica;
 	FILE *file;
 	struct buffer leaves;
 	struct tree_hash proof[TREE_PROOF_MAX];
-	Convene__Data data;
+	Convene__Data message;
 };
+
+static int entries_read(
+    void *ctx, uint64_t first, size_t count, size_t max_bytes, struct buffer *out, size_t *got)
+{
+	struct keeping *k = ctx;
+
+	return k->reader->ops->read(k->reader, k->no, first, count, max_bytes, out, got);
+}
 
 static int source_data(
     void *ctx, size_t part, uint64_t first, size_t count, const Convene__Data **out)
 {
-	struct source *s = ctx;
-	struct relay *r = s->relay;
+	struct keeping *k = ctx;
 	size_t got = 0, hashes = 0;
 	int err;
 
 	(void)part;
-	buffer_reset(&s->leaves);
-	err = r->reader->ops->read(
-	    r->reader, s->log->no, first, count, SYNC_DATA_BYTES, &s->leaves, &got);
+	/* It comes again with the next start. */
+	if (atomic_load(&k->relay->ending))
+		return ERR_CLOSED;
+	buffer_reset(&k->leaves);
+	err = entries_read(k, first, count, SYNC_DATA_BYTES, &k->leaves, &got);
 	if (!err)
-		err = replica_prove(s->log->replica, first, first + got, s->proof, &hashes);
+		err = replica_prove(k->replica, first, first + got, k->proof, &hashes);
 	if (err)
 		return err;
-	convene__data__init(&s->data);
-	s->data.first = first;
-	s->data.leaves = pb_of(buffer_bytes(&s->leaves));
-	s->data.checkpoint = pb_of(replica_note(s->log->replica));
-	s->data.proof = pb_of(bytes_of(s->proof, hashes * HASH_LEN));
-	*out = &s->data;
-	return s->leaves.failed ? ERR_NOMEM : OK;
+	convene__data__init(&k->message);
+	k->message.first = first;
+	k->message.leaves = pb_of(buffer_bytes(&k->leaves));
+	k->message.checkpoint = pb_of(replica_note(k->replica));
+	k->message.proof = pb_of(bytes_of(k->proof, hashes * HASH_LEN));
+	*out = &k->message;
+	return k->leaves.failed ? ERR_NOMEM : OK;
 }
 
 static int source_content(
     void *ctx, size_t part, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
-	struct source *s = ctx;
+	struct keeping *k = ctx;
 	struct buffer entry = BUFFER_INIT;
 	uint8_t id[ID_LEN];
 	struct bytes leaf;
-	int err = log_entry(s->relay, s->log->no, index, &entry, &leaf);
+	size_t got = 0, pos = 0;
+	int err = entries_read(k, index, 1, MESSAGE_MAX, &entry, &got);
 
 	(void)part;
+	if (!err)
+		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
 	if (!err) {
-		message_id(id, leaf, &s->log->credential.binding);
-		err = s->relay->reader->ops->content_get(
-		    s->relay->reader, s->log->no, index, id, salt, out);
+		message_id(id, leaf, &k->binding);
+		err = k->reader->ops->content_get(k->reader, k->no, index, id, salt, out);
 	}
 	buffer_free(&entry);
 	return err;
@@ -80,9 +105,12 @@ static int source_content(
 
 static int source_write(void *ctx, struct bytes bytes)
 {
-	struct source *s = ctx;
+	struct keeping *k = ctx;
 
-	return fwrite(bytes.data, 1, bytes.len, s->file) == bytes.len ? OK : ERR_IO;
+	if (fwrite(bytes.data, 1, bytes.len, k->file) == bytes.len)
+		return OK;
+	k->error = errno;
+	return ERR_IO;
 }
 
 static int folder_sync(const char *path)
@@ -95,63 +123,133 @@ static int folder_sync(const char *path)
 	return err;
 }
 
-static int entries_write(struct source *s, uint64_t from, struct bundle_counts *counts)
+/* The log as the store has it: nothing of it changes until it is cut. */
+static int replica_open(void *ctx, const struct store_log *row)
 {
-	const struct relay_log *l = s->log;
-	const struct bundle_source source = {s, source_data, source_content, source_write};
-	struct bundle_part part = {.binding = &l->credential.binding,
-	    .key = &l->credential.log,
-	    .credential = buffer_bytes(&l->credential.message),
-	    .from = from,
-	    .size = replica_held(l->replica)};
+	const struct replica_reader reader = {entries_read, ctx};
+	struct keeping *k = ctx;
+	size_t count = (size_t)(row->size / TREE_BLOCK), rights = row->right.len / HASH_LEN;
+	struct tree_hash *blocks = malloc((count + 1) * sizeof *blocks), right[64];
+	int err = OK;
 
-	memcpy(part.root, replica_held_root(l->replica), HASH_LEN);
-	return bundle_write(
-	    &source, s->relay->charter->forum, "convened " PACKAGE_VERSION, &part, 1, true, counts);
+	if (rights > 64 || row->size != k->size || memcmp(row->root, k->root, HASH_LEN) != 0)
+		err = ERR_STORE;
+	k->replica = !err ? replica_new(&k->key, reader) : NULL;
+	if (!err && (!blocks || !k->replica))
+		err = ERR_NOMEM;
+	if (!err && rights > 0)
+		memcpy(right, row->right.data, rights * HASH_LEN);
+	if (!err && count > 0)
+		err = k->reader->ops->blocks(k->reader, k->no, 0, count, blocks);
+	if (!err)
+		err = replica_load(k->replica, row->size, row->root, blocks, count, row->checkpoint,
+		    right, rights);
+	free(blocks);
+	return err;
 }
 
-/* Everything from `from` on, under its name and on the disk. */
-static int bundle_keep(struct relay *r, struct relay_log *l, uint64_t from)
+static int entries_write(struct keeping *k)
 {
-	struct source s = {.relay = r, .log = l};
+	const struct bundle_source source = {k, source_data, source_content, source_write};
 	struct bundle_counts counts;
-	char folder[3600], path[4000], part[4096], hex[2 * DIGEST_LEN + 1];
-	int fd, err = OK;
+	struct bundle_part part = {.binding = &k->binding,
+	    .key = &k->key,
+	    .credential = buffer_bytes(&k->credential),
+	    .from = k->from,
+	    .size = k->size};
 
-	hex_encode(hex, l->credential.binding.digest, DIGEST_LEN);
-	snprintf(folder, sizeof folder, "%.3500s/cut", r->conf->node.data);
-	snprintf(path, sizeof path, "%s/%s-%llu.bundle", folder, hex, (unsigned long long)from);
-	snprintf(part, sizeof part, "%s.part", path);
-	if (mkdir(folder, 0700) == 0)
-		err = folder_sync(r->conf->node.data);
-	else if (errno != EEXIST)
+	memcpy(part.root, k->root, HASH_LEN);
+	return bundle_write(
+	    &source, k->forum, "convened " PACKAGE_VERSION, &part, 1, true, &counts);
+}
+
+static int file_open(struct keeping *k)
+{
+	int fd = -1;
+
+	errno = 0;
+	if (mkdir(k->folder, 0700) == 0 ? folder_sync(k->data) == OK : errno == EEXIST)
+		fd = open(k->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	k->file = fd >= 0 ? fdopen(fd, "wb") : NULL;
+	if (k->file)
+		return OK;
+	k->error = errno;
+	if (fd >= 0)
+		close(fd);
+	return ERR_IO;
+}
+
+/* On the disk, and under its name. What is only a part of it goes: the disk may be full. */
+static int file_close(struct keeping *k, int err)
+{
+	errno = 0;
+	if (!err && (fflush(k->file) != 0 || fsync(fileno(k->file)) != 0))
 		err = ERR_IO;
-	fd = err ? -1 : open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	s.file = fd >= 0 ? fdopen(fd, "wb") : NULL;
-	if (!s.file) {
-		log_error("%s: %s", part, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return ERR_IO;
-	}
-	err = entries_write(&s, from, &counts);
-	if (!err && (fflush(s.file) != 0 || fsync(fd) != 0))
+	if (fclose(k->file) != 0 && !err)
 		err = ERR_IO;
-	if (fclose(s.file) != 0 && !err)
-		err = ERR_IO;
-	if (!err && rename(part, path) != 0)
+	if (!err && rename(k->part, k->path) != 0)
 		err = ERR_IO;
 	if (!err)
-		err = folder_sync(folder);
-	buffer_free(&s.leaves);
+		err = folder_sync(k->folder);
+	if (err == ERR_IO && k->error == 0)
+		k->error = errno;
 	if (err)
-		log_error("%s: what is cut from log %s can't be kept: %s", path,
-		    l->credential.binding.log_name, error_text(err));
-	else
-		log_warning("log %s is cut back from %llu entries to %llu; what goes is kept in %s",
-		    l->credential.binding.log_name, (unsigned long long)replica_held(l->replica),
-		    (unsigned long long)from, path);
+		unlink(k->part);
 	return err;
+}
+
+static void keep_work(struct job *job)
+{
+	struct keeping *k = (struct keeping *)job;
+	int err = store_open(&k->reader, &store_sqlite, k->store, STORE_READ_ONLY);
+
+	if (!err)
+		err = k->reader->ops->log_get(k->reader, k->no, replica_open, k);
+	if (!err) {
+		err = file_open(k);
+		if (!err)
+			err = file_close(k, entries_write(k));
+	}
+	replica_free(k->replica);
+	store_close(k->reader);
+	k->result = err;
+}
+
+static void keeping_free(struct keeping *k)
+{
+	buffer_free(&k->credential);
+	buffer_free(&k->leaves);
+	free(k);
+}
+
+static struct keeping *keeping_new(struct relay *r, struct relay_log *l)
+{
+	struct keeping *k = calloc(1, sizeof *k);
+	char hex[2 * DIGEST_LEN + 1];
+
+	if (!k)
+		return NULL;
+	hex_encode(hex, l->credential.binding.digest, DIGEST_LEN);
+	k->relay = r;
+	k->log = l;
+	k->no = l->no;
+	snprintf(k->data, sizeof k->data, "%s", r->conf->node.data);
+	snprintf(k->store, sizeof k->store, "%s/convene.db", k->data);
+	snprintf(k->folder, sizeof k->folder, "%s/cut", k->data);
+	snprintf(k->path, sizeof k->path, "%s/%s-%llu.bundle", k->folder, hex,
+	    (unsigned long long)l->cut_to);
+	snprintf(k->part, sizeof k->part, "%s.part", k->path);
+	memcpy(k->forum, r->charter->forum, HASH_LEN);
+	k->binding = l->credential.binding;
+	k->key = l->credential.log;
+	buffer_add(&k->credential, l->credential.message.data, l->credential.message.len);
+	k->from = l->cut_to;
+	k->size = replica_held(l->replica);
+	memcpy(k->root, replica_held_root(l->replica), HASH_LEN);
+	if (!k->credential.failed)
+		return k;
+	keeping_free(k);
+	return NULL;
 }
 
 /* ---- the store ---- */
@@ -202,7 +300,7 @@ static void cut_done(struct store_job *job)
 		erasure_cut(l, c->plan.size);
 		if (c->views)
 			views_begin_anew(r);
-	} else {
+	} else if (!r->stopping) {
 		log_error(
 		    "log %s could not be cut: %s", l->credential.binding.log_name, error_text(err));
 	}
@@ -214,7 +312,8 @@ static void cut_done(struct store_job *job)
 	tick_soon(r);
 }
 
-static void cut_now(struct relay *r, struct relay_log *l)
+/* What goes is kept, or can't be (`failed`): then it stays, and is asked for again. */
+static void store_cut(struct relay *r, struct relay_log *l, int failed)
 {
 	struct cut_job *c = calloc(1, sizeof *c);
 	struct bytes note = replica_note(l->replica);
@@ -225,12 +324,39 @@ static void cut_now(struct relay *r, struct relay_log *l)
 		abort(); /* sync counts on an answer */
 	c->log = l;
 	c->views = l->folded > l->cut_to;
-	c->failed = replica_cut_plan(l->replica, l->cut_to, &c->plan);
-	if (!c->failed)
-		c->failed = bundle_keep(r, l, l->cut_to);
+	c->failed = failed ? failed : replica_cut_plan(l->replica, l->cut_to, &c->plan);
 	c->job.run = cut_run;
 	c->job.done = cut_done;
 	storage_submit(r, &c->job);
+}
+
+static void keep_done(struct job *job)
+{
+	struct keeping *k = (struct keeping *)job;
+	struct relay *r = k->relay;
+
+	if (!k->result)
+		log_warning("log %s is cut back from %llu entries to %llu; what goes is kept in %s",
+		    k->binding.log_name, (unsigned long long)k->size, (unsigned long long)k->from,
+		    k->path);
+	else if (!r->stopping)
+		log_error("%s: what is cut from log %s can't be kept: %s", k->path,
+		    k->binding.log_name, k->error ? strerror(k->error) : error_text(k->result));
+	store_cut(r, k->log, k->result);
+	keeping_free(k);
+}
+
+static void cut_now(struct relay *r, struct relay_log *l)
+{
+	struct keeping *k = keeping_new(r, l);
+
+	if (!k) {
+		store_cut(r, l, ERR_NOMEM);
+		return;
+	}
+	k->job.work = keep_work;
+	k->job.done = keep_done;
+	pool_submit(r->keepers, &k->job);
 }
 
 /* From within lib/sync, so that its answer comes later in any case. */

@@ -112,6 +112,7 @@ void relay_stop(struct relay *r)
 	if (r->stopping)
 		return;
 	r->stopping = true;
+	atomic_store(&r->ending, true);
 	log_info("stopping");
 	for (size_t i = 0; i < r->listener_count; i++)
 		evconnlistener_disable(r->listeners[i]);
@@ -331,6 +332,7 @@ static void relay_free(struct relay *r)
 	    r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
 
 	r->stopping = true;
+	atomic_store(&r->ending, true);
 	registrar_resume(r);
 	storage_stop(r); /* what is under way becomes durable and is answered to nobody */
 	for (size_t i = 0; i < r->listener_count; i++)

@@ -148,10 +148,11 @@ struct relay {
 	struct event_base *base;
 	struct net net;
 	struct pool *workers, *storage;
+	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */
 	struct store *reader; /* ours */
-	struct event *workers_event, *storage_event, *tick, *seal_timer, *housekeeping,
-	    *reload_event, *stop_event, *int_event;
+	struct event *workers_event, *storage_event, *keepers_event, *tick, *seal_timer,
+	    *housekeeping, *reload_event, *stop_event, *int_event;
 	struct evconnlistener **listeners;
 	size_t listener_count;
 	struct evconnlistener *control;
@@ -170,6 +171,7 @@ struct relay {
 	unsigned strangers_told;
 	uint64_t started;
 	bool stopping, failed;
+	atomic_bool ending; /* the same as `stopping`, for other threads */
 
 	/* Our own log (ingest.c). */
 	struct roster *roster; /* as of the log and the inbox */

@@ -151,11 +151,13 @@ int storage_start(struct relay *r)
 	}
 	r->storage = pool_new("store", 1, &run);
 	r->workers = pool_new("verify", threads, NULL);
-	if (!r->storage || !r->workers)
+	r->keepers = pool_new("keep", 1, NULL);
+	if (!r->storage || !r->workers || !r->keepers)
 		return ERR_NOMEM;
 	r->storage_event = collector(r, r->storage);
 	r->workers_event = collector(r, r->workers);
-	return r->storage_event && r->workers_event ? OK : ERR_NOMEM;
+	r->keepers_event = collector(r, r->keepers);
+	return r->storage_event && r->workers_event && r->keepers_event ? OK : ERR_NOMEM;
 }
 
 void storage_submit(struct relay *r, struct store_job *job)
@@ -210,16 +212,20 @@ void storage_scrub(struct relay *r)
  * until neither has anything. */
 void storage_stop(struct relay *r)
 {
-	while (
-	    r->workers && r->storage && pool_pending(r->workers) + pool_pending(r->storage) > 0) {
+	while (r->workers && r->storage && r->keepers &&
+	       pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->keepers) > 0) {
+		pool_drain(r->keepers);
 		pool_drain(r->workers);
 		pool_drain(r->storage);
 	}
 	if (r->workers_event)
 		event_free(r->workers_event);
+	if (r->keepers_event)
+		event_free(r->keepers_event);
 	if (r->storage_event)
 		event_free(r->storage_event);
 	pool_free(r->workers);
+	pool_free(r->keepers);
 	pool_free(r->storage);
-	r->workers = r->storage = NULL;
+	r->workers = r->storage = r->keepers = NULL;
 }

@@ -15,7 +15,8 @@
 
 #define QUESTION_MS 5000
 #define QUESTIONS_MAX 100 /* of one guide; the longest log needs some sixty */
-#define CUT_AGAIN_MS 1000
+#define CUT_AGAIN_MS 1000 /* doubled each time that it fails again, up to: */
+#define CUT_AGAIN_MAX_MS 600000
 
 bool stand_is(const struct log_slot *l, uint64_t size, const uint8_t *root)
 {
@@ -308,9 +309,13 @@ void sync_cut_done(struct sync *s, uint32_t no, int result, uint64_t now)
 		return;
 	l->stand = STAND_UNSURE;
 	if (result != OK) {
-		l->cut_at = now + CUT_AGAIN_MS;
+		l->cut_wait = l->cut_wait == 0                     ? CUT_AGAIN_MS
+			      : l->cut_wait < CUT_AGAIN_MAX_MS / 2 ? l->cut_wait * 2
+								   : CUT_AGAIN_MAX_MS;
+		l->cut_at = now + l->cut_wait;
 		return;
 	}
+	l->cut_wait = 0;
 	l->top = l->bottom = l->cursor = l->retry_at = 0;
 	l->live_from = held;
 	if (l->erased > held)

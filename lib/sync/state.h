@@ -260,7 +260,8 @@ struct log_slot {
 	uint64_t stand_size;
 	uint8_t stand_root[HASH_LEN];
 	uint64_t common, differs; /* our root is the one that stands there; is another there */
-	uint64_t cut_at;          /* not before */
+	uint64_t cut_at;          /* not before; */
+	uint64_t cut_wait;        /* it has failed, and is tried again after so long */
 	struct sync_link *guide;
 	bool guided; /* its note is bound to what stands: */
 	uint64_t guide_size;
