@@ -42,6 +42,8 @@ static int backup_make(const struct ctl *c, struct new_file *f, uint64_t *bytes,
 	} else if (err) {
 		trouble_set(t, err, "the store %.200s can't be copied: %s%s%.150s", store,
 		    error_text(err), why[0] ? ": " : "", why);
+		if (err == ERR_STORE || err == ERR_SCHEMA)
+			trouble_hint(t, "If it is damaged, see RECOVERY in convenectl(8).");
 	} else {
 		err = new_file_close(f, t);
 	}

@@ -18,6 +18,7 @@
 
 int node_store(const struct ctl *c, struct store **out, struct trouble *t)
 {
+	const char *more;
 	char path[PATH_LEN];
 	int err = path_join(path, c->conf->node.data, "convene.db", t);
 
@@ -26,9 +27,13 @@ int node_store(const struct ctl *c, struct store **out, struct trouble *t)
 	err = store_open(out, &store_sqlite, path, STORE_READ_ONLY);
 	if (!err)
 		return OK;
-	trouble_set(t, err, "the node's store %.300s can't be read: %s", path, error_text(err));
+	more = store_error(NULL);
+	trouble_set(t, err, "the node's store %.300s can't be read: %s%s%.120s", path,
+	    error_text(err), *more ? ": " : "", more);
 	if (err == ERR_NOTFOUND)
 		trouble_hint(t, "The daemon makes it when it first starts.");
+	else if (err == ERR_STORE || err == ERR_SCHEMA)
+		trouble_hint(t, "If it is damaged, see RECOVERY in convenectl(8).");
 	else if (err == ERR_IO)
 		trouble_hint(t, "Run this as root, as the daemon's user, or in its group.");
 	return err;
@@ -267,6 +272,9 @@ static int key_find(struct judging *j, const char *origin, struct trouble *t)
 		err = node_open(j, t);
 		if (!err)
 			err = node_store(&j->ctl, &j->store, t);
+		if (err == ERR_NOTFOUND)
+			trouble_hint(t, "Say by what to judge: --key, the log's verifier key, or "
+					"--credential, the file of its organisation.");
 		f.store = j->store;
 		if (!err && j->store->ops->log_each(j->store, entry_find, &f) != OK)
 			err = trouble_set(t, ERR_STORE, "the store can't be read");

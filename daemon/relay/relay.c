@@ -178,10 +178,16 @@ static int store_start(struct relay *r)
 	snprintf(path, sizeof path, "%s/convene.db", r->conf->node.data);
 	err = store_open(&r->writer.store, &store_sqlite, path, 0);
 	if (err) {
-		log_error("%s: %s", path,
+		const char *more = store_error(NULL);
+
+		log_error("%s: %s%s%s", path,
 		    err == ERR_BUSY     ? "another convened uses it"
-		    : err == ERR_SCHEMA ? "written by another version"
-					: error_text(err));
+		    : err == ERR_SCHEMA ? "written by another version, or no store"
+					: error_text(err),
+		    *more ? ": " : "", more);
+		if (err == ERR_STORE || err == ERR_SCHEMA)
+			log_error("if it is damaged: put a backup in its place, or have all of it "
+				  "come from peers; see RECOVERY in convenectl(8)");
 		return err;
 	}
 	w = r->writer.store;

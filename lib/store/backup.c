@@ -13,8 +13,10 @@ int store_backup(const char *path, const char *to, char why[static 200])
 	int err = store_open(&base, &store_sqlite, path, STORE_READ_ONLY);
 
 	why[0] = '\0';
-	if (err != OK)
+	if (err != OK) {
+		snprintf(why, 200, "%s", store_error(NULL));
 		return err;
+	}
 	s = (struct sqlite_store *)base;
 	/* Row by row into a new file: pages that were freed are not copied. */
 	err = sqlite_prepare(s, &st, "VACUUM INTO ?");

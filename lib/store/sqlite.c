@@ -453,10 +453,12 @@ static int open_store(struct store **out, const char *path, unsigned flags)
 		err = make_file(path);
 	if (err == OK)
 		err = open_database(s, path);
-	if (err != OK)
+	if (err != OK) {
+		store_open_failed(&s->base);
 		close_store(&s->base);
-	else
+	} else {
 		*out = &s->base;
+	}
 	return err;
 }
 

@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "store/store.h"
 
+#include <stdio.h>
+
 #include "base/error.h"
 #include "store/leaves.h"
+
+/* Of the last store_open() of this thread that failed: there is no store to ask. */
+static _Thread_local char open_error[160];
+
+void store_open_failed(const struct store *s)
+{
+	snprintf(open_error, sizeof open_error, "%s", s->error);
+}
 
 int store_open(
     struct store **out, const struct store_backend *backend, const char *path, unsigned flags)
 {
 	*out = NULL;
+	open_error[0] = '\0';
 	return backend->open(out, path, flags);
 }
 
@@ -19,7 +30,7 @@ void store_close(struct store *s)
 
 const char *store_error(const struct store *s)
 {
-	return s == NULL ? "" : s->error;
+	return s == NULL ? open_error : s->error;
 }
 
 int append_check(const struct store_append *a)

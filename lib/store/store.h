@@ -249,7 +249,10 @@ int store_open(
     struct store **out, const struct store_backend *backend, const char *path, unsigned flags);
 void store_close(struct store *s); /* NULL does nothing */
 
-/* The text of the last database error, for logs; never NULL. */
+/* The text of the last database error, for logs; never NULL. NULL: of this thread's last
+ * store_open(), when that failed. */
 const char *store_error(const struct store *s);
+/* For backends: open() fails, and what the store has to say goes with it. */
+void store_open_failed(const struct store *s);
 
 #endif
