@@ -11,12 +11,23 @@
 
 #define WORDS_MAX 8
 
+static const char *option_text(const struct invocation *in)
+{
+	const char *reason = option_value(in, "reason");
+
+	return reason ? reason : "";
+}
+
 /* The command's own name and operand, with --reason where it is given. */
-static int run(const struct invocation *in, const char *name, void (*say)(const json_t *answer))
+static int run(const struct invocation *in, const char *name, bool wants_reason,
+    void (*say)(const json_t *answer))
 {
 	const char *argv[WORDS_MAX] = {name, in->operands[0]};
 	int argc = 2;
 
+	if (wants_reason && !*option_text(in))
+		return complain_usage(CTL_NAME, name,
+		    "%s needs --reason TEXT, which readers and the one concerned are shown", name);
 	if (option_given(in, "reason")) {
 		argv[argc++] = "--reason";
 		argv[argc++] = option_value(in, "reason");
@@ -53,9 +64,10 @@ static void say_suspend(const json_t *a)
 	about_print(a);
 	printf(" is suspended here.\n");
 	print_sentence(0,
-	    "If they are enrolled here, nothing that they write is accepted any more, and what "
-	    "they "
-	    "wrote stays; of a participant of another organisation nothing is shown.");
+	    json_is_true(json_object_get(a, "posting"))
+		? "Nothing that they write is accepted any more, and they are told why; what they "
+		  "wrote stays."
+		: "Nothing of theirs is shown to this node's readers any more, who are told why.");
 }
 
 static void say_unsuspend(const json_t *a)
@@ -72,34 +84,37 @@ static void say_erase(const json_t *a)
 	print_isolate(id);
 	printf(" is erased, by this node's registrar.\n");
 	print_sentence(0,
-	    "Every node of the forum drops its text. That it was written, and that the registrar "
-	    "erased it, stays in the log. Copies that people made, backups and bundles that are "
+	    "Every node of the forum drops its text. That it was written, and that another key "
+	    "than its author's erased it, and why, stays in the log. Copies that people made, "
+	    "backups and bundles that are "
 	    "written already, and nodes that are not honest are out of reach.");
 }
 
 int ctl_hide(const struct invocation *in)
 {
-	return run(in, "hide", say_hide);
+	return run(in, "hide", true, say_hide);
 }
 
 int ctl_unhide(const struct invocation *in)
 {
-	return run(in, "unhide", say_unhide);
+	return run(in, "unhide", false, say_unhide);
 }
 
 int ctl_suspend(const struct invocation *in)
 {
-	return run(in, "suspend", say_suspend);
+	return run(in, "suspend", true, say_suspend);
 }
 
 int ctl_unsuspend(const struct invocation *in)
 {
-	return run(in, "unsuspend", say_unsuspend);
+	return run(in, "unsuspend", false, say_unsuspend);
 }
 
 int ctl_erase(const struct invocation *in)
 {
-	return run(in, "erase", say_erase);
+	if (!ctl_sure(in, "What is erased is gone for good, at every node of the forum. Erase it?"))
+		return EXIT_REFUSED;
+	return run(in, "erase", false, say_erase);
 }
 
 /* ---- the list ---- */

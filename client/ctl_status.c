@@ -103,6 +103,23 @@ static void print_disputes(const json_t *logs)
 	buffer_free(&text);
 }
 
+static void print_waited_for(const json_t *names)
+{
+	struct buffer text = BUFFER_INIT;
+	const json_t *name;
+	size_t i;
+
+	if (json_array_size(names) == 0)
+		return;
+	json_array_foreach(names, i, name)
+	{
+		buffer_add_str(&text, i ? ", " : "");
+		text_isolate(&text, bytes_of(json_string_value(name), json_string_length(name)));
+	}
+	print_sentence(2, "Not yet by %s.", buffer_str(&text));
+	buffer_free(&text);
+}
+
 /* Of each log that enough organisations could cosign and don't, for how long. */
 static void print_unanchored(const json_t *logs)
 {
@@ -122,9 +139,10 @@ static void print_unanchored(const json_t *logs)
 		printf("\n");
 		print_sentence(2,
 		    "%s: too few organisations have cosigned its entries from %" PRIu64
-		    " on, for %s. Is a cosigner down, or cut off?",
+		    " on, for %s. Is a cosigner down, cut off, or does it not carry the log?",
 		    buffer_str(&text), number_at(log, "anchored"),
 		    duration(since, number_at(log, "unanchored_s")));
+		print_waited_for(json_object_get(log, "not_cosigned"));
 		if (json_is_integer(json_object_get(log, "cosigned_s")))
 			print_sentence(2, "The newest cosignature is %s old.",
 			    duration(since, number_at(log, "cosigned_s")));
@@ -281,14 +299,14 @@ static void print_recovery(const json_t *a)
 }
 
 /* Only where something is to be done. */
-static void print_cosigning(const json_t *a)
+static void print_due(const json_t *a, const char *key, const char *title)
 {
 	struct buffer line = BUFFER_INIT;
 
-	if (text_at(a, "cosigning").len == 0)
+	if (text_at(a, key).len == 0)
 		return;
-	text_isolate(&line, text_at(a, "cosigning"));
-	printf("Cosigning ");
+	text_isolate(&line, text_at(a, key));
+	printf("%-10s", title);
 	print_sentence(10, "%s", buffer_str(&line));
 	buffer_free(&line);
 }
@@ -330,7 +348,8 @@ static void print_status(const json_t *a)
 	print_sentence(10, "%s", buffer_str(&line));
 	buffer_free(&line);
 	print_recovery(a);
-	print_cosigning(a);
+	print_due(a, "keys", "Keys");
+	print_due(a, "cosigning", "Cosigning");
 	if (flag_at(a, "read_only")) {
 		printf("          ");
 		print_sentence(
@@ -505,7 +524,10 @@ static void print_people(const json_t *a)
 		table_text(table, cut(text_at(p, "identity"), 8));
 		text_or(table, text_at(p, "group"), "-");
 		table_cell(table, "%" PRIu64, number_at(p, "sequence"));
-		table_cell(table, "%s%s%s", flag_at(p, "revoked") ? "revoked" : "good",
+		table_cell(table, "%s%s%s",
+		    flag_at(p, "revoked")     ? "revoked"
+		    : flag_at(p, "suspended") ? "suspended"
+					      : "good",
 		    flag_at(p, "recovery") ? ", recovery" : "",
 		    gateway ? ", kept by a gateway" : "");
 		text_or(table, text_at(p, "name"), "-");

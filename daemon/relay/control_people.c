@@ -39,8 +39,9 @@ static void invited(
 		request_refuse(v->q, code, text);
 	else
 		request_reply(
-		    v->q, json_pack("{s:s, s:I, s:o}", "invite", buffer_str(&v->text), "expires",
-			      (json_int_t)v->expires, "handle", report_text(v->handle)));
+		    v->q, json_pack("{s:s, s:I, s:o, s:b}", "invite", buffer_str(&v->text),
+			      "expires", (json_int_t)v->expires, "handle", report_text(v->handle),
+			      "restart", request_relay(v->q)->registrar_replaced));
 	inviting_free(v);
 }
 

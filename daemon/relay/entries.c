@@ -147,7 +147,11 @@ void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 		err = replica_prove_inclusion(l->replica, index, hashes, &count);
 	if (!err)
 		err = tlog_proof_write(&text, index, hashes, count, replica_note(l->replica));
-	if (err == ERR_RANGE) {
+	if (err == ERR_RANGE && l->end != UINT64_MAX && replica_held(l->replica) >= l->end) {
+		client_error(s, stream, CONVENE__CODE__NOT_FOUND,
+		    "this log has ended, and no signed head over what stands of it is held here: "
+		    "the successor's first entry names the root that stands");
+	} else if (err == ERR_RANGE) {
 		client_error(s, stream, CONVENE__CODE__BUSY,
 		    "this log is still being fetched; ask again later");
 	} else if (err) {

@@ -298,6 +298,8 @@ static void keep(struct relay *r, struct request *q, const char *what, const cha
 	else
 		facts_put(f, key, bytes_str(text));
 	operation_add(f, r, what, who, reason, now);
+	/* Not kept: it is seen from the key. */
+	json_object_set_new(o, "posting", json_boolean(key[0] == 's' && !is_stranger(r, key)));
 	facts_keep(r, f, kept, k);
 	free(text);
 }
@@ -324,6 +326,13 @@ void moderate_carry(struct relay *r)
 
 /* ---- commands ---- */
 
+static bool has_control(const char *text)
+{
+	while ((unsigned char)*text >= ' ' && *text != 0x7f)
+		text++;
+	return *text != '\0';
+}
+
 /* What --reason says; NULL: it was refused. */
 static const char *reason_of(struct request *q, int argc, char **argv, bool wanted)
 {
@@ -331,9 +340,10 @@ static const char *reason_of(struct request *q, int argc, char **argv, bool want
 
 	if ((argc != 2 && argc != 4) || (argc == 4 && strcmp(argv[2], "--reason") != 0) ||
 	    (wanted && !*reason) || strlen(reason) > MODERATE_REASON_MAX ||
-	    !text_is_utf8(bytes_str(reason))) {
+	    !text_is_utf8(bytes_str(reason)) || has_control(reason)) {
 		request_refuse(q, CONVENE__CODE__MALFORMED,
-		    "--reason TEXT is wanted: up to 500 bytes, which readers are shown");
+		    "--reason TEXT is wanted: one line of up to 500 bytes, which readers are "
+		    "shown");
 		return NULL;
 	}
 	return reason;

@@ -40,7 +40,9 @@ static void peer_why(struct relay *r, const struct peer *p, char *out, size_t le
 	uint64_t shown = 0, held = replica_held(r->own->replica);
 
 	if (!p->link || p->since <= r->recovering->asked) {
-		snprintf(out, len, "not connected");
+		snprintf(out, len, "%s",
+		    p->link && clock_mono_ms() - r->recovering->asked < 2000 ? "being asked anew"
+									     : "not connected");
 		return;
 	}
 	sync_own_answered(r->sync, p->link, r->own->no, &shown);

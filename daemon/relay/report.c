@@ -8,6 +8,7 @@
 #include "base/encode.h"
 #include "base/error.h"
 #include "daemon/relay/forks.h"
+#include "daemon/relay/moderate.h"
 
 #define LAGS_SHOWN 16
 #define PING_PATIENCE_MS 10000 /* a PING without an answer for longer: stalled */
@@ -41,6 +42,27 @@ static void put_flag(json_t *o, const char *name, bool value)
 	put(o, name, json_boolean(value));
 }
 
+/* Whose cosignature would count for this log, and has not come for all that is held. */
+static json_t *not_cosigned(const struct relay *r, const struct relay_log *l,
+    const struct sync_cosigned *kept, size_t count)
+{
+	uint64_t held = replica_held(l->replica);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->member_count; i++) {
+		const struct cosigner *c = anchor_of(
+		    cosign_anchor(r), r->members[i].name, r->members[i].root_key);
+		bool has = !c ||
+			   !anchor_counts(c, l->credential.organisation, l->credential.root_key);
+
+		for (size_t k = 0; k < count && !has; k++)
+			has = kept[k].seat == c->seat && kept[k].size >= held;
+		if (!has)
+			json_array_append_new(list, json_string(r->members[i].name));
+	}
+	return list;
+}
+
 /* Who has cosigned what of a log, and how long it waits to be anchored further. */
 static void anchoring_report(struct relay *r, const struct relay_log *l, json_t *o)
 {
@@ -67,6 +89,7 @@ static void anchoring_report(struct relay *r, const struct relay_log *l, json_t 
 		if (kept[i].seconds > newest)
 			newest = kept[i].seconds;
 	}
+	put(o, "not_cosigned", max > 0 ? not_cosigned(r, l, kept, count) : json_array());
 	free(kept);
 	put_number(o, "anchored", sync_anchored(r->sync, l->no));
 	put(o, "cosigned", list);
@@ -246,6 +269,17 @@ static json_t *members_report(const struct relay *r)
 	return list;
 }
 
+/* Of the keys in use, those that were replaced; NULL: none. */
+static const char *keys_replaced(const struct relay *r)
+{
+	return r->registrar_replaced && r->tls_replaced ? "registrar and TLS key replaced; restart "
+							  "convened. Until then nobody is enrolled"
+	       : r->registrar_replaced ? "registrar replaced; restart convened. Until then nobody "
+					 "is enrolled"
+	       : r->tls_replaced       ? "TLS key replaced; restart convened"
+				       : NULL;
+}
+
 json_t *report_status(struct relay *r)
 {
 	const struct signer *root = roster_signer(r->roster, r->node->root_key);
@@ -272,6 +306,7 @@ json_t *report_status(struct relay *r)
 	put_number(o, "uptime_s", (clock_mono_ms() - r->started) / 1000);
 	put_flag(o, "member", member_has(r, r->conf->node.name, r->node->root_key));
 	put(o, "sealing", json_string(sealing));
+	put(o, "keys", report_text(keys_replaced(r)));
 	put(o, "cosigning", report_text(cosign_held(r)));
 	put(o, "recovery", recover_report(r));
 	put_number(o, "left_out", r->left_out);
@@ -294,8 +329,14 @@ json_t *report_peers(struct relay *r)
 	return o;
 }
 
+struct listing {
+	const struct relay *relay;
+	json_t *list;
+};
+
 static int person_row(void *ctx, const struct author *a, const struct signer *d)
 {
+	struct listing *listing = ctx;
 	json_t *o = json_object();
 
 	put(o, "handle", json_string(a->handle));
@@ -307,14 +348,17 @@ static int person_row(void *ctx, const struct author *a, const struct signer *d)
 	put_flag(o, "revoked", d->revoked > 0);
 	put_flag(o, "recovery", d->recovery);
 	put(o, "custody", json_string(d->custody ? "gateway" : "own"));
-	return json_array_append_new(ctx, o) == 0 ? OK : ERR_NOMEM;
+	put_flag(o, "suspended", moderate_suspended(listing->relay, a->identity) != NULL);
+	return json_array_append_new(listing->list, o) == 0 ? OK : ERR_NOMEM;
 }
 
 json_t *report_people(struct relay *r, int *err)
 {
 	json_t *o = json_object(), *list = json_array();
 
-	*err = query_people(r->reader, r->own->no, person_row, list);
+	struct listing listing = {r, list};
+
+	*err = query_people(r->reader, r->own->no, person_row, &listing);
 	put(o, "people", list);
 	return o;
 }

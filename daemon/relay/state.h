@@ -170,6 +170,7 @@ struct relay {
 	uint64_t strangers_since; /* the minute in which so much trouble was logged */
 	unsigned strangers_told;
 	uint64_t started;
+	bool registrar_replaced, tls_replaced; /* by a NODE entry; until we are started anew */
 	bool stopping, failed;
 	atomic_bool ending; /* the same as `stopping`, for other threads */
 

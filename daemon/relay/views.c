@@ -102,8 +102,11 @@ static void own_node_changed(struct relay *r, const struct fold *f)
 		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name),
 			e->message) == OK &&
 		    newer.node.serial > r->node->node.serial) {
+			r->registrar_replaced = memcmp(newer.node.registrar_key,
+						    signer_registrar_key(r->signer), KEY_LEN) != 0;
+			r->tls_replaced = !credential_has_pin(&newer, r->tls_pin);
 			/* What HELLO shows must name the key that we speak with. */
-			if (!credential_has_pin(&newer, r->tls_pin)) {
+			if (r->tls_replaced) {
 				log_warning(
 				    "our NODE entry with serial %llu names another TLS key; "
 				    "convened has to be started anew",
