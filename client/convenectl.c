@@ -71,10 +71,21 @@ static const struct option_spec invite_options[] = {
     {NULL, 0, NULL, NULL},
 };
 
+/* clang-format off */
+#define YES {"yes", 'y', NULL, "don't ask on the terminal whether it is meant"}
+/* clang-format on */
+
 static const struct option_spec revoke_options[] = {
+    YES,
     {"device", 0, "DIGITS",
 	"of the handle's devices the one whose key begins so, 8 digits or more"},
     {"reason", 0, "lost|stolen|replaced|left", "shown to everybody"},
+    {NULL, 0, NULL, NULL},
+};
+
+static const struct option_spec person_options[] = {
+    {"fingerprint", 0, "DIGITS", "the digits that the new computer shows"},
+    YES,
     {NULL, 0, NULL, NULL},
 };
 
@@ -94,6 +105,7 @@ static const struct option_spec hidden_options[] = {
 };
 
 static const struct option_spec erase_options[] = {
+    YES,
     {"reason", 0, "wish|law|error", "the author's wish, a law, an error; shown to everybody"},
     {NULL, 0, NULL, NULL},
 };
@@ -177,6 +189,7 @@ static const struct option_spec verify_options[] = {
 };
 
 static const struct option_spec successor_options[] = {
+    YES,
     {"size", 0, "N", "how many entries of the old log stand; default: all that are held here"},
     {"sequence", 0, "N", "sign with this sequence, if root.sequence was lost"},
     PASSPHRASE_FILE,
@@ -228,7 +241,7 @@ static const struct command commands[] = {
 	"Without REQUEST: print a line for their new computer, where `convene join LINE` "
 	"makes\nthe "
 	"REQUEST.",
-	NULL, ctl_recover_participant},
+	person_options, ctl_recover_participant},
     {"hide", "ID", 1, 1, "show a post or topic to this node's readers no more",
 	"ID: 8 digits or more, as `convene read --json` shows them. --reason is needed. Nothing "
 	"is\n"
@@ -279,7 +292,8 @@ static const struct command commands[] = {
 	"FILE may be - for standard input.", verify_options, ctl_verify_fork},
     {"recover successor", "", 0, 0,
 	"begin another log in the place of ours: its key is lost or stolen, or it is disputed",
-	"convened must not be running. The root key signs. See Recovery in convenectl(8).",
+	"convened must not be running. The root key signs. See Forks and successors in "
+	"convenectl(8).",
 	successor_options, ctl_recover_successor},
     {"publish", "DIR", 1, 1, "keep logs as files, for a web server or an object store",
 	"DIR is a folder that is empty, does not exist, or was made so. Only what is new is "

@@ -104,6 +104,8 @@ int credential_after_charter(const struct ctl *c, const struct charter *charter)
 
 /* ---- ctl_rotate.c: registrar, cosigner and TLS keys replaced ---- */
 
+/* Whether --new-key names what can be replaced. */
+int rotate_check(const struct ctl *c, struct trouble *t);
 /* Make those of --new-key, beside the ones in use, unless an earlier try did. */
 int rotate_make(const struct ctl *c, struct trouble *t);
 /* key_load(), or the new one where --new-key names the role. */
@@ -135,6 +137,10 @@ int daemon_call(const struct ctl *c, int argc, const char *const *argv, struct b
 /* A whole command: call, then print the answer, as JSON or by `say`. Returns an exit code. */
 int daemon_run(const struct invocation *in, int argc, const char *const *argv,
     void (*say)(const json_t *answer));
+
+/* Whether the operator means it: asked on a terminal, unless --yes or --json is given. Elsewhere
+ * it goes without saying. When not, that nothing was done is said. */
+bool ctl_sure(const struct invocation *in, const char *question);
 
 /* Read an answer without trusting its form: what is missing, or something else, is empty or 0. */
 struct bytes text_at(const json_t *o, const char *key);

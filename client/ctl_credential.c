@@ -237,20 +237,23 @@ static int renewal_sign(const struct ctl *c, const struct charter *charter,
 	char path[PATH_LEN];
 	uint64_t sequence, seen = 0;
 	struct key root;
-	int err = daemon_ask(c, NULL, &seen, t);
+	int err = rotate_check(c, t);
 
 	if (!err)
-		err = rotate_make(c, t);
+		err = daemon_ask(c, NULL, &seen, t);
+	/* Before a new key is made that nothing would name. */
+	if (!err)
+		err = root_load(c, &root, t);
+	if (err)
+		return err;
+	err = rotate_make(c, t);
 	if (!err)
 		err = body_fill(c, &node, t);
 	if (!err && memcmp(node.log_key, old->node.log_key, KEY_LEN) != 0)
 		err = trouble_set(t, ERR_KEY,
 		    "the log key is not the one that began this log; a log has one key for life");
 	if (!err)
-		err = root_load(c, &root, t);
-	if (err)
-		return err;
-	err = root_sequence(c, seen, &sequence, t);
+		err = root_sequence(c, seen, &sequence, t);
 	if (!err)
 		err = credential_sign(c, charter, &node, old->number, sequence, &root, new, t);
 	key_wipe(&root);
@@ -284,6 +287,14 @@ static int renewal_find(const struct ctl *c, const struct charter *charter,
 	return err ? err : ERR_NOTFOUND;
 }
 
+static bool keys_same(const struct node_body *a, const struct node_body *b)
+{
+	return memcmp(a->registrar_key, b->registrar_key, KEY_LEN) == 0 &&
+	       memcmp(a->cosigner.public, b->cosigner.public, KEY_LEN) == 0 &&
+	       a->tls_pin_count == b->tls_pin_count &&
+	       memcmp(a->tls_pins, b->tls_pins, a->tls_pin_count * sizeof *a->tls_pins) == 0;
+}
+
 /* See ctl_rotate.c for the order. */
 static int credential_renew(const struct ctl *c, const struct charter *charter, struct trouble *t)
 {
@@ -313,12 +324,16 @@ static int credential_renew(const struct ctl *c, const struct charter *charter, 
 		err = rotate_finish(c, &new, t);
 	if (!err)
 		credential_print(c, &new,
-		    found ? "The credential that an earlier run had signed is in the log now. "
-			    "Restart "
-			    "convened: it\nreads its keys when it starts."
-			  : "The new credential is in the log. Restart convened now: it reads its "
-			    "keys "
-			    "when it starts.");
+		    !found && keys_same(&old.node, &new.node)
+			? "The new credential is in the log. It names the same keys as before: "
+			  "convened need\nnot be restarted."
+		    : found
+			? "The credential that an earlier run had signed is in the log now. "
+			  "Restart "
+			  "convened: it\nreads its keys when it starts."
+			: "The new credential is in the log. Restart convened now: it reads its "
+			  "keys "
+			  "when it starts.");
 	json_decref(answer);
 	credential_clear(&old);
 	credential_clear(&new);

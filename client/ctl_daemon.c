@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "client/ctl.h"
@@ -59,6 +60,21 @@ struct bytes text_at(const json_t *o, const char *key)
 				     : bytes_of("", 0);
 }
 
+bool ctl_sure(const struct invocation *in, const char *question)
+{
+	char answer[16];
+
+	if (option_given(in, "yes") || in->json || isatty(STDIN_FILENO) != 1)
+		return true;
+	print_sentence(0, "%s Answer yes or no:", question);
+	fflush(stdout);
+	if (fgets(answer, sizeof answer, stdin) &&
+	    (strcmp(answer, "yes\n") == 0 || strcmp(answer, "y\n") == 0))
+		return true;
+	printf("Nothing was done.\n");
+	return false;
+}
+
 uint64_t number_at(const json_t *o, const char *key)
 {
 	json_int_t n = json_integer_value(json_object_get(o, key));
@@ -77,6 +93,10 @@ static void say_invite(const json_t *a)
 	printf(":\n  convene join INVITE --handle ");
 	print_isolate(handle.len ? handle : bytes_str("HANDLE"));
 	printf("\n");
+	if (json_is_true(json_object_get(a, "restart")))
+		print_sentence(0,
+		    "The registrar key was replaced: restart convened first, for until then "
+		    "nobody is enrolled.");
 }
 
 int ctl_invite(const struct invocation *in)
@@ -132,8 +152,8 @@ static void say_revoke(const json_t *a)
 	const json_t *keys = json_object_get(a, "revoked");
 	size_t count = json_array_size(keys);
 
-	printf("%zu device key%s revoked; what they sign from now on is not valid.\n", count,
-	    count == 1 ? " is" : "s are");
+	printf("%zu device key%s revoked; what %s from now on is not valid.\n", count,
+	    count == 1 ? " is" : "s are", count == 1 ? "it signs" : "they sign");
 	for (size_t i = 0; i < count; i++) {
 		const json_t *key = json_array_get(keys, i);
 
@@ -156,6 +176,9 @@ int ctl_revoke(const struct invocation *in)
 		argv[argc++] = "--device";
 		argv[argc++] = option_value(in, "device");
 	}
+	if (!ctl_sure(
+		in, "A revoked key is revoked for good, for everybody. Revoke what this names?"))
+		return EXIT_REFUSED;
 	return daemon_run(in, argc, argv, say_revoke);
 }
 

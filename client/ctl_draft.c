@@ -134,6 +134,11 @@ static bool is_founder(const struct charter *ch, const char *name)
 /* What may be meant, or be a mistake that can never be mended. */
 static void anchor_note(const struct charter *ch)
 {
+	if (ch->anchor == 0)
+		print_sentence(0,
+		    "Note: by this charter nobody has to cosign, so nothing is ever anchored, and "
+		    "there are no receipts. `--anchor \"1 of all\"` would have one other member "
+		    "cosign.");
 	for (size_t i = 0; i < ch->anchor_name_count; i++)
 		if (!is_founder(ch, ch->anchor_names[i]))
 			print_sentence(0,
@@ -225,13 +230,15 @@ int ctl_charter_draft(const struct invocation *in)
 		print_sentence(0, "The draft is in %s. Once it is signed it can't be changed.",
 		    out ? out : path);
 		if (ch->member_count == 1)
-			printf("Next: `convenectl charter sign`.\n");
+			print_sentence(0, "Next: `convenectl charter sign%s%s`.", out ? " " : "",
+			    out ? out : "");
 		else
 			print_sentence(0,
-			    "Next: `convenectl charter sign`, and send the file to the other "
+			    "Next: `convenectl charter sign%s%s`, and send the file to the other "
 			    "founders, who do the same with it; `convenectl charter merge` puts "
 			    "their "
-			    "copies together.");
+			    "copies together.",
+			    out ? " " : "", out ? out : "");
 	}
 	buffer_free(&text);
 	charter_free(ch);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/error.h"
 #include "client/ctl.h"
@@ -32,9 +33,12 @@ static void say_recovered(const json_t *a)
 	    "them.");
 }
 
-/* The digits that people compare: of the request, not of what the daemon says. */
-static int digits_say(const struct invocation *in, const char *line, struct trouble *t)
+/* The digits that people compare: of the request, not of what the daemon says. Given, or answered
+ * on the terminal: whoever is recovered speaks for somebody, for good. */
+static int digits_compare(
+    const struct invocation *in, const char *line, bool *go, struct trouble *t)
 {
+	const char *typed = option_value(in, "fingerprint");
 	char digits[FINGERPRINT_LEN];
 	struct enrol_body b;
 	int err = device_request_parse(&b, bytes_str(line));
@@ -46,8 +50,26 @@ static int digits_say(const struct invocation *in, const char *line, struct trou
 		    "printed it on the new computer.");
 		return t->err;
 	}
-	if (!in->json)
-		printf("The key begins with %s.\n", device_fingerprint(digits, b.device_key));
+	device_fingerprint(digits, b.device_key);
+	if (typed && !device_fingerprint_is(typed, b.device_key)) {
+		trouble_set(t, ERR_SIGNATURE, "the key in this request is %s", digits);
+		trouble_hint(t, "--fingerprint wants the 20 digits that the new computer shows. If "
+				"these are not they, somebody may have put another request in its "
+				"place. Nobody was enrolled.");
+		return ERR_SIGNATURE;
+	}
+	if (typed || option_given(in, "yes"))
+		return OK;
+	if (in->json || isatty(STDIN_FILENO) != 1) {
+		trouble_set(t, ERR_INVALID,
+		    "whoever is enrolled so speaks for %.100s, and nobody can be asked here",
+		    in->operands[0]);
+		trouble_hint(t, "--fingerprint takes the digits that the new computer shows.");
+		return ERR_INVALID;
+	}
+	printf("The key begins with\n\n  %s\n\n", digits);
+	*go = ctl_sure(in,
+	    "Does their new computer show these digits, and have you talked with them yourself?");
 	return OK;
 }
 
@@ -56,6 +78,7 @@ int ctl_recover_participant(const struct invocation *in)
 	const char *argv[] = {"identity", in->operands[0], NULL};
 	struct buffer line = BUFFER_INIT;
 	struct trouble t;
+	bool go = true;
 	int code, err = OK;
 
 	if (in->count == 1)
@@ -72,8 +95,8 @@ int ctl_recover_participant(const struct invocation *in)
 		}
 	}
 	if (!err)
-		err = digits_say(in, argv[2], &t);
-	code = err ? ctl_fail(in, &t) : daemon_run(in, 3, argv, say_recovered);
+		err = digits_compare(in, argv[2], &go, &t);
+	code = err ? ctl_fail(in, &t) : !go ? EXIT_REFUSED : daemon_run(in, 3, argv, say_recovered);
 	buffer_free(&line);
 	return code;
 }

@@ -55,6 +55,18 @@ static void line_say(uint64_t n, const char *one, const char *many)
 		printf("%" PRIu64 " %s.\n", n, n == 1 ? one : many);
 }
 
+/* One that was cut back, having ended, has no head that is held whole. */
+static void behind_say(const struct publish_counts *n)
+{
+	if (n->behind == 0)
+		return;
+	print_sentence(0,
+	    "%" PRIu64 " log%s not held here up to the newest checkpoint, and stay%s as it was: "
+	    "%s%s. It waits until that is here; one that has ended and was cut back stays so.",
+	    n->behind, n->behind == 1 ? " is" : "s are", n->behind == 1 ? "s" : "", n->waits,
+	    n->behind == 1 ? "" : " is the first");
+}
+
 static void json_say(struct publishing *x, uint64_t bytes)
 {
 	const struct publish_counts *n = &x->counts;
@@ -102,8 +114,7 @@ static void say(struct publishing *x, bool first)
 	if (first) {
 		line_say(n->missing, "content is not at this node yet",
 		    "contents are not at this node yet");
-		line_say(n->behind, "log is not whole at this node yet, and stays as it is",
-		    "logs are not whole at this node yet, and stay as they are");
+		behind_say(n);
 	}
 	fflush(stdout);
 	buffer_free(&what);

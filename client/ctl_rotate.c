@@ -44,8 +44,9 @@ static bool wanted(const struct invocation *in, const char *role)
 	return false;
 }
 
-static int words_check(const struct invocation *in, struct trouble *t)
+int rotate_check(const struct ctl *c, struct trouble *t)
 {
+	const struct invocation *in = c->in;
 	const char *given;
 	int pos = 0;
 
@@ -68,7 +69,7 @@ static int words_check(const struct invocation *in, struct trouble *t)
 int rotate_make(const struct ctl *c, struct trouble *t)
 {
 	char path[PATH_LEN];
-	int err = words_check(c->in, t);
+	int err = OK;
 
 	for (size_t i = 0; i < ROLES && !err; i++) {
 		struct key key;

@@ -29,6 +29,7 @@ struct succession {
 	struct charter *charter;
 	struct store *store;
 	struct credential old, fresh;
+	bool unsure; /* the operator does not want it after all */
 	char key[PATH_LEN], key_new[PATH_LEN], file[PATH_LEN], file_new[PATH_LEN];
 };
 
@@ -103,6 +104,12 @@ static int standing_choose(struct succession *s, struct node_body *node, struct 
 
 	node->previous_log = bytes_str(s->old.binding.log_name);
 	node->previous_size = h.size;
+	if (!err && h.size == 0 && s->old.number > 1) {
+		trouble_set(t, ERR_EXISTS, "the successor %s is made already", h.name);
+		trouble_hint(t, "Start convened: it takes that up, and tells all nodes. If the "
+				"disk was lost since: `convenectl recover log` first.");
+		return t->err;
+	}
 	if (!err && h.size == 0) {
 		trouble_set(t, ERR_NOTFOUND, "the store holds nothing of our log %s", h.name);
 		trouble_hint(t, "What is to stand must be here: have it fetched from peers first "
@@ -311,6 +318,13 @@ static int run(struct succession *s, struct trouble *t)
 		err = daemon_absent(&s->ctl, t);
 	if (err)
 		return err;
+	if (!file_is_there(s->file_new) &&
+	    !ctl_sure(s->ctl.in,
+		"This ends the log of this node for ever, and another follows it; which part of "
+		"it stands can't be said again. Begin the successor?")) {
+		s->unsure = true;
+		return OK;
+	}
 	if (!file_is_there(s->file_new)) {
 		err = node_store(&s->ctl, &s->store, t);
 		if (!err)
@@ -341,6 +355,8 @@ int ctl_recover_successor(const struct invocation *in)
 	err = run(s, &t);
 	if (err)
 		code = ctl_fail(in, &t);
+	else if (s->unsure)
+		code = EXIT_REFUSED;
 	else
 		say(s);
 	credential_clear(&s->old);

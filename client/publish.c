@@ -194,7 +194,8 @@ static int logs_publish(struct publisher *p, struct publish_counts *counts, stru
 		if (stops_all(err))
 			return err;
 		if (err == ERR_STALE) {
-			counts->behind++;
+			if (counts->behind++ == 0)
+				snprintf(counts->waits, sizeof counts->waits, "%s", h->name);
 			continue;
 		}
 		counts->troubles += err != OK;

@@ -20,6 +20,7 @@ struct publish_counts {
 	uint64_t missing;                  /* contents that the node doesn't hold yet */
 	uint64_t behind; /* logs whose newest checkpoint the node doesn't hold all entries of yet */
 	uint64_t troubles;
+	char waits[VERIFIER_NAME_MAX + 1]; /* the first of those behind */
 };
 
 /* `names`: organisations or logs, ended by NULL; an empty list is all. `say` is told of each log

@@ -251,9 +251,15 @@ class Identity:
         line = node.ctl_json("recover", "participant", "alice")["line"]
         self.alice = self.computer("recovered")
         asked = self.request(self.alice, line)
-        code, said = refusal(node.ctl, "recover", "participant", "eve", asked["request"])
+        code, said = refusal(node.ctl, "recover", "participant", "eve", asked["request"],
+                             "--yes")
         tap.ok(code == 2 and "somebody else" in said, "a recovery is for whom it is meant", said)
-        node.ctl("recover", "participant", "alice", asked["request"])
+        for words, expected in (([], 1), (["--fingerprint", "0" * 20], 4)):
+            code, said = refusal(node.ctl, "recover", "participant", "alice", asked["request"],
+                                 *words)
+            tap.equal(code, expected, "nobody is recovered unasked, nor with other digits")
+        node.ctl("recover", "participant", "alice", asked["request"], "--fingerprint",
+                 asked["fingerprint"])
         who = self.alice.convene("whoami")
         tap.ok(who["state"] == "enrolled" and who["identity"] == self.identity,
                "who lost all keys is recovered", who)
@@ -280,7 +286,7 @@ class Identity:
         code, said = refusal(self.alice.convene, "devices", "approve", request, "--yes")
         tap.ok(code == 2 and "never enrolled again" in said,
                "a key that was revoked is not endorsed", said)
-        code, said = refusal(node.ctl, "recover", "participant", "alice", request)
+        code, said = refusal(node.ctl, "recover", "participant", "alice", request, "--yes")
         tap.ok(code == 2 and "never enrolled again" in said, "nor recovered", said)
 
     def inherited(self, when):
@@ -462,7 +468,7 @@ class Identity:
         tap, node = self.tap, self.node
         other = self.computer("foreign")
         asked = self.request(other, node.ctl_json("recover", "participant", "carol")["line"])
-        node.ctl("recover", "participant", "carol", asked["request"])
+        node.ctl("recover", "participant", "carol", asked["request"], "--yes")
         answer = self.wrong(self.carol, ["recovery"], "a device that the organisation has let in")
         tap.equal([d["known"] for d in answer["devices"]], [True, False], "is not taken for known")
         other.post(self.topic, "As carol", "Who am I?")
