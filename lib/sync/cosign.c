@@ -321,8 +321,11 @@ void cosign_subscribed(
 		return;
 	p->told = 0;
 	p->anchored = anchored < l->anchored ? anchored : l->anchored;
+	/* It may be the only occasion: a quiet log is subscribed to once. */
 	if (anchored > l->anchored && now >= p->ask_at)
 		ask(s, link, l, now);
+	else if (anchored > l->anchored)
+		miss(link, p, anchored);
 	link->cosign_due = true;
 }
 
@@ -351,7 +354,8 @@ void sync_cosigners_changed(struct sync *s, uint64_t now)
 
 			if (link->pairs[i].subscribed || s->logs[i].upstream == link) {
 				p->ask_shift = 0;
-				miss(link, p, replica_held(s->logs[i].replica));
+				/* Also of what is on its way to the disk. */
+				miss(link, p, replica_staged(s->logs[i].replica));
 			}
 		}
 	}

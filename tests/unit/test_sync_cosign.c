@@ -966,6 +966,30 @@ static void test_asking(void **state)
 	over(w);
 }
 
+/* A peer has more of a quiet log anchored, and says so just after it was asked: it is asked again.
+ */
+static void test_told_soon(void **state)
+{
+	struct end *e;
+	struct world *w = pair_of_nodes(&e);
+	Convene__Subscribe m = CONVENE__SUBSCRIBE__INIT;
+	size_t before = frames;
+
+	(void)state;
+	m.log = pb_of(bytes_of(w->nodes[1].credential.binding.digest, DIGEST_LEN));
+	m.from = m.anchored = 1;
+	io_send(&w->nodes[0], e, FRAME_SUBSCRIBE, 77, &m.base);
+	go(w, 300);
+	assert_int_equal(frames - before, 1);
+	io_send(&w->nodes[0], e, FRAME_SUBSCRIBE, 77, &m.base);
+	go(w, 300);
+	assert_int_equal(frames - before, 1);
+	go(w, 5000);
+	assert_int_equal(frames - before, 2);
+	assert_int_equal(faults(w), 0);
+	over(w);
+}
+
 /* Frames of the feature between nodes of which one does not name it. */
 static void test_without(void **state)
 {
@@ -1009,6 +1033,7 @@ int main(void)
 	    cmocka_unit_test(test_other_root),
 	    cmocka_unit_test(test_flood),
 	    cmocka_unit_test(test_asking),
+	    cmocka_unit_test(test_told_soon),
 	    cmocka_unit_test(test_without),
 	};
 
