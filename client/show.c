@@ -179,8 +179,8 @@ void without_print(const ProtobufCBinaryData *list, size_t count)
 	}
 	if (count > 0)
 		print_sentence(0,
-		    "This node does not carry what is written at %s: it is missing here, by its "
-		    "operator's decision.",
+		    "This node does not carry what is written at %s: what is newer than that "
+		    "decision of its operator's is missing here.",
 		    buffer_str(&names));
 	buffer_free(&names);
 }

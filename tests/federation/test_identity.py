@@ -331,6 +331,11 @@ class Identity:
         registrar = rogue.Key.load(str(folder / "registrar.key"))
         code, said = refusal(node.ctl, "credential", "--new-key", "log")
         tap.ok("for life" in said, "a log keeps its key for life", said)
+        (folder / "root.key").rename(folder / "away")
+        code, said = refusal(node.ctl, "credential", "--new-key", "tls")
+        (folder / "away").rename(folder / "root.key")
+        tap.ok("root key" in said and not (folder / "tls.key.new").exists(),
+               "without the root key no key is made", said)
         before = self.keys()
         for serial, role in enumerate(("registrar", "cosigner", "tls"), 2):
             answer = node.ctl_json("credential", "--new-key", role)
@@ -342,6 +347,9 @@ class Identity:
                 code, said = refusal(node.enrol, "carol")
                 tap.ok("not started anew yet" in said,
                        "until the restart nobody is enrolled, and it is said why", said)
+                tap.ok("restart convened" in node.status()["keys"] and
+                       node.ctl_json("invite")["restart"], "status says so, and so does an invite",
+                       node.status()["keys"])
             self.other.stop()
             self.other.start()
             tap.ok(self.linked(), "a peer that starts in between is linked")

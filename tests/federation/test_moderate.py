@@ -86,7 +86,11 @@ class Moderating:
         tap.ok(not isinstance(answer, tuple) and answer.reason == pb.HIDDEN,
                "CONTENT_GET says that it is hidden", str(answer))
         guest.close()
-        tap.equal(refused(b, "hide", self.answer)[0] != 0, True, "a reason is wanted")
+        for words in ((), ("--reason", "")):
+            code, said = refused(b, "hide", self.answer, *words)
+            tap.ok(code == 1 and "needs --reason TEXT" in said, "a reason is wanted", said)
+        code, said = refused(b, "hide", self.answer, "--reason", "one\ntwo")
+        tap.ok(code != 0 and "one line" in said, "on one line", said)
         code, said = refused(b, "hide", "00" * 32, "--reason", "x")
         tap.ok(code != 0 and "no message here begins with that id" in said,
                "what isn't here can't be hidden", said)
@@ -130,7 +134,11 @@ class Moderating:
 
     def suspends(self):
         tap, a, b = self.tap, self.a, self.b
-        a.ctl("suspend", "alice", "--reason", "Insults, three times")
+        text = a.ctl("suspend", "alice", "--reason", "Insults, three times")
+        tap.ok("Nothing that they write is accepted" in text and "readers" not in text,
+               "what that does to one of ours is said", text)
+        tap.equal({p["handle"]: p["suspended"] for p in a.ctl_json("people")["people"]}["alice"],
+                  True, "and shown among the people")
         said = failed(self.alice, "post", self.topic, "--subject", "x", "--file", "-",
                       stdin=b"again\n")
         tap.ok("suspended you: Insults, three times" in said.get("text", ""),

@@ -283,6 +283,27 @@ class Story:
         self.post(self.alice, "After the snapshot")
         self.check_whole("and goes on", before + 1)
 
+    def no_store(self):
+        """One that is damaged is said to be, with what to do."""
+        store = self.data / "convene.db"
+        self.a.stop()
+        good = store.read_bytes()
+        store.write_bytes(os.urandom(8192))
+        for words in (("backup", self.forum.folder / "damaged"), ("prove-fork", "a.example")):
+            try:
+                self.a.ctl(*words)
+                failure = None
+            except CommandFailure as error:
+                failure = error
+            said = " ".join(failure.err.split()) if failure else ""
+            self.tap.ok("not a database" in said and "RECOVERY" in said,
+                        "%s says what is wrong with a store, and what helps" % words[0], said)
+        for left in self.data.glob("convene.db-*"):
+            left.unlink()
+        store.write_bytes(good)
+        self.a.start()
+        self.a.wait_sealing()
+
     def no_lock(self):
         before = own_size(self.a.status())
         self.a.stop()
@@ -328,6 +349,13 @@ class Story:
         a.stop()
         (a.folder / "keys/log.key").unlink()
         a.ctl("recover", "successor")
+        try:
+            a.ctl("recover", "successor")
+            failure = None
+        except CommandFailure as error:
+            failure = error
+        self.tap.ok(failure and failure.code == REFUSED and "is made already" in failure.err,
+                    "a successor is made once, before the next start", failure and failure.err)
         a.start()
         a.wait_sealing()
         self.post(self.alice, "In the successor")
@@ -486,7 +514,7 @@ def main(tap, points, seed):
         story.prepare()
         story.reader = forum[1].enrol("reader")
         for part in (story.found_by_itself, story.one_too_few, story.thousand_old, story.without,
-                     story.snapshot, story.no_lock, story.running, story.lost_disk):
+                     story.snapshot, story.no_store, story.no_lock, story.running, story.lost_disk):
             part()
             tap.say("%s is through" % part.__name__)
         if story.kill_at_build():
