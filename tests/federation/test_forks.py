@@ -265,6 +265,16 @@ def test_fork(tap, points=4, seed=1):
                and not any("s.example said" in text for text in texts),
                "what is shown is what stands", texts)
 
+        early = next(item["id"] for thread in carol.threads(topic)
+                     for item in carol.read(thread["id"], whole=True)
+                     if item["content"]["text"] == "All have this of s.example.")
+        try:
+            said = run([CONVENE, "verify", early], env={"CONVENE_HOME": str(carol.home)})
+        except CommandFailure as failure:
+            said = " ".join(failure.err.split())
+        tap.ok("this log has ended" in said and "again later" not in said,
+               "of a log that was cut back nothing is proven, and it is said why", said)
+
         cut = {node.name: sorted((node.folder / "data" / "cut").glob("*.bundle"))
                for node in forum if (node.folder / "data" / "cut").exists()}
         tap.equal({name: len(files) for name, files in cut.items()},
