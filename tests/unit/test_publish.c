@@ -434,6 +434,7 @@ static void behind(void **state)
 	store_grow(0, 20, 30, false);
 	run();
 	assert_int_equal(w.n.behind, 1);
+	assert_non_null(strchr(w.n.waits, '/')); /* which */
 	assert_false(there("checkpoint"));
 	store_grow(20, 30, 30, false);
 	run();
