@@ -159,7 +159,8 @@ static int contents_fetch(struct sync *s)
 		struct query *q;
 
 		err = query_start(&q, s->c->d,
-		    "SELECT no, id FROM item WHERE state IN (1, 3, 5) AND no > ?1 ORDER BY no LIMIT 1",
+		    "SELECT no, id FROM item WHERE state IN (1, 3, 5) AND no > ?1 ORDER BY no "
+		    "LIMIT 1",
 		    s->t, "i", no);
 		if (!err)
 			err = query_next(&q, s->t);
