@@ -249,6 +249,10 @@ def test_fork(tap, points=4, seed=1):
         names = sorted(path.name for path in (home / "evidence").glob("*"))
         tap.ok(b"ANOTHER HISTORY" in done.stderr and "successor-2" in names,
                "who was shown the other history is told, and keeps it", (done.stderr, names))
+        # Each cuts what does not stand when its bundle is written, and folds anew after that.
+        poll("r and s do not fold what stands", 20, lambda: all(
+            log["state"] != "disputed" and log["folded"] == log["size"]
+            for node in (r, s) for log in node.status()["logs"]))
         people["r.example"].post(topic, "Again", "In the successor of r.")
         people["s.example"].post(topic, "Again", "In the successor of s.")
         forum.settle(30, nodes=[a, b, c, r, s])
