@@ -125,7 +125,6 @@ static int load_one(void *ctx, const struct store_log *row)
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
 	struct relay_log *l = NULL;
-	bool bad = false;
 	int err = OK;
 
 	strcpy(loading->name, row->name);
@@ -144,14 +143,8 @@ static int load_one(void *ctx, const struct store_log *row)
 		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
 	if (!err && block_count > 0)
 		err = r->reader->ops->blocks(r->reader, row->no, 0, block_count, blocks);
-	if (!err) {
+	if (!err)
 		err = log_new(r, row->no, bytes_str(row->name), leaf, &l);
-		/* An older version took such: one bad log must not keep the node from starting. */
-		bad = err && err != ERR_NOMEM && strcmp(row->name, r->node->binding.log_name) != 0;
-	}
-	if (bad)
-		log_error("store: log %s has no credential (%s): it is left out", row->name,
-		    error_text(err));
 	if (!err)
 		err = replica_load(l->replica, row->size, row->root, blocks, block_count,
 		    row->checkpoint, right, right_count);
@@ -164,7 +157,7 @@ static int load_one(void *ctx, const struct store_log *row)
 	log_free(l);
 	free(blocks);
 	buffer_free(&entry);
-	return bad ? OK : err;
+	return err;
 }
 
 int logs_load(struct relay *r)

@@ -128,7 +128,6 @@ int replica_prove_growth(
 
 /* ---- another history (9.6, 11.9) ---- */
 
-const struct verifier *replica_key(const struct replica *r);
 /* The root at a size, 0 < size <= replica_staged(). ERR_RANGE, or what reading says. */
 int replica_root_at(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN]);
 /* That root, of what is held, and the RFC 6962 consistency proof from there to the newest

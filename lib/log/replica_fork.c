@@ -8,11 +8,6 @@
 #include "base/error.h"
 #include "log/fork.h"
 
-const struct verifier *replica_key(const struct replica *r)
-{
-	return &r->key;
-}
-
 int replica_root_at(const struct replica *r, uint64_t size, uint8_t root[static HASH_LEN])
 {
 	if (size == 0 || size > tree_size(r->tree))

@@ -441,9 +441,9 @@ class Forum:
                 self.nodes[here].add_peer(self.nodes[there], self.links and self.links.address(
                     here, there, self.nodes[there].address))
 
-    def later(self, name):
+    def later(self, name, folder=None):
         """A node that is no founder, made and not started; it ends with the forum."""
-        node = Node(self, name, self.folder / name)
+        node = Node(self, name, self.folder / (folder or name))
         self._later.append(node)
         node.make(self.limits)
         return node

@@ -15,7 +15,7 @@ TESTS = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(TESTS / "decoder"))
 
 import convene_spec as spec  # noqa: E402
-from harness import CONVENE, CommandFailure, Forum, Node, poll, ring, run, tap_run  # noqa: E402
+from harness import CONVENE, CommandFailure, Forum, poll, ring, run, tap_run  # noqa: E402
 
 RECEIPT = TESTS / "decoder" / "receipt.py"
 COMPAT = TESTS / "compat" / "cosigned" / "verify.go"
@@ -258,9 +258,8 @@ def check_admitted(tap):
                terms=["--admit", "1", "--anchor", "2 of all"]) as forum:
         forum.start()
         a = forum[0]
-        other, late = (Node(forum, name, forum.folder / name) for name in ("o.example", "l.example"))
+        other, late = (forum.later(name) for name in ("o.example", "l.example"))
         for node in (other, late):
-            node.make(forum.limits)
             a.ctl("admit", node.block(), "--peer")
         late.add_peer(a)
         late.start()

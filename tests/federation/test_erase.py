@@ -370,9 +370,8 @@ def check_twins(tap):
                terms=["--admit", "1", "--anchor", "1 of t.example"]) as forum:
         forum.start()
         a, b = forum
-        twins = [Node(forum, "t.example", forum.folder / name) for name in ("first", "second")]
+        twins = [forum.later("t.example", name) for name in ("first", "second")]
         for node, twin in zip((a, b), twins):
-            twin.make(forum.limits)
             node.ctl("admit", twin.block(), "--peer")
             twin.add_peer(node)
             twin.start()
