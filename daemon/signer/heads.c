@@ -145,7 +145,7 @@ static int file_open(const char *path, int *fd, char *why)
 
 static int io_failed(const char *path, char *why)
 {
-	snprintf(why, 512, "%s: %s", path, strerror(errno));
+	snprintf(why, 512, "%.400s: %s", path, strerror(errno));
 	return ERR_IO;
 }
 
