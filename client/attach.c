@@ -113,8 +113,10 @@ int attachment_add(struct attachments *a, const char *spec, struct trouble *t)
 		return err;
 	}
 	data = &a->data[a->count];
-	a->list[a->count].name = bytes_of(data->data, len);
-	a->list[a->count].media_type = bytes_of(data->data + len, strlen(type));
+	a->list[a->count] = (struct content_part){
+	    .name = bytes_of(data->data, len),
+	    .media_type = bytes_of(data->data + len, strlen(type)),
+	};
 	len += strlen(type);
 	a->list[a->count].data = bytes_of(data->data + len, data->len - len);
 	a->count++;

@@ -133,7 +133,7 @@ static int take_parts(struct content_part *to, const Convene__Content *pb)
 		to[i].name = bytes_of_pb(p->name);
 		to[i].media_type = bytes_of_pb(p->media_type);
 		to[i].data = bytes_of_pb(p->data);
-		to[i].omitted = p->omitted;
+		to[i].omitted = p->data.len > 0 ? 0 : p->omitted;
 		if (!text_is_utf8(to[i].name) || !text_is_utf8(to[i].media_type))
 			return ERR_TEXT;
 	}

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,6 +134,7 @@ static void test_attachments(void **state)
 	FILE *f;
 
 	(void)state;
+	mallopt(M_PERTURB, 0x5a); /* what is not set shows */
 	assert_non_null(mkdtemp(folder));
 	snprintf(path, sizeof path, "%s/note:a.txt", folder);
 	f = fopen(path, "w");
@@ -149,6 +151,9 @@ static void test_attachments(void **state)
 	assert_true(bytes_equal(a.list[0].media_type, bytes_str("text/plain")));
 	assert_true(bytes_equal(a.list[1].media_type, bytes_str("text/x-note")));
 	assert_true(bytes_equal(a.list[1].data, bytes_str("bytes")));
+	assert_int_equal(a.list[0].omitted, 0);
+	assert_int_equal(a.list[1].omitted, 0);
+	mallopt(M_PERTURB, 0);
 	attachments_free(&a);
 	unlink(path);
 	rmdir(folder);

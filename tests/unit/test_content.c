@@ -106,6 +106,24 @@ static void test_roundtrip(void **state)
 	buffer_free(&b);
 }
 
+/* A part that is there was not left out, whatever it says. */
+static void test_left_out(void **state)
+{
+	(void)state;
+	struct content_part parts[] = {
+	    {.name = str("here"), .data = str("data"), .omitted = 7},
+	    {.name = str("not"), .omitted = 7},
+	};
+	struct content in = {.text = str("x"), .parts = parts, .part_count = 2}, out;
+	struct buffer b = BUFFER_INIT;
+	assert_int_equal(content_encode(&b, &in), OK);
+	assert_int_equal(content_parse(buffer_bytes(&b), &out), OK);
+	assert_int_equal(out.parts[0].omitted, 0);
+	assert_int_equal(out.parts[1].omitted, 7);
+	content_clear(&out);
+	buffer_free(&b);
+}
+
 static void test_nothing(void **state)
 {
 	(void)state;
@@ -409,6 +427,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_roundtrip),
+	    cmocka_unit_test(test_left_out),
 	    cmocka_unit_test(test_nothing),
 	    cmocka_unit_test(test_counts),
 	    cmocka_unit_test(test_text),
