@@ -290,10 +290,14 @@ class Node:
         return poll("%s is not up" % self.name, seconds, up, 0.05)
 
     def wait_sealing(self, seconds=30):
-        """Until the node seals: it asks its peers first, and waits at most 10 s for them."""
+        """Until the node seals: it asks its peers first, and waits at most 10 s for them. What it
+        learns may make it start anew, and it answers nothing meanwhile."""
+        def seals():
+            with contextlib.suppress(CommandFailure):
+                return self.status()["sealing"] == "on"
+
         self.wait_up(seconds)
-        return poll("%s does not seal" % self.name, seconds,
-                    lambda: self.status()["sealing"] == "on")
+        return poll("%s does not seal" % self.name, seconds, seals)
 
     def _reap(self, seconds):
         pid = self.process.pid
