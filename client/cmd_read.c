@@ -11,6 +11,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "client/cmd.h"
 #include "client/compose.h"
 #include "client/erasure.h"
@@ -108,13 +109,8 @@ static int part_save(const struct content_part *p, const char *folder, struct tr
 		return err;
 	if (fd < 0)
 		return trouble_errno(t, "the attachment can't be saved as %.300s", path);
-	for (size_t at = 0; at < p->data.len && !err;) {
-		ssize_t n = write(fd, p->data.data + at, p->data.len - at);
-
-		if (n < 0 && errno != EINTR)
-			err = trouble_errno(t, "%.300s can't be written", path);
-		at += n > 0 ? (size_t)n : 0;
-	}
+	if (file_fill(fd, p->data) != OK)
+		err = trouble_errno(t, "%.300s can't be written", path);
 	if (close(fd) != 0 && !err)
 		err = trouble_errno(t, "%.300s can't be written", path);
 	if (!err)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "client/ctl.h"
 
 bool file_is_there(const char *path)
@@ -24,21 +25,6 @@ bool file_is_there(const char *path)
 int file_load(struct buffer *out, const char *path, size_t max, struct trouble *t)
 {
 	return file_read(strcmp(path, "-") == 0 ? "/dev/stdin" : path, max, out, t);
-}
-
-static int write_all(int fd, struct bytes content)
-{
-	while (content.len > 0) {
-		ssize_t n = write(fd, content.data, content.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		content.data += n;
-		content.len -= (size_t)n;
-	}
-	return OK;
 }
 
 static int folder_open(const char *path)
@@ -63,18 +49,6 @@ int file_lock(const char *path)
 	return -1;
 }
 
-static int folder_sync(const char *path)
-{
-	int fd = folder_open(path), err;
-
-	if (fd < 0)
-		return ERR_IO;
-	/* EINVAL: a file system that has no such thing. */
-	err = fsync(fd) == 0 || errno == EINVAL ? OK : ERR_IO;
-	close(fd);
-	return err;
-}
-
 /* Write `temporary` (a pattern of mkstemp). */
 static int temporary_write(
     char *temporary, struct bytes content, mode_t mode, const struct stat *owner)
@@ -84,7 +58,7 @@ static int temporary_write(
 
 	if (fd < 0)
 		return ERR_IO;
-	err = write_all(fd, content);
+	err = file_fill(fd, content);
 	if (!err && owner && (owner->st_uid != geteuid() || owner->st_gid != getegid()) &&
 	    fchown(fd, owner->st_uid, owner->st_gid) != 0)
 		err = ERR_IO;
@@ -120,7 +94,7 @@ int file_create(const char *path, struct bytes content, mode_t mode, struct trou
 		return trouble_errno(t, "%.300s can't be written", path);
 	}
 	unlink(temporary);
-	return folder_sync(path) == OK ? OK : trouble_errno(t, "%.300s can't be synced", path);
+	return folder_sync_of(path) == OK ? OK : trouble_errno(t, "%.300s can't be synced", path);
 }
 
 int file_replace(const char *path, struct bytes content, struct trouble *t)
@@ -147,7 +121,7 @@ int file_replace(const char *path, struct bytes content, struct trouble *t)
 		err = ERR_IO;
 	}
 	if (!err)
-		err = folder_sync(real);
+		err = folder_sync_of(real);
 	return err ? trouble_errno(t, "%.300s can't be written", path) : OK;
 }
 
@@ -155,5 +129,5 @@ int file_rename(const char *from, const char *to, struct trouble *t)
 {
 	if (rename(from, to) != 0)
 		return trouble_errno(t, "%.300s can't be given its name", from);
-	return folder_sync(to) == OK ? OK : trouble_errno(t, "%.300s can't be synced", to);
+	return folder_sync_of(to) == OK ? OK : trouble_errno(t, "%.300s can't be synced", to);
 }

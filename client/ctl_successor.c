@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "client/ctl.h"
 #include "client/ctl_store.h"
 #include "crypto/keyfile.h"
@@ -238,16 +239,6 @@ static int replace(struct succession *s, const char *path, const char *by, struc
 	return OK;
 }
 
-static int folder_sync(const char *path, struct trouble *t)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-	    err = fd >= 0 && fsync(fd) == 0 ? OK : trouble_errno(t, "%.300s can't be synced", path);
-
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 static int finish(struct succession *s, struct trouble *t)
 {
 	int err = fresh_read(s, t);
@@ -259,11 +250,13 @@ static int finish(struct succession *s, struct trouble *t)
 		    s->file_new, s->file);
 	if (!err && file_is_there(s->key_new))
 		err = replace(s, s->key, s->key_new, t);
-	if (!err)
-		err = folder_sync(s->ctl.keys, t);
+	if (!err && folder_sync(s->ctl.keys) != OK)
+		err = trouble_errno(t, "%.300s can't be synced", s->ctl.keys);
 	if (!err)
 		err = replace(s, s->file, s->file_new, t);
-	return err ? err : folder_sync(s->ctl.keys, t);
+	if (!err && folder_sync(s->ctl.keys) != OK)
+		err = trouble_errno(t, "%.300s can't be synced", s->ctl.keys);
+	return err;
 }
 
 static void say(const struct succession *s)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "client/output.h"
 
 int path_join(char out[static PATH_LEN], const char *folder, const char *name, struct trouble *t)
@@ -101,33 +102,6 @@ int file_read(const char *path, size_t max, struct buffer *out, struct trouble *
 	return err;
 }
 
-static int folder_sync(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC), result;
-
-	if (fd < 0)
-		return -1;
-	/* EINVAL: a file system that has no such thing. */
-	result = fsync(fd) == 0 || errno == EINVAL ? 0 : -1;
-	close(fd);
-	return result;
-}
-
-static int write_all(int fd, struct bytes b)
-{
-	while (b.len > 0) {
-		ssize_t n = write(fd, b.data, b.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		b.data += n;
-		b.len -= (size_t)n;
-	}
-	return 0;
-}
-
 int file_write(const char *folder, const char *name, struct bytes data, struct trouble *t)
 {
 	char path[PATH_LEN], temporary[PATH_LEN];
@@ -140,9 +114,9 @@ int file_write(const char *folder, const char *name, struct bytes data, struct t
 		return err;
 	/* One writer at a time, by the home's lock: what stands there was left by a crash. */
 	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd >= 0 && fchmod(fd, 0600) == 0 && write_all(fd, data) == 0 && fsync(fd) == 0) {
+	if (fd >= 0 && fchmod(fd, 0600) == 0 && file_fill(fd, data) == OK && fsync(fd) == 0) {
 		close(fd);
-		if (rename(temporary, path) == 0 && folder_sync(folder) == 0)
+		if (rename(temporary, path) == 0 && folder_sync(folder) == OK)
 			return OK;
 		fd = -1;
 	}
@@ -166,9 +140,9 @@ int file_move(const char *folder, const char *name, const char *to, struct troub
 		return err;
 	/* The new name is made durable before the old one goes for good: a crash leaves both, never
 	 * none. */
-	if (to ? rename(from, path) != 0 || folder_sync(to) != 0 : unlink(from) != 0)
+	if (to ? rename(from, path) != 0 || folder_sync(to) != OK : unlink(from) != 0)
 		return trouble_errno(t, "%.300s can't be moved", from);
-	if (folder_sync(folder) != 0)
+	if (folder_sync(folder) != OK)
 		return trouble_errno(t, "the folder %.300s can't be written", folder);
 	return OK;
 }

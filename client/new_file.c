@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "client/output.h"
 
 bool new_file_may(const char *path)
@@ -46,24 +47,6 @@ int new_file_open(struct new_file *f, const char *path, struct trouble *t)
 	return trouble_errno(t, "%.300s can't be written", path);
 }
 
-static int folder_sync(const char *path, struct trouble *t)
-{
-	char folder[PATH_LEN];
-	bool good;
-	int fd;
-
-	if (path_folder(folder, path, t) != OK)
-		return t->err;
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	/* EINVAL: a file system that has no such thing. */
-	good = fd >= 0 && (fsync(fd) == 0 || errno == EINVAL);
-	if (!good)
-		trouble_errno(t, "%.300s can't be synced", folder);
-	if (fd >= 0)
-		close(fd);
-	return good ? OK : t->err;
-}
-
 int new_file_close(struct new_file *f, struct trouble *t)
 {
 	bool good = fflush(f->to) == 0 && fsync(fileno(f->to)) == 0;
@@ -73,7 +56,9 @@ int new_file_close(struct new_file *f, struct trouble *t)
 	if (!good || rename(f->temporary, f->path) != 0)
 		return trouble_errno(t, "%.300s can't be written", f->path);
 	f->temporary[0] = '\0';
-	return folder_sync(f->path, t);
+	if (folder_sync_of(f->path) != OK)
+		return trouble_errno(t, "the folder of %.300s can't be synced", f->path);
+	return OK;
 }
 
 void new_file_drop(struct new_file *f)

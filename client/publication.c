@@ -13,6 +13,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "client/output.h"
 
 #define INDEX "logs"
@@ -56,21 +57,6 @@ static int fails(const struct publication *p, const char *path, const char *what
 	return trouble_errno(t, "%.300s/%.150s can't be %s", p->path, path, what);
 }
 
-static int write_all(int fd, struct bytes b)
-{
-	while (b.len > 0) {
-		ssize_t n = write(fd, b.data, b.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		b.data += n;
-		b.len -= (size_t)n;
-	}
-	return 0;
-}
-
 /* The folders that a path goes through. */
 static int parents_make(const struct publication *p, const char *path)
 {
@@ -108,7 +94,7 @@ int publication_put(
 {
 	int fd = openat(
 	    p->fd, UNNAMED, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0666);
-	bool good = fd >= 0 && write_all(fd, content) == 0 && (!durable || fsync(fd) == 0);
+	bool good = fd >= 0 && file_fill(fd, content) == OK && (!durable || fsync(fd) == 0);
 
 	if (!good) {
 		fails(p, path, "written", t);

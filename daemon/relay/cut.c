@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "daemon/relay/forks.h"
 #include "sync/bundle.h"
 
@@ -111,16 +112,6 @@ static int source_write(void *ctx, struct bytes bytes)
 		return OK;
 	k->error = errno;
 	return ERR_IO;
-}
-
-static int folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
-	    err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
 }
 
 /* The log as the store has it: nothing of it changes until it is cut. */

@@ -15,6 +15,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "daemon/relay/forks.h"
 #include "msg/content.h"
 
@@ -140,7 +141,7 @@ static int file_write(struct relay *r, const char *path)
 {
 	char part[4096];
 	FILE *f;
-	int fd, err, folder;
+	int fd, err;
 
 	snprintf(part, sizeof part, "%.4000s.part", path);
 	fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
@@ -157,12 +158,7 @@ static int file_write(struct relay *r, const char *path)
 		err = ERR_IO;
 	if (!err && rename(part, path) != 0)
 		err = ERR_IO;
-	folder = err ? -1 : open(r->conf->node.data, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (folder >= 0) {
-		err = fsync(folder) == 0 ? OK : ERR_IO;
-		close(folder);
-	}
-	return err;
+	return err ? err : folder_sync(r->conf->node.data);
 }
 
 int inbox_inherit(struct relay *r)

@@ -16,6 +16,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "daemon/relay/state.h"
 
 enum fate { FATE_WAITS, FATE_SEALED, FATE_LEFT };
@@ -108,16 +109,6 @@ static int content_give(struct merge *m, const struct store_inbox *row, uint64_t
 		   : forum_content(m->forum, m->log, index, row->message, row->id, row->content);
 }
 
-static int folder_sync(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 /* As a Submission, which can be looked at, and sent. */
 static int put_aside(struct merge *m, const struct store_inbox *row)
 {
@@ -140,7 +131,7 @@ static int put_aside(struct merge *m, const struct store_inbox *row)
 		err = folder_sync(m->folder);
 	snprintf(path, sizeof path, "%s/left-out/%s", m->folder, id);
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (fd < 0 || write(fd, bytes.data, bytes.len) != (ssize_t)bytes.len || fsync(fd) != 0)
+	if (fd < 0 || file_fill(fd, buffer_bytes(&bytes)) != OK || fsync(fd) != 0)
 		err = ERR_IO;
 	if (fd >= 0)
 		close(fd);

@@ -12,6 +12,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/file.h"
 
 #define RECORD_LEN 512
 #define PAIR_LEN ((size_t)2 * RECORD_LEN)
@@ -117,20 +118,6 @@ static int head_put(int fd, uint64_t pair, const char *magic, struct bytes whose
 
 /* ---- files ---- */
 
-/* A new file's name must survive a power failure as what is in it does. */
-static int folder_sync(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash ? strndup(path, (size_t)(slash - path) + 1) : strdup(".");
-	int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1, err;
-
-	err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-	if (fd >= 0)
-		close(fd);
-	free(folder);
-	return err;
-}
-
 static int file_open(const char *path, int *fd, char *why)
 {
 	*fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -165,7 +152,7 @@ static int lock_load(struct heads *h, const char *path, char *why)
 		return ERR_BUSY;
 	}
 	len = pread(h->lock, pair, PAIR_LEN, 0);
-	if (len < 0 || (len == 0 && folder_sync(path) != OK))
+	if (len < 0 || (len == 0 && folder_sync_of(path) != OK))
 		return io_failed(path, why);
 	if (len == 0)
 		return OK; /* new: nothing was ever signed */
@@ -215,7 +202,7 @@ static int ended_keep(const char *lock, const char *previous, const uint8_t pair
 		return ERR_IO;
 	err = put(fd, pair, PAIR_LEN, 0);
 	close(fd);
-	return err ? err : folder_sync(path);
+	return err ? err : folder_sync_of(path);
 }
 
 /* Crash points: (1) while the old head is kept: the lock file is as it was, and it is kept again.
@@ -327,7 +314,7 @@ static int unknown_make(const char *path, const uint8_t key[static KEY_LEN], cha
 	if (!err && rename(fresh, path) != 0)
 		err = ERR_IO;
 	if (!err)
-		err = folder_sync(path);
+		err = folder_sync_of(path);
 	if (err)
 		io_failed(fresh, why);
 	return err;
@@ -360,7 +347,7 @@ static int cosigned_load(
 	struct stat st;
 	uint64_t pairs;
 
-	if (fstat(h->file, &st) != 0 || (st.st_size == 0 && folder_sync(path) != OK) ||
+	if (fstat(h->file, &st) != 0 || (st.st_size == 0 && folder_sync_of(path) != OK) ||
 	    unknown_read(h, key) != OK)
 		return io_failed(path, why);
 	pairs = ((uint64_t)st.st_size + PAIR_LEN - 1) / PAIR_LEN;

@@ -8,40 +8,8 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "crypto/keyfile_seal.h"
-
-static int write_all(int fd, const uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return ERR_IO;
-		data += n;
-		len -= (size_t)n;
-	}
-	return OK;
-}
-
-/* Make the names in the folder of `path` durable. */
-static int folder_sync(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-	if (folder == NULL)
-		return ERR_NOMEM;
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(folder);
-	if (fd < 0)
-		return ERR_IO;
-	/* EINVAL: a file system that has no such thing. */
-	int err = fsync(fd) == 0 || errno == EINVAL ? OK : ERR_IO;
-	int saved = errno;
-	close(fd);
-	errno = saved;
-	return err;
-}
 
 /* rename() would replace a file that appeared meanwhile; link() refuses to. A crash leaves the key
  * whole or not there at all, and at worst a second name for it, of mode 0600 too. */
@@ -50,7 +18,7 @@ static int publish(const char *temporary, const char *path)
 	if (link(temporary, path) != 0)
 		return errno == EEXIST ? ERR_EXISTS : ERR_IO;
 	unlink(temporary);
-	int err = folder_sync(path);
+	int err = folder_sync_of(path);
 	if (err != OK) {
 		int saved = errno;
 		unlink(path);
@@ -76,7 +44,7 @@ static int file_create(const char *path, struct bytes content)
 		errno = saved;
 		return ERR_IO;
 	}
-	int err = write_all(fd, content.data, content.len);
+	int err = file_fill(fd, content);
 	if (err == OK && (fchmod(fd, S_IRUSR | S_IWUSR) != 0 || fsync(fd) != 0))
 		err = ERR_IO;
 	int saved = errno;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/file.h"
 
 #define FIRST_LINE "convene recover 1"
 #define FILE_MAX (64 + RECOVERY_WITHOUT_MAX * (RECOVERY_NAME_MAX + 10))
@@ -108,16 +109,6 @@ static int parse(struct recovery *out, struct bytes text)
 static bool name_of(char out[static 4096], const char *folder, const char *ending)
 {
 	return snprintf(out, 4096, "%s/recover%s", folder, ending) < 4096;
-}
-
-static int folder_sync(const char *folder)
-{
-	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-
-	if (fd >= 0)
-		close(fd);
-	return err;
 }
 
 int recovery_load(struct recovery *out, const char *folder)

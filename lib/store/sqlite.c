@@ -15,6 +15,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 enum {
 	FILE_MODE = 0640, /* the group reads; -wal and -shm get the database's mode from SQLite */
 	BUSY_MS = 2000,   /* another process is recovering or resetting the log */
@@ -286,17 +288,7 @@ static int make_file(const char *path)
 	if (fd < 0)
 		return errno == EEXIST ? OK : errno == ENOSPC ? ERR_NOSPACE : ERR_IO;
 	close(fd);
-
-	const char *slash = strrchr(path, '/');
-	char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
-	if (dir == NULL)
-		return ERR_NOMEM;
-	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	free(dir);
-	int err = fd >= 0 && fsync(fd) == 0 ? OK : ERR_IO;
-	if (fd >= 0)
-		close(fd);
-	return err;
+	return folder_sync_of(path);
 }
 
 static int take_lock(struct sqlite_store *s, const char *path)
