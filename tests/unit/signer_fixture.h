@@ -4,6 +4,7 @@
 #ifndef TEST_SIGNER_FIXTURE_H
 #define TEST_SIGNER_FIXTURE_H
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,6 +19,26 @@
 		if (!(x))        \
 			abort(); \
 	} while (0)
+
+/* ---- files ---- */
+
+static inline size_t bytes_read(const char *path, uint8_t *out, size_t room)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n = read(fd, out, room);
+
+	NEED(n >= 0);
+	close(fd);
+	return (size_t)n;
+}
+
+static inline void bytes_write(const char *path, const uint8_t *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	NEED(write(fd, bytes, len) == (ssize_t)len);
+	close(fd);
+}
 
 /* ---- histories ---- */
 

@@ -413,24 +413,6 @@ static void test_rival(void **state)
 
 /* ---- the file ---- */
 
-static size_t file_read(uint8_t *out, size_t room)
-{
-	int fd = open(place.cosigned, O_RDONLY);
-	ssize_t n = read(fd, out, room);
-
-	assert_true(n >= 0);
-	close(fd);
-	return (size_t)n;
-}
-
-static void file_write(const uint8_t *bytes, size_t len)
-{
-	int fd = open(place.cosigned, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_int_equal(write(fd, bytes, len), len);
-	close(fd);
-}
-
 static int opens(void)
 {
 	struct core *c = place_opened(&place);
@@ -462,7 +444,7 @@ static void test_torn_write(void **state)
 		assert_int_equal(cosign(c, o, 0, *last, size), OK);
 		core_free(c);
 		memset(after, 0, sizeof after);
-		has = file_read(after, sizeof after);
+		has = bytes_read(place.cosigned, after, sizeof after);
 		while (first < has && before[first] == after[first])
 			first++;
 		for (end = has; before[end - 1] == after[end - 1];)
@@ -474,7 +456,7 @@ static void test_torn_write(void **state)
 
 			memcpy(torn, before, sizeof torn);
 			memcpy(torn + first, after + first, at - first);
-			file_write(torn, at > had ? at : had);
+			bytes_write(place.cosigned, torn, at > had ? at : had);
 			c = place_ready(&place);
 			assert_int_equal(introduce_to(c, o, &known), OK);
 			assert_true(known == *last || known == size);
@@ -484,7 +466,7 @@ static void test_torn_write(void **state)
 			}
 			core_free(c);
 		}
-		file_write(after, has);
+		bytes_write(place.cosigned, after, has);
 		memcpy(before, after, sizeof before);
 		had = has;
 		*last = size;
@@ -504,28 +486,28 @@ static void test_damaged(void **state)
 	assert_int_equal(cosign(c, &n1, 0, 9, 10), OK);
 	assert_int_equal(cosign(c, &n2, 0, 0, 9), OK);
 	core_free(c);
-	assert_int_equal(file_read(good, sizeof good), sizeof good);
+	assert_int_equal(bytes_read(place.cosigned, good, sizeof good), sizeof good);
 	for (size_t i = 0; i < PAIR_LEN / 2; i += 3) {
 		memcpy(bad, good, sizeof bad);
 		bad[i] ^= 4;
 		bad[PAIR_LEN / 2 + (i * 5) % (PAIR_LEN / 2)] ^= 1;
-		file_write(bad, sizeof bad);
+		bytes_write(place.cosigned, bad, sizeof bad);
 		assert_int_equal(opens(), ERR_MALFORMED);
 	}
 	/* One log twice. */
 	memcpy(bad, good, PAIR_LEN);
 	memcpy(bad + PAIR_LEN, good, PAIR_LEN);
-	file_write(bad, sizeof bad);
+	bytes_write(place.cosigned, bad, sizeof bad);
 	assert_int_equal(opens(), ERR_MALFORMED);
 	/* Two logs in one pair. */
 	memcpy(bad, good, sizeof bad);
 	memcpy(bad, good + PAIR_LEN, PAIR_LEN / 2);
-	file_write(bad, sizeof bad);
+	bytes_write(place.cosigned, bad, sizeof bad);
 	assert_int_equal(opens(), ERR_MALFORMED);
 	/* Of a log that is there twice, so to speak, either half is enough. */
 	memcpy(bad, good, sizeof bad);
 	bad[PAIR_LEN + 77] ^= 1;
-	file_write(bad, sizeof bad);
+	bytes_write(place.cosigned, bad, sizeof bad);
 	c = place_ready(&place);
 	assert_int_equal(introduce_to(c, &n2, &known), OK);
 	assert_int_equal(known, 9);
@@ -544,15 +526,15 @@ static void test_damaged_last(void **state)
 	assert_int_equal(cosign(c, &n1, 0, 0, 9), OK);
 	assert_int_equal(cosign(c, &n2, 0, 0, 9), OK);
 	core_free(c);
-	assert_int_equal(file_read(good, sizeof good), sizeof good);
+	assert_int_equal(bytes_read(place.cosigned, good, sizeof good), sizeof good);
 	random_fill(bad, PAIR_LEN);
-	file_write(bad, PAIR_LEN);
+	bytes_write(place.cosigned, bad, PAIR_LEN);
 	assert_int_equal(opens(), ERR_MALFORMED);
 	for (size_t i = 0; i < 292; i += 7) {
 		memcpy(bad, good, sizeof bad);
 		bad[PAIR_LEN + i] ^= 4;
 		bad[PAIR_LEN + PAIR_LEN / 2 + i] ^= 4;
-		file_write(bad, sizeof bad);
+		bytes_write(place.cosigned, bad, sizeof bad);
 		assert_int_equal(opens(), ERR_MALFORMED);
 	}
 }
@@ -687,7 +669,7 @@ static void test_bounded(void **state)
 		record_put(
 		    file + i * PAIR_LEN + (i % 2) * PAIR_LEN / 2, i == 77 ? n1.log_name : name, 20);
 	}
-	file_write(file, (size_t)HEADS_MAX * PAIR_LEN);
+	bytes_write(place.cosigned, file, (size_t)HEADS_MAX * PAIR_LEN);
 	c = place_ready(&place);
 	assert_int_equal(introduce_to(c, &n1, &known), OK);
 	assert_int_equal(known, 20);

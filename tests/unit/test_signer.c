@@ -141,24 +141,6 @@ static void stands_after_restart(uint64_t size)
 	core_free(c);
 }
 
-static size_t file_read(uint8_t out[static LOCK_LEN])
-{
-	int fd = open(place.lock, O_RDONLY);
-	ssize_t n = read(fd, out, LOCK_LEN);
-
-	assert_true(n >= 0);
-	close(fd);
-	return (size_t)n;
-}
-
-static void file_write(const uint8_t *bytes, size_t len)
-{
-	int fd = open(place.lock, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-	assert_int_equal(write(fd, bytes, len), len);
-	close(fd);
-}
-
 /* ---- the rule ---- */
 
 static void test_rule(void **state)
@@ -385,7 +367,7 @@ static void test_torn_write(void **state)
 
 		assert_int_equal(sign(s, size, 0), OK);
 		core_free(s);
-		assert_int_equal(file_read(after), LOCK_LEN);
+		assert_int_equal(bytes_read(place.lock, after, LOCK_LEN), LOCK_LEN);
 		/* One record stays as it was. */
 		assert_memory_equal(
 		    after + LOCK_LEN / 2 - at, before + LOCK_LEN / 2 - at, LOCK_LEN / 2);
@@ -393,14 +375,14 @@ static void test_torn_write(void **state)
 			memcpy(torn, before, LOCK_LEN);
 			memcpy(torn + at, after + at, len);
 			/* The first of all also makes the file. */
-			file_write(torn, size == 1 ? at + len : LOCK_LEN);
+			bytes_write(place.lock, torn, size == 1 ? at + len : LOCK_LEN);
 			s = ready();
 			assert_true(head_of(s) == size - 1 || memcmp(torn, after, LOCK_LEN) == 0);
 			assert_int_equal(sign(s, size, 0), OK);
 			core_free(s);
 			stands_after_restart(size);
 		}
-		file_write(after, LOCK_LEN);
+		bytes_write(place.lock, after, LOCK_LEN);
 		memcpy(before, after, LOCK_LEN);
 	}
 }
@@ -416,32 +398,32 @@ static void test_damaged(void **state)
 	for (uint64_t size = 1; size < 4; size++)
 		assert_int_equal(sign(s, size, 0), OK);
 	core_free(s);
-	assert_int_equal(file_read(good), LOCK_LEN);
+	assert_int_equal(bytes_read(place.lock, good, LOCK_LEN), LOCK_LEN);
 	/* Both records, anywhere. */
 	for (size_t i = 0; i < LOCK_LEN / 2; i += 3) {
 		memcpy(bad, good, LOCK_LEN);
 		bad[i] ^= 0x40;
 		bad[LOCK_LEN / 2 + (i * 5) % (LOCK_LEN / 2)] ^= 1;
-		file_write(bad, LOCK_LEN);
+		bytes_write(place.lock, bad, LOCK_LEN);
 		assert_int_equal(locked(&s), ERR_MALFORMED);
 	}
 	/* The older one alone is what a torn write leaves. */
 	memcpy(bad, good, LOCK_LEN);
 	bad[100] ^= 1;
-	file_write(bad, LOCK_LEN);
+	bytes_write(place.lock, bad, LOCK_LEN);
 	stands_after_restart(3);
 	/* Zeros, text, too short. */
 	memset(bad, 0, LOCK_LEN);
-	file_write(bad, LOCK_LEN);
+	bytes_write(place.lock, bad, LOCK_LEN);
 	assert_int_equal(locked(&s), ERR_MALFORMED);
 	memset(bad, 'x', LOCK_LEN);
-	file_write(bad, LOCK_LEN);
+	bytes_write(place.lock, bad, LOCK_LEN);
 	assert_int_equal(locked(&s), ERR_MALFORMED);
 	for (size_t len = 1; len < LOCK_LEN; len += 11) {
-		file_write(good, len);
+		bytes_write(place.lock, good, len);
 		assert_int_equal(locked(&s), ERR_MALFORMED);
 	}
-	file_write(good, LOCK_LEN);
+	bytes_write(place.lock, good, LOCK_LEN);
 	stands_after_restart(3);
 }
 
@@ -481,7 +463,7 @@ static void test_successor(void **state)
 	assert_int_equal(sign(s, 3, 0), OK);
 	assert_int_equal(sign(s, 5, 0), OK);
 	core_free(s);
-	assert_int_equal(file_read(pair), LOCK_LEN);
+	assert_int_equal(bytes_read(place.lock, pair, LOCK_LEN), LOCK_LEN);
 	org_make(&next, 0, 2, 255, place.forum);
 	assert_string_equal(first.log_name + strlen(first.log_name) - 2, "/1");
 	key_put(&place, "log", "log", (uint8_t)(2 + 255 * 4));
@@ -489,11 +471,11 @@ static void test_successor(void **state)
 
 	/* Whole, and cut in the middle of being overwritten, before the second record and after. */
 	stands_after_restart(0);
-	assert_int_equal(file_read(fresh), LOCK_LEN);
+	assert_int_equal(bytes_read(place.lock, fresh, LOCK_LEN), LOCK_LEN);
 	for (size_t at = 0; at <= LOCK_LEN; at += 256) {
 		memcpy(torn, fresh, at);
 		memcpy(torn + at, pair + at, LOCK_LEN - at);
-		file_write(torn, LOCK_LEN);
+		bytes_write(place.lock, torn, LOCK_LEN);
 		stands_after_restart(0);
 	}
 	hex_encode(hex, first.binding.digest, DIGEST_LEN);
