@@ -403,11 +403,11 @@ class Story:
 
     def kill_at_build(self):
         """False: there is no compiler."""
-        self.library, self.when = self.forum.folder / "kill_at.so", self.forum.folder / "now"
+        self.preload, self.when = self.forum.folder / "kill_at.so", self.forum.folder / "now"
         if not shutil.which("cc"):
             self.tap.skip("a kill at every point", "there is no compiler")
             return False
-        run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", self.library,
+        run(["cc", "-shared", "-fPIC", "-D_GNU_SOURCE", "-o", self.preload,
              os.path.join(HERE, "kill_at.c"), "-ldl"])
         return True
 
@@ -419,7 +419,7 @@ class Story:
         self.restore(self.ten[0])
         a.ctl("recover", "restored")
         for step in range(1, 40):
-            a.enter = ["env", "LD_PRELOAD=%s" % self.library, "KILL_AT=%d" % step, "KILL_CALLS=d",
+            a.enter = ["env", "LD_PRELOAD=%s" % self.preload, "KILL_AT=%d" % step, "KILL_CALLS=d",
                        "KILL_THREADS=" + RELAY, "KILL_GROUP=1"]
             a.start(wait=False)
             a.enter = []
@@ -446,21 +446,21 @@ class Story:
         return False
 
     def crashes(self, points, rng):
-        library, relay = self.library, RELAY
+        preload, relay = self.preload, RELAY
         for calls, threads, what, all_points in (
                 ("wdn", "convened-signer", "in the signer: before the lock file is written, before "
                  "it is synced, before the signature is given", True),
                 ("d", relay, "before a sync of the store", True),
                 ("n", relay, "before anything is sent", False),
                 ("w", relay, "before anything is written into the store", False)):
-            self.crash_at(library, calls, threads, what, 0 if all_points else points, rng)
+            self.crash_at(preload, calls, threads, what, 0 if all_points else points, rng)
 
-    def crash_at(self, library, calls, threads, what, points, rng):
+    def crash_at(self, preload, calls, threads, what, points, rng):
         """Each start after a kill is the one before the next, and has to mend what that left."""
         step, tried, failures, before = 1, 0, [], 0
         self.a.stop()
         while True:
-            self.start_armed(library, calls, threads, step)
+            self.start_armed(preload, calls, threads, step)
             sealed = own_size(self.a.status())
             if sealed < before:
                 failures.append("%d entries after %d" % (sealed, before))
@@ -475,9 +475,9 @@ class Story:
         self.tap.ok(tried > 1 and not failures, "%d kills %s" % (tried, what), *failures)
         self.check_whole("and each message is there once, at every node", before)
 
-    def start_armed(self, library, calls, threads, step):
+    def start_armed(self, preload, calls, threads, step):
         a = self.a
-        a.enter = ["env", "LD_PRELOAD=%s" % library, "KILL_AT=%d" % step, "KILL_CALLS=" + calls,
+        a.enter = ["env", "LD_PRELOAD=%s" % preload, "KILL_AT=%d" % step, "KILL_CALLS=" + calls,
                    "KILL_THREADS=" + threads, "KILL_WHEN=%s" % self.when, "KILL_GROUP=1"]
         a.start()
         a.enter = []
