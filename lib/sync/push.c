@@ -136,6 +136,11 @@ void push_receive_credit(
 		link->stats.acknowledged_at = now;
 	p->unacknowledged -= bytes;
 	link->acknowledged += bytes;
+	/* It has taken our entries in, so that its history is ours now, and its contents may be. */
+	if (p->differs && bytes > 0 && p->unacknowledged == 0) {
+		p->differs = false;
+		s->want_news++;
+	}
 	p->credit += m->bytes < CREDIT_MAX ? (int64_t)m->bytes : CREDIT_MAX;
 	if (p->credit > CREDIT_MAX)
 		p->credit = CREDIT_MAX;
