@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Contents among nodes: what is asked for, where and how much; packed or not. */
 #include "msg/content.h"
+#include "sync/state.h"
 #include "sync_world.h"
 
 static void content_erase(struct node *n, struct held_log *l, uint64_t index)
@@ -242,6 +243,32 @@ static void test_unasked(void **state)
 	kept_give(w);
 	assert_all_equal(w, 2000);
 	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* Who gave a content of another history, and then took ours in, is asked again. */
+static void test_taken_in(void **state)
+{
+	struct world *w = world_new(3, 58);
+	struct end *fed;
+	struct pair *p;
+
+	(void)state;
+	wire(w, 0, 1);
+	fed = wire(w, 1, 2);
+	begin(w);
+	wires_up(w);
+	assert_all_equal(w, 5000);
+	p = pair_of(fed->node->sync, fed->link,
+	    slot_by_digest(fed->node->sync, w->nodes[0].credential.binding.digest, DIGEST_LEN));
+	run(w, 2000);
+	p->differs = true;
+	run(w, 10000);
+	assert_true(p->differs);
+	post(&w->nodes[0], 1, 50);
+	run(w, 2000);
+	assert_false(p->differs);
+	assert_all_equal(w, 1000);
 	world_free(w);
 }
 
@@ -664,6 +691,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_erased),
 	    cmocka_unit_test(test_wants_bounded),
+	    cmocka_unit_test(test_taken_in),
 	    cmocka_unit_test(test_unasked),
 	    cmocka_unit_test(test_wants_answered),
 	    cmocka_unit_test(test_closed_link),
