@@ -86,8 +86,7 @@ def _cpu(path):
 
 
 def _fields(path):
-    pairs = (line.partition(":") for line in _read(path).splitlines())
-    return {name: int(value.split()[0]) for name, _, value in pairs if value.strip()[:1].isdigit()}
+    return {name: int(value) for name, value in re.findall(r"(?m)^(\w+):\s+(\d+)(?: kB)?$", _read(path))}
 
 
 class Used:
@@ -95,10 +94,11 @@ class Used:
     processes and threads: seconds by "comm" and "comm/thread". Bytes are those that went to the disk,
     not what a cache held. A process that ends meanwhile is a Failure: its use would be missing."""
 
-    def __init__(self, what, label):
-        self.pids, self.label = pids_of(what), label
+    def __init__(self, what, label, fresh=False):
+        self.pids, self.label, self._fresh = pids_of(what), label, fresh
         self.cpu_s = self.peak_kb = self.written_bytes = self.read_bytes = self.wall_s = 0
         self.processes, self.threads, self.peaks, self.unreadable = {}, {}, {}, []
+        self._began, self._wall = None, time.monotonic()
 
     def _sample(self):
         cpu, threads, io, peaks = {}, {}, {}, {}
@@ -132,12 +132,15 @@ class Used:
     def end(self):
         self.wall_s = time.monotonic() - self._wall
         cpu, threads, io, peaks = self._sample()
-        cpu0, threads0, io0, _ = self._began
+        if self._fresh:  # all that they ever used
+            cpu0, threads0, io0 = {}, {}, {pid: {"read_bytes": 0, "write_bytes": 0} for pid in io}
+        else:
+            cpu0, threads0, io0, _ = self._began
         self.cpu_s = sum(cpu.values()) - sum(cpu0.values())
         for pid, (comm, kb) in peaks.items():
             self.peak_kb += kb
             self.peaks[comm] = self.peaks.get(comm, 0) + kb
-            self.processes[comm] = self.processes.get(comm, 0) + cpu[pid] - cpu0[pid]
+            self.processes[comm] = self.processes.get(comm, 0) + cpu[pid] - cpu0.get(pid, 0)
         for key, (name, spent) in threads.items():
             self.threads[name] = self.threads.get(name, 0) + spent - threads0.get(key, ("", 0))[1]
         for field, attribute in (("write_bytes", "written_bytes"), ("read_bytes", "read_bytes")):
@@ -198,9 +201,10 @@ class Frame:
             raise Failure("%s is not there: run make bench, or set builddir" % path)
         return str(path)
 
-    def process(self, what, label):
-        """To be used `with`: what these processes use meanwhile (see Used)."""
-        return Used(what, label)
+    def process(self, what, label, fresh=False):
+        """To be used `with`: what these processes use meanwhile (see Used). fresh: all that they have
+        used since they were started, whenever begin() was."""
+        return Used(what, label, fresh)
 
     def run(self, argv, stdin=None, label=None, env=None):
         """Run a program to its end: (its output, CPU seconds, wall seconds)."""
@@ -243,6 +247,12 @@ class Frame:
         return self._again
 
     # ---- results ----
+
+    def value(self, subject, figure):
+        """Of a figure of this run; None: there is none. For ratios between subjects."""
+        values = [row["value"] for row in self.figures
+                  if (row["subject"], row["figure"].strip()) == (subject, figure)]
+        return values[-1] if values else None
 
     def figure(self, name, value, unit, limit=None, ratio=None, target="", note=""):
         """One row, printed at once. limit: a number, or a name of LIMITS; without `ratio` it is
