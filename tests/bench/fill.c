@@ -115,7 +115,8 @@ static void store_begin(void)
 		need(err == 1 ? OK : err, "the views");
 		need(forum_new(&fill.forum, s, fill.charter), "the forum");
 	}
-	fill.replica = replica_new(&fill.credential.log, (struct replica_reader){entries_read, NULL});
+	fill.replica = replica_new(
+	    &fill.credential.log, (struct replica_reader){entries_read, NULL});
 	need(fill.replica ? OK : ERR_NOMEM, "the log");
 }
 
@@ -145,7 +146,8 @@ static void run_fold(const struct run *r)
 		const struct made *m = &r->made[i];
 
 		entries[i] = (struct forum_entry){
-		    .message = bytes_of(r->leaves.data + m->message, m->message_len), .header = m->header};
+		    .message = bytes_of(r->leaves.data + m->message, m->message_len),
+		    .header = m->header};
 		memcpy(entries[i].id, m->id, ID_LEN);
 	}
 	memset(&result, 0, sizeof result);
@@ -204,7 +206,8 @@ static void enrol(struct run *r, size_t n, uint64_t time)
 	struct bytes language = bytes_str(language_tag(a->language));
 	struct enrol_body b = {.custody = 0};
 	char handle[32], name[32];
-	struct content c = {.profile = {.present = true, .languages = &language, .language_count = 1}};
+	struct content c = {
+	    .profile = {.present = true, .languages = &language, .language_count = 1}};
 	struct header h = {
 	    .version = 1, .kind = KIND_ENROL, .sequence = n + 1, .time = time + n * STEP_MS};
 	uint8_t salt[SALT_LEN];
@@ -216,8 +219,8 @@ static void enrol(struct run *r, size_t n, uint64_t time)
 	random_fill(salt, sizeof salt);
 	memcpy(b.identity, a->identity, IDENTITY_LEN);
 	memcpy(b.device_key, a->key.public, KEY_LEN);
-	device_sign(b.device_signature, DEVICE_DOMAIN, &fill.world.binding, b.identity, b.device_key,
-	    b.custody, &a->key);
+	device_sign(b.device_signature, DEVICE_DOMAIN, &fill.world.binding, b.identity,
+	    b.device_key, b.custody, &a->key);
 	memcpy(h.signer, fill.credential.node.registrar_key, KEY_LEN);
 	need(content_encode(&content, &c), "a profile");
 	content_commit(&h, &fill.world, salt, buffer_bytes(&content));
@@ -226,7 +229,8 @@ static void enrol(struct run *r, size_t n, uint64_t time)
 	need(header_encode(&header, &h), "an enrolment");
 	need(core_registrar(fill.core, buffer_bytes(&header), &message), "an enrolment");
 	a->enrolled = r->count;
-	need(run_add(r, &h, NULL, buffer_bytes(&message), buffer_bytes(&content), salt), "an enrolment");
+	need(run_add(r, &h, NULL, buffer_bytes(&message), buffer_bytes(&content), salt),
+	    "an enrolment");
 	buffer_free(&body);
 	buffer_free(&header);
 	buffer_free(&message);
@@ -270,7 +274,8 @@ static uint64_t beginning(void)
 	uint64_t count, time = fill.world.first_time - 86400000;
 
 	r.world = &fill.world;
-	need(run_add(&r, NULL, NULL, buffer_bytes(&fill.credential.message), bytes_of(NULL, 0), salt),
+	need(run_add(
+		 &r, NULL, NULL, buffer_bytes(&fill.credential.message), bytes_of(NULL, 0), salt),
 	    "the credential");
 	for (size_t n = 0; n < fill.world.author_count; n++)
 		enrol(&r, n, time);
@@ -322,8 +327,9 @@ static void posts(struct pool *pool, uint64_t first)
 			need(w ? OK : ERR_NOMEM, "a batch");
 			w->run.world = &fill.world;
 			w->run.first = next;
-			w->run.count = fill.entries - next < FILL_BATCH ? (size_t)(fill.entries - next)
-									: FILL_BATCH;
+			w->run.count = fill.entries - next < FILL_BATCH
+					   ? (size_t)(fill.entries - next)
+					   : FILL_BATCH;
 			w->run.sequences = malloc(size);
 			need(w->run.sequences ? OK : ERR_NOMEM, "a batch");
 			for (size_t i = 0; i < fill.world.author_count; i++)
@@ -391,8 +397,9 @@ static void report(double seconds)
 {
 	char id[2 * ID_LEN + 1];
 
-	printf("{\"log\": \"%s\", \"entries\": %llu, \"leaf_bytes\": %llu, \"content_bytes\": %llu, "
-	       "\"seconds\": %.3f, \"topics\": [",
+	printf(
+	    "{\"log\": \"%s\", \"entries\": %llu, \"leaf_bytes\": %llu, \"content_bytes\": %llu, "
+	    "\"seconds\": %.3f, \"topics\": [",
 	    fill.world.binding.log_name, (unsigned long long)replica_held(fill.replica),
 	    (unsigned long long)fill.leaf_bytes, (unsigned long long)fill.content_bytes, seconds);
 	for (size_t i = 0; i < FILL_TOPICS; i++) {

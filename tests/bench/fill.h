@@ -7,15 +7,15 @@
 
 #include "msg/message.h"
 
-#define FILL_BATCH 2048  /* entries under one checkpoint */
-#define FILL_LAG 8       /* a reply answers a post that is in its batch, or this many before */
+#define FILL_BATCH 2048 /* entries under one checkpoint */
+#define FILL_LAG 8      /* a reply answers a post that is in its batch, or this many before */
 #define FILL_TOPICS 20
-#define FILL_OPEN 512    /* posts of a batch that later ones may answer */
+#define FILL_OPEN 512 /* posts of a batch that later ones may answer */
 
 struct author {
 	struct key key;
 	uint8_t identity[IDENTITY_LEN];
-	uint8_t language; /* of most of what they write */
+	uint8_t language;  /* of most of what they write */
 	uint64_t enrolled; /* index of the ENROL */
 	uint64_t sequence; /* the highest used */
 };
@@ -48,8 +48,8 @@ struct run {
 	const struct world *world;
 	uint64_t first;
 	size_t count;
-	uint64_t *sequences; /* of each author before `first`; owned */
-	struct open_post open[FILL_OPEN];  /* of an earlier batch */
+	uint64_t *sequences;              /* of each author before `first`; owned */
+	struct open_post open[FILL_OPEN]; /* of an earlier batch */
 	size_t open_count;
 	struct open_post opens[FILL_OPEN]; /* of this one */
 	size_t opens_count;

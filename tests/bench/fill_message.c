@@ -29,8 +29,8 @@ static const struct {
 	{"le", "la", "gou", "ver", "nan", "ce", "de", "l'é", "té", "ment", "ré", "seau", "que",
 	    "tion", "li", "bre", "ou", "à", "é", "con", "sen", "sus", "pour", "les"}},
     {"es", " ", 12,
-	{"el", "la", "go", "ber", "nan", "za", "de", "in", "ter", "net", "ción", "mun", "dial",
-	    "a", "bier", "to", "los", "que", "par", "ti", "ci", "ñ", "o", "res"}},
+	{"el", "la", "go", "ber", "nan", "za", "de", "in", "ter", "net", "ción", "mun", "dial", "a",
+	    "bier", "to", "los", "que", "par", "ti", "ci", "ñ", "o", "res"}},
     {"pt", " ", 8,
 	{"o", "a", "go", "ver", "nan", "ça", "da", "in", "ter", "net", "ção", "mun", "di", "al",
 	    "a", "ber", "to", "os", "que", "par", "ti", "ci", "pan", "tes"}},
@@ -74,11 +74,13 @@ void words_make(uint64_t seed)
 
 		for (size_t w = 0; w < WORDS; w++) {
 			/* The frequent ones are short. */
-			unsigned n = 1 + (w > 20) + (w > 200) + (unsigned)(random_next(&random) % 2);
+			unsigned n = 1 + (w > 20) + (w > 200) +
+				     (unsigned)(random_next(&random) % 2);
 
 			words[l][w][0] = '\0';
 			for (; n > 0; n--)
-				strcat(words[l][w], languages[l].syllables[random_next(&random) % 24]);
+				strcat(
+				    words[l][w], languages[l].syllables[random_next(&random) % 24]);
 		}
 	}
 	for (size_t i = 0; i < RANKS; i++)
@@ -159,7 +161,8 @@ int run_add(struct run *r, const struct header *h, const struct key *key, struct
 		return err ? err : ERR_NOMEM;
 	m->message_len = r->leaves.len - m->message;
 	put_u16(r->leaves.data + length, (uint16_t)m->message_len);
-	message_id(m->id, bytes_of(r->leaves.data + m->message, m->message_len), &r->world->binding);
+	message_id(
+	    m->id, bytes_of(r->leaves.data + m->message, m->message_len), &r->world->binding);
 	memcpy(m->salt, salt, SALT_LEN);
 	m->content = r->contents.len;
 	m->content_len = content.len;
@@ -169,7 +172,8 @@ int run_add(struct run *r, const struct header *h, const struct key *key, struct
 }
 
 /* The content of a post: `len` bytes in all, however much of it is the subject. */
-static int content_make(struct buffer *out, uint64_t *random, unsigned language, bool subject, size_t len)
+static int content_make(
+    struct buffer *out, uint64_t *random, unsigned language, bool subject, size_t len)
 {
 	struct buffer text = BUFFER_INIT, title = BUFFER_INIT;
 	struct content c = {.memory = NULL};
@@ -229,7 +233,8 @@ static int post_make(struct run *r, uint64_t index, struct buffer *content)
 	if (err)
 		return err;
 	content_commit(&h, w, (const uint8_t *)salt, buffer_bytes(content));
-	err = run_add(r, &h, &author->key, bytes_of(NULL, 0), buffer_bytes(content), (const uint8_t *)salt);
+	err = run_add(
+	    r, &h, &author->key, bytes_of(NULL, 0), buffer_bytes(content), (const uint8_t *)salt);
 	if (!err && r->opens_count < FILL_OPEN) {
 		struct open_post *o = &r->opens[r->opens_count++];
 
@@ -252,7 +257,8 @@ int run_make(struct run *r)
 		err = post_make(r, r->first + i, &content);
 	/* Their place is fixed only now. */
 	for (size_t i = 0; i < r->count && !err; i++)
-		err = message_parse(bytes_of(r->leaves.data + r->made[i].message, r->made[i].message_len),
+		err = message_parse(
+		    bytes_of(r->leaves.data + r->made[i].message, r->made[i].message_len),
 		    &r->made[i].header);
 	buffer_free(&content);
 	return err;

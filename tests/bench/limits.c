@@ -2,7 +2,8 @@
 /* What this machine can do at best, by the libraries that the daemons use and without the daemons:
  * one JSON object.
  *
- *     limits [--small] [NAME...]     verify sign sync tls sqlite sha256 loopback; all without a name
+ *     limits [--small] [NAME...]     verify sign sync tls sqlite sha256 loopback; all without a
+ * name
  *
  * Files are made in the current folder's disk: under TMPDIR, or /tmp. Units: verify_*, sign per
  * second; sync_* ms; tls_*, sha256_* 10^6 bytes per second; sqlite rows per second; loopback µs. */
@@ -41,19 +42,6 @@ void limits_fail(const char *what)
 {
 	perror(what);
 	exit(1);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-double limits_quantile(double *values, size_t count, double q)
-{
-	qsort(values, count, sizeof *values, by_value);
-	return values[(size_t)(q * (double)(count - 1) + 0.5)];
 }
 
 /* ---- Ed25519 ---- */

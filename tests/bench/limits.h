@@ -13,7 +13,6 @@ extern bool limits_first;     /* nothing was printed yet */
 double limits_now(void); /* seconds, of no beginning */
 void limits_print(const char *name, double value);
 void limits_fail(const char *what); /* ends the program */
-double limits_quantile(double *values, size_t count, double q); /* sorts them */
 
 void limit_sync(void);
 void limit_sqlite(void);

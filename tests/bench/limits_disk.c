@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The disk's limits: an append that is durable, and rows in SQLite as our store opens it. */
 #include "limits.h"
+#include "quantile.h"
 
 #include <fcntl.h>
 #include <sodium.h>
@@ -61,8 +62,8 @@ void limit_sync(void)
 	}
 	close(fd);
 	folder_drop(folder);
-	limits_print("sync_p50", limits_quantile(times, count, 0.50));
-	limits_print("sync_p99", limits_quantile(times, count, 0.99));
+	limits_print("sync_p50", quantile(times, count, 0.50));
+	limits_print("sync_p99", quantile(times, count, 0.99));
 }
 
 static void run(sqlite3 *db, const char *sql)
@@ -73,7 +74,8 @@ static void run(sqlite3 *db, const char *sql)
 	}
 }
 
-/* A row as a forum's store would have without thinking of it: by number, by id, by topic and time. */
+/* A row as a forum's store would have without thinking of it: by number, by id, by topic and time.
+ */
 static void row_add(sqlite3 *db, sqlite3_stmt *st, sqlite3_int64 n)
 {
 	unsigned char id[32], body[ROW];

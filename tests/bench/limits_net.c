@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The limits of loopback: a byte there and back, and TLS 1.3 in bulk. */
 #include "limits.h"
+#include "quantile.h"
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -67,7 +68,7 @@ void limit_loopback(void)
 	close(fds[0]);
 	pthread_join(echo, NULL);
 	close(fds[1]);
-	limits_print("loopback", limits_quantile(times, count, 0.50));
+	limits_print("loopback", quantile(times, count, 0.50));
 }
 
 /* ---- TLS ---- */
