@@ -77,7 +77,21 @@ def fan(frame, forum, drive):
     frame.figure("  the same, feeder's CPU taken off", rounds["without"], "/s",
                  note="feeder %.1f µs per delivery" % (ran["cpu_s"] / ran["deliveries"] * 1e6))
     frame.used(used, messages=ran["deliveries"])
+    one_by_one(frame, forum, drive, subscribers, posters)
     dropped(frame, forum, drive, count, subscribers, posters)
+
+
+def one_by_one(frame, forum, drive, subscribers, posters):
+    """A post has reached all before there is another: nothing can be sent together."""
+    node, count, rounds = forum[0], frame.scale(50, 10), frame.medians()
+    for _ in rounds:
+        drive("sign", node.name, posters, count, TEXT)
+        ran = drive("fan", node.name, 1, 0)
+        complete(ran, count, subscribers)
+        rounds.add("rate", ran["deliveries"] / ran["seconds"])
+        rounds.add("p50", ran["shown"]["p50_ms"])
+    frame.figure("  the same, one post at a time", rounds["rate"], "/s",
+                 note="%.1f ms from the post to the last subscriber" % rounds["p50"])
 
 
 def complete(ran, count, subscribers):

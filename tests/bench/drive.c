@@ -110,8 +110,8 @@ static void stop(evutil_socket_t fd, short what, void *arg)
 
 void loop_for(double seconds)
 {
-	struct timeval tv = {(time_t)seconds,
-	    (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
+	struct timeval tv = {
+	    (time_t)seconds, (suseconds_t)((seconds - (double)(time_t)seconds) * 1e6)};
 	bool done = false;
 
 	event_base_once(drive.base, -1, EV_TIMEOUT, stop, &done, &tv);
@@ -198,8 +198,8 @@ static bool run_command(const char *what, size_t count, char **words)
 		posts_pace(&run, node_find(words[0]), strtod(words[1], NULL));
 		tell_shown(&run, node_find(words[0]));
 	} else if (strcmp(what, "fan") == 0 && count == 3) {
-		posts_fan(&run, node_find(words[0]), number(count, words, 1),
-		    number(count, words, 2));
+		posts_fan(
+		    &run, node_find(words[0]), number(count, words, 1), number(count, words, 2));
 		tell_fan(&run, node_find(words[0]));
 	} else {
 		return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The load on nodes, from the side of their clients: many connections over real TLS in one process,
- * which shares no code path with a daemon but lib/net's channel. Commands come on standard input,
- * one a line; each is answered by one line of JSON (drive.c lists them). What goes wrong ends the
- * program: a bench measures nodes that do as they should.
+ * through lib/net and lib/msg, as any program of ours would have them. Commands come on standard
+ * input, one a line; each is answered by one line of JSON (drive.c lists them). What goes wrong
+ * ends the program: a bench measures nodes that do as they should.
  *
  * One thread. Times are CLOCK_MONOTONIC's, in ns, and of this one process, also where a message
  * goes in at one node and comes out at another. */
@@ -39,9 +39,9 @@ struct node {
 /* One connection. */
 struct conn {
 	struct node *node;
-	struct channel *channel; /* NULL: not open, or gone */
-	bool greeted, leaving;   /* leaving: its end is no trouble */
-	bool counted;            /* among those that are being opened */
+	struct channel *channel;       /* NULL: not open, or gone */
+	bool greeted, leaving;         /* leaving: its end is no trouble */
+	bool counted;                  /* among those that are being opened */
 	void (*ready)(struct conn *c); /* HELLO is over; may be NULL */
 	void (*frame)(struct conn *c, const struct frame *frame);
 	void *owner;
@@ -109,8 +109,8 @@ void loop_for(double seconds);
 /* ---- drive_conn.c ---- */
 
 /* Connect and greet; `frame` gets what comes after HELLO. */
-void conn_open(struct conn *c, struct node *node, void (*frame)(struct conn *, const struct frame *),
-    void *owner);
+void conn_open(struct conn *c, struct node *node,
+    void (*frame)(struct conn *, const struct frame *), void *owner);
 /* Open many, a hundred at a time; `open` begins the i-th. */
 void conn_open_all(size_t count, void (*open)(size_t i, void *ctx), void *ctx);
 /* End it, and wait for that. */

@@ -97,8 +97,8 @@ void conn_surprise(struct conn *c, const struct frame *frame)
 	die("%s sends a %s frame that nobody asked for", c->node->name, frame_name(frame->type));
 }
 
-void conn_open(struct conn *c, struct node *node, void (*frame)(struct conn *, const struct frame *),
-    void *owner)
+void conn_open(struct conn *c, struct node *node,
+    void (*frame)(struct conn *, const struct frame *), void *owner)
 {
 	const char *address = node->addresses[node->address_next++ % node->address_count];
 

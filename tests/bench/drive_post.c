@@ -50,8 +50,7 @@ static void answer_check(struct conn *c, const struct frame *frame)
 		conn_surprise(c, frame);
 	m = (const Convene__Submitted *)any;
 	if (m->n_outcomes != 1 || m->outcomes[0]->status == CONVENE__STATUS__REFUSED)
-		die("a post was refused: %.*s",
-		    m->n_outcomes ? (int)m->outcomes[0]->text.len : 0,
+		die("a post was refused: %.*s", m->n_outcomes ? (int)m->outcomes[0]->text.len : 0,
 		    m->n_outcomes ? (const char *)m->outcomes[0]->text.data : "");
 	message_free(any);
 }

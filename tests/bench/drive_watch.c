@@ -144,8 +144,8 @@ static void watcher_open(size_t i, void *ctx)
 
 void watch_add(struct node *node, size_t count)
 {
-	node->watchers =
-	    realloc(node->watchers, (node->watcher_count + count) * sizeof(struct watcher *));
+	node->watchers = realloc(
+	    node->watchers, (node->watcher_count + count) * sizeof(struct watcher *));
 	if (!node->watchers)
 		die("out of memory");
 	asked = node->watcher_count;

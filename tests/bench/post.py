@@ -6,7 +6,7 @@ Outside: connecting, enrolment, signing. Sealing, views and everything behind th
 long they take after the last acknowledgement is said.
 """
 from driver import Driver, forum_of, less_feeder, people, settle
-from frame import CORES
+from frame import CORES, Failure
 
 TEXT = 600  # bytes
 
@@ -15,7 +15,8 @@ def crowd(frame, forum, drive):
     node, clients = forum[0], frame.scale(200, 8)
     count = frame.scale(40000, 200)
     people(drive, node, clients)
-    rounds = frame.medians()
+    settle(forum)
+    rounds, before = frame.medians(), entries(node)
     for _ in rounds:
         drive("sign", node.name, clients, count, TEXT)
         with frame.process(node, "posting, %d clients" % clients) as used:
@@ -27,6 +28,8 @@ def crowd(frame, forum, drive):
         rounds.add("p99", ran["accepted"]["p99_ms"])
         rounds.add("behind", settle(forum))
         rounds.add("whole", count / (ran["seconds"] + rounds.all("behind")[-1]))
+    if entries(node) - before != count * rounds.times:
+        raise Failure("not every post became one entry")
     frame.figure("posts, %d clients, durable" % clients, rounds["rate"], "/s", limit="verify_all",
                  target="≥ 60 %", note=rounds.spread("rate"))
     frame.figure("  the same, feeder's CPU taken off", rounds["without"], "/s", limit="verify_all",
@@ -36,6 +39,10 @@ def crowd(frame, forum, drive):
     frame.figure("  until sealed and in the views", rounds["whole"], "/s", limit="verify_all",
                  note="%.2f s behind" % rounds["behind"])
     frame.used(used, messages=count, received_bytes=ran["bytes"])
+
+
+def entries(node):
+    return sum(log["size"] for log in node.status()["logs"])
 
 
 def alone(frame, forum, drive):
