@@ -101,6 +101,11 @@ void loop_until(const bool *done, double seconds)
 		die("what was waited for did not come within %g s", seconds);
 }
 
+void loop_some(const bool *done)
+{
+	turn(done, now_ns() + 1000000000);
+}
+
 static void stop(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;

@@ -71,7 +71,7 @@ struct post {
 /* A subscriber, and what it was shown since the posts were signed. */
 struct watcher {
 	struct conn conn;
-	bool asked;
+	bool asked, dropping;
 	uint64_t after;            /* the highest arrival number that came */
 	uint64_t items, bare;      /* bare: without their text */
 	uint64_t repeated, others; /* not above the one before; not among the posts */
@@ -104,6 +104,8 @@ struct node *node_find(const char *name);
 
 /* Turn the loop until `*done`; dies after so many seconds without it. */
 void loop_until(const bool *done, double seconds);
+/* Turn it until `*done`, or about a second. */
+void loop_some(const bool *done);
 void loop_for(double seconds);
 
 /* ---- drive_conn.c ---- */
@@ -160,7 +162,8 @@ void post_shown(struct post *p, struct watcher *w);
 /* ---- drive_watch.c ---- */
 
 void watch_add(struct node *node, size_t count);
-void watch_drop(struct watcher *w); /* it connects again and asks for what it lacks */
+/* It connects again and asks for what it lacks. False: it can't be now. */
+bool watch_drop(struct watcher *w);
 void watch_leave(struct node *node);
 void watch_reset(void); /* count anew */
 

@@ -6,17 +6,17 @@
 #include "base/error.h"
 #include "tests/bench/drive.h"
 
-#define RUN_SECONDS 600
-#define PAUSE_MIN_MS 5 /* between posts that are sent one by one: unlike any timer's beat */
+#define STILL_SECONDS 20 /* WATCH waits 10 for a text */
+#define PAUSE_MIN_MS 5   /* between posts that are sent one by one: unlike any timer's beat */
 #define PAUSE_MAX_MS 50
 
 enum way { SEND, PACE, FAN };
 
 static enum way way;
 static struct node *target; /* where they are shown */
-static size_t window, sent, accepted, shown, drops_left, drop_every;
+static size_t window, sent, accepted, shown, deliveries, drops_left, drop_every;
 static double rate;
-static uint64_t began;
+static uint64_t began, moved; /* moved: when anything last came */
 static struct event *timer;
 static bool done;
 
@@ -62,7 +62,7 @@ static void post_frame(struct conn *c, const struct frame *frame)
 	answer_check(c, frame);
 	if (drive.posts[i].accepted)
 		die("a post was answered twice");
-	drive.posts[i].accepted = now_ns();
+	drive.posts[i].accepted = moved = now_ns();
 	accepted++;
 	if (way != SEND)
 		return;
@@ -71,14 +71,15 @@ static void post_frame(struct conn *c, const struct frame *frame)
 	done = accepted == drive.post_count;
 }
 
+/* Whoever it is, in the midst of what others are sent. */
 static void fan_drop(void)
 {
-	struct watcher *w = target->watchers[drops_left % target->watcher_count];
+	uint32_t random;
 
-	if (drops_left == 0 || shown % drop_every != 0)
+	if (drops_left == 0 || ++deliveries % drop_every != 0)
 		return;
-	drops_left--;
-	watch_drop(w);
+	random_fill(&random, sizeof random);
+	drops_left -= watch_drop(target->watchers[random % target->watcher_count]);
 }
 
 static void timer_to(uint64_t at)
@@ -92,11 +93,11 @@ static void timer_to(uint64_t at)
 static void one_later(void)
 {
 	uint32_t random;
-	uint64_t ms;
+	uint64_t pause;
 
 	random_fill(&random, sizeof random);
-	ms = PAUSE_MIN_MS * 1000000 + random % ((PAUSE_MAX_MS - PAUSE_MIN_MS) * 1000000);
-	drive.posts[sent].due = now_ns() + ms;
+	pause = PAUSE_MIN_MS * 1000000 + random % ((PAUSE_MAX_MS - PAUSE_MIN_MS) * 1000000);
+	drive.posts[sent].due = now_ns() + pause;
 	timer_to(drive.posts[sent].due);
 }
 
@@ -104,11 +105,13 @@ void post_shown(struct post *p, struct watcher *w)
 {
 	if (w->conn.node != target)
 		return;
+	moved = now_ns();
 	p->watchers++;
+	fan_drop();
 	if (way == FAN && p->watchers < target->watcher_count)
 		return;
 	if (p->shown == 0) {
-		p->shown = now_ns();
+		p->shown = moved;
 		shown++;
 	}
 	done = way != SEND && shown == drive.post_count;
@@ -116,8 +119,6 @@ void post_shown(struct post *p, struct watcher *w)
 		one_later();
 	while (way == FAN && sent < drive.post_count && sent - shown < window)
 		post_send(sent);
-	if (way == FAN)
-		fan_drop();
 }
 
 /* ---- a run ---- */
@@ -150,16 +151,21 @@ static void run_begin(struct run *run, enum way how, struct node *node, size_t w
 	way = how;
 	target = node;
 	window = width;
-	sent = accepted = shown = drops_left = 0;
+	sent = accepted = shown = deliveries = drops_left = 0;
 	done = false;
 	run->cpu = cpu_ns();
-	began = run->began = now_ns();
+	began = moved = run->began = now_ns();
 }
 
+/* What does not come is told as lost, after a while in which nothing came. */
 static void run_end(struct run *run)
 {
-	loop_until(&done, RUN_SECONDS);
-	run->ended = now_ns();
+	while (!done && now_ns() - moved < (uint64_t)STILL_SECONDS * 1000000000)
+		loop_some(&done);
+	if (accepted < drive.post_count && !done)
+		die("%zu of %zu posts were not answered", drive.post_count - accepted,
+		    drive.post_count);
+	run->ended = done ? now_ns() : moved;
 	run->cpu = cpu_ns() - run->cpu;
 }
 
@@ -194,9 +200,9 @@ void posts_fan(struct run *run, struct node *node, size_t width, size_t drops)
 {
 	run_begin(run, FAN, node, width);
 	drops_left = drops;
-	drop_every = drops ? drive.post_count / (drops + 1) : 0;
-	if (drops && drop_every == 0)
-		die("fewer posts than subscribers to drop");
+	drop_every = drive.post_count * node->watcher_count / (drops + 1);
+	if (drop_every == 0)
+		die("fewer deliveries than connections to cut");
 	while (sent < drive.post_count && sent < window)
 		post_send(sent);
 	run_end(run);

@@ -161,21 +161,24 @@ static void drop_now(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	w->dropping = false;
 	conn_drop(&w->conn);
 	conn_open(&w->conn, w->conn.node, watch_frame, w);
 	w->conn.ready = watch_ask;
 }
 
 /* From the loop, since this may be called out of a callback of that very connection. */
-void watch_drop(struct watcher *w)
+bool watch_drop(struct watcher *w)
 {
 	struct timeval at_once = {0, 0};
 
-	if (w->items == 0 || w->conn.leaving || !w->conn.greeted)
-		return; /* it has no cursor yet, or is on its way back */
+	if (w->items == 0 || w->dropping || !w->conn.greeted)
+		return false; /* it has no cursor yet, or is on its way back */
 	w->drops++;
+	w->dropping = true;
 	if (event_base_once(drive.base, -1, EV_TIMEOUT, drop_now, w, &at_once) != 0)
 		die("out of memory");
+	return true;
 }
 
 void watch_leave(struct node *node)

@@ -70,6 +70,13 @@ def people(drive, node, count):
     drive("topic", node.name)
 
 
+def shown_all(ran):
+    """Each post once, with its text, to all who subscribed."""
+    if ran["shown"]["count"] != ran["posts"] or ran["bare"] or ran["repeated"] or ran.get("lost"):
+        raise Failure("not shown once to each: %r" % ran)
+    return ran
+
+
 def less_feeder(count, seconds, feeder_cpu, cores):
     """The rate, had the feeder's CPU been another machine's: to be told beside the plain one."""
     return count / (seconds - feeder_cpu / cores)

@@ -6,7 +6,7 @@ due, and ends when the subscriber has it with its text. Idle: the next one is du
 one before was shown. Load: 200 clients at a steady rate, which is half of what these nodes can bring
 from one end to the other; that is measured first.
 """
-from driver import Driver, forum_of, less_feeder, people, settle
+from driver import Driver, forum_of, less_feeder, people, settle, shown_all
 from frame import CORES
 
 TEXT = 600       # bytes
@@ -21,7 +21,7 @@ def idle(frame, forum, drive, name, clients, targets):
     count, rounds = frame.scale(200, 20), frame.medians()
     for _ in rounds:
         drive("sign", first.name, min(clients, 20), count, TEXT)
-        ran = drive("pace", last.name, 0)
+        ran = shown_all(drive("pace", last.name, 0))
         rounds.add("p50", ran["shown"]["p50_ms"])
         rounds.add("p99", ran["shown"]["p99_ms"])
         rounds.add("accepted", ran["accepted"]["p50_ms"])
@@ -38,7 +38,7 @@ def most(frame, forum, drive, name, clients):
     count, rounds = frame.scale(20000, 200), frame.medians(3)
     for _ in rounds:
         drive("sign", first.name, clients, count, TEXT)
-        ran = drive("fan", last.name, WINDOW * clients, 0)
+        ran = shown_all(drive("fan", last.name, WINDOW * clients, 0))
         rounds.add("rate", count / ran["seconds"])
         rounds.add("without", less_feeder(count, ran["seconds"], ran["cpu_s"], CORES))
         settle(forum)
@@ -55,6 +55,7 @@ def loaded(frame, forum, drive, name, clients, rate, target):
         drive("sign", first.name, clients, count, TEXT)
         with frame.process(list(forum), "%s at half of the most" % name) as used:
             ran = drive("pace", last.name, "%.3f" % rate)
+        shown_all(ran)
         rounds.add("p50", ran["shown"]["p50_ms"])
         rounds.add("p99", ran["shown"]["p99_ms"])
         settle(forum)
