@@ -6,6 +6,7 @@ Memory is the relay's resident set, against that before the first client. What t
 told apart, for both ends of the connections, which are on one machine.
 """
 import pathlib
+import resource
 
 from driver import Driver, forum_of, less_feeder, people, settle, shown_all
 from frame import CORES, Failure
@@ -15,6 +16,7 @@ POSTERS = 20
 WINDOW = 100      # posts that not all subscribers have been shown
 ADDRESSES = 8     # of the node: a client's address has 28,000 ports for each
 REST_SECONDS = 3
+FILES = 500       # that relay and feeder have open besides connections
 
 
 def fields(path):
@@ -43,6 +45,7 @@ def more_addresses(forum):
 
 def idle(frame, forum, drive):
     node, count = forum[0], frame.scale(10000, 50)
+    count = min(count, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - FILES)
     before, queued, slab = resident(node), *kernel()
     opened = drive("idle", node.name, count)
     drive("wait", REST_SECONDS)

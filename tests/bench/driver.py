@@ -5,6 +5,7 @@
         drive("people", forum[0].name, 200)
         result = drive("post", 1)
 """
+import contextlib
 import json
 import subprocess
 import time
@@ -45,11 +46,15 @@ class Driver:
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        if self.process.wait(60) != 0:
-            raise Failure("drive ended with code %d" % self.process.returncode)
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            self.process.kill()
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        code = self.process.wait(60)
         self.process.stdout.close()
+        if kind is None and code != 0:
+            raise Failure("drive ended with code %d" % code)
         return False
 
 
