@@ -3,10 +3,9 @@
  * whose fan-out is to be compared with ours. Speaks just enough of MQTT 3.1.1, and checks that each
  * subscriber got every message once and in order.
  *
- *	peer_mqtt certificate CERT KEY		files for the broker, of the kind that our nodes have
  *	peer_mqtt PORT SUBSCRIBERS MESSAGES PAYLOAD WINDOW
  *
- * The second form says "ready" when all have subscribed, starts with the first line that it reads,
+ * It says "ready" when all have subscribed, starts with the first line that it reads,
  * prints one JSON object when all have everything, and leaves. At most WINDOW messages are on
  * their way: the broker is kept busy, and its queues short. */
 #include <arpa/inet.h>
@@ -16,7 +15,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +29,7 @@
 
 #define TOPIC "bench"
 #define TOPIC_LEN 5
-#define AT_ONCE 50 /* handshakes under way: a broker's queue of connections is short */
+#define AT_ONCE 50    /* handshakes under way: a broker's queue of connections is short */
 #define PAYLOAD_MIN 8 /* its number */
 #define PAYLOAD_MAX 60000
 #define PACKET_MAX (PAYLOAD_MAX + 64)
@@ -212,7 +210,8 @@ static void client_take(struct client *c, uint8_t type, const uint8_t *body, siz
 		c->got++;
 		return;
 	case 0x30: /* PUBLISH; acknowledged at once */
-		if ((type & 0x06) != 0x02 || len != skip + payload_len || get_u16(body) != TOPIC_LEN)
+		if ((type & 0x06) != 0x02 || len != skip + payload_len ||
+		    get_u16(body) != TOPIC_LEN)
 			fail("a message is not as it was sent");
 		if (get_u64(body + skip) != c->got || c->got >= published)
 			fail("a subscriber missed a message, or has it twice");
@@ -374,35 +373,13 @@ static void look(evutil_socket_t fd, short what, void *arg)
 
 /* ---- the beginning ---- */
 
-static void certificate_write(const char *cert_path, const char *key_path)
-{
-	struct key key;
-	struct tls *made;
-	SSL *ssl;
-	FILE *cert, *secret;
-
-	if (crypto_start() != OK)
-		fail("no randomness");
-	key_generate(&key);
-	if (tls_new(&made, &key, "localhost") != OK || !(ssl = tls_session(made, true)))
-		fail("no certificate");
-	cert = fopen(cert_path, "w");
-	secret = fopen(key_path, "w");
-	if (!cert || !secret || !PEM_write_X509(cert, SSL_get_certificate(ssl)) ||
-	    !PEM_write_PrivateKey(secret, SSL_get_privatekey(ssl), NULL, NULL, 0, NULL, NULL) ||
-	    fclose(cert) != 0 || fclose(secret) != 0)
-		fail("cannot write the certificate");
-	SSL_free(ssl);
-	tls_free(made);
-}
-
 static uint64_t number_of(const char *s, uint64_t least, uint64_t most)
 {
 	char *end;
 	unsigned long long n = strtoull(s, &end, 10);
 
 	if (*s == '\0' || *end != '\0' || n < least || n > most)
-		fail("usage: peer_mqtt PORT SUBSCRIBERS MESSAGES PAYLOAD WINDOW | certificate CERT KEY");
+		fail("usage: peer_mqtt PORT SUBSCRIBERS MESSAGES PAYLOAD WINDOW");
 	return n;
 }
 
@@ -410,7 +387,8 @@ static void report(void)
 {
 	double seconds = seconds_between(&started, &ended);
 
-	printf("{\"deliveries\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"cipher\": \"%s\"}\n",
+	printf("{\"deliveries\": %llu, \"seconds\": %.6f, \"cpu_seconds\": %.6f, \"cipher\": "
+	       "\"%s\"}\n",
 	    (unsigned long long)deliveries, seconds, cpu_seconds() - cpu_started,
 	    SSL_get_cipher(clients[0].ssl));
 }
@@ -420,11 +398,7 @@ int main(int argc, char **argv)
 	struct timeval every = {STALLED_S, 0};
 	struct event *start, *watch;
 
-	if (argc == 4 && strcmp(argv[1], "certificate") == 0) {
-		certificate_write(argv[2], argv[3]);
-		return 0;
-	}
-	port = (uint16_t)number_of(argc == 6 ? argv[1] : "", 1, 65535);
+	port = (uint16_t)number_of(argc == 6 ? argv[1] : "", 1, 65535); /* ends here if not */
 	client_count = number_of(argv[2], 1, 100000) + 1;
 	messages = number_of(argv[3], 1, 1000000000);
 	payload_len = number_of(argv[4], PAYLOAD_MIN, PAYLOAD_MAX);
