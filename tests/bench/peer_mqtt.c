@@ -415,5 +415,7 @@ int main(int argc, char **argv)
 	clients_begin();
 	event_base_dispatch(loop);
 	report();
+	event_free(start);
+	event_free(watch);
 	return 0;
 }
