@@ -5,6 +5,7 @@ O holds the log and is linked to A alone, B to A alone. Both are fresh, B is up,
 time is from the last moment at which A held nothing until B holds all leaves, under a checkpoint,
 and all contents, each checked against its commitment, and durable. Views fold meanwhile, on the
 same cores, and lag."""
+import peers
 from harness import chain
 from nodes import Held, filled, wait, warnings, wipe, wire_bytes
 
@@ -48,7 +49,10 @@ def run(frame):
         for _ in rounds:
             of_origin, of_first, of_second, wire = pull(frame, forum, made, rounds)
             frame.say("%.0f/s" % rounds.all("rate")[-1])
-    frame.figure("O to A to B, all durable", rounds["rate"], "/s", note=rounds.spread("rate"))
+    relayed = peers.inn(frame, entries, made["payload"] / entries)  # None: not asked for, or not here
+    frame.figure("O to A to B, all durable", rounds["rate"], "/s", limit=relayed,
+                 target="≥ 3" if relayed else "",
+                 note="%s%s" % ("INN is the limit here; " if relayed else "", rounds.spread("rate")))
     frame.figure("  leaves at B", rounds["leaves"], "/s")
     frame.figure("  all at A", rounds["first"], "/s")
     frame.figure("  A's views behind at that moment", rounds["lag A"], "entries")

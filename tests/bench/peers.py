@@ -25,7 +25,7 @@ from frame import CORES
 from harness import Failure, free_port, poll
 from peer_inn import Pair
 
-ARTICLES, ARTICLE_BYTES = 100000, 900
+ARTICLES, ARTICLE_BYTES = 100000, 860
 PAYLOAD = 600
 # So many are on their way to each subscriber. Mosquitto hands out 20 of them at a time by default; with
 # more it looks through longer lists, and is slower.
