@@ -30,6 +30,7 @@ from harness import Failure, free_port, poll  # noqa: E402
 
 GROUP = "bench.peer"
 STALLED_S = 20
+USER = "news"  # innd refuses to be another, before it has read its configuration
 
 # innd gives each article whole blocks of a CNFS buffer. When a buffer comes round while innfeed is
 # behind, articles are left out and others passed twice, without a word: a round must fit.
@@ -67,8 +68,6 @@ pathincoming: %(home)s/spool/incoming
 pathoutgoing: %(home)s/spool/outgoing
 patharchive: %(home)s/spool/archive
 pathoverview: %(home)s/spool/overview
-runasuser: %(user)s
-runasgroup: %(group)s
 port: %(port)d
 bindaddress: 127.0.0.1
 hismethod: hisv6
@@ -101,6 +100,13 @@ peer %(to)s {
 """
 
 
+def may_start():
+    try:
+        return os.geteuid() in (0, pwd.getpwnam(USER).pw_uid)
+    except KeyError:
+        return False
+
+
 class Server:
     """One innd, and its innfeed when it has somebody to feed."""
 
@@ -110,10 +116,8 @@ class Server:
         self.env = {"PATH": "/usr/bin:/bin", "INNCONF": str(home / "etc/inn.conf"),
                     "LD_LIBRARY_PATH": "%s:%s" % (self.news, ":".join(
                         str(path) for path in (root / "usr/lib").glob("*-linux-gnu*")))}
-        self.user = pwd.getpwuid(os.geteuid())
-        self.identity = {}
-        if os.geteuid() == 0:  # innd refuses to be root
-            self.user = pwd.getpwnam("news")
+        self.user, self.identity = pwd.getpwnam(USER), {}
+        if os.geteuid() == 0:
             self.identity = {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
         self._write(room)
 
@@ -123,9 +127,7 @@ class Server:
                        "spool/incoming/bad", "spool/incoming/tmp", "spool/outgoing", "spool/innfeed",
                        "spool/archive", "spool/overview"):
             (home / folder).mkdir(parents=True)
-        group = subprocess.run(["id", "-gn", self.user.pw_name], stdout=subprocess.PIPE, check=True)
-        words = {"name": self.name, "home": home, "news": self.news, "port": self.port,
-                 "user": self.user.pw_name, "group": group.stdout.decode().strip()}
+        words = {"name": self.name, "home": home, "news": self.news, "port": self.port,}
         feeds = "ME:*::\n"
         if self.to:
             words.update(to=self.to.name, to_port=self.to.port)

@@ -8,7 +8,8 @@ between two nodes, and Debian's Mosquitto, which passes messages on to many subs
 None: not asked for (PEERS=1), or not to be had here; a row says why. Each is measured once in a run.
 
 Debian's packages are fetched with apt-get and unpacked into a temporary folder, with the libraries
-that this machine lacks: nothing of the system changes, no service starts, and root is not needed."""
+that this machine lacks: nothing of the system changes and no service starts. INN wants to be the user
+news, so only root can measure it."""
 import atexit
 import contextlib
 import functools
@@ -23,7 +24,7 @@ import time
 
 from frame import CORES
 from harness import Failure, free_port, poll
-from peer_inn import Pair
+from peer_inn import Pair, may_start
 
 ARTICLES, ARTICLE_BYTES = 100000, 860
 PAYLOAD = 600
@@ -136,6 +137,8 @@ def inn(frame, articles=None, bytes_per_article=ARTICLE_BYTES):
 
 
 def _inn(frame, articles, size):
+    if not may_start():
+        raise Missing("INN runs as the user news, and only root can start it so")
     root = unpacked("inn2")
     rounds, uses = frame.medians(), []
     with temporary() as folder, Pair(root, folder) as pair:
