@@ -24,14 +24,15 @@ def bulk(frame, entries, rounds):
 def trickle(frame, count):
     """Messages one by one, each shown at the other node before the next: what that one wrote for a
     byte of what it got."""
-    with filled(frame, 1000, ["o.example", "n.example"], chain(2)) as (forum, made):
+    before = frame.scale(20000, 1000)
+    with filled(frame, before, ["o.example", "n.example"], chain(2)) as (forum, made):
         origin, node = forum
         node.start()
-        forum.settle(60)
+        forum.settle(600)
         person = origin.enrol("writer")
         text = ("What we said at the meeting, and what became of it. " * 20)[:TRICKLED]
         topic = person.topic("Single messages")
-        forum.settle(60)
+        forum.settle(600)
         held = Held(node, made["log"])
         size = held.look()[0]
         used = frame.process(node, "single messages, the node").begin()
@@ -41,7 +42,7 @@ def trickle(frame, count):
             wait("a post is not shown", lambda wanted=size + number + 1: held.shown(wanted), 30, 0.002)
         used.end()
         wire = sum(peer["bytes_in"] for peer in node.peers().values()) - wire
-        payload = count * (made["leaf_bytes"] / 1000 + TRICKLED + 32 + 16)
+        payload = count * (made["leaf_bytes"] / before + TRICKLED + 32 + 16)
         held.close()
     return used, payload, wire
 

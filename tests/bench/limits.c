@@ -2,11 +2,11 @@
 /* What this machine can do at best, by the libraries that the daemons use and without the daemons:
  * one JSON object.
  *
- *     limits [--small] [NAME...]     verify sign sync tls sqlite sha256 loopback; all without a
- * name
+ *     limits [--small] [NAME...]
  *
- * Files are made in the current folder's disk: under TMPDIR, or /tmp. Units: verify_*, sign per
- * second; sync_* ms; tls_*, sha256_* 10^6 bytes per second; sqlite rows per second; loopback µs. */
+ * NAME is verify, sign, sync, tls, sqlite, sha256 or loopback; without one it is all of them. Files
+ * are made under TMPDIR, or /tmp. Units: verify_*, sign per second; sync_* ms; tls_*, sha256_* 10^6
+ * bytes per second; sqlite rows per second; loopback µs. */
 #include "limits.h"
 
 #include <openssl/evp.h>
