@@ -5,8 +5,8 @@
  *     limits [--small] [NAME...]
  *
  * NAME is verify, sign, sync, tls, sqlite, sha256 or loopback; without one it is all of them. Files
- * are made under TMPDIR, or /tmp. Units: verify_*, sign per second; sync_* ms; tls_*, sha256_* 10^6
- * bytes per second; sqlite rows per second; loopback µs. */
+ * are made under TMPDIR, or /tmp. Units: verify_one, verify_all, sign per second; verify_cpu µs;
+ * sync_* ms; tls_*, sha256_* 10^6 bytes per second; sqlite rows per second; loopback µs. */
 #include "limits.h"
 
 #include <openssl/evp.h>
@@ -91,6 +91,24 @@ static double verify_rate(size_t threads)
 	return (double)sum / (limits_now() - began);
 }
 
+/* Processor time of one, in µs: what a busy machine leaves as it is. */
+static double verify_cpu(void)
+{
+	struct signed_message m;
+	struct timespec began, ended;
+	const int count = 2000;
+
+	message_make(&m);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &began);
+	for (int i = 0; i < count; i++)
+		if (crypto_sign_verify_detached(m.signature, m.text, sizeof m.text, m.public) != 0)
+			abort();
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ended);
+	return ((double)(ended.tv_sec - began.tv_sec) * 1e6 +
+		   (double)(ended.tv_nsec - began.tv_nsec) / 1e3) /
+	       count;
+}
+
 static void limit_verify(void)
 {
 	cpu_set_t set;
@@ -100,6 +118,7 @@ static void limit_verify(void)
 		limits_fail("sched_getaffinity");
 	cores = (size_t)CPU_COUNT(&set);
 	limits_print("verify_one", verify_rate(1));
+	limits_print("verify_cpu", verify_cpu());
 	limits_print("verify_all", verify_rate(cores < THREADS_MAX ? cores : THREADS_MAX));
 }
 
