@@ -8,12 +8,13 @@ told apart, for both ends of the connections, which are on one machine.
 import pathlib
 import resource
 
+import peers
 from driver import Driver, forum_of, less_feeder, people, settle, shown_all
 from frame import CORES, Failure
 
 TEXT = 600        # bytes
 POSTERS = 20
-WINDOW = 100      # posts that not all subscribers have been shown
+WINDOW = peers.WINDOW  # posts that not all subscribers have been shown
 ADDRESSES = 8     # of the node: a client's address has 28,000 ports for each
 REST_SECONDS = 3
 FILES = 500       # that relay and feeder have open besides connections
@@ -58,8 +59,8 @@ def idle(frame, forum, drive):
     drive("leave", node.name)
 
 
-def fan(frame, forum, drive):
-    node, subscribers = forum[0], frame.scale(1000, 20)
+def fan(frame, forum, drive, subscribers, peer):
+    node = forum[0]
     count, posters = frame.scale(400, 40), frame.scale(POSTERS, 4)
     people(drive, node, posters)
     settle(forum)
@@ -75,8 +76,10 @@ def fan(frame, forum, drive):
         rounds.add("p50", ran["shown"]["p50_ms"])
         settle(forum)
     name = "deliveries, %d subscribers" % subscribers
-    frame.figure(name, rounds["rate"], "/s", note="%.0f ms until the last is shown a post; %s" % (
-        rounds["p50"], rounds.spread("rate")))
+    frame.figure(name, rounds["rate"], "/s", limit=peer, target="≥ 1" if peer else "",
+                 note="%s%.0f ms until the last is shown a post; %s" % (
+                     "Mosquitto is the limit here; " if peer else "", rounds["p50"],
+                     rounds.spread("rate")))
     frame.figure("  the same, feeder's CPU taken off", rounds["without"], "/s",
                  note="feeder %.1f µs per delivery" % (ran["cpu_s"] / ran["deliveries"] * 1e6))
     frame.used(used, messages=ran["deliveries"])
@@ -109,10 +112,12 @@ def dropped(frame, forum, drive, count, subscribers, posters):
 
 def run(frame):
     frame.say("posts_per_hour and clients_per_address are raised: see driver.py")
+    subscribers = frame.scale(1000, 20)
+    peer = peers.mosquitto(frame, subscribers, TEXT)  # None: not asked for, or not here
     with forum_of(1) as forum:
         more_addresses(forum)
         forum.start()
         with Driver(frame, forum) as drive:
             idle(frame, forum, drive)
-            fan(frame, forum, drive)
+            fan(frame, forum, drive, subscribers, peer)
         forum.stop()
