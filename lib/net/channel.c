@@ -7,6 +7,7 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/util.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -325,6 +326,51 @@ void channel_send(
 		err = ERR_TOO_LARGE;
 	if (err)
 		end_with(ch, err, "its output could not be queued: it reads too slowly");
+}
+
+/* How much of it the socket has taken. What it has not must be queued from the first byte that is
+ * left, and nothing before it: TLS may have that ready already. */
+static size_t write_now(struct channel *ch, struct bytes bytes)
+{
+	SSL *ssl = bufferevent_openssl_get_ssl(ch->bev);
+	size_t sent = 0;
+
+	while (sent < bytes.len) {
+		size_t left = bytes.len - sent;
+		int n;
+
+		ERR_clear_error();
+		n = SSL_write(ssl, bytes.data + sent, left < INT_MAX ? (int)left : INT_MAX);
+		if (n <= 0)
+			break;
+		sent += (size_t)n;
+	}
+	/* An error comes again when the loop writes. */
+	ERR_clear_error();
+	return sent;
+}
+
+void channel_send_frame(struct channel *ch, struct bytes frame, bool at_once,
+    void (*done)(const void *data, size_t len, void *ctx), void *ctx)
+{
+	struct evbuffer *out = bufferevent_get_output(ch->bev);
+	size_t now = 0;
+
+	if (ch->state == CLOSING) {
+		done(frame.data, frame.len, ctx);
+		return;
+	}
+	ch->bytes_out += frame.len;
+	if (at_once && ch->tls && ch->state == OPEN && evbuffer_get_length(out) == 0)
+		now = write_now(ch, frame);
+	if (now == frame.len) {
+		done(frame.data, frame.len, ctx);
+	} else if (evbuffer_add_reference(out, frame.data + now, frame.len - now, done, ctx) != 0) {
+		done(frame.data, frame.len, ctx);
+		end_with(ch, ERR_NOMEM, "its output could not be queued");
+	} else if (channel_backlog(ch) > CHANNEL_OUTPUT_MAX) {
+		end_with(ch, ERR_TOO_LARGE, "its output could not be queued: it reads too slowly");
+	}
 }
 
 /* ---- reading ---- */

@@ -85,6 +85,12 @@ void channel_traffic(const struct channel *ch, uint64_t *in, uint64_t *out);
 /* Queue a frame. A failure (memory, output over its limit) closes the channel. */
 void channel_send(
     struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
+/* Queue a whole frame that others may be sent as well: it is not copied, and `done` is called once
+ * nothing of it is needed any more, perhaps before this returns, perhaps after the channel has
+ * closed. `at_once`: what the socket takes, while nothing is queued, goes without waiting for the
+ * loop, and `writable` isn't called for it; to be limited by the caller, for the others' sake. */
+void channel_send_frame(struct channel *ch, struct bytes frame, bool at_once,
+    void (*done)(const void *data, size_t len, void *ctx), void *ctx);
 size_t channel_backlog(const struct channel *ch);
 
 /* Send ERROR on stream 0, then close when it is out (or after a second). `err` is what `closed`

@@ -185,6 +185,109 @@ static void test_polite(void **state)
 	buffer_free(&payload);
 }
 
+/* ---- frames that several are sent ---- */
+
+static unsigned released, shared_left;
+
+static void release(const void *data, size_t len, void *ctx)
+{
+	(void)data;
+	(void)len;
+	released++;
+	if (ctx)
+		buffer_free(ctx);
+	shared_left--;
+}
+
+static void shared_make(struct buffer *out, uint64_t number)
+{
+	Convene__Data m = CONVENE__DATA__INIT;
+	size_t len = length_of(number);
+	uint8_t *bytes = malloc(len + 1);
+
+	memset(bytes, (int)(number & 0xff), len);
+	m.first = number;
+	m.leaves = pb_of(bytes_of(bytes, len));
+	*out = (struct buffer)BUFFER_INIT;
+	assert_int_equal(frame_add(out, FRAME_DATA, (uint32_t)number, &m.base), OK);
+	free(bytes);
+}
+
+/* At once or by the loop, whole or as far as the socket takes it, between frames of the other sort:
+ * all come in order, and each is given back once. */
+static void test_shared(void **state)
+{
+	struct side server = {.opened = 0}, client = {.work = data_check};
+	struct buffer frames[400];
+	unsigned idle = 0;
+
+	(void)state;
+	released = shared_left = 0;
+	pair_greeted(&server, &client);
+	for (uint64_t i = 0; i < 400; i++) {
+		if (i % 7 == 3) {
+			data_send(&server, i, length_of(i));
+			continue;
+		}
+		shared_make(&frames[i], i);
+		shared_left++;
+		idle += channel_backlog(server.ch) == 0;
+		channel_send_frame(
+		    server.ch, buffer_bytes(&frames[i]), i % 5 != 0, release, &frames[i]);
+		/* Up to what the kernel takes, and far beyond. */
+		if (i % 50 > 25 || channel_backlog(server.ch) > 2000000)
+			WAIT(client.expected == i + 1);
+	}
+	WAIT(client.expected == 400);
+	WAIT(shared_left == 0);
+	assert_int_equal(released, 400 - 57);
+	assert_true(idle > 100);
+	pair_close(&server, &client);
+	assert_int_equal(client.err, ERR_CLOSED);
+}
+
+/* What a connection was to be sent and is not any more is given back as well. */
+static void test_shared_lost(void **state)
+{
+	struct side server = {.opened = 0};
+	struct buffer frame;
+	struct raw raw;
+
+	(void)state;
+	shared_make(&frame, 5); /* 70,000 bytes */
+	released = shared_left = 0;
+	raw_greeted(&raw, &server);
+	bufferevent_disable(raw.bev, EV_READ);
+	for (unsigned i = 0; i < 100; i++, shared_left++)
+		channel_send_frame(server.ch, buffer_bytes(&frame), true, release, NULL);
+	assert_in_range(released, 1, 50); /* the kernel's share */
+	assert_true(channel_backlog(server.ch) > 50 * 70000);
+	raw_free(&raw);
+	WAIT(server.closed);
+	WAIT(shared_left == 0);
+	assert_int_equal(released, 100);
+
+	/* Who reads nothing is dropped at the bound; what comes then is given back at once. */
+	server = (struct side){.opened = 0};
+	raw_greeted(&raw, &server);
+	bufferevent_disable(raw.bev, EV_READ);
+	released = shared_left = 0;
+	while (!channel_closing(server.ch)) {
+		shared_left++;
+		channel_send_frame(server.ch, buffer_bytes(&frame), false, release, NULL);
+	}
+	assert_in_range(channel_backlog(server.ch), CHANNEL_OUTPUT_MAX, CHANNEL_OUTPUT_MAX + 80000);
+	shared_left++;
+	released = 0;
+	channel_send_frame(server.ch, buffer_bytes(&frame), true, release, NULL);
+	assert_int_equal(released, 1);
+	WAIT(server.closed);
+	assert_int_equal(server.err, ERR_TOO_LARGE);
+	WAIT(shared_left == 0);
+	raw_free(&raw);
+	buffer_free(&frame);
+}
+
 /* What large frames of clients hold together is bounded: the next waits until there is room. Small
  * frames and nodes never wait. */
 static void test_budget(void **state)
@@ -276,6 +379,8 @@ int main(void)
 	    TEST(test_reader_stops),
 	    TEST(test_pings_unread),
 	    TEST(test_polite),
+	    TEST(test_shared),
+	    TEST(test_shared_lost),
 	    TEST(test_budget),
 	    TEST(test_close_unread),
 	};
