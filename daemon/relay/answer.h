@@ -17,8 +17,7 @@ struct answer {
 	struct block *blocks;
 	void **list; /* of generated messages */
 	size_t count, cap, bytes;
-	bool stopped; /* a callback ended the query because the frame is full */
-	bool lean;    /* the answer is long: contents are to be asked for one by one */
+	bool lean; /* the answer is long: contents are to be asked for one by one */
 	int err;
 };
 
@@ -37,7 +36,9 @@ void answer_end(struct answer *a);
 /* An error of a query, as an ERROR on the stream. `what` is a noun. */
 void answer_error(struct session *s, uint32_t stream, int err, const char *what);
 
-/* items.c: a row of the views as an item of ITEMS; an item_fn over a struct answer. */
+/* items.c: a row of the views as an item of ITEMS, which points into the answer. */
+int items_fill(struct answer *a, const struct item_row *row, Convene__Item *m);
+/* The same, added to the answer and sent as that grows; an item_fn. */
 int items_row(void *ctx, const struct item_row *row);
 void items_flush(struct answer *a, bool last, uint64_t missing);
 
@@ -47,6 +48,7 @@ void topics_get(struct session *s, uint32_t stream);
 void threads_get(struct session *s, uint32_t stream, const Convene__ThreadsGet *m);
 void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m);
 void watch_start(struct session *s, uint32_t stream, const Convene__Watch *m);
+void watch_drop(struct session *s); /* it does not watch any more */
 void logs_get(struct session *s, uint32_t stream);
 void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *m);
 void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m);

@@ -191,6 +191,5 @@ void client_closed(struct session *s)
 		buffer_free(&p->payload);
 		free(p);
 	}
-	free(s->watch);
-	s->watch = NULL;
+	watch_drop(s);
 }

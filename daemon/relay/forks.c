@@ -159,6 +159,7 @@ static void dispute(
 		    l->credential.binding.log_name, what_of(sort));
 	} else if (l->state != LOG_DISPUTED) {
 		l->state = LOG_DISPUTED;
+		r->items_changes++;
 		if (from)
 			log_info("%s shows a fork proof", from);
 		dispute_say(r, l, what_of(sort));
@@ -266,6 +267,7 @@ void forks_log_added(struct relay *r, struct relay_log *l)
 			continue;
 		if (!st && !told) {
 			l->state = LOG_DISPUTED;
+			r->items_changes++;
 			dispute_say(r, l, what_of(k->sort));
 			told = true;
 		}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Posts as clients get them: THREAD_GET, and the items of WATCH. */
+/* Posts as clients get them: THREAD_GET, and the items that pages.c has for WATCH. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,7 +76,7 @@ static const char *hidden_why(
 	return why ? why : moderate_author(r, &row->author);
 }
 
-static int item_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
+int items_fill(struct answer *a, const struct item_row *row, Convene__Item *m)
 {
 	const struct item_ref *f = &row->amendment;
 	struct relay *r = a->session->relay;
@@ -153,7 +153,7 @@ int items_row(void *ctx, const struct item_row *row)
 	if (channel_closing(a->session->channel))
 		return ERR_CLOSED;
 	m = answer_add(a, sizeof *m);
-	return m ? item_fill(a, row, m) : ERR_NOMEM;
+	return m ? items_fill(a, row, m) : ERR_NOMEM;
 }
 
 struct alone {

@@ -76,6 +76,7 @@ static void measure_drop(struct relay *r, const char *key)
 
 	if (!found)
 		return;
+	r->items_changes++;
 	m->strangers -= is_stranger(r, key);
 	measure_clear(&m->list[at]);
 	memmove(&m->list[at], &m->list[at + 1], (--m->count - at) * sizeof *m->list);
@@ -102,6 +103,7 @@ static int measure_set(
 	m->list[at] = fresh;
 	m->count++;
 	m->strangers += is_stranger(r, key);
+	r->items_changes++;
 	return OK;
 }
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "daemon/relay/forks.h"
 #include "daemon/relay/moderate.h"
+#include "daemon/relay/pages.h"
 #include "store/views.h"
 
 #define HOUSEKEEPING_MS 1000
@@ -298,6 +299,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = moderate_start(r);
 	if (!err)
+		err = pages_start(r);
+	if (!err)
 		err = erasure_start(r);
 	if (!err)
 		err = storage_start(r);
@@ -356,6 +359,7 @@ static void relay_free(struct relay *r)
 	inbox_free(r);
 	recover_free(r);
 	moderate_free(r);
+	pages_free(r);
 	carry_free(r);
 	logs_free(r);
 	forks_free(r);

@@ -203,6 +203,11 @@ struct relay {
 
 	struct cosigning *cosigning;
 	uint64_t arrivals; /* highest arrival number known */
+	struct watch *watches;
+	struct pages *pages;    /* pages.h */
+	size_t pages_bytes;     /* that they hold, and what is on its way to clients */
+	uint64_t items_changes; /* counts whatever changes what items tell and is not in the store:
+				   a measure of the operator's, the state of a log */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */

@@ -224,6 +224,7 @@ static void adopt_done(struct store_job *job)
 			log_info(
 			    "log %s is disputed no longer", previous->credential.binding.log_name);
 		previous->state = LOG_LIVE;
+		r->items_changes++;
 		log_info("log %s follows %s", l->credential.binding.log_name,
 		    previous->credential.binding.log_name);
 		log_link(r, l);
@@ -261,6 +262,7 @@ static void stands_again(struct relay *r, const struct standing *st, struct rela
 	if (previous->state == LOG_LIVE)
 		return;
 	previous->state = LOG_LIVE;
+	r->items_changes++;
 	log_info("log %s is disputed no longer: its first %llu entries stand",
 	    previous->credential.binding.log_name, (unsigned long long)st->size);
 	views_follow(r);
