@@ -81,6 +81,7 @@ struct making {
 	struct page *page;
 	struct answer answer;
 	size_t rows;
+	bool waits;
 };
 
 static struct page_item *item_room(struct page *p)
@@ -138,7 +139,7 @@ static int page_row(void *ctx, const struct item_row *row)
 	m->rows++;
 	if (err || !at)
 		return err ? err : ERR_NOMEM;
-	return p->frame.len < PAGE_BYTES ? OK : ERR_BUSY;
+	return p->frame.len < PAGE_BYTES && !(m->waits && item->missing) ? OK : ERR_BUSY;
 }
 
 static void header_put(uint8_t *at, size_t len, uint32_t stream)
@@ -148,10 +149,21 @@ static void header_put(uint8_t *at, size_t len, uint32_t stream)
 	put_u32(at + 5, stream);
 }
 
-static int page_make(struct session *s, struct page *p)
+/* What it lies in is no larger than it is: it may be held for a slow reader. */
+static void page_trim(struct page *p)
+{
+	uint8_t *data = realloc(p->frame.data, p->frame.len);
+
+	if (data) {
+		p->frame.data = data;
+		p->frame.cap = p->frame.len;
+	}
+}
+
+static int page_make(struct session *s, struct page *p, bool waits)
 {
 	struct relay *r = s->relay;
-	struct making m = {.page = p, .answer = {.session = s}};
+	struct making m = {.page = p, .answer = {.session = s}, .waits = waits};
 	int err;
 
 	/* The header is written when all is there. */
@@ -167,19 +179,19 @@ static int page_make(struct session *s, struct page *p)
 	p->upto = p->count ? p->items[p->count - 1].arrival : p->after;
 	if (err == OK && m.rows < PAGE_ROWS && r->arrivals > p->upto)
 		p->upto = r->arrivals;
+	page_trim(p);
 	header_put(p->frame.data, p->frame.len - FRAME_HEADER_LEN, p->stream);
 	return OK;
 }
 
-static bool fits(
-    const struct page *p, const struct session *s, uint64_t after, const uint8_t *topic)
+static bool fits(const struct page *p, const struct session *s, const struct page_want *want)
 {
-	return p && p->local == s->local && p->after <= after && after < p->upto &&
-	       p->by_topic == (topic != NULL) && (!topic || memcmp(p->topic, topic, ID_LEN) == 0);
+	return p && p->local == s->local && p->after <= want->after && want->after < p->upto &&
+	       p->by_topic == (want->topic != NULL) &&
+	       (!want->topic || memcmp(p->topic, want->topic, ID_LEN) == 0);
 }
 
-int page_get(
-    struct session *s, uint64_t after, const uint8_t *topic, uint32_t stream, struct page **out)
+int page_get(struct session *s, const struct page_want *want, struct page **out)
 {
 	struct relay *r = s->relay;
 	struct pages *pages = r->pages;
@@ -187,7 +199,7 @@ int page_get(
 	int err;
 
 	for (size_t i = 0; i < PAGES_KEPT; i++) {
-		if (fits(pages->kept[i], s, after, topic)) {
+		if (fits(pages->kept[i], s, want)) {
 			*out = pages->kept[i];
 			return OK;
 		}
@@ -198,13 +210,13 @@ int page_get(
 	*p = (struct page){.total = &r->pages_bytes,
 	    .users = 1,
 	    .local = s->local,
-	    .by_topic = topic != NULL,
-	    .after = after,
+	    .by_topic = want->topic != NULL,
+	    .after = want->after,
 	    .frame = BUFFER_INIT,
-	    .stream = stream};
-	if (topic)
-		memcpy(p->topic, topic, ID_LEN);
-	err = page_make(s, p);
+	    .stream = want->stream};
+	if (want->topic)
+		memcpy(p->topic, want->topic, ID_LEN);
+	err = page_make(s, p, want->waits);
 	r->pages_bytes += weight(p);
 	if (err) {
 		page_drop(p);

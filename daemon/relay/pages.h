@@ -38,15 +38,20 @@ struct pages;
 int pages_start(struct relay *r);
 void pages_free(struct relay *r);
 
-/* Forget what is out of date. To be called in front of what page_get() is called for, at most once
- * for each turn of the loop. */
+/* Forget what is out of date: once before pages are got, and again in each turn of the loop. */
 void pages_look(struct relay *r);
 
-/* The page that has what arrived behind `after`, up to `upto` > `after` at least where that was
- * known; topic NULL: all. Valid until the loop's turn ends; whoever needs it for longer takes
- * page_share(). */
-int page_get(
-    struct session *s, uint64_t after, const uint8_t *topic, uint32_t stream, struct page **out);
+/* What a watcher asks for. */
+struct page_want {
+	uint64_t after;
+	const uint8_t *topic; /* NULL: all */
+	uint32_t stream;
+	bool waits; /* for contents: nothing is wanted behind an item without */
+};
+
+/* The page that begins behind `after`, or has it in the middle; `upto` is greater. Valid until the
+ * next is got. */
+int page_get(struct session *s, const struct page_want *want, struct page **out);
 
 /* Queue the whole of a page, without a copy; or some bytes of it under a header of their own, with
  * one. `at_once`: see channel_send_frame(). */

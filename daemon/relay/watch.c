@@ -70,6 +70,13 @@ static bool is_held(struct watch *w, const struct page_item *item)
 	return now - w->held_since < WATCH_HOLD_MS;
 }
 
+/* Whether it would be held by the next item without a content. */
+static bool waits(const struct watch *w)
+{
+	return !w->ends &&
+	       (w->after >= w->held_upto || clock_mono_ms() - w->held_since < WATCH_HOLD_MS);
+}
+
 static size_t item_begin(const struct page *p, size_t i)
 {
 	return i > 0 ? p->items[i - 1].end : FRAME_HEADER_LEN;
@@ -123,7 +130,12 @@ static bool watch_step(struct session *s, size_t *sent)
 
 	if (cramped && channel_backlog(s->channel) > 0)
 		return false;
-	err = page_get(s, w->after, w->by_topic && !near ? w->topic : NULL, w->stream, &p);
+	err = page_get(s,
+	    &(struct page_want){.after = w->after,
+		.topic = w->by_topic && !near ? w->topic : NULL,
+		.stream = w->stream,
+		.waits = waits(w)},
+	    &p);
 	if (err) {
 		answer_error(s, w->stream, err, "post");
 		return false;
