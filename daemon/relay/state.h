@@ -203,16 +203,16 @@ struct relay {
 
 	struct cosigning *cosigning;
 	uint64_t arrivals; /* highest arrival number known */
-	struct watch *watches;
-	struct pages *pages;    /* pages.h */
-	size_t pages_bytes;     /* that they hold, and what is on its way to clients */
-	uint64_t items_changes; /* counts whatever changes what items tell and is not in the store:
-				   a measure of the operator's, the state of a log */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
 	bool erased_told;          /*   and the operator was told */
 	struct measures *measures; /* moderate.c */
+	struct watch *watches;
+	struct pages *pages;    /* pages.h */
+	size_t pages_bytes;     /* that they hold, and what is on its way to clients */
+	uint64_t items_changes; /* counts whatever changes what items tell and is not in the store:
+				   a measure of the operator's, the state of a log */
 	struct refused *refused;   /* logs that were shown and are not carried (carry.c) */
 	bool carry_due;            /*   and sync doesn't know of all of them */
 };
