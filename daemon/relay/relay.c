@@ -301,6 +301,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = pages_start(r);
 	if (!err)
+		err = watch_begin(r);
+	if (!err)
 		err = erasure_start(r);
 	if (!err)
 		err = storage_start(r);
@@ -337,8 +339,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 
 static void relay_free(struct relay *r)
 {
-	struct event *events[] = {
-	    r->tick, r->seal_timer, r->housekeeping, r->reload_event, r->stop_event, r->int_event};
+	struct event *events[] = {r->tick, r->seal_timer, r->housekeeping, r->reload_event,
+	    r->stop_event, r->int_event, r->watch_event};
 
 	r->stopping = true;
 	atomic_store(&r->ending, true);

@@ -208,7 +208,9 @@ struct relay {
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
 	bool erased_told;          /*   and the operator was told */
 	struct measures *measures; /* moderate.c */
-	struct watch *watches;
+	struct watch *watches, *watch_next; /* watch_next: of the round that is under way */
+	bool watch_again;                   /* and there is another behind it */
+	struct event *watch_event;          /* goes on with it */
 	struct pages *pages;    /* pages.h */
 	size_t pages_bytes;     /* that they hold, and what is on its way to clients */
 	uint64_t items_changes; /* counts whatever changes what items tell and is not in the store:
@@ -299,6 +301,7 @@ void links_learned(struct relay *r);      /* a frontier was compared: perhaps se
 /* clients.c */
 void client_frame(struct session *s, const struct frame *frame);
 void client_closed(struct session *s);
+int watch_begin(struct relay *r);
 void clients_notify(struct relay *r); /* arrivals: feed those who watch */
 void client_writable(struct session *s);
 void client_error(struct session *s, uint32_t stream, uint32_t code, const char *text);

@@ -12,6 +12,7 @@
 #define WATCH_HOLD_MS 10000       /* wait this long for the content of something that arrived */
 #define WATCH_BACKLOG (64 * 1024) /* nothing more is sent to one whose output holds this */
 #define WATCH_TURN (128 * 1024)   /* bytes sent at once to one; the rest goes by the loop */
+#define ROUND_MS 20    /* what a round may take at a time; the rest has its turn in between */
 #define WATCH_NEAR 256 /* arrivals: who watches a topic takes its part of everybody's pages */
 /* What waits for all watchers, unless they all have nothing in their outputs. */
 #define WATCH_TOTAL ((size_t)32 << 20)
@@ -43,6 +44,8 @@ void watch_drop(struct session *s)
 
 	if (!w)
 		return;
+	if (s->relay->watch_next == w)
+		s->relay->watch_next = w->next;
 	*w->at = w->next;
 	if (w->next)
 		w->next->at = w->at;
@@ -181,16 +184,52 @@ static void watch_run(struct session *s)
 		watch_end(s);
 }
 
-void clients_notify(struct relay *r)
+/* All of them once, from where the last turn ended. */
+static void round_go_on(struct relay *r)
 {
-	struct watch *next;
+	static const struct timeval next_turn = {0, 0};
+	uint64_t began = clock_mono_ms();
 
 	/* Also where nobody watches: what was erased is not kept for nothing. */
 	pages_look(r);
-	for (struct watch *w = r->watches; w; w = next) {
-		next = w->next;
+	while (r->watch_next) {
+		struct watch *w = r->watch_next;
+
+		r->watch_next = w->next;
 		watch_run(w->session);
+		if (clock_mono_ms() - began >= ROUND_MS)
+			break;
 	}
+	if (!r->watch_next && r->watch_again) {
+		r->watch_again = false;
+		r->watch_next = r->watches;
+	}
+	if (r->watch_next)
+		event_add(r->watch_event, &next_turn);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	round_go_on(arg);
+}
+
+int watch_begin(struct relay *r)
+{
+	r->watch_event = event_new(r->base, -1, 0, on_turn, r);
+	return r->watch_event ? OK : ERR_NOMEM;
+}
+
+void clients_notify(struct relay *r)
+{
+	/* Those who had their turn in the round under way have it again. */
+	if (r->watch_next) {
+		r->watch_again = true;
+		return;
+	}
+	r->watch_next = r->watches;
+	round_go_on(r);
 }
 
 void client_writable(struct session *s)
