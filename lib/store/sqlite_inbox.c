@@ -29,9 +29,6 @@ int sqlite_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct
 
 	if (err != OK)
 		return err;
-	err = inbox_find(s, id, no);
-	if (err != ERR_NOTFOUND)
-		return err == OK ? ERR_EXISTS : err;
 	err = sqlite_statement(
 	    s, st, "INSERT INTO inbox (id, salt, message, content) VALUES (?, ?, ?, ?)");
 	if (err != OK)
@@ -43,6 +40,8 @@ int sqlite_inbox_add(struct store *base, const uint8_t id[static ID_LEN], struct
 	err = sqlite_run(s, *st);
 	if (err == OK)
 		*no = (uint64_t)sqlite3_last_insert_rowid(s->db);
+	else if (err == ERR_EXISTS && (err = inbox_find(s, id, no)) == OK)
+		err = ERR_EXISTS;
 	return err;
 }
 
@@ -152,16 +151,36 @@ static int take_move(void *ctx, const struct store_inbox *row)
 	return sqlite_run(t->s, *st);
 }
 
+/* The oldest, as sealing reads them, twice for each batch. */
+static int take_each(
+    struct take *t, size_t count, int (*fn)(void *ctx, const struct store_inbox *row))
+{
+	sqlite3_stmt **st = &t->s->cached[ST_INBOX_OLDEST];
+	struct store_inbox row;
+	int err = sqlite_statement(
+	    t->s, st, "SELECT no, id, salt, message, content FROM inbox ORDER BY no LIMIT ?");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, count > INT64_MAX ? INT64_MAX : (int64_t)count);
+	while (err == OK && (err = sqlite_row(t->s, *st)) == 1) {
+		inbox_row(*st, &row);
+		err = fn(t, &row);
+	}
+	sqlite3_reset(*st);
+	return err;
+}
+
 int sqlite_inbox_take(
     struct sqlite_store *s, uint32_t log, uint64_t first, size_t count, struct bytes leaves)
 {
 	struct take t = {.s = s, .log = log, .next = first, .leaves = leaves};
 	sqlite3_stmt **st = &s->cached[ST_INBOX_DROP];
-	int err = sqlite_inbox_each(&s->base, 0, count, take_check, &t);
+	int err = take_each(&t, count, take_check);
 
 	if (err != OK || t.count != count)
 		return err == OK ? ERR_INVALID : err;
-	if ((err = sqlite_inbox_each(&s->base, 0, count, take_move, &t)) != OK ||
+	if ((err = take_each(&t, count, take_move)) != OK ||
 	    (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
 		return err;
 	sqlite3_bind_int64(*st, 1, (int64_t)t.last);
