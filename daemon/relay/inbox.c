@@ -11,6 +11,8 @@
 #include "daemon/relay/ingest.h"
 #include "msg/body.h"
 
+#define ROOM_MS 100
+
 static void waiting_read(struct relay *r, struct waiting *w, struct bytes content)
 {
 	struct target_body b;
@@ -35,8 +37,8 @@ void waiting_free(struct waiting *w)
 	free(w);
 }
 
-void inbox_add(
-    struct relay *r, const uint8_t id[static ID_LEN], struct bytes message, struct bytes content)
+void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message,
+    struct bytes content, bool verified)
 {
 	struct waiting *w = calloc(1, sizeof *w);
 
@@ -45,10 +47,46 @@ void inbox_add(
 	if (!w || w->message.failed)
 		abort(); /* the roster has it already: only a fresh start makes this right */
 	memcpy(w->id, id, ID_LEN);
+	w->verified = verified;
 	waiting_read(r, w, content);
 	*r->inbox_last = w;
 	r->inbox_last = &w->next;
 	r->inbox_count++;
+	if (!r->unsealed)
+		r->unsealed = w;
+}
+
+void inbox_forget(struct relay *r)
+{
+	while (r->inbox && r->inbox->sealed && r->inbox->index < r->own->folded) {
+		struct waiting *w = r->inbox;
+
+		r->inbox = w->next;
+		if (!r->inbox)
+			r->inbox_last = &r->inbox;
+		waiting_free(w);
+	}
+}
+
+void inbox_known(const struct relay *r, uint64_t first, struct bytes leaves,
+    struct forum_entry *entries, bool *known, size_t count)
+{
+	const struct waiting *w = r->inbox;
+	struct bytes leaf;
+	size_t pos = 0;
+
+	while (w && w->sealed && w->index < first)
+		w = w->next;
+	for (size_t i = 0; i < count && leaves_next(leaves, &pos, &leaf) == OK; i++) {
+		if (!w || !w->sealed)
+			break;
+		if (w->index != first + i)
+			continue;
+		known[i] = w->verified && bytes_equal(leaf, buffer_bytes(&w->message));
+		if (known[i])
+			memcpy(entries[i].id, w->id, ID_LEN);
+		w = w->next;
+	}
 }
 
 struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN])
@@ -76,18 +114,28 @@ int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *ind
 							   : CONVENE__STATUS__SEALED;
 }
 
-bool inbox_room(const struct relay *r)
+static void room_ask(struct relay *r)
 {
 	struct statvfs v;
 
-	if (statvfs(r->conf->node.data, &v) != 0)
-		return true;
-	return (uint64_t)v.f_bavail * v.f_frsize >= (uint64_t)r->conf->limits.free_mib << 20;
+	r->room_asked = clock_mono_ms();
+	r->room = statvfs(r->conf->node.data, &v) != 0 ||
+		  (uint64_t)v.f_bavail * v.f_frsize >= (uint64_t)r->conf->limits.free_mib << 20;
+}
+
+bool inbox_room(struct relay *r)
+{
+	if (r->room_asked == 0 || clock_mono_ms() - r->room_asked >= ROOM_MS)
+		room_ask(r);
+	return r->room;
 }
 
 void inbox_look(struct relay *r)
 {
-	bool left = inbox_room(r);
+	bool left;
+
+	room_ask(r);
+	left = r->room;
 
 	if (left && (r->read_only || r->room_short))
 		log_info("there is room on the disk again");
@@ -128,7 +176,7 @@ static int load_row(void *ctx, const struct store_inbox *row)
 
 	if (err)
 		return err;
-	inbox_add(r, row->id, row->message, row->content);
+	inbox_add(r, row->id, row->message, row->content, false);
 	r->inbox_durable++;
 	return OK;
 }
@@ -180,14 +228,12 @@ bool inbox_explains(struct relay *r, uint64_t size, const uint8_t root[static HA
 {
 	uint64_t held = replica_held(r->own->replica), made;
 	struct buffer leaves = BUFFER_INIT;
-	const struct waiting *w = r->inbox;
+	const struct waiting *w = r->unsealed;
 	uint8_t own[HASH_LEN];
 	bool same;
 
 	if (size <= held || size - held > r->inbox_durable || size - held > SEAL_MAX)
 		return false;
-	while (w && w->sealed)
-		w = w->next;
 	for (uint64_t n = size - held; w && n > 0; w = w->next, n--)
 		leaves_add(&leaves, buffer_bytes(&w->message));
 	same = !leaves.failed &&
@@ -232,6 +278,7 @@ int inbox_reload(struct relay *r, struct roster *roster)
 		r->inbox = next;
 	}
 	r->inbox_last = &r->inbox;
+	r->unsealed = NULL;
 	r->inbox_count = r->inbox_durable = 0;
 	roster_free(r->roster);
 	r->roster = roster;

@@ -5,11 +5,13 @@
 
 #include "daemon/relay/state.h"
 
-/* inbox.c: a message was taken into the roster: it waits to be sealed, behind those before it. */
-void inbox_add(
-    struct relay *r, const uint8_t id[static ID_LEN], struct bytes message, struct bytes content);
-/* Is there more room on the disk than limits.free_mib? */
-bool inbox_room(const struct relay *r);
+/* inbox.c: a message was taken into the roster: it waits to be sealed, behind those before it.
+ * `verified`: its signature, by this process, for this log. */
+void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message,
+    struct bytes content, bool verified);
+/* Is there more room on the disk than limits.free_mib? What was so a tenth of a second ago counts.
+ */
+bool inbox_room(struct relay *r);
 
 /* quota.c: one more message of this participant? A token bucket of limits.posts_per_hour. */
 bool quota_take(struct relay *r, const uint8_t identity[static IDENTITY_LEN], uint64_t now);

@@ -65,26 +65,19 @@ static int seal_run(struct store_job *job, struct store *writer, struct forum *f
 	return writer->ops->append(writer, &a);
 }
 
-/* Give the sealed ones their index, and forget those that the views know by now. */
+/* Give the sealed ones their index. */
 static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 {
-	struct waiting *w = r->inbox;
+	struct waiting *w = r->unsealed;
 
-	while (w && w->sealed)
-		w = w->next;
 	for (size_t i = 0; i < count && w; i++, w = w->next) {
 		w->sealed = true;
 		w->index = first + i;
 		r->inbox_count--;
 		r->inbox_durable--;
 	}
-	while (r->inbox && r->inbox->sealed && r->inbox->index < r->own->folded) {
-		w = r->inbox;
-		r->inbox = w->next;
-		if (!r->inbox)
-			r->inbox_last = &r->inbox;
-		waiting_free(w);
-	}
+	r->unsealed = w;
+	inbox_forget(r);
 }
 
 static void seal_done(struct store_job *job)
@@ -163,7 +156,7 @@ static void seal_now(struct relay *r)
 {
 	struct seal *s = calloc(1, sizeof *s);
 	size_t limit = r->resume > 0 ? r->resume : SEAL_MAX;
-	struct waiting *w = r->inbox;
+	struct waiting *w = r->unsealed;
 	uint64_t size;
 	uint8_t root[HASH_LEN];
 
@@ -171,8 +164,6 @@ static void seal_now(struct relay *r)
 		return;
 	s->relay = r;
 	r->sealing = true;
-	while (w && w->sealed)
-		w = w->next;
 	/* Signing what is not on disk yet would leave, after a crash, a signed head that nobody can
 	 * make again. */
 	if (limit > r->inbox_durable)

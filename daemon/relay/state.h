@@ -133,6 +133,8 @@ struct waiting {
 	uint8_t identity[IDENTITY_LEN]; /*   and whose that is */
 	bool restores;                  /* an ERASE that brings an earlier profile back */
 	bool
+	    verified; /* its signature, here, when it came in: not when it was read from the disk */
+	bool
 	    sealed; /* kept until the views know it, so that the same message again is recognised */
 	uint64_t index;
 	struct waiting *next;
@@ -180,14 +182,15 @@ struct relay {
 	uint64_t recall; /* entries below, while the views have not folded them, are recognised by
 			    nobody: after a start, or in a rebuild */
 	struct waiting *inbox, **inbox_last;
-	size_t inbox_count;   /* not sealed */
+	struct waiting *unsealed; /* the oldest in there that is not sealed; NULL: all are */
+	size_t inbox_count;       /* not sealed */
 	size_t inbox_durable; /* of these the oldest that are on disk: only they may be signed */
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
 	struct batch *batches; /* submissions under way */
 	bool sealing;          /* a batch is being sealed */
 	uint64_t sealed_at;
-	bool learning; /* before the first seal: peers are being asked for our own head */
+	bool learning;         /* before the first seal: peers are being asked for our own head */
 	struct recovering
 	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
 	bool orphan;     /* what our log follows is not here, and fetched before anything else */
@@ -196,6 +199,8 @@ struct relay {
 	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
 	bool read_only;          /* the disk is full; looked at again every second */
 	bool room_short;         /* less than limits.free_mib is free */
+	bool room;               /* what the kernel said, and when it was asked (inbox_room) */
+	uint64_t room_asked;
 	struct quota *quota;
 	struct enrolling *enrolling;
 	struct registering *registering; /* the registrar's messages on their way, in order */
@@ -320,6 +325,12 @@ int inbox_reload(struct relay *r, struct roster *roster);
 /* Whether the oldest of the inbox make our log the one of this head: a batch that was signed, and
  * not stored. */
 bool inbox_explains(struct relay *r, uint64_t size, const uint8_t root[static HASH_LEN]);
+/* Those that the views know by now are no longer needed. */
+void inbox_forget(struct relay *r);
+/* Which of our log's leaves, from `first` on, were verified here when they came in: known[i], and
+ * entries[i].id. The same bytes in the same log want no second look. */
+void inbox_known(const struct relay *r, uint64_t first, struct bytes leaves,
+    struct forum_entry *entries, bool *known, size_t count);
 /* One that was accepted and that the views may not know yet, or NULL. */
 struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN]);
 /* Where a message of ours stands: enum Convene__Status, and its index when sealed. */

@@ -20,6 +20,7 @@ struct fold {
 	size_t count;
 	struct buffer leaves;
 	struct forum_entry *entries;
+	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
 	struct forum_result result;
 	struct member *members; /* when they grew */
 	size_t member_count;
@@ -68,6 +69,8 @@ static void verify_work(struct job *job)
 
 		e->message = leaf;
 		e->parsed = message_parse(leaf, &e->header);
+		if (f->known[i])
+			continue;
 		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer)
 					       : ERR_SIGNATURE;
 		message_id(e->id, leaf, &f->binding);
@@ -161,6 +164,8 @@ static void fold_done(struct store_job *job)
 		    error_text(job->result));
 	}
 	fold_free(f);
+	if (l == r->own)
+		inbox_forget(r);
 	if (grew)
 		sync_members_grew(r->sync, clock_mono_ms());
 	cut_follow(r, l);
@@ -214,6 +219,8 @@ static void fold_start(struct relay *r, struct relay_log *l)
 	f->log = l->no;
 	f->binding = l->credential.binding;
 	f->first = l->folded;
+	if (l == r->own)
+		inbox_known(r, f->first, buffer_bytes(&f->leaves), f->entries, f->known, f->count);
 	f->verify.work = verify_work;
 	f->verify.done = verify_done;
 	l->folding = true;
