@@ -71,7 +71,7 @@ struct conf {
 		unsigned posts_per_hour;      /* of one participant */
 		unsigned inbox;               /* accepted messages not yet sealed */
 		unsigned workers;  /* verification threads; 0: as many as processor cores */
-		unsigned batch_ms; /* longest wait of a message for its batch under load */
+		unsigned batch_ms; /* longest pause between two batches of sealing */
 		unsigned free_mib; /* room on the disk of `data` below which posts are refused */
 	} limits;
 	struct {

@@ -60,7 +60,7 @@ const struct option_schema option_table[] = {
     LIMIT(workers, 0, 256, "0", SCOPE_RESTART,
 	"threads that verify signatures; 0 is one per processor core"),
     LIMIT(batch_ms, 10, 10000, "200", SCOPE_RELOAD,
-	"milliseconds that a message waits at most for others to be sealed with it under load"),
+	"milliseconds between two batches of sealing at most, however long the first took"),
     LIMIT(free_mib, 16, 1000000, "256", SCOPE_RELOAD,
 	"MiB to leave free on the disk of the data directory; with less, posts are refused"),
 

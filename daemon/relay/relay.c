@@ -65,7 +65,7 @@ static void on_seal(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	seal_soon(arg);
+	seal_due(arg);
 }
 
 static void on_housekeeping(evutil_socket_t fd, short what, void *arg)

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Sealing: the oldest messages of the inbox become entries of our log under a new signed
- * checkpoint. At once when nothing was sealed for a while, in batches under load.
+ * checkpoint.
+ *
+ * At once when idle, in batches under load: what comes while a batch is being sealed is the next
+ * one, and between two there is a pause as long as the first took. So sealing has at most half of
+ * the time whatever the disk and the load, a message waits no longer than two rounds, and other
+ * nodes, to whom each checkpoint is a signature to verify, get fewer of them the more there is to
+ * do. limits.batch_ms bounds the pause.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
@@ -16,6 +22,7 @@ struct seal {
 	struct job sign;
 	struct store_job store;
 	struct relay *relay;
+	uint64_t began;
 	struct buffer leaves, note;
 	size_t count;
 	uint64_t size;
@@ -84,6 +91,7 @@ static void seal_done(struct store_job *job)
 {
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
+	uint64_t now = clock_mono_ms(), took = now - s->began;
 
 	if (job->result == ERR_NOSPACE) {
 		/* The head is signed: this very batch comes again when there is room. */
@@ -105,10 +113,10 @@ static void seal_done(struct store_job *job)
 	}
 	replica_committed(r->own->replica);
 	waiting_sealed(r, s->size - s->count, s->count);
-	r->sealed_at = clock_mono_ms();
+	r->seal_from = now + (took < r->conf->limits.batch_ms ? took : r->conf->limits.batch_ms);
 	r->resume = 0;
 	seal_free(s);
-	sync_own_grown(r->sync, r->own->no, r->sealed_at);
+	sync_own_grown(r->sync, r->own->no, now);
 	views_follow(r);
 	tick_soon(r);
 	seal_soon(r);
@@ -163,6 +171,7 @@ static void seal_now(struct relay *r)
 	if (!s)
 		return;
 	s->relay = r;
+	s->began = clock_mono_ms();
 	r->sealing = true;
 	/* Signing what is not on disk yet would leave, after a crash, a signed head that nobody can
 	 * make again. */
@@ -191,20 +200,32 @@ static void seal_now(struct relay *r)
 	pool_submit(r->workers, &s->sign);
 }
 
+static bool seal_wanted(const struct relay *r)
+{
+	return !r->sealing && !r->learning && !r->halted[0] && !r->stopping && !r->read_only &&
+	       r->inbox_durable >= (r->resume ? r->resume : 1);
+}
+
+void seal_due(struct relay *r)
+{
+	if (seal_wanted(r))
+		seal_now(r);
+}
+
+/* Not from within: what became durable together is told one by one, and is one batch. */
 void seal_soon(struct relay *r)
 {
-	uint64_t now = clock_mono_ms(), due = r->sealed_at + r->conf->limits.batch_ms;
+	uint64_t now = clock_mono_ms();
 	struct timeval tv;
 
-	if (r->sealing || r->learning || r->halted[0] || r->stopping || r->read_only ||
-	    r->inbox_durable < (r->resume ? r->resume : 1))
+	if (!seal_wanted(r))
 		return;
-	if (r->sealed_at == 0 || now >= due || r->inbox_durable >= VERIFY_BATCH) {
-		seal_now(r);
+	if (now >= r->seal_from || r->inbox_durable >= VERIFY_BATCH) {
+		event_active(r->seal_timer, EV_TIMEOUT, 1);
 		return;
 	}
-	tv = (struct timeval){
-	    (time_t)((due - now) / 1000), (suseconds_t)((due - now) % 1000 * 1000)};
+	tv = (struct timeval){(time_t)((r->seal_from - now) / 1000),
+	    (suseconds_t)((r->seal_from - now) % 1000 * 1000)};
 	event_add(r->seal_timer, &tv);
 }
 

@@ -189,7 +189,7 @@ struct relay {
 			  were */
 	struct batch *batches; /* submissions under way */
 	bool sealing;          /* a batch is being sealed */
-	uint64_t sealed_at;
+	uint64_t seal_from;    /* no other before this, unless it is large (seal.c) */
 	bool learning;         /* before the first seal: peers are being asked for our own head */
 	struct recovering
 	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
@@ -355,6 +355,7 @@ void registrar_resume(struct relay *r); /* our sequence is known, or has to be l
 
 /* seal.c */
 void seal_soon(struct relay *r);
+void seal_due(struct relay *r);     /* the timer's */
 void seal_allowed(struct relay *r); /* learning is over */
 void seal_halt(struct relay *r, const char *text);
 
