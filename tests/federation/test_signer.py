@@ -4,8 +4,8 @@
 
 Its keys are in no other process; it is confined; it outlives relays; kill -9 of it ends the daemon
 with a status of its own, and the next start goes on where it was. Taken away, damaged and foreign
-files of what was signed are noticed. It can have a user of its own. What a hostile relay may ask for is tested in
-../unit/test_signer_process.c.
+files of what was signed are noticed. It can have a user of its own. Sealing
+waits for nothing. What a hostile relay may ask for is tested in ../unit/test_signer_process.c.
 
     test_signer.py [--kills N] [--seed N]
 """
@@ -181,6 +181,25 @@ def check_alike(tap, forum):
            "and no log is suspected")
 
 
+def check_prompt(tap):
+    """Nothing waits for others to be sealed with it, whatever limits.batch_ms is; what comes while
+    sealing is under way, and just after, waits no longer than that took."""
+    with Forum(["prompt.example"], limits={"batch_ms": "10000"}) as forum:
+        forum.start()
+        node = forum[0]
+        alice = node.enrol("alice")
+        topic = alice.topic("At once")
+        sizes, began = [], time.monotonic()
+        for i in range(8):
+            alice.post(topic, "one of eight", "No. %d" % i)
+            forum.settle()
+            sizes.append(node.status()["logs"][0]["size"])
+        took = time.monotonic() - began
+        tap.equal(sizes, list(range(sizes[0], sizes[0] + 8)), "posts are sealed one by one")
+        tap.ok(took < 35, "none of them waits for others", "%.1f s" % took)
+        forum.stop()
+
+
 def main(tap, kills, seed):
     tap.say("seed %d (replay: --kills %d --seed %d)" % (seed, kills, seed))
     rng = random.Random(seed)
@@ -197,6 +216,7 @@ def main(tap, kills, seed):
         check_users(tap, node)
         seal(alice, topic, "at the end")
         check_alike(tap, forum)
+    check_prompt(tap)
 
 
 if __name__ == "__main__":
