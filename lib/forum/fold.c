@@ -38,10 +38,17 @@ static int numbers_load(struct forum *f)
 		err = view_next(&v);
 	if (err != 1)
 		return err == OK ? ERR_STORE : err;
-	f->last_message = view_int(&v, 0);
-	f->last_arrival = view_int(&v, 1);
+	f->last = view_int(&v, 0) > view_int(&v, 1) ? view_int(&v, 0) : view_int(&v, 1);
+	f->last_arrival = f->last;
+	f->generation = -1;
 	view_end(&v);
-	return OK;
+	recent_clear(f->recent);
+	err = view_start(&v, f->s, VIEW_AWAITED, "");
+	while (err == OK && (err = view_next(&v)) == 1) {
+		recent_await(f->recent, view_int(&v, 0));
+		err = OK;
+	}
+	return err;
 }
 
 int forum_new(struct forum **out, struct store *writer, const struct charter *charter)
@@ -53,7 +60,10 @@ int forum_new(struct forum **out, struct store *writer, const struct charter *ch
 		return ERR_NOMEM;
 	f->s = writer;
 	f->charter = charter;
-	int err = (f->members = members_new(charter)) == NULL ? ERR_NOMEM : OK;
+	f->members = members_new(charter);
+	f->recent = recent_new();
+	f->places = calloc(1, sizeof(*f->places));
+	int err = f->members == NULL || f->recent == NULL || f->places == NULL ? ERR_NOMEM : OK;
 	if (err == OK)
 		err = numbers_load(f);
 	if (err == OK)
@@ -84,6 +94,8 @@ void forum_free(struct forum *f)
 		return;
 	origins_free(f);
 	members_free(f->members);
+	recent_free(f->recent);
+	free(f->places);
 	buffer_free(&f->content);
 	free(f);
 }
@@ -104,7 +116,6 @@ int forum_reset(struct forum *f)
 	members_free(f->members);
 	f->members = members;
 	origins_free(f);
-	memset(f->topics, 0, sizeof(f->topics));
 	return OK;
 }
 
@@ -136,7 +147,8 @@ static int content_held(struct forum *f, const struct arriving *a, const struct 
 		return OK;
 	if (err == OK && f->content.failed)
 		err = ERR_NOMEM;
-	return err == OK ? rule->content(f, a->no, &e->header, buffer_bytes(&f->content)) : err;
+	return err == OK ? rule->content_first(f, a->no, &e->header, buffer_bytes(&f->content))
+			 : err;
 }
 
 static int entry_fold(struct forum *f, struct origin *o, uint64_t index,
@@ -205,7 +217,7 @@ int forum_fold(struct forum *f, uint32_t log, uint64_t first, const struct forum
 	if (err == OK)
 		err = signers_flush(f, o);
 	if (err == OK)
-		err = tallies_flush(f);
+		err = counts_flush(f);
 	if (err == OK)
 		err = view_run(
 		    f->s, VIEW_FOLDED_SET, NULL, "ii", (int64_t)log, (int64_t)(first + count));

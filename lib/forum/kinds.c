@@ -91,15 +91,30 @@ int title_set(struct forum *f, int64_t no, bool topic, struct bytes content)
 	return err;
 }
 
+static int profile_first(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+{
+	(void)h;
+	return profile_set(f, no, content);
+}
+
+static int title_first(struct forum *f, int64_t no, const struct header *h, struct bytes content)
+{
+	return title_set(f, no, h->kind == KIND_TOPIC, content);
+}
+
 /* clang-format off */
 static const struct kind_rule rules[KIND_LAST_KNOWN + 1] = {
 	[KIND_NODE] = {.effect = node_effect},
 	[KIND_ADMIT] = {.effect = admit_effect},
-	[KIND_ENROL] = {.effect = enrol_effect, .wants = always, .content = own_content},
+	[KIND_ENROL] = {.effect = enrol_effect, .wants = always, .content = own_content,
+		.content_first = profile_first},
 	[KIND_REVOKE] = {.effect = message_record}, /* the roster has taken it in */
-	[KIND_TOPIC] = {.effect = topic_place, .wants = always, .content = own_content},
-	[KIND_POST] = {.effect = post_place, .wants = begins_thread, .content = own_content},
-	[KIND_AMEND] = {.effect = amend_effect, .wants = always, .content = amend_content},
+	[KIND_TOPIC] = {.effect = topic_place, .wants = always, .content = own_content,
+		.content_first = title_first},
+	[KIND_POST] = {.effect = post_place, .wants = begins_thread, .content = own_content,
+		.content_first = title_first},
+	[KIND_AMEND] = {.effect = amend_effect, .wants = always, .content = amend_content,
+		.content_first = amend_content},
 	[KIND_ERASE] = {.effect = erase_effect},
 };
 /* clang-format on */

@@ -81,8 +81,13 @@ int signers_flush(struct forum *f, struct origin *o)
 	for (size_t i = 0; i < roster_dirty_count(o->roster) && err == OK; i++) {
 		const struct signer *s = roster_dirty_at(o->roster, i);
 		const struct known *k = known_find(o, s->key);
-		err = k == NULL ? signer_add(f, o, s, 0)
-				: signer_write(f, VIEW_SIGNER_SET, k->no, k->person, s);
+		if (k == NULL)
+			err = signer_add(f, o, s, 0);
+		else if (s->class == SIGNER_REGISTRAR)
+			err = signer_write(f, VIEW_SIGNER_SET, k->no, k->person, s);
+		else /* nothing else ever changes, and this leaves the indexes alone */
+			err = view_run(f->s, VIEW_SIGNER_SEEN, NULL, "iiik", k->no,
+			    (int64_t)s->revoked, (int64_t)s->sequence, s->last_id);
 	}
 	if (err == OK)
 		roster_clean(o->roster);

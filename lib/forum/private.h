@@ -32,7 +32,22 @@ struct origin {
 struct tally {
 	int64_t topic, threads, posts;
 };
-enum { TALLIES = 16, MENTIONS = 16 };
+enum { TALLIES = 16 };
+
+/* Posts of a thread in a topic: `newest` is the first bytes of the id of the one at `latest`. */
+struct place {
+	int64_t thread, topic, posts, latest, newest;
+	bool fresh; /* it has no row yet */
+};
+/* A table of places by thread and topic; `used` and `slots` hold indices + 1. */
+enum { PLACES = 1024 };
+struct places {
+	struct place at[PLACES];
+	uint16_t slots[2 * PLACES];
+	size_t count;
+};
+
+struct recent; /* recent.c */
 
 struct forum {
 	struct store *s;
@@ -40,14 +55,14 @@ struct forum {
 	struct members *members;
 	struct origin **origins; /* by log number; NULL: not folded */
 	size_t origin_cap;
-	int64_t last_message, last_arrival;
+	/* The last number that was given: to a message, and with it as its arrival number, or as an
+	 * arrival number alone. */
+	int64_t last, last_arrival;
+	int64_t generation; /* the newest that is written down; -1: none */
 	struct tally tallies[TALLIES];
 	size_t tally_count;
-	/* Topics that were mentioned lately; which one an id falls on is its first byte. */
-	struct {
-		uint8_t id[ID_LEN];
-		int64_t no;
-	} topics[MENTIONS];
+	struct places *places;
+	struct recent *recent;
 	struct buffer content; /* scratch */
 };
 
@@ -71,6 +86,9 @@ struct kind_rule {
 	/* Whether this message's content is shown in a view at all. */
 	bool (*wants)(const struct header *h);
 	int (*content)(struct forum *f, int64_t no, const struct header *h, struct bytes content);
+	/* The same for a message that has just been folded: nothing can be about it yet. */
+	int (*content_first)(
+	    struct forum *f, int64_t no, const struct header *h, struct bytes content);
 };
 const struct kind_rule *kind_rule(uint32_t kind); /* NULL: unknown */
 
@@ -80,7 +98,33 @@ int topic_place(struct forum *f, struct arriving *a);
 int post_place(struct forum *f, struct arriving *a);
 /* Record it and give it an arrival number, in no place of its own. */
 int message_arrive(struct forum *f, struct arriving *a);
-int tallies_flush(struct forum *f);
+
+/* place.c: how many posts stand where. What is counted is written by counts_flush(). */
+int place_count(struct forum *f, const struct place *p);
+/* The same, written now: counts_flush() has been called. */
+int place_write(struct forum *f, const struct place *p);
+/* Take a thread's places away, with what they count for their topics. Free `*out`, also after an
+ * error. `sum` gets all of them together. */
+int places_take(
+    struct forum *f, int64_t thread, struct place **out, size_t *count, struct place *sum);
+void place_sum(struct place *sum, const struct place *p);
+int counts_flush(struct forum *f);
+
+/* recent.c: what is known without asking the store. All of it may be forgotten at any time. */
+struct recent *recent_new(void); /* NULL: no memory */
+void recent_free(struct recent *r);
+void recent_clear(struct recent *r);
+/* A message's number, and its thread (0: none known). False: not known. */
+bool recent_find(
+    const struct recent *r, const uint8_t id[static ID_LEN], int64_t *no, int64_t *thread);
+void recent_put(struct recent *r, const uint8_t id[static ID_LEN], int64_t no, int64_t thread);
+/* The topic of a thread's root; 0: that is missing. */
+bool recent_thread(const struct recent *r, int64_t thread, int64_t *topic);
+void recent_thread_put(struct recent *r, int64_t thread, int64_t topic);
+void recent_thread_drop(struct recent *r, int64_t thread);
+/* Ids that are mentioned and not here: false only of what is none. By view_id_key(). */
+bool recent_awaited(const struct recent *r, int64_t key);
+void recent_await(struct recent *r, int64_t key);
 
 /* amend.c: AMEND and ERASE, and what is shown after them. */
 int amend_effect(struct forum *f, struct arriving *a);

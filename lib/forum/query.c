@@ -188,7 +188,7 @@ int query_last_arrival(struct store *s, uint64_t *out)
 		err = view_next(&v);
 	if (err != 1)
 		return err == OK ? ERR_STORE : err;
-	*out = (uint64_t)view_int(&v, 1);
+	*out = (uint64_t)(view_int(&v, 0) > view_int(&v, 1) ? view_int(&v, 0) : view_int(&v, 1));
 	view_end(&v);
 	return OK;
 }

@@ -100,6 +100,7 @@ int query_thread(
  * about) in the order of arrival, arrival > after; topic NULL: all. `depth` is not told. */
 int query_arrivals(
     struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
+/* A number that no arrival so far is above, and every later one is. */
 int query_last_arrival(struct store *s, uint64_t *out);
 
 /* Where a valid message stands. ERR_NOTFOUND. */

@@ -8,7 +8,7 @@
  *
  * `message.topic` and `place` say in which topic a post stands: its root's, or its own while the
  * root is missing. A post goes from the second to the first at most once. Every step leaves what
- * would have come of any other order. */
+ * would have come of any other order, and reads places only when counts are written (place.c). */
 #include "forum/private.h"
 
 #include <stdlib.h>
@@ -26,109 +26,13 @@ struct parent {
 	int64_t topic; /* of its thread's root; 0: missing */
 };
 
-struct place {
-	int64_t topic, posts, latest, newest;
-};
-
-struct places {
-	struct place *at;
-	size_t count, cap;
-	struct place sum;
-};
-
-/* ---- counts ---- */
-
-int tallies_flush(struct forum *f)
-{
-	int err = OK;
-
-	for (size_t i = 0; i < f->tally_count && err == OK; i++) {
-		const struct tally *t = &f->tallies[i];
-		err = view_run(f->s, VIEW_TOPIC_COUNT, NULL, "iii", t->topic, t->threads, t->posts);
-	}
-	f->tally_count = 0;
-	return err;
-}
-
-static int tally(struct forum *f, int64_t topic, int64_t threads, int64_t posts)
-{
-	for (size_t i = 0; i < f->tally_count; i++) {
-		if (f->tallies[i].topic == topic) {
-			f->tallies[i].threads += threads;
-			f->tallies[i].posts += posts;
-			return OK;
-		}
-	}
-	if (f->tally_count == TALLIES) {
-		int err = tallies_flush(f);
-		if (err != OK)
-			return err;
-	}
-	f->tallies[f->tally_count++] = (struct tally){topic, threads, posts};
-	return OK;
-}
-
-/* Count posts in a place; `fresh`: it has no row yet. */
-static int place_count(struct forum *f, int64_t thread, const struct place *p, bool fresh)
-{
-	int changed = 0, err = OK;
-
-	if (!fresh)
-		err = view_run(f->s, VIEW_PLACE_COUNT, &changed, "iiiii", thread, p->topic,
-		    p->posts, p->latest, p->newest);
-	if (err == OK && changed == 0)
-		err = view_run(f->s, VIEW_PLACE_ADD, NULL, "iiiii", thread, p->topic, p->posts,
-		    p->latest, p->newest);
-	return err == OK ? tally(f, p->topic, changed == 0, p->posts) : err;
-}
-
-static void place_sum(struct place *sum, const struct place *p)
-{
-	sum->posts += p->posts;
-	if (p->latest > sum->latest || (p->latest == sum->latest && p->newest > sum->newest)) {
-		sum->latest = p->latest;
-		sum->newest = p->newest;
-	}
-}
-
-/* Take a thread's places away, with what they count for their topics. Free `out->at`, also after an
- * error. */
-static int places_take(struct forum *f, int64_t thread, struct places *out)
-{
-	struct view v;
-
-	*out = (struct places){.sum = {.newest = INT64_MIN}};
-	int err = view_start(&v, f->s, VIEW_PLACES, "i", thread);
-	while (err == OK && (err = view_next(&v)) == 1) {
-		if (out->count == out->cap) {
-			size_t cap = out->cap == 0 ? 4 : out->cap * 2;
-			struct place *at = realloc(out->at, cap * sizeof(*at));
-			if (at == NULL) {
-				view_end(&v);
-				return ERR_NOMEM;
-			}
-			out->at = at;
-			out->cap = cap;
-		}
-		struct place *p = &out->at[out->count++];
-		*p = (struct place){
-		    view_int(&v, 0), view_int(&v, 1), view_int(&v, 2), view_int(&v, 3)};
-		place_sum(&out->sum, p);
-		err = OK;
-	}
-	if (err == OK)
-		err = view_run(f->s, VIEW_PLACE_DROP, NULL, "i", thread);
-	for (size_t i = 0; i < out->count && err == OK; i++)
-		err = tally(f, out->at[i].topic, -1, -out->at[i].posts);
-	return err;
-}
-
 /* ---- threads ---- */
 
 /* Bring posts that stood by themselves into the topic of the root that is now here. */
-static int posts_settle(struct forum *f, int64_t thread, int64_t topic, const struct places *were)
+static int posts_settle(
+    struct forum *f, int64_t thread, int64_t topic, const struct place *were, size_t count)
 {
-	if (were->count == 0 || (were->count == 1 && were->at[0].topic == topic))
+	if (count == 0 || (count == 1 && were[0].topic == topic))
 		return OK;
 	int err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
 	return err == OK ? view_run(f->s, VIEW_CHANGE_TOPIC, NULL, "ii", thread, topic) : err;
@@ -137,18 +41,24 @@ static int posts_settle(struct forum *f, int64_t thread, int64_t topic, const st
 /* The missing root of a thread has come, and has no parent. */
 static int root_here(struct forum *f, int64_t thread, int64_t root, int64_t topic)
 {
-	struct places were;
-	int err = places_take(f, thread, &were);
+	struct place *were = NULL, sum;
+	size_t count = 0;
+	int err = counts_flush(f);
 
 	if (err == OK)
-		err = posts_settle(f, thread, topic, &were);
-	if (err == OK && were.count > 0) {
-		were.sum.topic = topic;
-		err = place_count(f, thread, &were.sum, true);
+		err = places_take(f, thread, &were, &count, &sum);
+	if (err == OK)
+		err = posts_settle(f, thread, topic, were, count);
+	if (err == OK && count > 0) {
+		sum.thread = thread;
+		sum.topic = topic;
+		sum.fresh = true;
+		err = place_write(f, &sum);
 	}
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iii", thread, root, topic);
-	free(were.at);
+	recent_thread_put(f->recent, thread, topic);
+	free(were);
 	return err;
 }
 
@@ -173,14 +83,38 @@ static int larger(struct forum *f, int64_t a, int64_t b, int64_t *out)
 	return err;
 }
 
+/* Move all places of thread `from` into `to`; all of them into `topic`, if that is one. */
+static int places_move(struct forum *f, int64_t from, int64_t to, int64_t topic, bool settle)
+{
+	struct place *were = NULL, sum;
+	size_t count = 0;
+	int err = places_take(f, from, &were, &count, &sum);
+
+	if (err == OK && settle)
+		err = posts_settle(f, from, topic, were, count);
+	if (err == OK && topic != 0 && count > 0) {
+		sum.thread = to;
+		sum.topic = topic;
+		err = place_write(f, &sum);
+	}
+	for (size_t i = 0; i < count && topic == 0 && err == OK; i++) {
+		were[i].thread = to;
+		err = place_write(f, &were[i]);
+	}
+	free(were);
+	return err;
+}
+
 /* The missing root of thread `below` has come, and its parent is in thread `above`: make them one.
  */
 static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t topic, int64_t *out)
 {
 	struct view v;
-	struct places were = {0};
 	int64_t keep = above, root = 0;
-	int err = larger(f, above, below, &keep);
+	int err = counts_flush(f);
+
+	if (err == OK)
+		err = larger(f, above, below, &keep);
 	int64_t gone = keep == above ? below : above;
 
 	if (err == OK)
@@ -190,34 +124,19 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 		view_end(&v);
 		err = OK;
 	}
-	if (err == OK && topic != 0) {
-		/* All of it now stands where the root of `above` does, in one place. */
-		err = places_take(f, below, &were);
-		if (err == OK)
-			err = posts_settle(f, below, topic, &were);
-		were.sum.topic = topic;
-		if (err == OK && keep == above && were.count > 0)
-			err = place_count(f, above, &were.sum, false);
-		if (err == OK && keep == below) {
-			struct place sum = were.sum;
-			free(were.at);
-			err = places_take(f, above, &were);
-			place_sum(&sum, &were.sum);
-			if (err == OK)
-				err = place_count(f, below, &sum, true);
-		}
-	} else if (err == OK) {
-		err = places_take(f, gone, &were);
-		for (size_t i = 0; i < were.count && err == OK; i++)
-			err = place_count(f, keep, &were.at[i], false);
-	}
-	free(were.at);
+	/* With a root that is here, all of it stands where that does, in one place. */
+	if (err == OK && topic != 0)
+		err = places_move(f, below, keep, topic, true);
+	if (err == OK && (topic == 0 || keep == below))
+		err = places_move(f, gone, keep, topic, false);
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_MOVE, NULL, "ii", gone, keep);
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_DROP, NULL, "i", gone);
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iiI", keep, root, topic);
+	recent_thread_drop(f->recent, gone);
+	recent_thread_put(f->recent, keep, topic);
 	*out = keep;
 	return err;
 }
@@ -239,25 +158,47 @@ static int row_find(struct forum *f, const uint8_t id[static ID_LEN], struct row
 	return OK;
 }
 
+/* The next number, for a message or an arrival. */
+static int number_next(struct forum *f, int64_t *no)
+{
+	int64_t generation = view_generation(f->last + 1);
+	int err = OK;
+
+	if (generation != f->generation)
+		err = view_run(f->s, VIEW_GENERATION_ADD, NULL, "i", generation);
+	f->generation = generation;
+	*no = ++f->last;
+	return err;
+}
+
+/* Give an id that isn't here a number, and a thread (its own number) or none. */
+static int mention(struct forum *f, const uint8_t id[static ID_LEN], bool threaded, int64_t *no)
+{
+	int64_t key = view_id_key(id);
+	int err = number_next(f, no);
+
+	recent_await(f->recent, key);
+	return err == OK ? view_run(f->s, VIEW_MENTION_ADD, NULL, "iikI", *no,
+			       view_generation(*no) + key, id, threaded ? *no : INT64_C(0))
+			 : err;
+}
+
 /* The message that an id names as a topic, here or not. */
 static int topic_number(struct forum *f, const uint8_t id[static ID_LEN], int64_t *no)
 {
-	size_t slot = id[0] % MENTIONS;
+	int64_t thread;
 	struct row row;
 
-	if (f->topics[slot].no != 0 && memcmp(f->topics[slot].id, id, ID_LEN) == 0) {
-		*no = f->topics[slot].no;
+	if (recent_find(f->recent, id, no, &thread))
 		return OK;
-	}
 	int err = row_find(f, id, &row);
 	if (err == ERR_NOTFOUND) {
-		row.no = ++f->last_message;
-		err = view_run(f->s, VIEW_MENTION_ADD, NULL, "ikI", row.no, id, INT64_C(0));
+		row.thread = 0;
+		err = mention(f, id, false, &row.no);
 	}
-	if (err == OK) {
-		memcpy(f->topics[slot].id, id, ID_LEN);
-		f->topics[slot].no = *no = row.no;
-	}
+	if (err == OK)
+		recent_put(f->recent, id, row.no, row.thread);
+	*no = row.no;
 	return err;
 }
 
@@ -267,76 +208,78 @@ static int parent_find(struct forum *f, const uint8_t id[static ID_LEN], struct 
 {
 	struct view v;
 	int64_t topic = 0;
-	int err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
 
+	if (recent_find(f->recent, id, &out->no, &out->thread) &&
+	    recent_thread(f->recent, out->thread, &out->topic))
+		return OK;
+	int err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
 	if (err == OK)
 		err = view_next(&v);
 	if (err == 1) {
 		*out = (struct parent){view_int(&v, 0), view_int(&v, 1), view_int(&v, 3)};
 		topic = view_int(&v, 2);
 		view_end(&v);
-		if (out->thread != 0)
-			return OK;
-		err = view_run(f->s, VIEW_MENTION_THREAD, NULL, "ii", out->no, out->no);
+		err = OK;
+		if (out->thread == 0)
+			err = view_run(f->s, VIEW_MENTION_THREAD, NULL, "ii", out->no, out->no);
 	} else if (err == OK) {
-		out->no = ++f->last_message;
-		err = view_run(f->s, VIEW_MENTION_ADD, NULL, "ikI", out->no, id, out->no);
+		out->thread = 0;
+		err = mention(f, id, true, &out->no);
 	}
 	/* Without a thread until now it is a topic, or is missing, or is nothing that can be
 	 * answered. */
-	out->thread = out->no;
-	out->topic = topic;
-	return err == OK ? view_run(f->s, VIEW_THREAD_ADD, NULL, "iiI", out->no, out->no, topic)
-			 : err;
-}
-
-static int row_write(struct forum *f, const struct arriving *a, enum view_id how, int *changed,
-    int64_t no, int64_t topic, int64_t parent, int64_t thread, int64_t arrival)
-{
-	const struct header *h = &a->entry->header;
-
-	return view_run(f->s, how, changed, "ikiiIIBIIII", no, a->entry->id,
-	    view_at(a->o->log, a->index), (int64_t)h->kind, a->signer, (int64_t)h->time, h->lang,
-	    topic, parent, thread, arrival);
+	if (err == OK && out->thread == 0) {
+		out->thread = out->no;
+		out->topic = topic;
+		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iiI", out->no, out->no, topic);
+	}
+	recent_put(f->recent, id, out->no, out->thread);
+	recent_thread_put(f->recent, out->thread, out->topic);
+	return err;
 }
 
 /* Write a message under the next number: OK; or ERR_EXISTS with its row when its id has been
- * mentioned before. */
+ * mentioned before. It can't have come before: an id binds its log, and a valid message its
+ * sequence. */
 static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t parent,
     int64_t thread, bool shown, struct row *row)
 {
-	int added;
-	int err = row_write(f, a, VIEW_MESSAGE_ADD, &added, f->last_message + 1, topic, parent,
-	    thread, shown ? f->last_arrival + 1 : 0);
+	const struct header *h = &a->entry->header;
+	int64_t key = view_id_key(a->entry->id);
+	int err = recent_awaited(f->recent, key) ? row_find(f, a->entry->id, row) : ERR_NOTFOUND;
 
-	if (err != OK)
-		return err;
-	if (added == 1) {
-		a->no = ++f->last_message;
-		f->last_arrival += shown;
-		a->arrival = shown ? f->last_arrival : 0;
-		return OK;
+	if (err == OK) {
+		a->no = row->no;
+		return row->here ? ERR_STORE : ERR_EXISTS;
 	}
-	err = row_find(f, a->entry->id, row);
+	if (err == ERR_NOTFOUND)
+		err = number_next(f, &a->no);
 	if (err != OK)
 		return err;
-	/* An id binds its log, and a valid message its sequence: it can't be valid twice. */
-	if (row->here)
-		return ERR_STORE;
-	a->no = row->no;
-	return ERR_EXISTS;
+	if (shown)
+		a->arrival = f->last_arrival = a->no;
+	return view_run(f->s, VIEW_MESSAGE_ADD, NULL, "iikiiIIBIIII", a->no,
+	    view_generation(a->no) + key, a->entry->id, view_at(a->o->log, a->index),
+	    (int64_t)h->kind, a->signer, (int64_t)h->time, h->lang, topic, parent, thread,
+	    a->arrival);
 }
 
 /* Complete a row that was there already. */
 static int row_complete(struct forum *f, struct arriving *a, int64_t topic, int64_t parent,
     int64_t thread, bool shown, const struct row *row)
 {
-	int64_t arrival = row->arrival;
+	const struct header *h = &a->entry->header;
+	int err = OK;
 
-	if (shown && arrival == 0)
-		arrival = ++f->last_arrival;
-	a->arrival = arrival;
-	return row_write(f, a, VIEW_MESSAGE_SET, NULL, row->no, topic, parent, thread, arrival);
+	a->arrival = row->arrival;
+	if (shown && a->arrival == 0) {
+		err = number_next(f, &a->arrival);
+		f->last_arrival = a->arrival;
+	}
+	return err == OK ? view_run(f->s, VIEW_MESSAGE_SET, NULL, "iiiIIBIIII", row->no,
+			       view_at(a->o->log, a->index), (int64_t)h->kind, a->signer,
+			       (int64_t)h->time, h->lang, topic, parent, thread, a->arrival)
+			 : err;
 }
 
 /* ---- what arrives ---- */
@@ -360,9 +303,11 @@ int message_arrive(struct forum *f, struct arriving *a)
 int topic_place(struct forum *f, struct arriving *a)
 {
 	struct row row;
-	int err = row_add(f, a, f->last_message + 1, 0, 0, true, &row);
+	int err = row_add(f, a, f->last + 1, 0, 0, true, &row);
 
-	if (err == ERR_EXISTS) {
+	if (err == OK) {
+		recent_put(f->recent, a->entry->id, a->no, 0);
+	} else if (err == ERR_EXISTS) {
 		err = row.thread == 0 ? OK : root_here(f, row.thread, row.no, row.no);
 		if (err == OK)
 			err = row_complete(f, a, row.no, 0, row.thread, true, &row);
@@ -386,11 +331,12 @@ int post_place(struct forum *f, struct arriving *a)
 	if (parent.topic != 0)
 		topic = parent.topic;
 
-	int64_t thread = begins ? f->last_message + 1 : parent.thread;
+	int64_t thread = begins ? f->last + 1 : parent.thread;
 	bool fresh = begins;
 	err = row_add(f, a, topic, parent.no, thread, true, &row);
 	if (err == OK && begins) {
 		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, a->no, topic);
+		recent_thread_put(f->recent, thread, topic);
 	} else if (err == ERR_EXISTS) {
 		err = OK;
 		if (begins && row.thread != 0) {
@@ -400,6 +346,7 @@ int post_place(struct forum *f, struct arriving *a)
 		} else if (begins) {
 			thread = row.no;
 			err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, row.no, topic);
+			recent_thread_put(f->recent, thread, topic);
 		} else if (row.thread != 0 && row.thread != thread) {
 			err = threads_join(f, row.thread, thread, parent.topic, &thread);
 		}
@@ -408,6 +355,12 @@ int post_place(struct forum *f, struct arriving *a)
 	}
 	if (err != OK)
 		return err;
-	struct place p = {topic, 1, (int64_t)h->time, (int64_t)get_u64(a->entry->id)};
-	return place_count(f, thread, &p, fresh);
+	recent_put(f->recent, a->entry->id, a->no, thread);
+	struct place p = {.thread = thread,
+	    .topic = topic,
+	    .posts = 1,
+	    .latest = (int64_t)h->time,
+	    .newest = (int64_t)get_u64(a->entry->id),
+	    .fresh = fresh};
+	return place_count(f, &p);
 }

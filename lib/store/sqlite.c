@@ -405,6 +405,9 @@ static int open_database(struct sqlite_store *s, const char *path)
 	if (rc != SQLITE_OK)
 		return s->db == NULL ? ERR_NOMEM : sqlite_error(s, rc);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
+	rc = sqlite_functions(s->db);
+	if (rc != SQLITE_OK)
+		return sqlite_error(s, rc);
 	return s->read_only ? check_schema(s) : prepare_writer(s);
 }
 

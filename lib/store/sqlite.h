@@ -92,6 +92,9 @@ struct sqlite_store {
 extern const char store_schema_sql[];
 extern const char store_views_sql[];
 
+/* id_key() of views.sql, for a connection. An SQLite result. */
+int sqlite_functions(sqlite3 *db);
+
 /* By enum view_id of views.h (views_statements.c). */
 extern const char *const view_statements[];
 

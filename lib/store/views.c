@@ -2,6 +2,7 @@
 #include "store/views.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,44 @@ static int is_current(struct store *s)
 	return err == ERR_NOTFOUND ? OK : err;
 }
 
+static void id_key(sqlite3_context *ctx, int count, sqlite3_value **args)
+{
+	(void)count;
+	if (sqlite3_value_bytes(args[0]) == ID_LEN)
+		sqlite3_result_int64(ctx, view_id_key(sqlite3_value_blob(args[0])));
+}
+
+int sqlite_functions(sqlite3 *db)
+{
+	return sqlite3_create_function_v2(db, "id_key", 1,
+	    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, NULL, id_key, NULL, NULL, NULL);
+}
+
+/* Arrival numbers outlive every version, and each has its table of messages with these columns. */
+static int messages_convert(struct store *s)
+{
+	char sql[400];
+	int err = sqlite_exec(inside(s),
+	    "CREATE TABLE IF NOT EXISTS message (no INTEGER PRIMARY KEY, id BLOB, arrival INTEGER);"
+	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
+	    "DROP INDEX IF EXISTS message_arrival; DROP INDEX IF EXISTS message_late;"
+	    "DROP INDEX IF EXISTS message_key; DROP INDEX IF EXISTS message_awaited;"
+	    "DROP TABLE IF EXISTS generation; ALTER TABLE message RENAME TO message_before");
+
+	if (err == OK)
+		err = make_tables(s);
+	if (err != OK)
+		return err;
+	snprintf(sql, sizeof(sql),
+	    "INSERT INTO message (no, key, id, arrival) SELECT no,"
+	    " (no >> %d << %d) + id_key(id), id, arrival FROM message_before"
+	    " WHERE arrival IS NOT NULL ORDER BY no;"
+	    "INSERT INTO generation SELECT DISTINCT no >> %d << %d FROM message;"
+	    "DROP TABLE message_before",
+	    GENERATION_BITS, ID_KEY_BITS, GENERATION_BITS, ID_KEY_BITS);
+	return sqlite_exec(inside(s), sql);
+}
+
 /* 1: something was folded into them. */
 static int views_drop(struct store *s)
 {
@@ -46,9 +85,8 @@ static int views_drop(struct store *s)
 	    "DROP TABLE IF EXISTS thread; DROP TABLE IF EXISTS place; DROP TABLE IF EXISTS topic;"
 	    "DROP TABLE IF EXISTS origin; DROP TABLE IF EXISTS node; DROP TABLE IF EXISTS signer;"
 	    "DROP TABLE IF EXISTS person; DROP TABLE IF EXISTS admission");
-
 	if (err == OK)
-		err = make_tables(s);
+		err = messages_convert(s);
 	if (err == OK)
 		err = view_start(&v, s, VIEW_FOLDED, "");
 	if (err == OK && (err = view_next(&v)) == 1) {
@@ -88,9 +126,10 @@ int views_clear(struct store *s)
 
 	if (err != OK)
 		return err;
-	/* Without these two the update is one pass over the table. */
+	/* Without these the update is one pass over the table. */
 	err = sqlite_exec(inside(s),
 	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
+	    "DROP INDEX IF EXISTS message_awaited;"
 	    "DELETE FROM message WHERE arrival IS NULL;"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
 	    " topic = NULL, parent = NULL, thread = NULL;"

@@ -16,7 +16,9 @@
 enum view_id {
 	/* Reading, for the fold. */
 	VIEW_FOLDED,          /* -> how many entries of all logs */
-	VIEW_LAST_NUMBERS,    /* -> highest message, highest arrival (0: none) */
+	VIEW_LAST_NUMBERS,    /* -> highest message, highest arrival that isn't its message's own
+	                       * number (0: none) */
+	VIEW_AWAITED,         /* -> keys of messages that are mentioned and not here */
 	VIEW_MESSAGE_FIND,    /* id -> no, at, thread, topic, arrival */
 	VIEW_PARENT_FIND,     /* id -> no, thread, topic (NULL: not shown), the thread's
 	                       * topic (NULL: root missing) */
@@ -39,10 +41,10 @@ enum view_id {
 	VIEW_AMENDMENTS,      /* target -> no, at, id of those that aren't erased */
 
 	/* Writing. */
-	VIEW_MESSAGE_ADD,     /* no, id, at, kind, signer, time, lang, topic, parent, thread,
-	                       * arrival; nothing if the id is there */
-	VIEW_MESSAGE_SET,     /* the same */
-	VIEW_MENTION_ADD,     /* no, id, thread or 0 */
+	VIEW_MESSAGE_ADD,     /* no, key, id, at, kind, signer, time, lang, topic, parent, thread,
+	                       * arrival; the id isn't there */
+	VIEW_MESSAGE_SET,     /* the same without key and id */
+	VIEW_MENTION_ADD,     /* no, key, id, thread or 0 */
 	VIEW_MENTION_THREAD,  /* no, thread */
 	VIEW_THREAD_ADD,      /* no, root, topic or 0 */
 	VIEW_THREAD_SET,      /* the same */
@@ -62,11 +64,13 @@ enum view_id {
 	VIEW_AMENDMENT_DROP,  /* target, message */
 	VIEW_AMENDMENTS_DROP, /* target */
 	VIEW_ERASURE_ADD,     /* target, message; nothing if it is erased */
+	VIEW_GENERATION_ADD,  /* the key's part of it; nothing if it is there */
 	VIEW_FOLDED_SET,      /* log, position */
 	VIEW_ORIGIN_ADD,      /* log, organisation, root key, number, previous or 0, its size */
 	VIEW_NODE_ADD,        /* log, position, message */
 	VIEW_SIGNER_ADD,      /* log, person or 0, then as SIGNER_COLUMNS */
 	VIEW_SIGNER_SET,      /* no, person or 0, then as SIGNER_COLUMNS */
+	VIEW_SIGNER_SEEN,     /* no, revoked, sequence, last id */
 	VIEW_PERSON_ADD,      /* no, log, identity */
 	VIEW_PROFILE_SET,     /* no, handle, skeleton, name, section, region, languages */
 	VIEW_SKELETON_SET,    /* no, skeleton */
@@ -125,7 +129,7 @@ enum view_id {
 
 /* What tables there are, and what the fold writes into them: views of another version are thrown
  * away. Version 1 knew no amendments. */
-#define VIEWS_VERSION 4
+#define VIEWS_VERSION 5
 
 /* A statement under way, taken from those that the connection keeps; a second run at the same time
  * has one of its own. */
@@ -183,6 +187,21 @@ static inline uint32_t view_at_log(int64_t at)
 static inline uint64_t view_at_index(int64_t at)
 {
 	return (uint64_t)at & ((UINT64_C(1) << 40) - 1);
+}
+
+
+/* Where an id is found (views.sql): rows numbered together, 262,144 to a generation, have keys that
+ * lie together. As many rows, 6 MB of index, are all that new ids fall into. */
+#define GENERATION_BITS 18
+#define ID_KEY_BITS 40
+static inline int64_t view_generation(int64_t no)
+{
+	return no >> GENERATION_BITS << ID_KEY_BITS;
+}
+/* Of an id alone, as id_key() is in SQL. */
+static inline int64_t view_id_key(const uint8_t id[static ID_LEN])
+{
+	return (int64_t)(get_u64(id) >> (64 - ID_KEY_BITS));
 }
 
 #endif

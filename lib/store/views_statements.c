@@ -19,6 +19,12 @@
 /* Of a message m: the AMEND in force, and the ERASE. */
 #define IN_FORCE(target) \
 	"(SELECT message FROM amendment WHERE target = " target " ORDER BY rank DESC LIMIT 1)"
+/* The message m of the id ?1, one or none: NEWEST_FIRST ends such a statement, since most ids that
+ * anybody asks for are of late. */
+#define MESSAGE_BY_ID \
+	" FROM generation y CROSS JOIN message m ON m.key = y.key + id_key(?1) AND m.id = ?1"
+#define NEWEST_FIRST " ORDER BY y.key DESC"
+
 #define CHANGES "f.at, f.id, w.at, w.id"
 #define CHANGES_OF_MESSAGE \
 	" LEFT JOIN message f ON f.no = " IN_FORCE("m.no") \
@@ -41,11 +47,14 @@
 const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_FOLDED] = "SELECT sum(folded) FROM log",
 	[VIEW_LAST_NUMBERS] =
-	    "SELECT (SELECT max(no) FROM message), (SELECT max(arrival) FROM message)",
-	[VIEW_MESSAGE_FIND] = "SELECT no, at, thread, topic, arrival FROM message WHERE id = ?1",
+	    "SELECT (SELECT max(no) FROM message),"
+	    " (SELECT max(arrival) FROM message WHERE arrival <> no)",
+	[VIEW_AWAITED] = "SELECT key FROM message WHERE at IS NULL",
+	[VIEW_MESSAGE_FIND] =
+	    "SELECT m.no, m.at, m.thread, m.topic, m.arrival" MESSAGE_BY_ID NEWEST_FIRST,
 	[VIEW_PARENT_FIND] =
-	    "SELECT m.no, m.thread, m.topic, t.topic FROM message m"
-	    " LEFT JOIN thread t ON t.no = m.thread WHERE m.id = ?1",
+	    "SELECT m.no, m.thread, m.topic, t.topic" MESSAGE_BY_ID
+	    " LEFT JOIN thread t ON t.no = m.thread" NEWEST_FIRST,
 	[VIEW_PLACES] = "SELECT topic, posts, latest, newest FROM place WHERE thread = ?1",
 	[VIEW_THREAD_GET] = "SELECT root, topic FROM thread WHERE no = ?1",
 	[VIEW_ORIGINS] =
@@ -67,9 +76,10 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " WHEN g.class = ?3 THEN g.identity END,"
 	    " EXISTS (SELECT 1 FROM person WHERE no = m.no),"
 	    " (SELECT kind FROM message WHERE no = c.target)"
-	    " FROM message m JOIN log l ON l.no = m.at >> 40 LEFT JOIN signer g ON g.no = m.signer"
+	    MESSAGE_BY_ID " CROSS JOIN log l ON l.no = m.at >> 40"
+	    " LEFT JOIN signer g ON g.no = m.signer"
 	    " LEFT JOIN erasure e ON e.target = m.no LEFT JOIN change c ON c.no = m.no"
-	    " WHERE m.id = ?1",
+	    NEWEST_FIRST,
 	[VIEW_TEXT] =
 	    "SELECT m.kind, m.parent, coalesce(f.no, m.no), coalesce(f.at, m.at),"
 	    " coalesce(f.id, m.id), f.no IS NULL AND e.target IS NOT NULL FROM message m"
@@ -81,13 +91,11 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " WHERE a.target = ?1",
 
 	[VIEW_MESSAGE_ADD] =
-	    "INSERT INTO message (no, id, at, kind, signer, time, lang, topic, parent, thread,"
-	    " arrival) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
-	    " ON CONFLICT (id) DO NOTHING",
+	    "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
 	[VIEW_MESSAGE_SET] =
-	    "UPDATE message SET id = ?2, at = ?3, kind = ?4, signer = ?5, time = ?6, lang = ?7,"
-	    " topic = ?8, parent = ?9, thread = ?10, arrival = ?11 WHERE no = ?1",
-	[VIEW_MENTION_ADD] = "INSERT INTO message (no, id, thread) VALUES (?1, ?2, ?3)",
+	    "UPDATE message SET at = ?2, kind = ?3, signer = ?4, time = ?5, lang = ?6,"
+	    " topic = ?7, parent = ?8, thread = ?9, arrival = ?10 WHERE no = ?1",
+	[VIEW_MENTION_ADD] = "INSERT INTO message (no, key, id, thread) VALUES (?1, ?2, ?3, ?4)",
 	[VIEW_MENTION_THREAD] = "UPDATE message SET thread = ?2 WHERE no = ?1",
 	[VIEW_THREAD_ADD] = "INSERT INTO thread VALUES (?1, ?2, ?3)",
 	[VIEW_THREAD_SET] = "UPDATE thread SET root = ?2, topic = ?3 WHERE no = ?1",
@@ -118,6 +126,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_AMENDMENT_DROP] = "DELETE FROM amendment WHERE target = ?1 AND message = ?2",
 	[VIEW_AMENDMENTS_DROP] = "DELETE FROM amendment WHERE target = ?1",
 	[VIEW_ERASURE_ADD] = "INSERT OR IGNORE INTO erasure VALUES (?1, ?2)",
+	[VIEW_GENERATION_ADD] = "INSERT OR IGNORE INTO generation VALUES (?1)",
 	[VIEW_FOLDED_SET] = "UPDATE log SET folded = ?2 WHERE no = ?1",
 	[VIEW_ORIGIN_ADD] = "INSERT INTO origin VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
 	[VIEW_NODE_ADD] = "INSERT INTO node VALUES (?1, ?2, ?3)",
@@ -128,6 +137,8 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "UPDATE signer SET person = ?2, key = ?3, class = ?4, identity = ?5, custody = ?6,"
 	    " recovery = ?7, enrolled = ?8, enrol_id = ?9, revoked = ?10, sequence = ?11, last_id"
 	    " = ?12 WHERE no = ?1",
+	[VIEW_SIGNER_SEEN] =
+	    "UPDATE signer SET revoked = ?2, sequence = ?3, last_id = ?4 WHERE no = ?1",
 	[VIEW_PERSON_ADD] =
 	    "INSERT INTO person VALUES (?1, ?2, ?3, x'', x'', x'', x'', x'', x'')",
 	[VIEW_PROFILE_SET] =
@@ -138,9 +149,10 @@ const char *const view_statements[VIEW_COUNT] = {
 
 	/* The limit bounds what a stranger's made-up mentions can cost. */
 	[VIEW_RESOLVE] =
-	    "SELECT id, topic IS NOT NULL, thread IS NOT NULL FROM message"
-	    " WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3",
-	[VIEW_MESSAGE_AT] = "SELECT at FROM message WHERE id = ?1 AND at IS NOT NULL",
+	    "SELECT m.id, m.topic IS NOT NULL, m.thread IS NOT NULL FROM generation y"
+	    " CROSS JOIN message m ON m.key BETWEEN y.key + id_key(?1) AND y.key + id_key(?2)"
+	    " AND m.id BETWEEN ?1 AND ?2 LIMIT ?3",
+	[VIEW_MESSAGE_AT] = "SELECT m.at" MESSAGE_BY_ID " WHERE m.at IS NOT NULL" NEWEST_FIRST,
 	[VIEW_AUTHOR] = "SELECT " AUTHOR " FROM signer g" AUTHOR_OF_SIGNER "WHERE g.no = ?1",
 	[VIEW_TOPICS] =
 	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
@@ -148,8 +160,8 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " CROSS JOIN message m ON m.no = t.no LEFT JOIN title s ON s.message = m.no"
 	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(s.subject, x''), m.id",
 	[VIEW_TOPIC_FIND] =
-	    "SELECT no FROM message WHERE id = ?1 AND (topic = no OR EXISTS (SELECT 1 FROM place"
-	    " WHERE topic = message.no))",
+	    "SELECT m.no" MESSAGE_BY_ID " WHERE m.topic = m.no"
+	    " OR EXISTS (SELECT 1 FROM place WHERE topic = m.no)" NEWEST_FIRST,
 	/* Page first, then look up what the page needs. */
 	[VIEW_THREADS] =
 	    "SELECT " AUTHOR
@@ -160,12 +172,14 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " CROSS JOIN thread t ON t.no = c.thread CROSS JOIN message m ON m.no = t.root"
 	    " LEFT JOIN title s ON s.message = m.no" AUTHOR_OF_MESSAGE
 	    "ORDER BY c.latest DESC, c.newest DESC",
-	[VIEW_THREAD_FIND] = "SELECT no, thread, topic FROM message WHERE id = ?1",
+	[VIEW_THREAD_FIND] = "SELECT m.no, m.thread, m.topic" MESSAGE_BY_ID NEWEST_FIRST,
 	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
 	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
 	[VIEW_ARRIVALS] =
-	    ARRIVAL " FROM message m" ARRIVAL_OF_MESSAGE
-	    "WHERE m.arrival > ?1 ORDER BY m.arrival LIMIT ?2",
+	    ARRIVAL " FROM (SELECT no, no AS arrival FROM message WHERE no > ?1 AND arrival = no"
+	    " UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1 AND arrival <> no"
+	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
+	    "ORDER BY n.arrival",
 	[VIEW_ARRIVALS_TOPIC] =
 	    ARRIVAL " FROM (SELECT no, arrival FROM message WHERE topic = ?3 AND arrival > ?1"
 	    " UNION ALL SELECT no, arrival FROM change WHERE topic = ?3 AND arrival > ?1"
@@ -187,13 +201,13 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT x.no, x.at, x.id, m.kind FROM change c JOIN message m ON m.no = c.target"
 	    " JOIN message x ON x.no = coalesce((SELECT message FROM amendment"
 	    "  WHERE target = m.no AND message <> c.no ORDER BY rank DESC LIMIT 1), m.no)"
-	    " WHERE c.no = (SELECT no FROM message WHERE id = ?1) AND c.no = " IN_FORCE("m.no"),
+	    " WHERE c.no = (SELECT m.no" MESSAGE_BY_ID ") AND c.no = " IN_FORCE("c.target"),
 	[VIEW_ERASURES] =
 	    "SELECT max(x.at) FROM erasure e JOIN message x ON x.no = e.message"
 	    " GROUP BY x.at >> 40",
 	[VIEW_ERASURE_OF] =
-	    "SELECT x.at, x.id FROM message m JOIN erasure e ON e.target = m.no"
-	    " JOIN message x ON x.no = e.message WHERE m.id = ?1",
+	    "SELECT x.at, x.id" MESSAGE_BY_ID " CROSS JOIN erasure e ON e.target = m.no"
+	    " CROSS JOIN message x ON x.no = e.message" NEWEST_FIRST,
 	[VIEW_NODES] = "SELECT log, position, message FROM node WHERE ?1 = 0 OR log = ?1"
 		       " ORDER BY log, position",
 	[VIEW_ADMITS] = "SELECT at FROM admission WHERE root_key = ?2 AND name = ?1 ORDER BY at",
@@ -217,9 +231,9 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_DUMP_THREADS] =
 	    "SELECT m.id FROM thread t JOIN message m ON m.no = t.root ORDER BY m.id",
 	[VIEW_DUMP_ITEM] =
-	    "SELECT m.lang, s.subject, s.text, a.id FROM message m"
+	    "SELECT m.lang, s.subject, s.text, a.id" MESSAGE_BY_ID
 	    " LEFT JOIN title s ON s.message = m.no LEFT JOIN message a ON a.no = m.parent"
-	    " WHERE m.id = ?1",
+	    NEWEST_FIRST,
 	[VIEW_DUMP_CHANGES] =
 	    "SELECT m.id, x.id, t.id, c.arrival IS NOT NULL FROM change c"
 	    " JOIN message m ON m.no = c.no JOIN message x ON x.no = c.target"

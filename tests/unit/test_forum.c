@@ -324,7 +324,7 @@ static void test_straight_is_the_model(void **state)
 						     count_shown(w, KIND_TOPIC) +
 						     count_changes(w, true));
 		assert_ok(query_last_arrival(n.store.s, &last));
-		assert_int_equal(last, arrivals.count);
+		assert_true(last >= arrivals.last);
 		check_reader(&n, &dump);
 		buffer_free(&dump);
 		node_close(&n);

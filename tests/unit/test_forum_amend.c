@@ -283,7 +283,7 @@ static void test_latest_counts(void **state)
 	/* They arrive, in the place of what they amend. */
 	row = arrival_of(st, one);
 	assert_int_equal(row.kind, KIND_AMEND);
-	assert_int_equal(row.arrival, last + 1);
+	assert_true(row.arrival > last);
 	assert_memory_equal(row.topic, st->topic->in.id, ID_LEN);
 	assert_memory_equal(row.thread, root->in.id, ID_LEN);
 	assert_memory_equal(arrival_of(st, other).thread, root->in.id, ID_LEN);

@@ -7,9 +7,17 @@
 -- fold writes, raises VIEWS_VERSION (views.h): an older store's views are then made anew.
 
 -- Every valid message, and every id that a shown one mentions as its topic or parent.
+--
+-- An id is found by its key: the generation of its number (views.h), then its first 40 bits. New
+-- ones so come into one part of the index, which stays in memory, wherever in the store random ids
+-- would fall; who looks for an id tries every generation.
+--
+-- The arrival number is the row's own, except where the row was there before: mentioned, or kept
+-- when everything else was made anew.
 CREATE TABLE IF NOT EXISTS message (
 	no INTEGER PRIMARY KEY,
-	id BLOB NOT NULL UNIQUE,
+	key INTEGER NOT NULL,           -- no >> 18 << 40 | the first 40 bits of the id
+	id BLOB NOT NULL,
 	at INTEGER,                     -- log << 40 | index; NULL: only mentioned so far
 	kind INTEGER,
 	signer INTEGER,                 -- signer.no
@@ -20,9 +28,16 @@ CREATE TABLE IF NOT EXISTS message (
 	thread INTEGER,                 -- thread.no
 	arrival INTEGER                 -- given once, and kept when everything else is made anew
 );
+CREATE INDEX IF NOT EXISTS message_key ON message (key);
+CREATE INDEX IF NOT EXISTS message_awaited ON message (key) WHERE at IS NULL;
 CREATE INDEX IF NOT EXISTS message_thread ON message (thread) WHERE thread IS NOT NULL;
 CREATE INDEX IF NOT EXISTS message_topic ON message (topic, arrival) WHERE topic IS NOT NULL;
-CREATE UNIQUE INDEX IF NOT EXISTS message_arrival ON message (arrival) WHERE arrival IS NOT NULL;
+CREATE UNIQUE INDEX IF NOT EXISTS message_late ON message (arrival) WHERE arrival <> no;
+
+-- The generations that there are, as the highest bits of keys.
+CREATE TABLE IF NOT EXISTS generation (
+	key INTEGER PRIMARY KEY
+);
 
 -- What readers see in a listing: of topics, and of posts that begin a thread.
 CREATE TABLE IF NOT EXISTS title (
