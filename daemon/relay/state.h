@@ -70,8 +70,13 @@ struct relay_log {
 	struct replica *replica;
 	enum log_state state;
 	bool own, carried;
-	bool folding; /* a batch is on its way into the views */
 	uint64_t folded;
+	/* fold.c: batches on their way into the views, of these those not yet handed to the store
+	 * thread, and where the next begins; again: what is on its way comes to nothing. */
+	unsigned folding;
+	struct fold *folds;
+	uint64_t fold_next;
+	bool fold_again;
 	uint64_t invalid;            /* entries seen that are not valid */
 	struct relay_log *previous;  /* of a successor: the log that it follows */
 	uint64_t end;                /* a successor has taken over here; UINT64_MAX: it goes on */
@@ -208,6 +213,7 @@ struct relay {
 
 	struct cosigning *cosigning;
 	uint64_t arrivals; /* highest arrival number known */
+	uint64_t folds_ahead, folds_verifying; /* entries on their way into the views; with workers */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
@@ -281,10 +287,13 @@ void logs_own_credential(struct relay *r);
 /* Let sync's clock run at the right time. */
 void tick_soon(struct relay *r);
 
-/* views.c */
+/* fold.c */
 void views_follow(struct relay *r); /* fold whatever has come */
+
+/* views.c */
 int views_rebuild(struct relay *r, uint64_t *entries);
 void views_members(struct relay *r, struct member *list, size_t count); /* takes the list */
+void members_look(struct relay *r); /* who is a member by the views? */
 int members_copy(struct forum *forum, struct member **out, size_t *count);
 /* The store has given the views a new beginning: so does what is known of them here. */
 void views_begin_anew(struct relay *r);

@@ -1,40 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Driving the views: entries that are durable are verified by the workers, then folded by the store
- * thread. This path may lag behind the log path as far as it likes; each log has one batch under
- * way. */
+/* Around the views: who is a member by them, contents that come for what is folded (fold.c), and
+ * beginning them anew. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/forks.h"
-
-/* A batch of entries, first with a worker, then with the store thread. */
-struct fold {
-	struct job verify;
-	struct store_job store;
-	struct relay *relay;
-	uint32_t log;
-	struct binding binding;
-	uint64_t first;
-	size_t count;
-	struct buffer leaves;
-	struct forum_entry *entries;
-	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
-	struct forum_result result;
-	struct member *members; /* when they grew */
-	size_t member_count;
-};
-
-#define fold_of_store(j) ((struct fold *)((char *)(j)-offsetof(struct fold, store)))
-
-static void fold_free(struct fold *f)
-{
-	buffer_free(&f->leaves);
-	free(f->entries);
-	free(f->members);
-	free(f);
-}
 
 int members_copy(struct forum *forum, struct member **out, size_t *count)
 {
@@ -54,177 +26,6 @@ void views_members(struct relay *r, struct member *list, size_t count)
 	free(r->members);
 	r->members = list;
 	r->member_count = count;
-}
-
-/* On a worker. */
-static void verify_work(struct job *job)
-{
-	struct fold *f = (struct fold *)job;
-	struct bytes leaf;
-	size_t pos = 0;
-
-	for (size_t i = 0; i < f->count && leaves_next(buffer_bytes(&f->leaves), &pos, &leaf) == OK;
-	     i++) {
-		struct forum_entry *e = &f->entries[i];
-
-		e->message = leaf;
-		e->parsed = message_parse(leaf, &e->header);
-		if (f->known[i])
-			continue;
-		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer)
-					       : ERR_SIGNATURE;
-		message_id(e->id, leaf, &f->binding);
-	}
-}
-
-static int fold_run(struct store_job *job, struct store *writer, struct forum *forum)
-{
-	struct fold *f = fold_of_store(job);
-	int err = forum_fold(forum, f->log, f->first, f->entries, f->count, &f->result);
-
-	(void)writer;
-	if (f->result.erased)
-		atomic_store(&job->relay->writer.erased, true);
-	if (!err && f->result.members_grew)
-		err = members_copy(forum, &f->members, &f->member_count);
-	/* A rebuild has moved the position under our feet, or that of the log which a successor
-	 * follows: nothing is wrong, nothing was done. */
-	if (err == ERR_NOTFOUND && f->first == 0)
-		err = ERR_STALE;
-	return err == ERR_STALE ? err : forum_spoilt(job, err);
-}
-
-static void own_node_changed(struct relay *r, const struct fold *f)
-{
-	for (size_t i = 0; i < f->count; i++) {
-		const struct forum_entry *e = &f->entries[i];
-		struct credential newer;
-
-		if (e->parsed != OK || e->header.kind != KIND_NODE || e->signature != OK)
-			continue;
-		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name),
-			e->message) == OK &&
-		    newer.node.serial > r->node->node.serial) {
-			r->registrar_replaced = memcmp(newer.node.registrar_key,
-						    signer_registrar_key(r->signer), KEY_LEN) != 0;
-			r->tls_replaced = !credential_has_pin(&newer, r->tls_pin);
-			/* What HELLO shows must name the key that we speak with. */
-			if (r->tls_replaced) {
-				log_warning(
-				    "our NODE entry with serial %llu names another TLS key; "
-				    "convened has to be started anew",
-				    (unsigned long long)newer.node.serial);
-				credential_clear(&newer);
-				continue;
-			}
-			credential_clear(r->node);
-			*r->node = newer;
-			log_info("our NODE entry with serial %llu is in force",
-			    (unsigned long long)newer.node.serial);
-		} else {
-			credential_clear(&newer);
-		}
-	}
-}
-
-static void fold_done(struct store_job *job)
-{
-	struct fold *f = fold_of_store(job);
-	struct relay *r = job->relay;
-	struct relay_log *l = log_by_no(r, f->log);
-	bool grew = false, job_ok = job->result == OK || job->result == ERR_STALE;
-
-	l->folding = false;
-	if (job->result == OK) {
-		l->folded = f->result.folded;
-		l->invalid += f->result.invalid;
-		if (f->result.arrivals > r->arrivals)
-			r->arrivals = f->result.arrivals;
-		if (f->result.invalid > 0)
-			log_warning(
-			    "log %s: %llu entries in [%llu, %llu) are not valid: kept, not shown",
-			    f->binding.log_name, (unsigned long long)f->result.invalid,
-			    (unsigned long long)f->first,
-			    (unsigned long long)(f->first + f->count));
-		if (f->result.node_changed && l == r->own)
-			own_node_changed(r, f);
-		if (f->result.node_changed)
-			cosign_learn(r, l);
-		cosign_soon(r, l);
-		if (f->members) {
-			grew = true;
-			views_members(r, f->members, f->member_count);
-			f->members = NULL;
-			log_info("the forum has %zu members now", r->member_count);
-			cosign_members(r);
-		}
-	} else if (job->result != ERR_STALE) {
-		log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name,
-		    (unsigned long long)f->first, (unsigned long long)(f->first + f->count),
-		    error_text(job->result));
-	}
-	fold_free(f);
-	if (l == r->own)
-		inbox_forget(r);
-	if (grew)
-		sync_members_grew(r->sync, clock_mono_ms());
-	cut_follow(r, l);
-	clients_notify(r);
-	if (job_ok)
-		views_follow(r); /* after an error the housekeeping timer tries again */
-}
-
-static void verify_done(struct job *job)
-{
-	struct fold *f = (struct fold *)job;
-
-	f->store.run = fold_run;
-	f->store.done = fold_done;
-	storage_submit(f->relay, &f->store);
-}
-
-/* How far a log may be folded now: a successor's not before all that it inherits from. */
-static uint64_t fold_end(const struct relay_log *l)
-{
-	uint64_t held = replica_held(l->replica);
-	const struct relay_log *p = l->previous;
-
-	if (l->cutting || (l->folded == 0 && l->credential.number > 1 &&
-			      (!p || p->cutting || p->folded != l->credential.node.previous_size)))
-		return l->folded;
-	return held < l->end ? held : l->end;
-}
-
-static void fold_start(struct relay *r, struct relay_log *l)
-{
-	struct fold *f = calloc(1, sizeof *f);
-	uint64_t held = fold_end(l);
-	size_t count = held - l->folded < VERIFY_BATCH ? (size_t)(held - l->folded) : VERIFY_BATCH;
-
-	if (!f)
-		return;
-	f->entries = calloc(count, sizeof *f->entries);
-	if (!f->entries ||
-	    r->reader->ops->read(
-		r->reader, l->no, l->folded, count, SIZE_MAX, &f->leaves, &f->count) != OK ||
-	    f->leaves.failed || f->count == 0) {
-		log_error("log %s: entries from %llu on can't be read for the views",
-		    l->credential.binding.log_name, (unsigned long long)l->folded);
-		fold_free(f);
-		return;
-	}
-	if (f->count > count)
-		f->count = count;
-	f->relay = r;
-	f->log = l->no;
-	f->binding = l->credential.binding;
-	f->first = l->folded;
-	if (l == r->own)
-		inbox_known(r, f->first, buffer_bytes(&f->leaves), f->entries, f->known, f->count);
-	f->verify.work = verify_work;
-	f->verify.done = verify_done;
-	l->folding = true;
-	pool_submit(r->workers, &f->verify);
 }
 
 /* Who is a member, once all is folded anew: an admission may have been cut. */
@@ -259,7 +60,7 @@ static void members_done(struct store_job *job)
 	free(m);
 }
 
-static void members_look(struct relay *r)
+void members_look(struct relay *r)
 {
 	struct members_job *m = calloc(1, sizeof *m);
 
@@ -268,24 +69,6 @@ static void members_look(struct relay *r)
 	m->job.run = members_run;
 	m->job.done = members_done;
 	storage_submit(r, &m->job);
-}
-
-void views_follow(struct relay *r)
-{
-	bool behind = false;
-
-	if (r->stopping)
-		return;
-	for (struct relay_log *l = r->logs; l; l = l->next) {
-		if (!l->folding && l->folded < fold_end(l))
-			fold_start(r, l);
-		behind |= l->folded < replica_held(l->replica);
-	}
-	if (r->rebuilding && !behind) {
-		r->rebuilding = false;
-		log_info("the views are rebuilt");
-		members_look(r);
-	}
 }
 
 /* ---- contents ---- */
@@ -361,8 +144,10 @@ static int rebuild_run(struct store_job *job, struct store *writer, struct forum
 void views_begin_anew(struct relay *r)
 {
 	r->rebuilding = true;
-	for (struct relay_log *l = r->logs; l; l = l->next)
+	for (struct relay_log *l = r->logs; l; l = l->next) {
 		l->folded = 0;
+		l->fold_again = l->folding > 0;
+	}
 	r->recall = replica_held(r->own->replica);
 	log_info("the views begin anew");
 }

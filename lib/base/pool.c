@@ -193,6 +193,11 @@ void pool_submit(struct pool *pool, struct job *job)
 	pthread_mutex_unlock(&pool->lock);
 }
 
+unsigned pool_threads(const struct pool *pool)
+{
+	return pool->threads;
+}
+
 size_t pool_pending(const struct pool *pool)
 {
 	return pool->pending;

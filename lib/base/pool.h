@@ -37,6 +37,7 @@ struct pool *pool_new(const char *name, unsigned threads, const struct pool_run 
 int pool_fd(const struct pool *pool);
 
 void pool_submit(struct pool *pool, struct job *job);
+unsigned pool_threads(const struct pool *pool);
 size_t pool_pending(const struct pool *pool); /* submitted and not yet collected */
 
 /* Call `done` for every completed job. Returns how many there were. `done` may free its job or

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Entries that are durable on their way into the views: verified by the workers, then folded by the
+ * store thread. This path may lag behind the log path as far as it likes.
+ *
+ * Batches of a log are verified in any order and folded in that of the log. How many are folded in
+ * one transaction goes by what is behind them: as much as still waits to be verified, up to a
+ * limit. So a single message is shown at once, and a million are not written down one by one: what
+ * a transaction costs, on the processor and on the disk, hardly depends on how much is in it.
+ *
+ * A batch that does not fit any more, because a rebuild has moved the position or an earlier one
+ * was lost to an error, is thrown away with all that are behind it; then the log begins again where
+ * its views stand. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/forks.h"
+
+enum {
+	BATCH_MIN = 16,     /* entries: less is not worth another worker's while */
+	RUN_MAX = 4096,     /* entries that are waited for before a transaction begins */
+	AHEAD_MAX = 4 * RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
+};
+
+/* A batch of entries. */
+struct fold {
+	struct job verify;
+	struct relay *relay;
+	struct relay_log *log;
+	struct binding binding;
+	uint64_t first;
+	size_t count;
+	struct buffer leaves;
+	struct forum_entry *entries;
+	bool verified;
+	int err;
+	struct forum_result result;
+	struct fold *next; /* of the log; then of the run */
+};
+
+/* What is folded in one go. */
+struct fold_run {
+	struct store_job job;
+	struct fold *folds, **last;
+	struct member *members; /* when they grew */
+	size_t member_count;
+};
+
+static void fold_free(struct fold *f)
+{
+	buffer_free(&f->leaves);
+	free(f->entries);
+	free(f);
+}
+
+/* On a worker. */
+static void verify_work(struct job *job)
+{
+	struct fold *f = (struct fold *)job;
+	struct bytes leaf;
+	size_t pos = 0;
+
+	for (size_t i = 0; i < f->count && leaves_next(buffer_bytes(&f->leaves), &pos, &leaf) == OK;
+	     i++) {
+		struct forum_entry *e = &f->entries[i];
+
+		e->message = leaf;
+		e->parsed = message_parse(leaf, &e->header);
+		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer)
+					       : ERR_SIGNATURE;
+		if (e->signature == OK)
+			e->enrol = roster_enrol_verify(&e->header, &f->binding);
+		message_id(e->id, leaf, &f->binding);
+	}
+}
+
+/* ---- the store thread ---- */
+
+static int fold_one(struct forum *forum, struct fold *f)
+{
+	int err = forum_fold(forum, f->log->no, f->first, f->entries, f->count, &f->result);
+
+	/* A rebuild has moved the position under our feet, or that of the log which a successor
+	 * follows: nothing is wrong, nothing was done. */
+	return err == ERR_NOTFOUND && f->first == 0 ? ERR_STALE : err;
+}
+
+static int run_fold(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	struct fold_run *run = (struct fold_run *)job;
+	bool grew = false;
+	int err = OK;
+
+	(void)writer;
+	for (struct fold *f = run->folds; f && !err; f = f->next) {
+		f->err = fold_one(forum, f);
+		if (f->result.erased)
+			atomic_store(&job->relay->writer.erased, true);
+		grew |= f->err == OK && f->result.members_grew;
+		if (f->err != OK && f->err != ERR_STALE)
+			err = f->err;
+	}
+	if (!err && grew)
+		err = members_copy(forum, &run->members, &run->member_count);
+	return forum_spoilt(job, err);
+}
+
+/* ---- the loop thread again ---- */
+
+static void own_node_changed(struct relay *r, const struct fold *f)
+{
+	for (size_t i = 0; i < f->count; i++) {
+		const struct forum_entry *e = &f->entries[i];
+		struct credential newer;
+
+		if (e->parsed != OK || e->header.kind != KIND_NODE || e->signature != OK)
+			continue;
+		if (credential_open_newer(&newer, r->charter->forum, bytes_str(f->binding.log_name),
+			e->message) == OK &&
+		    newer.node.serial > r->node->node.serial) {
+			r->registrar_replaced = memcmp(newer.node.registrar_key,
+						    signer_registrar_key(r->signer), KEY_LEN) != 0;
+			r->tls_replaced = !credential_has_pin(&newer, r->tls_pin);
+			/* What HELLO shows must name the key that we speak with. */
+			if (r->tls_replaced) {
+				log_warning(
+				    "our NODE entry with serial %llu names another TLS key; "
+				    "convened has to be started anew",
+				    (unsigned long long)newer.node.serial);
+				credential_clear(&newer);
+				continue;
+			}
+			credential_clear(r->node);
+			*r->node = newer;
+			log_info("our NODE entry with serial %llu is in force",
+			    (unsigned long long)newer.node.serial);
+		} else {
+			credential_clear(&newer);
+		}
+	}
+}
+
+static void fold_shown(struct relay *r, struct relay_log *l, const struct fold *f)
+{
+	l->folded = f->result.folded;
+	l->invalid += f->result.invalid;
+	if (f->result.arrivals > r->arrivals)
+		r->arrivals = f->result.arrivals;
+	if (f->result.invalid > 0)
+		log_warning("log %s: %llu entries in [%llu, %llu) are not valid: kept, not shown",
+		    f->binding.log_name, (unsigned long long)f->result.invalid,
+		    (unsigned long long)f->first, (unsigned long long)(f->first + f->count));
+	if (f->result.node_changed && l == r->own)
+		own_node_changed(r, f);
+	if (f->result.node_changed)
+		cosign_learn(r, l);
+	cosign_soon(r, l);
+}
+
+static void run_done(struct store_job *job)
+{
+	struct fold_run *run = (struct fold_run *)job;
+	struct relay *r = job->relay;
+	bool grew = job->result == OK && run->members;
+	struct fold *f = run->folds;
+
+	while (f) {
+		struct fold *next = f->next;
+		struct relay_log *l = f->log;
+		int err = job->result ? job->result : f->err;
+
+		l->folding--;
+		r->folds_ahead -= f->count;
+		if (!err)
+			fold_shown(r, l, f);
+		else
+			l->fold_again = true;
+		if (job->result)
+			log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name,
+			    (unsigned long long)f->first, (unsigned long long)(f->first + f->count),
+			    error_text(err));
+		fold_free(f);
+		f = next;
+		/* Of each log once. */
+		if (!f || f->log != l)
+			cut_follow(r, l);
+	}
+	if (grew) {
+		views_members(r, run->members, run->member_count);
+		run->members = NULL;
+		log_info("the forum has %zu members now", r->member_count);
+		cosign_members(r);
+	}
+	free(run->members);
+	bool ok = job->result == OK;
+	free(run);
+	if (grew)
+		sync_members_grew(r->sync, clock_mono_ms());
+	clients_notify(r);
+	if (ok)
+		views_follow(r); /* after an error the housekeeping timer tries again */
+}
+
+/* How far a log may be folded now: a successor's not before all that it inherits from. */
+static uint64_t fold_end(const struct relay_log *l)
+{
+	uint64_t held = replica_held(l->replica);
+	const struct relay_log *p = l->previous;
+
+	if (l->cutting || (l->folded == 0 && l->credential.number > 1 &&
+			      (!p || p->cutting || p->folding > 0 ||
+				  p->folded != l->credential.node.previous_size)))
+		return l->folded;
+	return held < l->end ? held : l->end;
+}
+
+/* How many entries of a log could be given to the workers now. */
+static uint64_t fold_left(struct relay_log *l)
+{
+	uint64_t end = fold_end(l);
+
+	if (l->folding == 0) {
+		l->fold_next = l->folded;
+		l->fold_again = false;
+	}
+	return l->fold_again || l->fold_next >= end ? 0 : end - l->fold_next;
+}
+
+/* Hand over what is verified, once it is worth a transaction. */
+static void run_soon(struct relay *r)
+{
+	uint64_t left = r->folds_verifying, ready = 0;
+
+	for (struct relay_log *l = r->logs; l; l = l->next) {
+		left += fold_left(l);
+		for (const struct fold *f = l->folds; f && f->verified; f = f->next)
+			ready += f->count;
+	}
+	if (ready == 0 || (ready < left && ready < RUN_MAX && r->folds_verifying > 0))
+		return;
+	struct fold_run *run = calloc(1, sizeof *run);
+	if (!run)
+		abort(); /* nobody would come for them again */
+	run->last = &run->folds;
+	for (struct relay_log *l = r->logs; l; l = l->next) {
+		while (l->folds && l->folds->verified) {
+			struct fold *f = l->folds;
+
+			l->folds = f->next;
+			f->next = NULL;
+			*run->last = f;
+			run->last = &f->next;
+		}
+	}
+	run->job.run = run_fold;
+	run->job.done = run_done;
+	storage_submit(r, &run->job);
+}
+
+static void verify_done(struct job *job)
+{
+	struct fold *f = (struct fold *)job;
+	struct relay *r = f->relay;
+
+	f->verified = true;
+	r->folds_verifying -= f->count;
+	run_soon(r);
+}
+
+static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
+{
+	struct fold *f = calloc(1, sizeof *f), **at = &l->folds;
+
+	if (!f)
+		return false;
+	f->entries = calloc(count, sizeof *f->entries);
+	if (!f->entries ||
+	    r->reader->ops->read(
+		r->reader, l->no, l->fold_next, count, SIZE_MAX, &f->leaves, &f->count) != OK ||
+	    f->leaves.failed || f->count == 0) {
+		log_error("log %s: entries from %llu on can't be read for the views",
+		    l->credential.binding.log_name, (unsigned long long)l->fold_next);
+		fold_free(f);
+		return false;
+	}
+	if (f->count > count)
+		f->count = count;
+	f->relay = r;
+	f->log = l;
+	f->binding = l->credential.binding;
+	f->first = l->fold_next;
+	f->verify.work = verify_work;
+	f->verify.done = verify_done;
+	while (*at)
+		at = &(*at)->next;
+	*at = f;
+	l->folding++;
+	l->fold_next += f->count;
+	r->folds_ahead += f->count;
+	r->folds_verifying += f->count;
+	pool_submit(r->workers, &f->verify);
+	return true;
+}
+
+/* Every worker gets something, of every log that has something. */
+static bool folds_start(struct relay *r)
+{
+	bool started = false;
+
+	for (struct relay_log *l = r->logs; l && r->folds_ahead < AHEAD_MAX; l = l->next) {
+		uint64_t left = fold_left(l), share = left / pool_threads(r->workers) + 1;
+		size_t count = share < BATCH_MIN      ? BATCH_MIN
+			       : share < VERIFY_BATCH ? (size_t)share
+						      : VERIFY_BATCH;
+
+		if (left > 0)
+			started |= fold_start(r, l, left < count ? (size_t)left : count);
+	}
+	return started;
+}
+
+void views_follow(struct relay *r)
+{
+	bool behind = false;
+
+	if (r->stopping)
+		return;
+	while (folds_start(r))
+		;
+	run_soon(r);
+	for (const struct relay_log *l = r->logs; l; l = l->next)
+		behind |= l->folded < replica_held(l->replica);
+	if (r->rebuilding && !behind) {
+		r->rebuilding = false;
+		log_info("the views are rebuilt");
+		members_look(r);
+	}
+}
