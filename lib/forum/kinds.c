@@ -42,7 +42,7 @@ static int enrol_effect(struct forum *f, struct arriving *a)
 {
 	struct enrol_body b;
 	int64_t person = 0;
-	int err = enrol_body_parse(a->entry->header.body, &b);
+	int err = enrol_body_read(a->entry->header.body, &b); /* it had an effect */
 
 	if (err == OK)
 		err = message_record(f, a);

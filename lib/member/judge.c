@@ -132,7 +132,10 @@ static int enrol_authority(const struct roster *r, const struct enrol_body *b, b
 static int enrol_effect(
     const struct roster *r, const struct roster_entry *e, struct enrol_body *b, bool *new_identity)
 {
-	int err = enrol_body_parse(e->header->body, b);
+	/* Who verified it has looked at its key. */
+	enum enrol_state state = e->enrol;
+	int err = state == ENROL_UNVERIFIED ? enrol_body_parse(e->header->body, b)
+					    : enrol_body_read(e->header->body, b);
 	if (err != OK)
 		return err;
 	const uint8_t *key = b->device_key;
@@ -146,7 +149,6 @@ static int enrol_effect(
 	err = enrol_authority(r, b, new_identity);
 	if (err != OK)
 		return err;
-	enum enrol_state state = e->enrol;
 	if (state == ENROL_UNVERIFIED)
 		state = roster_enrol_verify(e->header, &r->binding);
 	return state == ENROL_GOOD ? OK : ERR_SIGNATURE;

@@ -211,7 +211,7 @@ int admit_body_encode(struct buffer *out, const struct admit_body *b)
 
 /* ---- ENROL ---- */
 
-int enrol_body_parse(struct bytes in, struct enrol_body *out)
+int enrol_body_read(struct bytes in, struct enrol_body *out)
 {
 	struct slot s[] = {
 	    {.is_bytes = true, .limit = IDENTITY_LEN, .required = true},
@@ -240,7 +240,14 @@ int enrol_body_parse(struct bytes in, struct enrol_body *out)
 		memcpy(out->endorser, s[4].bytes.data, KEY_LEN);
 		memcpy(out->endorsement, s[5].bytes.data, SIG_LEN);
 	}
-	return key_usable(out->device_key) ? OK : ERR_KEY;
+	return OK;
+}
+
+int enrol_body_parse(struct bytes in, struct enrol_body *out)
+{
+	int err = enrol_body_read(in, out);
+
+	return err != OK || key_usable(out->device_key) ? err : ERR_KEY;
 }
 
 int enrol_body_encode(struct buffer *out, const struct enrol_body *b)

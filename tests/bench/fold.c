@@ -7,6 +7,7 @@
  * to what is recent, one in fifty to anything. A transaction for the log and contents, then one for
  * the views, BATCH entries each: all as the relay does it. Signatures are made up: verifying is
  * timed beside it, with what a worker does besides. KEEP=1 leaves the store. */
+#include <pthread.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -381,6 +382,13 @@ static void verify_measure(struct bench *b)
 	b->waiting = 0;
 }
 
+/* A relay has other threads, and locks cost what they cost then. */
+static void *sleeper(void *arg)
+{
+	pause();
+	return arg;
+}
+
 static void stop(struct bench *b)
 {
 	static const char *const ends[] = {"", "-wal", "-shm", ".lock"};
@@ -410,7 +418,9 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: fold [ENTRIES [BATCH [LENGTH]]]\n");
 		return EXIT_FAILURE;
 	}
+	pthread_t thread;
 	check(crypto_start(), "crypto");
+	check(pthread_create(&thread, NULL, sleeper, NULL) == 0 ? OK : ERR_NOMEM, "thread");
 	size_t room = batch < 64 ? 64 : batch;
 	b.run = calloc(room, sizeof(*b.run));
 	b.messages = calloc(room, sizeof(*b.messages));
