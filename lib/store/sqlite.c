@@ -22,8 +22,11 @@ enum {
 	FILE_MODE = 0640, /* the group reads; -wal and -shm get the database's mode from SQLite */
 	BUSY_MS = 2000,   /* another process is recovering or resetting the log */
 	SCRUB_MS = 100,   /* a reader is in the middle of something: it is tried again */
-	CHECKPOINT_PAGES = 16000,
-	WAL_BYTES = 64 << 20, /* what a reset leaves of the log file */
+	/* Whatever changes a row writes its page, twice: of a message that comes alone, a dozen. Half
+	 * of SQLite's own is half as much to write then, and no more to do in bulk. */
+	PAGE_BYTES = 2048,
+	CHECKPOINT_BYTES = 62 << 20, /* of the log file, before it is copied into the other */
+	WAL_BYTES = 64 << 20,        /* what a reset leaves of it */
 	CACHE_KIB = 16384,
 };
 
@@ -372,6 +375,7 @@ static int use_wal(struct sqlite_store *s)
 static int prepare_writer(struct sqlite_store *s)
 {
 	char pragmas[320];
+	int64_t page = 0;
 	int keep = 1;
 
 	/* Look before changing anything: journal_mode=WAL would write into a foreign file. */
@@ -381,12 +385,19 @@ static int prepare_writer(struct sqlite_store *s)
 	bool fresh = err == ERR_NOTFOUND;
 
 	sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &keep);
+	if (fresh) {
+		snprintf(pragmas, sizeof(pragmas), "PRAGMA page_size=%d", PAGE_BYTES);
+		if ((err = sqlite_exec(s, pragmas)) != OK)
+			return err;
+	}
+	if ((err = number(s, "PRAGMA page_size", &page)) != OK)
+		return err;
 	/* Temporary data stays in memory: erased bytes must not linger in unknown files. */
 	snprintf(pragmas, sizeof(pragmas),
 	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=%d;"
 	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
 	    "PRAGMA max_page_count=%d",
-	    CHECKPOINT_PAGES, WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
+	    CHECKPOINT_BYTES / (int)page, WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
 	err = clean_start(&s->clean, s->db);
 	if (err == OK)
 		err = use_wal(s);
