@@ -18,9 +18,10 @@
 #include "daemon/relay/forks.h"
 
 enum {
-	BATCH_MIN = 16,     /* entries: less is not worth another worker's while */
-	RUN_MAX = 4096,     /* entries that are waited for before a transaction begins */
-	AHEAD_MAX = 4 * RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
+	BATCH_MIN = 16, /* entries: less is not worth another worker's while */
+	RUN_MAX = 4096, /* entries that are waited for before a transaction begins */
+	AHEAD_MAX = 4 *
+		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
 
 /* A batch of entries. */

@@ -100,7 +100,8 @@ int place_count(struct forum *f, const struct place *p)
 {
 	struct places *all = f->places;
 	uint64_t slot = ((uint64_t)p->thread * 31 + (uint64_t)p->topic) *
-			UINT64_C(0x9e3779b97f4a7c15) >> 32;
+			    UINT64_C(0x9e3779b97f4a7c15) >>
+			32;
 
 	for (;; slot++) {
 		uint16_t *at = &all->slots[slot % (2 * PLACES)];

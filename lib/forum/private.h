@@ -39,7 +39,7 @@ struct place {
 	int64_t thread, topic, posts, latest, newest;
 	bool fresh; /* it has no row yet */
 };
-/* A table of places by thread and topic; `used` and `slots` hold indices + 1. */
+/* A table of places by thread and topic; `slots` hold indices + 1, 0 being none. */
 enum { PLACES = 1024 };
 struct places {
 	struct place at[PLACES];

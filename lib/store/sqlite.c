@@ -22,8 +22,8 @@ enum {
 	FILE_MODE = 0640, /* the group reads; -wal and -shm get the database's mode from SQLite */
 	BUSY_MS = 2000,   /* another process is recovering or resetting the log */
 	SCRUB_MS = 100,   /* a reader is in the middle of something: it is tried again */
-	/* Whatever changes a row writes its page, twice: of a message that comes alone, a dozen. Half
-	 * of SQLite's own is half as much to write then, and no more to do in bulk. */
+	/* Whatever changes a row writes its page, twice: of a message that comes alone, a dozen.
+	 * Half of SQLite's own is half as much to write then, and no more to do in bulk. */
 	PAGE_BYTES = 2048,
 	CHECKPOINT_BYTES = 62 << 20, /* of the log file, before it is copied into the other */
 	WAL_BYTES = 64 << 20,        /* what a reset leaves of it */

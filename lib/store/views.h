@@ -189,7 +189,6 @@ static inline uint64_t view_at_index(int64_t at)
 	return (uint64_t)at & ((UINT64_C(1) << 40) - 1);
 }
 
-
 /* Where an id is found (views.sql): rows numbered together, 262,144 to a generation, have keys that
  * lie together. As many rows, 6 MB of index, are all that new ids fall into. */
 #define GENERATION_BITS 18

@@ -293,11 +293,10 @@ static void start(struct bench *b)
 	key_generate(&b->registrar);
 	key_generate(&log);
 	key_generate(&cosigner);
-	check(verifier_make(
-		  &b->founder, bytes_str("a.example"), VERIFIER_ED25519, b->root.public),
+	check(verifier_make(&b->founder, bytes_str("a.example"), VERIFIER_ED25519, b->root.public),
 	    "founder");
-	b->charter = (struct charter){.name = (char *)(uintptr_t)"forum",
-	    .purpose = (char *)(uintptr_t)"measuring",
+	b->charter = (struct charter){.name = (char *)(uintptr_t) "forum",
+	    .purpose = (char *)(uintptr_t) "measuring",
 	    .admit = 1,
 	    .topics = TOPICS_BY_PARTICIPANTS,
 	    .content_limit = 1048576,
@@ -377,8 +376,8 @@ static void verify_measure(struct bench *b)
 			check(ERR_INVALID, "a signature");
 		alone += cpu() - from;
 	}
-	printf("verify: a worker %.2f µs per message, the library's call alone %.2f\n",
-	    all / TIMES, alone / TIMES);
+	printf("verify: a worker %.2f µs per message, the library's call alone %.2f\n", all / TIMES,
+	    alone / TIMES);
 	b->waiting = 0;
 }
 
