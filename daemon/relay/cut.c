@@ -281,6 +281,7 @@ static void cut_done(struct store_job *job)
 
 	l->cutting = l->cut_under_way = false;
 	if (!err) {
+		held_forget(r);
 		err = replica_cut(l->replica, &c->plan);
 		if (err) {
 			/* The store is ahead of memory: only a fresh start makes this right. */

@@ -45,8 +45,15 @@ bool member_has(const struct relay *r, const char *name, const uint8_t root[stat
 int log_entry(struct relay *r, uint32_t no, uint64_t index, struct buffer *out, struct bytes *leaf)
 {
 	size_t got = 0, pos = out->len;
-	int err = r->reader->ops->read(r->reader, no, index, 1, MESSAGE_MAX, out, &got);
+	struct bytes kept;
+	int err;
 
+	if (held_entry(r, no, index, &kept) == OK) {
+		buffer_add(out, kept.data, kept.len);
+		*leaf = bytes_of(out->data + pos, kept.len);
+		return out->failed ? ERR_NOMEM : OK;
+	}
+	err = r->reader->ops->read(r->reader, no, index, 1, MESSAGE_MAX, out, &got);
 	if (!err && (got != 1 || out->failed))
 		err = ERR_STORE;
 	return err ? err : leaves_next(buffer_bytes(out), &pos, leaf);
@@ -293,8 +300,16 @@ static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t 
     struct buffer *out, size_t *got)
 {
 	struct relay *r = ctx;
+	struct bytes leaf;
+	uint8_t len[2];
 
-	return r->reader->ops->read(r->reader, no, first, count, max_bytes, out, got);
+	if (count != 1 || held_entry(r, no, first, &leaf) != OK)
+		return r->reader->ops->read(r->reader, no, first, count, max_bytes, out, got);
+	put_u16(len, (uint16_t)leaf.len);
+	buffer_add(out, len, sizeof len);
+	buffer_add(out, leaf.data, leaf.len);
+	*got = 1;
+	return out->failed ? ERR_NOMEM : OK;
 }
 
 struct append_job {
@@ -427,11 +442,13 @@ static int io_content(
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
 	uint8_t id[ID_LEN];
-	int err = l ? log_entry(r, no, index, &entry, &leaf) : ERR_NOTFOUND;
+	int err = l ? held_entry(r, no, index, &leaf) : ERR_NOTFOUND;
 
+	if (l && err)
+		err = log_entry(r, no, index, &entry, &leaf);
 	if (!err) {
 		message_id(id, leaf, &l->credential.binding);
-		err = r->reader->ops->content_get(r->reader, no, index, id, salt, out);
+		err = held_content(r, no, index, id, salt, out);
 	}
 	buffer_free(&entry);
 	return err;
@@ -441,7 +458,7 @@ static void io_content_commit(void *ctx, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes message,
     struct bytes content)
 {
-	views_content(ctx, no, index, id, salt, message, content);
+	contents_add(ctx, no, index, id, salt, message, content);
 }
 
 static struct bytes io_credential(void *ctx, uint32_t no)

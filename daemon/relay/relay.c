@@ -261,6 +261,9 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	err = tls_new(&r->net.tls, &setup->tls_key, r->conf->node.name);
 	if (err)
 		return err;
+	err = held_start(r);
+	if (err)
+		return err;
 	io = logs_sync_io(r);
 	r->sync = sync_new(&io);
 	r->tick = event_new(r->base, -1, 0, on_tick, r);
@@ -358,6 +361,7 @@ static void relay_free(struct relay *r)
 	links_free(r);
 	cosign_free(r);
 	sync_free(r->sync);
+	held_free(r);
 	inbox_free(r);
 	recover_free(r);
 	moderate_free(r);

@@ -155,6 +155,9 @@ struct relay {
 	struct event_base *base;
 	struct net net;
 	struct pool *workers, *storage;
+	struct held *held;              /* held.c */
+	struct content_batch *contents; /* on their way to the store: contents.c */
+	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */
 	struct store *reader; /* ours */
@@ -297,10 +300,25 @@ void members_look(struct relay *r); /* who is a member by the views? */
 int members_copy(struct forum *forum, struct member **out, size_t *count);
 /* The store has given the views a new beginning: so does what is known of them here. */
 void views_begin_anew(struct relay *r);
-/* A content of an entry is to be stored and taken into the views. Calls sync_content_committed().
- */
-void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+
+/* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
+int held_start(struct relay *r);
+void held_free(struct relay *r);
+int held_entry(struct relay *r, uint32_t no, uint64_t index, struct bytes *leaf);
+/* A content; `id` is its entry's. As the store's content_get(). */
+int held_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    uint8_t salt[static SALT_LEN], struct buffer *out);
+/* The store may have changed; and: a log was cut. */
+void held_stale(struct relay *r);
+void held_forget(struct relay *r);
+
+/* contents.c: a content of an entry is to be stored and taken into the views. Calls
+ * sync_content_committed(). */
+int contents_start(struct relay *r);
+void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
     const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content);
+/* Those that have come go to the store now. */
+void contents_flush(struct relay *r);
 
 /* links.c */
 int links_start(struct relay *r);

@@ -128,9 +128,21 @@ static void on_collect(evutil_socket_t fd, short what, void *arg)
 	pool_collect(arg);
 }
 
+static void on_stored(evutil_socket_t fd, short what, void *arg)
+{
+	struct relay *r = arg;
+
+	(void)fd;
+	(void)what;
+	held_stale(r);
+	pool_collect(r->storage);
+}
+
 static struct event *collector(struct relay *r, struct pool *pool)
 {
-	struct event *e = event_new(r->base, pool_fd(pool), EV_READ | EV_PERSIST, on_collect, pool);
+	bool stored = pool == r->storage;
+	struct event *e = event_new(r->base, pool_fd(pool), EV_READ | EV_PERSIST,
+	    stored ? on_stored : on_collect, stored ? (void *)r : pool);
 
 	if (e && event_add(e, NULL) != 0) {
 		event_free(e);
@@ -157,11 +169,13 @@ int storage_start(struct relay *r)
 	r->storage_event = collector(r, r->storage);
 	r->workers_event = collector(r, r->workers);
 	r->keepers_event = collector(r, r->keepers);
-	return r->storage_event && r->workers_event && r->keepers_event ? OK : ERR_NOMEM;
+	return r->storage_event && r->workers_event && r->keepers_event ? contents_start(r)
+									: ERR_NOMEM;
 }
 
 void storage_submit(struct relay *r, struct store_job *job)
 {
+	contents_flush(r); /* they came before */
 	job->job.work = work;
 	job->job.done = done;
 	job->relay = r;
@@ -213,7 +227,10 @@ void storage_scrub(struct relay *r)
 void storage_stop(struct relay *r)
 {
 	while (r->workers && r->storage && r->keepers &&
-	       pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->keepers) > 0) {
+	       (r->contents || pool_pending(r->workers) + pool_pending(r->storage) +
+				       pool_pending(r->keepers) >
+				   0)) {
+		contents_flush(r);
 		pool_drain(r->keepers);
 		pool_drain(r->workers);
 		pool_drain(r->storage);
@@ -224,6 +241,8 @@ void storage_stop(struct relay *r)
 		event_free(r->keepers_event);
 	if (r->storage_event)
 		event_free(r->storage_event);
+	if (r->contents_event)
+		event_free(r->contents_event);
 	pool_free(r->workers);
 	pool_free(r->keepers);
 	pool_free(r->storage);

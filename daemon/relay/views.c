@@ -71,68 +71,6 @@ void members_look(struct relay *r)
 	storage_submit(r, &m->job);
 }
 
-/* ---- contents ---- */
-
-struct content_job {
-	struct store_job job;
-	uint32_t log;
-	uint64_t index;
-	uint8_t id[ID_LEN], salt[SALT_LEN];
-	struct buffer message, content;
-};
-
-static int content_run(struct store_job *job, struct store *writer, struct forum *forum)
-{
-	struct content_job *c = (struct content_job *)job;
-	int err = writer->ops->content_put(
-	    writer, c->log, c->index, c->id, c->salt, buffer_bytes(&c->content));
-
-	/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
-	if (err == ERR_REFUSED &&
-	    writer->ops->content_drop(writer, c->log, c->index, c->id, false) != OK)
-		err = ERR_STORE;
-	if (err)
-		return err;
-	return forum_spoilt(job, forum_content(forum, c->log, c->index, buffer_bytes(&c->message),
-				     c->id, buffer_bytes(&c->content)));
-}
-
-static void content_done(struct store_job *job)
-{
-	struct content_job *c = (struct content_job *)job;
-	struct relay *r = job->relay;
-	int result = job->result == ERR_EXISTS ? OK : job->result;
-
-	if (result == ERR_NOSPACE)
-		r->read_only = true;
-	sync_content_committed(r->sync, c->log, c->index, result, clock_mono_ms());
-	cosign_soon(r, log_by_no(r, c->log));
-	buffer_free(&c->message);
-	buffer_free(&c->content);
-	free(c);
-	clients_notify(r);
-}
-
-void views_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
-    const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content)
-{
-	struct content_job *c = calloc(1, sizeof *c);
-
-	if (c) {
-		buffer_add(&c->message, message.data, message.len);
-		buffer_add(&c->content, content.data, content.len);
-	}
-	if (!c || c->message.failed || c->content.failed)
-		abort(); /* sync counts on an answer */
-	c->log = no;
-	c->index = index;
-	memcpy(c->id, id, ID_LEN);
-	memcpy(c->salt, salt, SALT_LEN);
-	c->job.run = content_run;
-	c->job.done = content_done;
-	storage_submit(r, &c->job);
-}
-
 /* ---- rebuilding ---- */
 
 static int rebuild_run(struct store_job *job, struct store *writer, struct forum *forum)

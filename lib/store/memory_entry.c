@@ -60,6 +60,22 @@ int memory_content_put(struct store *base, uint32_t no, uint64_t index,
 	return memory_finish(m, mark, err);
 }
 
+int memory_contents_put(struct store *base, struct store_content *items, size_t count)
+{
+	struct memory_store *m = inside(base);
+	int err = writing(m);
+
+	for (size_t i = 0; i < count && err == OK; i++) {
+		struct store_content *c = &items[i];
+
+		c->result =
+		    memory_content_put(base, c->log, c->index, c->id, c->salt, c->content);
+		if (c->result == ERR_NOMEM)
+			err = c->result;
+	}
+	return err;
+}
+
 /* The value of the row that holds this id's content, or NULL. */
 static const struct row *content_row(
     struct memory_store *m, uint32_t no, uint64_t index, const uint8_t *id)
@@ -82,6 +98,36 @@ int memory_content_get(struct store *base, uint32_t no, uint64_t index,
 	if (salt != NULL)
 		memcpy(salt, value.data + ID_LEN, SALT_LEN);
 	return memory_copy(content, bytes_of(value.data + HEAD, value.len - HEAD));
+}
+
+int memory_contents(struct store *base, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
+    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+	const uint8_t salt[static SALT_LEN], struct bytes content),
+    void *ctx)
+{
+	struct memory_store *m = inside(base);
+	enum { HEAD = ID_LEN + SALT_LEN };
+	const struct row *row;
+	uint64_t at = first;
+	size_t len = 0;
+
+	if (first >= STORE_SIZE_MAX)
+		return OK;
+	at += count < STORE_SIZE_MAX - first ? count : STORE_SIZE_MAX - first;
+	while (len < max_bytes &&
+	       (row = of_log(table_before(&m->t, CONTENT, AT(no, at)), no)) != NULL &&
+	       index_of(row) >= first) {
+		struct bytes value = row_value(row);
+
+		at = index_of(row);
+		if (erased(m, value.data))
+			continue;
+		len += value.len - HEAD;
+		if (fn(ctx, at, value.data, value.data + ID_LEN,
+			bytes_of(value.data + HEAD, value.len - HEAD)) != OK)
+			break;
+	}
+	return OK;
 }
 
 int memory_content_drop(struct store *base, uint32_t no, uint64_t index,

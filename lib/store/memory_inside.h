@@ -90,10 +90,15 @@ int memory_log_put(struct memory_store *m, const struct log *log);
 int memory_notes_put(
     struct memory_store *m, uint32_t no, struct bytes checkpoint, struct bytes right);
 
+int memory_contents_put(struct store *base, struct store_content *items, size_t count);
 int memory_content_put(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content);
 int memory_content_get(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content);
+int memory_contents(struct store *s, uint32_t log, uint64_t first, size_t count, size_t max_bytes,
+    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+	const uint8_t salt[static SALT_LEN], struct bytes content),
+    void *ctx);
 int memory_content_drop(struct store *base, uint32_t no, uint64_t index,
     const uint8_t id[static ID_LEN], bool tombstone);
 int memory_tombstone_each(

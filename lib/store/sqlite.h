@@ -53,11 +53,12 @@ enum sqlite_cached {
 	ST_GAP_BACK,
 	ST_CONTENT_ADD,
 	ST_CONTENT_GET,
-	ST_CONTENT_HELD,
+	ST_CONTENT_RUN,
 	ST_CONTENT_DROP,
 	ST_CONTENT_CUT,
 	ST_TOMB_ADD,
 	ST_TOMB_GET,
+	ST_TOMB_ANY,
 	ST_VERSION,
 	ST_INBOX_ADD,
 	ST_INBOX_FIND,
@@ -208,8 +209,13 @@ int sqlite_truncate(struct store *s, uint32_t log, uint64_t size,
 int sqlite_merge(struct store *s, uint32_t log);
 int sqlite_content_put(struct store *s, uint32_t log, uint64_t index,
     const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content);
+int sqlite_contents_put(struct store *s, struct store_content *items, size_t count);
 int sqlite_content_get(struct store *s, uint32_t log, uint64_t index,
     const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content);
+int sqlite_contents(struct store *s, uint32_t log, uint64_t first, size_t count, size_t max_bytes,
+    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+	const uint8_t salt[static SALT_LEN], struct bytes content),
+    void *ctx);
 int sqlite_content_drop(
     struct store *s, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN], bool erased);
 int sqlite_tombstone_each(

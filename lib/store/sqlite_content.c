@@ -2,6 +2,7 @@
 /* Contents, tombstones, and which contents are missing. */
 #include "store/sqlite.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- gaps: a bitmap per block ---- */
@@ -228,41 +229,136 @@ int sqlite_tombstone_each(
 
 /* ---- contents ---- */
 
-static int content_held(struct sqlite_store *s, int64_t key)
+/* Whether any content was ever erased: 1, OK for none, or an error. */
+static int tombstone_any(struct sqlite_store *s)
 {
-	sqlite3_stmt **st = &s->cached[ST_CONTENT_HELD];
-	int err = sqlite_statement(s, st, "SELECT 1 FROM content WHERE key = ?");
+	sqlite3_stmt **st = &s->cached[ST_TOMB_ANY];
+	int err = sqlite_statement(s, st, "SELECT 1 FROM tombstone LIMIT 1");
 
 	if (err != OK)
 		return err;
-	sqlite3_bind_int64(*st, 1, key);
 	err = sqlite_row(s, *st);
 	sqlite3_reset(*st);
-	return err == 1 ? ERR_EXISTS : err;
+	return err;
+}
+
+/* That it is held already shows in the key. */
+static int content_add(struct sqlite_store *s, const struct store_content *c)
+{
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_ADD];
+	int err = sqlite_statement(s, st, "INSERT INTO content VALUES (?, ?, ?, ?)");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(c->log, c->index));
+	sqlite_bind(*st, 2, c->id, ID_LEN);
+	sqlite_bind(*st, 3, c->salt, SALT_LEN);
+	sqlite_bind(*st, 4, c->content.data, c->content.len);
+	return sqlite_run(s, *st);
+}
+
+/* What contents of one block share, looked at once for all. */
+struct putting {
+	struct sqlite_store *s;
+	bool tombstones, changed, known; /* known: the log */
+	uint32_t log;
+	uint64_t size, block;
+	uint8_t missing[GAP_LEN];
+};
+
+static int block_end(struct putting *p)
+{
+	bool changed = p->changed;
+
+	p->changed = false;
+	return changed ? gap_put(p->s, sqlite_key(p->log, p->block), p->missing) : OK;
+}
+
+/* OK, an error that lost the transaction, or in the content's own result why it isn't taken. */
+static int content_put_one(struct putting *p, struct store_content *c)
+{
+	struct sqlite_store *s = p->s;
+	uint64_t block = c->index / TREE_BLOCK;
+	uint8_t *byte = &p->missing[c->index % TREE_BLOCK / 8], bit = (uint8_t)(1u << c->index % 8);
+	int err = OK;
+
+	if (!p->known || c->log != p->log || block != p->block) {
+		if ((err = block_end(p)) != OK)
+			return err;
+		p->block = UINT64_MAX;
+	}
+	if (!p->known || c->log != p->log) {
+		c->result = sqlite_log_head(s, c->log, &p->size, NULL);
+		p->known = c->result == OK;
+		p->log = c->log;
+		if (!p->known)
+			return s->failed;
+	}
+	if (c->index >= p->size) {
+		c->result = ERR_RANGE;
+		return OK;
+	}
+	if (block != p->block && (err = gap_get(s, sqlite_key(c->log, block), p->missing)) != OK)
+		return err;
+	p->block = block;
+	if (p->tombstones)
+		c->result = sqlite_tombstone(s, c->id);
+	if (c->result == OK)
+		c->result = content_add(s, c);
+	if (c->result == OK && (*byte & bit) != 0) {
+		*byte &= (uint8_t)~bit;
+		p->changed = true;
+	}
+	return s->failed;
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct store_content *x = *(struct store_content *const *)a;
+	const struct store_content *y = *(struct store_content *const *)b;
+
+	if (x->log != y->log)
+		return x->log < y->log ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* In the order of the keys: where rows go in one behind the other pages are split less often. */
+int sqlite_contents_put(struct store *base, struct store_content *items, size_t count)
+{
+	struct putting p = {.s = (struct sqlite_store *)base, .block = UINT64_MAX};
+	struct store_content **sorted;
+	int err = sqlite_writing(p.s);
+
+	if (err != OK || (err = tombstone_any(p.s)) < 0)
+		return err;
+	p.tombstones = err == 1;
+	sorted = malloc((count + 1) * sizeof *sorted);
+	if (sorted == NULL)
+		return p.s->failed = ERR_NOMEM;
+	for (size_t i = 0; i < count; i++) {
+		sorted[i] = &items[i];
+		items[i].result = OK;
+	}
+	qsort(sorted, count, sizeof *sorted, by_key);
+	err = OK;
+	for (size_t i = 0; i < count && err == OK; i++)
+		err = content_put_one(&p, sorted[i]);
+	if (err == OK)
+		err = block_end(&p);
+	free(sorted);
+	return err;
 }
 
 int sqlite_content_put(struct store *base, uint32_t log, uint64_t index,
     const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content)
 {
-	struct sqlite_store *s = (struct sqlite_store *)base;
-	sqlite3_stmt **st = &s->cached[ST_CONTENT_ADD];
-	uint64_t size;
+	struct store_content c = {.log = log, .index = index, .content = content};
 	int err;
 
-	if ((err = sqlite_writing(s)) != OK || (err = sqlite_log_head(s, log, &size, NULL)) != OK)
-		return err;
-	if (index >= size)
-		return ERR_RANGE;
-	if ((err = sqlite_tombstone(s, id)) != OK ||
-	    (err = content_held(s, sqlite_key(log, index))) != OK ||
-	    (err = sqlite_statement(s, st, "INSERT INTO content VALUES (?, ?, ?, ?)")) != OK)
-		return err;
-	sqlite3_bind_int64(*st, 1, sqlite_key(log, index));
-	sqlite_bind(*st, 2, id, ID_LEN);
-	sqlite_bind(*st, 3, salt, SALT_LEN);
-	sqlite_bind(*st, 4, content.data, content.len);
-	err = sqlite_run(s, *st);
-	return err == OK ? sqlite_gap_clear(s, log, index) : err;
+	memcpy(c.id, id, ID_LEN);
+	memcpy(c.salt, salt, SALT_LEN);
+	err = sqlite_contents_put(base, &c, 1);
+	return err == OK ? c.result : err;
 }
 
 int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
@@ -298,6 +394,47 @@ int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
 	}
 	sqlite3_reset(*st);
 	return err;
+}
+
+int sqlite_contents(struct store *base, uint32_t log, uint64_t first, size_t count,
+    size_t max_bytes,
+    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+	const uint8_t salt[static SALT_LEN], struct bytes content),
+    void *ctx)
+{
+	struct sqlite_store *s = (struct sqlite_store *)base;
+	sqlite3_stmt **st = &s->cached[ST_CONTENT_RUN];
+	size_t len = 0;
+	int err;
+
+	if (first >= STORE_SIZE_MAX || count == 0)
+		return OK;
+	if (count > STORE_SIZE_MAX - first)
+		count = STORE_SIZE_MAX - first;
+	/* One statement, so that a reader never sees the moment between content and tombstone. */
+	err = sqlite_statement(s, st,
+	    "SELECT key, id, salt, content FROM content WHERE key >= ?1 AND key <= ?2"
+	    " AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.id = content.id)"
+	    " ORDER BY key DESC");
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, first));
+	sqlite3_bind_int64(*st, 2, sqlite_key(log, first + count - 1));
+	while (len < max_bytes && (err = sqlite_row(s, *st)) == 1) {
+		struct bytes id = sqlite_bytes(*st, 1), salt = sqlite_bytes(*st, 2);
+		struct bytes content = sqlite_bytes(*st, 3);
+
+		if (id.len != ID_LEN || salt.len != SALT_LEN) {
+			err = ERR_STORE;
+			break;
+		}
+		len += content.len;
+		if (fn(ctx, sqlite_key_index(sqlite3_column_int64(*st, 0)), id.data, salt.data,
+			content) != OK)
+			break;
+	}
+	sqlite3_reset(*st);
+	return err < 0 ? err : OK;
 }
 
 int sqlite_content_drop(

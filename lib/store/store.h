@@ -90,6 +90,15 @@ struct store_fork {
 	struct bytes proof; /* encoded, log/fork.h */
 };
 
+/* One of a run of contents for contents_put(). */
+struct store_content {
+	uint32_t log;
+	uint64_t index;
+	uint8_t id[ID_LEN], salt[SALT_LEN];
+	struct bytes content;
+	int result; /* filled in: content_put()'s */
+};
+
 /* What a successor says stands of a log (4.4). */
 struct store_standing {
 	uint8_t log[DIGEST_LEN];
@@ -164,8 +173,19 @@ struct store_backend {
 	int (*content_put)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN],
 	    struct bytes content);
+	/* Many at once, in any order, each with its own result; an error only where the transaction
+	 * is lost. What they share, the log's size and a block's gaps, is looked at once. */
+	int (*contents_put)(struct store *s, struct store_content *items, size_t count);
 	int (*content_get)(struct store *s, uint32_t log, uint64_t index,
 	    const uint8_t id[static ID_LEN], uint8_t *salt /* SALT_LEN */, struct buffer *content);
+	/* Those held of entries [first, first + count), the newest first, until they are
+	 * `max_bytes` or the callback returns another result than OK, which is not an error. What
+	 * is erased is left out. */
+	int (*contents)(struct store *s, uint32_t log, uint64_t first, size_t count,
+	    size_t max_bytes,
+	    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+		const uint8_t salt[static SALT_LEN], struct bytes content),
+	    void *ctx);
 	int (*wanted)(struct store *s, uint32_t log, uint64_t from, uint64_t *out, size_t *count);
 	int (*wanted_below)(
 	    struct store *s, uint32_t log, uint64_t below, uint64_t *out, size_t *count);

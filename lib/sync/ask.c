@@ -133,7 +133,7 @@ static bool waits(const struct sync *s, const struct want *w)
 static bool head_next(struct sync *s, struct head *h, struct sync_link *link)
 {
 	for (; h->at < h->log->want_count; h->at++) {
-		struct want *w = &h->log->wants[h->at];
+		struct want *w = h->log->wants[h->at];
 
 		/* It was seen before the walk began anew, which will come to it. */
 		if (w->index < h->log->bottom && !w->live)
@@ -156,14 +156,14 @@ static bool head_next(struct sync *s, struct head *h, struct sync_link *link)
 static bool is_walked(const struct head *h)
 {
 	return h->log->bottom > 0 &&
-	       (h->at == h->log->want_count || h->log->wants[h->at].index < h->log->bottom);
+	       (h->at == h->log->want_count || h->log->wants[h->at]->index < h->log->bottom);
 }
 
 /* Not one by one, as with links; and each log has its share. */
 static bool head_is_full(const struct sync *s, struct sync_link *link, const struct head *h)
 {
 	const struct log_slot *l = h->log;
-	unsigned mine = pair_of(s, link, l)->wants[want_kind(&l->wants[h->at])];
+	unsigned mine = pair_of(s, link, l)->wants[want_kind(l->wants[h->at])];
 
 	return mine > 0 && mine > l->want_cap / 8 * 7;
 }
@@ -175,11 +175,11 @@ static bool want_send_some(struct sync *s, struct log_slot *l, struct sync_link 
 	Convene__Want m = CONVENE__WANT__INIT;
 
 	for (size_t i = 0; i < l->want_count && m.n_index < SYNC_WANT_WINDOW; i++) {
-		if (!l->wants[i].unsent)
+		if (!l->wants[i]->unsent)
 			continue;
-		l->wants[i].unsent = false;
-		l->wants[i].number = ++link->want_sent;
-		index[m.n_index++] = l->wants[i].index;
+		l->wants[i]->unsent = false;
+		l->wants[i]->number = ++link->want_sent;
+		index[m.n_index++] = l->wants[i]->index;
 	}
 	if (m.n_index == 0)
 		return false;
@@ -265,10 +265,10 @@ static void ask_heads(struct sync *s, struct sync_link *link, size_t count, uint
 	while (count > 0 && asked < SYNC_WANT_WINDOW) {
 		struct head *h = head_choose(s, heads, count);
 		/* Others may have taken the room since it was looked at. */
-		bool more = want_has_room(s, link, h->log, &h->log->wants[h->at]);
+		bool more = want_has_room(s, link, h->log, h->log->wants[h->at]);
 
 		for (size_t i = 0; i < RUN && more; i++) {
-			want_choose(s, h->log, &h->log->wants[h->at], link, now);
+			want_choose(s, h->log, h->log->wants[h->at], link, now);
 			asked++;
 			more = head_next(s, h, link);
 		}
@@ -292,7 +292,7 @@ static void ask_again(struct sync *s, struct log_slot *l, struct sync_link *link
 	bool any = false;
 
 	for (size_t i = 0, left = l->idle[WANT_GIVEN_UP]; left > 0; i++) {
-		struct want *w = &l->wants[i];
+		struct want *w = l->wants[i];
 
 		if (w->link || w->committing || !w->again)
 			continue;

@@ -241,14 +241,23 @@ void contents_receive_none(
 		wants_pump(s, false, now);
 }
 
+void sync_contents_committed(
+    struct sync *s, const struct sync_stored *list, size_t count, uint64_t now)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct log_slot *l = slot_by_no(s, list[i].log);
+
+		if (!l)
+			continue;
+		wants_stored(s, l, list[i].index, list[i].result, now);
+		if (list[i].result == OK || list[i].result == ERR_REFUSED)
+			serve_stored(s, l, list[i].index);
+	}
+	serve_due(s);
+	wants_pump(s, false, now);
+}
+
 void sync_content_committed(struct sync *s, uint32_t no, uint64_t index, int result, uint64_t now)
 {
-	struct log_slot *l = slot_by_no(s, no);
-
-	if (!l)
-		return;
-	wants_stored(s, l, index, result, now);
-	if (result == OK || result == ERR_REFUSED)
-		serve_stored(s, l, index);
-	wants_pump(s, false, now);
+	sync_contents_committed(s, &(struct sync_stored){no, index, result}, 1, now);
 }

@@ -79,8 +79,8 @@ static size_t memory_of(const struct sync *s, const struct sync_link *link)
 		for (size_t k = 0; k < l->due_count; k++)
 			sum += l->due[k].link == link ? l->due[k].bytes : 0;
 		for (size_t k = 0; k < l->want_count; k++)
-			sum += l->wants[k].link == link
-				   ? l->wants[k].data.cap + l->wants[k].message.cap
+			sum += l->wants[k]->link == link
+				   ? l->wants[k]->data.cap + l->wants[k]->message.cap
 				   : 0;
 	}
 	return sum;

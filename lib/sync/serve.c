@@ -137,6 +137,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 	uint8_t salt[SALT_LEN];
 	size_t kept = 0, i = 0;
 
+	link->serve_due = false;
 	for (; i < link->served_count; i++) {
 		struct served v = link->served[i];
 		struct log_slot *l = v.slot == SERVED_UNKNOWN ? NULL : &s->logs[v.slot];
@@ -179,6 +180,14 @@ void serve_stored(struct sync *s, const struct log_slot *l, uint64_t index)
 		if (!v || !v->waiting)
 			continue;
 		v->waiting = false;
-		serve_pump(s, link);
+		link->serve_due = true;
+	}
+}
+
+void serve_due(struct sync *s)
+{
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		if (link->serve_due)
+			serve_pump(s, link);
 	}
 }

@@ -142,6 +142,7 @@ struct sync_link {
 	size_t cursor;         /* where pushing goes on: fair between logs */
 	struct served *served; /* first in, first out */
 	size_t served_count;
+	bool serve_due; /* what one of them waited for is here */
 	struct asked *asked;
 	size_t asked_count, asked_cap;
 	unsigned wants;                /* our contents under way here, */
@@ -295,7 +296,7 @@ struct log_slot {
 	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
 			       they don't */
 	bool slow;          /* one was asked for in vain, and none came since */
-	struct want *wants; /* descending by index; at most WANT_BATCH */
+	struct want **wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
 	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
 	/* Cosignatures. */
@@ -578,7 +579,8 @@ void contents_receive_none(
 /* serve.c: those that the peer wants. */
 void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *m);
 void serve_pump(struct sync *s, struct sync_link *link);
-/* A content is here, or erased: those who wait for it get it, or hear that. */
+/* A content is here, or erased: those who wait for it get it, or hear that, with serve_due(). */
 void serve_stored(struct sync *s, const struct log_slot *l, uint64_t index);
+void serve_due(struct sync *s);
 
 #endif

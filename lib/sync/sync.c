@@ -241,7 +241,7 @@ void sync_link_down(struct sync *s, struct sync_link *link, uint64_t now)
 				l->due[k].link = NULL;
 		}
 		for (size_t k = 0; k < l->want_count; k++)
-			l->wants[k].tried &= ~(UINT64_C(1) << link->id);
+			l->wants[k]->tried &= ~(UINT64_C(1) << link->id);
 		if (l->guide == link)
 			stand_guide_gone(l);
 		if (l->upstream == link) {

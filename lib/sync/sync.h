@@ -168,6 +168,14 @@ void sync_receive(struct sync *s, struct sync_link *link, const struct frame *fr
  * error the log is asked for again, once io->reset() was called. */
 void sync_committed(struct sync *s, uint32_t log, int result, uint64_t now);
 void sync_content_committed(struct sync *s, uint32_t log, uint64_t index, int result, uint64_t now);
+/* The same for many at once, which costs less. */
+struct sync_stored {
+	uint32_t log;
+	uint64_t index;
+	int result;
+};
+void sync_contents_committed(
+    struct sync *s, const struct sync_stored *list, size_t count, uint64_t now);
 /* Our own log has grown (held); contents of its entries are held as well. */
 void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
 /* A log is disputed by this proof (encoded and checked, copied): as loaded at the start, before any

@@ -252,7 +252,7 @@ static bool want_hopeless(
 void wants_check(struct sync *s, struct log_slot *l, uint64_t now)
 {
 	for (size_t i = l->want_count; i-- > 0;) {
-		struct want *w = &l->wants[i];
+		struct want *w = l->wants[i];
 
 		if (w->committing)
 			continue;
@@ -279,7 +279,7 @@ void wants_link_gone(struct sync *s, struct sync_link *link)
 		struct log_slot *l = &s->logs[i];
 
 		for (size_t k = 0; k < l->want_count; k++) {
-			struct want *w = &l->wants[k];
+			struct want *w = l->wants[k];
 
 			if (w->link == link && !w->committing)
 				want_release(s, l, w);

@@ -20,10 +20,11 @@
 #define WEIGHT_FRAME 100 /* of a content, beside its bytes */
 #define WEIGHT_MAX (1024 * 1024)
 
-static void want_clear(struct want *w)
+static void want_free(struct want *w)
 {
 	buffer_free(&w->data);
 	buffer_free(&w->message);
+	free(w);
 }
 
 static bool is_idle(const struct want *w)
@@ -33,8 +34,8 @@ static bool is_idle(const struct want *w)
 
 void want_remove(struct log_slot *l, size_t i)
 {
-	l->idle[want_kind(&l->wants[i])] -= is_idle(&l->wants[i]);
-	want_clear(&l->wants[i]);
+	l->idle[want_kind(l->wants[i])] -= is_idle(l->wants[i]);
+	want_free(l->wants[i]);
 	l->want_count--;
 	memmove(&l->wants[i], &l->wants[i + 1], (l->want_count - i) * sizeof *l->wants);
 }
@@ -51,7 +52,7 @@ void wants_clear(struct log_slot *l)
 void wants_drop(struct sync *s, struct log_slot *l)
 {
 	for (size_t i = 0; i < l->want_count; i++) {
-		struct want *w = &l->wants[i];
+		struct want *w = l->wants[i];
 
 		if (w->committing) /* the store's answer will find nothing */
 			s->committing -= w->total;
@@ -69,7 +70,7 @@ static size_t want_place(const struct log_slot *l, uint64_t index)
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
-		if (l->wants[mid].index > index)
+		if (l->wants[mid]->index > index)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -81,7 +82,7 @@ struct want *want_find(struct log_slot *l, uint64_t index)
 {
 	size_t i = want_place(l, index);
 
-	return i < l->want_count && l->wants[i].index == index ? &l->wants[i] : NULL;
+	return i < l->want_count && l->wants[i]->index == index ? l->wants[i] : NULL;
 }
 
 /* Into the window, if it isn't there. NULL: no room. */
@@ -90,22 +91,25 @@ static struct want *want_add(struct sync *s, struct log_slot *l, uint64_t index,
 	size_t i = want_place(l, index);
 	struct want *w;
 
-	if (i < l->want_count && l->wants[i].index == index)
-		return &l->wants[i];
+	if (i < l->want_count && l->wants[i]->index == index)
+		return l->wants[i];
 	if (l->want_count == WANT_BATCH)
 		return NULL;
 	if (l->want_count == l->want_room) {
 		size_t room = l->want_room ? 2 * l->want_room : 16;
-		struct want *grown = realloc(l->wants, room * sizeof *grown);
+		struct want **grown = realloc(l->wants, room * sizeof *grown);
 
 		if (!grown)
 			return NULL;
 		l->wants = grown;
 		l->want_room = room;
 	}
+	w = malloc(sizeof *w);
+	if (!w)
+		return NULL;
 	memmove(&l->wants[i + 1], &l->wants[i], (l->want_count - i) * sizeof *l->wants);
+	l->wants[i] = w;
 	l->want_count++;
-	w = &l->wants[i];
 	*w = (struct want){.index = index, .again = again, .live = index >= l->live_from};
 	l->idle[want_kind(w)]++;
 	for (struct sync_link *link = s->links; link; link = link->next) {
@@ -145,8 +149,8 @@ static void fill_top(struct sync *s, struct log_slot *l, uint64_t held)
 static void forget_seen(struct log_slot *l)
 {
 	for (size_t i = l->want_count;
-	     i-- > 0 && l->want_count > WANT_BATCH - 2 * LOAD && l->wants[i].index < l->bottom;) {
-		const struct want *w = &l->wants[i];
+	     i-- > 0 && l->want_count > WANT_BATCH - 2 * LOAD && l->wants[i]->index < l->bottom;) {
+		const struct want *w = l->wants[i];
 
 		if (is_idle(w) && !w->again && !w->live)
 			want_remove(l, i);
@@ -158,8 +162,8 @@ static void fill_bottom(struct sync *s, struct log_slot *l)
 	uint64_t missing[LOAD];
 	size_t n = LOAD, fresh = 0;
 
-	for (size_t i = 0; i < l->want_count && l->wants[i].index >= l->bottom; i++)
-		fresh += is_idle(&l->wants[i]) && !l->wants[i].again;
+	for (size_t i = 0; i < l->want_count && l->wants[i]->index >= l->bottom; i++)
+		fresh += is_idle(l->wants[i]) && !l->wants[i]->again;
 	if (fresh >= WANT_FIRST)
 		return;
 	forget_seen(l);
@@ -243,12 +247,11 @@ struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index)
 
 void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now)
 {
-	for (size_t i = 0; i < l->want_count; i++) {
-		if (l->wants[i].index == index && l->wants[i].committing) {
-			s->committing -= l->wants[i].total;
-			want_remove(l, i);
-			break;
-		}
+	size_t i = want_place(l, index);
+
+	if (i < l->want_count && l->wants[i]->index == index && l->wants[i]->committing) {
+		s->committing -= l->wants[i]->total;
+		want_remove(l, i);
 	}
 	if (result != OK) {
 		log_lacks(s, l);

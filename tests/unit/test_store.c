@@ -526,6 +526,85 @@ static void test_contents(void **state)
 	buffer_free(&large);
 }
 
+struct seen_run {
+	uint64_t index[8];
+	size_t count, stop;
+};
+
+static int see_content(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct seen_run *seen = ctx;
+
+	assert_true(seen->count < 8);
+	assert_memory_equal(id, made_id((unsigned)index).bytes, ID_LEN);
+	assert_int_equal(salt[0], index & 255);
+	assert_true(bytes_equal(content, bytes_str("text")));
+	seen->index[seen->count++] = index;
+	return seen->count == seen->stop ? ERR_REFUSED : OK;
+}
+
+/* In any order, over blocks and logs, each with its own result. */
+static void test_contents_run(void **state)
+{
+	START;
+	static const struct {
+		uint32_t log;
+		uint64_t index;
+		unsigned id;
+		int result;
+	} rows[] = {{1, 300, 300, OK}, {2, 1, 1, OK}, {1, 5, 5, OK}, {1, 5, 5, ERR_EXISTS},
+	    {1, 1024, 1024, ERR_RANGE}, {1, 257, 257, OK}, {7, 0, 0, ERR_NOTFOUND},
+	    {1, 6, 6, ERR_REFUSED}, {1, 255, 255, OK}};
+	enum { COUNT = sizeof rows / sizeof *rows };
+	const uint64_t missing[] = {5, 255, 256, 257, 300};
+	struct store_content items[COUNT];
+	struct seen_run all = {.count = 0}, some = {.stop = 2}, few = {.count = 0};
+	struct batch b;
+	uint64_t count;
+
+	assert_ok(ops->begin(s));
+	assert_int_equal(add_log(s, 1), 1);
+	assert_int_equal(add_log(s, 2), 2);
+	batch_make(&b, 1, 0, 0, 700);
+	b.a.wanted = missing;
+	b.a.wanted_count = 5;
+	assert_ok(ops->append(s, &b.a));
+	buffer_free(&b.leaves);
+	assert_ok(append_made(s, 2, 0, 0, 4));
+	assert_ok(ops->content_drop(s, 1, 6, made_id(6).bytes, true));
+	memset(items, 0, sizeof(items));
+	for (size_t i = 0; i < COUNT; i++) {
+		items[i].log = rows[i].log;
+		items[i].index = rows[i].index;
+		memcpy(items[i].id, made_id(rows[i].id).bytes, ID_LEN);
+		items[i].salt[0] = (uint8_t)rows[i].index;
+		items[i].content = bytes_str("text");
+	}
+	assert_ok(ops->contents_put(s, items, COUNT));
+	for (size_t i = 0; i < COUNT; i++)
+		assert_int_equal(items[i].result, rows[i].result);
+	assert_ok(ops->contents_put(s, items, 0));
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_ok(ops->wanted_count(s, 1, &count));
+	assert_int_equal(count, 1);
+	assert_wanted(s, 1, false, 0, 2, missing + 2, 1);
+
+	assert_ok(ops->contents(s, 1, 0, 700, SIZE_MAX, see_content, &all));
+	assert_int_equal(all.count, 4);
+	assert_true(all.index[0] == 300 && all.index[1] == 257 && all.index[2] == 255 &&
+		    all.index[3] == 5);
+	assert_ok(ops->contents(s, 1, 6, 294, SIZE_MAX, see_content, &some));
+	assert_int_equal(some.count, 2);
+	assert_true(some.index[0] == 257 && some.index[1] == 255);
+	assert_ok(ops->contents(s, 1, 0, SIZE_MAX, 5, see_content, &few));
+	assert_int_equal(few.count, 2);
+	assert_ok(ops->contents(s, 1, UINT64_MAX, 9, SIZE_MAX, see_content, &few));
+	assert_ok(ops->contents(s, 2, 2, 0, SIZE_MAX, see_content, &few));
+	assert_int_equal(few.count, 2);
+}
+
 struct seen_ids {
 	struct id id[8];
 	size_t count, stop;
@@ -914,6 +993,7 @@ int main(void)
 	    BOTH(test_truncate),
 	    BOTH(test_wanted),
 	    BOTH(test_contents),
+	    BOTH(test_contents_run),
 	    BOTH(test_tombstones),
 	    BOTH(test_inbox_order),
 	    BOTH(test_inbox_remove),

@@ -175,6 +175,59 @@ static int do_append(uint32_t log)
 	return err;
 }
 
+/* A run of contents, of which some aren't taken. */
+static int do_contents(uint32_t log)
+{
+	struct store_content items[2][8];
+	uint64_t first = draw(size_of(sides[0].s, log) + 2);
+	size_t count = draw(8) + 1;
+	uint8_t text[300];
+	int err;
+
+	fill(text, sizeof(text), counter);
+	memset(items, 0, sizeof(items));
+	for (size_t i = 0; i < count; i++) {
+		struct store_content *c = &items[0][i];
+
+		c->log = draw(10) == 0 ? log + 1 : log;
+		c->index = first + (draw(4) == 0 ? draw(300) : 8 - i);
+		memcpy(c->id, made_id(draw(20) == 0 ? draw(IDS) : c->index % IDS).bytes, ID_LEN);
+		fill(c->salt, SALT_LEN, draw(1000));
+		c->content = bytes_of(text, draw(sizeof(text)) + 1);
+		items[1][i] = *c;
+	}
+	EACH(err, contents_put(s, items[side], count));
+	for (size_t i = 0; i < count && err == OK; i++)
+		assert_int_equal(items[0][i].result, items[1][i].result);
+	return err;
+}
+
+static int content_told(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct buffer *out = ctx;
+
+	buffer_add(out, &index, sizeof(index));
+	buffer_add(out, id, ID_LEN);
+	buffer_add(out, salt, SALT_LEN);
+	buffer_add(out, content.data, content.len);
+	return out->len > 2500 ? ERR_REFUSED : OK;
+}
+
+static int do_contents_read(uint32_t log)
+{
+	struct buffer out[2] = {BUFFER_INIT, BUFFER_INIT};
+	uint64_t first = draw(size_of(sides[0].s, log) + 2);
+	size_t count = draw(300), max = draw(2) ? SIZE_MAX : draw(2000);
+	int err;
+
+	EACH(err, contents(s, log, first, count, max, content_told, &out[side]));
+	assert_true(bytes_equal(buffer_bytes(&out[0]), buffer_bytes(&out[1])));
+	buffer_free(&out[0]);
+	buffer_free(&out[1]);
+	return err;
+}
+
 static int do_content(uint32_t log)
 {
 	uint64_t index = draw(size_of(sides[0].s, log) + 2);
@@ -194,6 +247,10 @@ static int do_content(uint32_t log)
 			EACH(err, content_drop(s, log, index, id.bytes, true));
 			break;
 		} /* fall through */
+	case 2:
+		return do_contents(log);
+	case 3:
+		return do_contents_read(log);
 	default:
 		EACH(err, content_put(s, log, index, id.bytes, salt, bytes_of(text, len)));
 	}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Contents on their way to the store: what has come in one turn of the loop is one job, since one
+ * for each would cost more than storing it. The turn's end, any other job, and a full batch send it
+ * off; so the store thread still does everything in the order in which it was asked. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "daemon/relay/state.h"
+
+#define BATCH_ITEMS 256
+#define BATCH_BYTES ((size_t)512 * 1024)
+
+struct content_batch {
+	struct store_job job;
+	size_t count;
+	struct store_content items[BATCH_ITEMS];
+	size_t messages[BATCH_ITEMS]; /* where in `bytes` each has its message; its content follows, */
+	size_t contents[BATCH_ITEMS];
+	size_t ends[BATCH_ITEMS]; /* to here */
+	struct buffer bytes;
+};
+
+static int batch_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	struct content_batch *b = (struct content_batch *)job;
+	int err = writer->ops->contents_put(writer, b->items, b->count);
+
+	for (size_t i = 0; i < b->count && !err; i++) {
+		struct store_content *c = &b->items[i];
+		const uint8_t *message = b->bytes.data + b->messages[i];
+
+		/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
+		if (c->result == ERR_REFUSED &&
+		    writer->ops->content_drop(writer, c->log, c->index, c->id, false) != OK)
+			c->result = ERR_STORE;
+		if (c->result == OK)
+			err = forum_spoilt(job,
+			    forum_content(forum, c->log, c->index,
+				bytes_of(message, b->contents[i] - b->messages[i]), c->id,
+				c->content));
+	}
+	return err;
+}
+
+static void batch_done(struct store_job *job)
+{
+	struct content_batch *b = (struct content_batch *)job;
+	struct relay *r = job->relay;
+	struct sync_stored stored[BATCH_ITEMS];
+	uint32_t log = 0;
+
+	for (size_t i = 0; i < b->count; i++) {
+		const struct store_content *c = &b->items[i];
+		int result = job->result != OK ? job->result : c->result;
+
+		if (result == ERR_NOSPACE)
+			r->read_only = true;
+		stored[i] =
+		    (struct sync_stored){c->log, c->index, result == ERR_EXISTS ? OK : result};
+	}
+	sync_contents_committed(r->sync, stored, b->count, clock_mono_ms());
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->items[i].log != log)
+			cosign_soon(r, log_by_no(r, b->items[i].log));
+		log = b->items[i].log;
+	}
+	buffer_free(&b->bytes);
+	free(b);
+	clients_notify(r);
+}
+
+void contents_flush(struct relay *r)
+{
+	struct content_batch *b = r->contents;
+
+	if (!b)
+		return;
+	r->contents = NULL;
+	for (size_t i = 0; i < b->count; i++)
+		b->items[i].content =
+		    bytes_of(b->bytes.data + b->contents[i], b->ends[i] - b->contents[i]);
+	storage_submit(r, &b->job);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	contents_flush(arg);
+}
+
+int contents_start(struct relay *r)
+{
+	r->contents_event = event_new(r->base, -1, 0, on_turn, r);
+	return r->contents_event ? OK : ERR_NOMEM;
+}
+
+static struct content_batch *batch_new(struct relay *r)
+{
+	struct content_batch *b = calloc(1, sizeof *b);
+
+	if (!b)
+		abort(); /* sync counts on an answer */
+	b->job.run = batch_run;
+	b->job.done = batch_done;
+	event_active(r->contents_event, EV_TIMEOUT, 1);
+	return b;
+}
+
+void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content)
+{
+	struct content_batch *b = r->contents ? r->contents : batch_new(r);
+	struct store_content *c = &b->items[b->count];
+
+	r->contents = b;
+	b->messages[b->count] = b->bytes.len;
+	buffer_add(&b->bytes, message.data, message.len);
+	b->contents[b->count] = b->bytes.len;
+	buffer_add(&b->bytes, content.data, content.len);
+	b->ends[b->count] = b->bytes.len;
+	if (b->bytes.failed)
+		abort();
+	c->log = no;
+	c->index = index;
+	memcpy(c->id, id, ID_LEN);
+	memcpy(c->salt, salt, SALT_LEN);
+	if (++b->count == BATCH_ITEMS || b->bytes.len >= BATCH_BYTES)
+		contents_flush(r);
+}
