@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Contents on their way to the store: what has come in one turn of the loop is one job, since one
- * for each would cost more than storing it. The turn's end, any other job, and a full batch send it
- * off; so the store thread still does everything in the order in which it was asked. */
+/* Contents on their way to the store: what comes while it is at work is one job, since one for each
+ * would cost more than storing it. Where the store has nothing to do it gets what has come in this
+ * turn of the loop; any other job, and a full batch, send it off too: so the store thread still
+ * does everything in the order in which it was asked. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,18 +10,29 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-#define BATCH_ITEMS 256
-#define BATCH_BYTES ((size_t)512 * 1024)
+#define BATCH_ITEMS 1024
+#define BATCH_BYTES ((size_t)1024 * 1024)
+
+/* Where in `bytes` an item has its message, its content, and its end. */
+struct place {
+	size_t message, content, end;
+};
 
 struct content_batch {
 	struct store_job job;
-	size_t count;
-	struct store_content items[BATCH_ITEMS];
-	size_t messages[BATCH_ITEMS]; /* where in `bytes` each has its message; its content follows, */
-	size_t contents[BATCH_ITEMS];
-	size_t ends[BATCH_ITEMS]; /* to here */
+	size_t count, cap;
+	struct store_content *items;
+	struct place *places;
 	struct buffer bytes;
 };
+
+static void batch_free(struct content_batch *b)
+{
+	buffer_free(&b->bytes);
+	free(b->items);
+	free(b->places);
+	free(b);
+}
 
 static int batch_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
@@ -29,7 +41,7 @@ static int batch_run(struct store_job *job, struct store *writer, struct forum *
 
 	for (size_t i = 0; i < b->count && !err; i++) {
 		struct store_content *c = &b->items[i];
-		const uint8_t *message = b->bytes.data + b->messages[i];
+		const struct place *p = &b->places[i];
 
 		/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
 		if (c->result == ERR_REFUSED &&
@@ -38,8 +50,8 @@ static int batch_run(struct store_job *job, struct store *writer, struct forum *
 		if (c->result == OK)
 			err = forum_spoilt(job,
 			    forum_content(forum, c->log, c->index,
-				bytes_of(message, b->contents[i] - b->messages[i]), c->id,
-				c->content));
+				bytes_of(b->bytes.data + p->message, p->content - p->message),
+				c->id, c->content));
 	}
 	return err;
 }
@@ -51,6 +63,8 @@ static void batch_done(struct store_job *job)
 	struct sync_stored stored[BATCH_ITEMS];
 	uint32_t log = 0;
 
+	if (job->result == OK)
+		burst_note(r, b->count);
 	for (size_t i = 0; i < b->count; i++) {
 		const struct store_content *c = &b->items[i];
 		int result = job->result != OK ? job->result : c->result;
@@ -66,8 +80,7 @@ static void batch_done(struct store_job *job)
 			cosign_soon(r, log_by_no(r, b->items[i].log));
 		log = b->items[i].log;
 	}
-	buffer_free(&b->bytes);
-	free(b);
+	batch_free(b);
 	clients_notify(r);
 }
 
@@ -79,8 +92,8 @@ void contents_flush(struct relay *r)
 		return;
 	r->contents = NULL;
 	for (size_t i = 0; i < b->count; i++)
-		b->items[i].content =
-		    bytes_of(b->bytes.data + b->contents[i], b->ends[i] - b->contents[i]);
+		b->items[i].content = bytes_of(b->bytes.data + b->places[i].content,
+		    b->places[i].end - b->places[i].content);
 	storage_submit(r, &b->job);
 }
 
@@ -88,7 +101,13 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	contents_flush(arg);
+	contents_idle(arg);
+}
+
+void contents_idle(struct relay *r)
+{
+	if (r->contents && pool_pending(r->storage) == 0)
+		contents_flush(r);
 }
 
 int contents_start(struct relay *r)
@@ -113,20 +132,29 @@ void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id
     const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content)
 {
 	struct content_batch *b = r->contents ? r->contents : batch_new(r);
-	struct store_content *c = &b->items[b->count];
+	struct store_content *c;
+	struct place *p;
 
 	r->contents = b;
-	b->messages[b->count] = b->bytes.len;
-	buffer_add(&b->bytes, message.data, message.len);
-	b->contents[b->count] = b->bytes.len;
-	buffer_add(&b->bytes, content.data, content.len);
-	b->ends[b->count] = b->bytes.len;
-	if (b->bytes.failed)
-		abort();
-	c->log = no;
-	c->index = index;
+	if (b->count == b->cap) {
+		b->cap = b->cap ? 2 * b->cap : 16;
+		b->items = realloc(b->items, b->cap * sizeof *b->items);
+		b->places = realloc(b->places, b->cap * sizeof *b->places);
+		if (!b->items || !b->places)
+			abort();
+	}
+	c = &b->items[b->count];
+	p = &b->places[b->count];
+	*c = (struct store_content){.log = no, .index = index};
 	memcpy(c->id, id, ID_LEN);
 	memcpy(c->salt, salt, SALT_LEN);
+	p->message = b->bytes.len;
+	buffer_add(&b->bytes, message.data, message.len);
+	p->content = b->bytes.len;
+	buffer_add(&b->bytes, content.data, content.len);
+	p->end = b->bytes.len;
+	if (b->bytes.failed)
+		abort();
 	if (++b->count == BATCH_ITEMS || b->bytes.len >= BATCH_BYTES)
 		contents_flush(r);
 }

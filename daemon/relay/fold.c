@@ -34,7 +34,9 @@ struct fold {
 	size_t count;
 	struct buffer leaves;
 	struct forum_entry *entries;
+	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
 	bool verified;
+	struct burst_watch watch; /* of the verification */
 	int err;
 	struct forum_result result;
 	struct fold *next; /* of the log; then of the run */
@@ -59,6 +61,7 @@ static void fold_free(struct fold *f)
 static void verify_work(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
+	struct burst_watch began = burst_watch();
 	struct bytes leaf;
 	size_t pos = 0;
 
@@ -68,12 +71,18 @@ static void verify_work(struct job *job)
 
 		e->message = leaf;
 		e->parsed = message_parse(leaf, &e->header);
-		e->signature = e->parsed == OK ? message_verify(leaf, &f->binding, e->header.signer)
-					       : ERR_SIGNATURE;
+		if (f->known[i]) {
+			e->signature = OK;
+		} else {
+			e->signature = e->parsed == OK
+					   ? message_verify(leaf, &f->binding, e->header.signer)
+					   : ERR_SIGNATURE;
+			message_id(e->id, leaf, &f->binding);
+		}
 		if (e->signature == OK)
 			e->enrol = roster_enrol_verify(&e->header, &f->binding);
-		message_id(e->id, leaf, &f->binding);
 	}
+	f->watch = burst_watched(began);
 }
 
 /* ---- the store thread ---- */
@@ -184,8 +193,11 @@ static void run_done(struct store_job *job)
 		fold_free(f);
 		f = next;
 		/* Of each log once. */
-		if (!f || f->log != l)
-			cut_follow(r, l);
+		if (f && f->log == l)
+			continue;
+		if (l == r->own)
+			inbox_forget(r);
+		cut_follow(r, l);
 	}
 	if (grew) {
 		views_members(r, run->members, run->member_count);
@@ -264,6 +276,7 @@ static void verify_done(struct job *job)
 	struct fold *f = (struct fold *)job;
 	struct relay *r = f->relay;
 
+	burst_told(r, f->watch);
 	f->verified = true;
 	r->folds_verifying -= f->count;
 	run_soon(r);
@@ -291,6 +304,8 @@ static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
 	f->log = l;
 	f->binding = l->credential.binding;
 	f->first = l->fold_next;
+	if (l == r->own)
+		inbox_known(r, f->first, buffer_bytes(&f->leaves), f->entries, f->known, f->count);
 	f->verify.work = verify_work;
 	f->verify.done = verify_done;
 	while (*at)
@@ -315,7 +330,7 @@ static bool folds_start(struct relay *r)
 			       : share < VERIFY_BATCH ? (size_t)share
 						      : VERIFY_BATCH;
 
-		if (left > 0)
+		if (left > 0 && !burst_holds(r, left))
 			started |= fold_start(r, l, left < count ? (size_t)left : count);
 	}
 	return started;

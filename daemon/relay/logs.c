@@ -343,6 +343,8 @@ static void append_done(struct store_job *job)
 
 	if (job->result == ERR_NOSPACE)
 		r->read_only = true;
+	if (job->result == OK)
+		burst_note(r, a->append.count);
 	sync_committed(r->sync, a->append.log, job->result, clock_mono_ms());
 	append_free(a);
 	views_follow(r);

@@ -262,6 +262,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (err)
 		return err;
 	err = held_start(r);
+	if (!err)
+		err = burst_start(r);
 	if (err)
 		return err;
 	io = logs_sync_io(r);
@@ -342,8 +344,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 
 static void relay_free(struct relay *r)
 {
-	struct event *events[] = {r->tick, r->seal_timer, r->housekeeping, r->reload_event,
-	    r->stop_event, r->int_event, r->watch_event};
+	struct event *events[] = {r->burst.resume, r->tick, r->seal_timer, r->housekeeping,
+	    r->reload_event, r->stop_event, r->int_event, r->watch_event};
 
 	r->stopping = true;
 	atomic_store(&r->ending, true);

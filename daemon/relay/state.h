@@ -155,7 +155,14 @@ struct relay {
 	struct event_base *base;
 	struct net net;
 	struct pool *workers, *storage;
-	struct held *held;              /* held.c */
+	struct {
+		uint64_t since, count; /* so much of others' logs was stored; */
+		uint64_t at;           /* then it was much, the last time. Meanwhile */
+		uint64_t fold_at;      /* the next batch of the views may begin; */
+		bool crowded;          /* the last had to wait for a processor */
+		struct event *resume;
+	} burst;           /* burst.c */
+	struct held *held; /* held.c */
 	struct content_batch *contents; /* on their way to the store: contents.c */
 	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
@@ -301,6 +308,19 @@ int members_copy(struct forum *forum, struct member **out, size_t *count);
 /* The store has given the views a new beginning: so does what is known of them here. */
 void views_begin_anew(struct relay *r);
 
+/* burst.c: so many entries or contents of others' logs have just been stored. */
+int burst_start(struct relay *r);
+void burst_note(struct relay *r, size_t count);
+/* Whether a log that is so far behind in the views is to wait. */
+bool burst_holds(struct relay *r, uint64_t behind);
+/* How long a worker took, in µs, and how long it had a processor. */
+struct burst_watch {
+	uint64_t wall, cpu;
+};
+struct burst_watch burst_watch(void);
+struct burst_watch burst_watched(struct burst_watch since);
+void burst_told(struct relay *r, struct burst_watch took);
+
 /* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
 int held_start(struct relay *r);
 void held_free(struct relay *r);
@@ -317,7 +337,8 @@ void held_forget(struct relay *r);
 int contents_start(struct relay *r);
 void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
     const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content);
-/* Those that have come go to the store now. */
+/* Those that have come go to the store now; or if it has nothing else to do. */
+void contents_idle(struct relay *r);
 void contents_flush(struct relay *r);
 
 /* links.c */

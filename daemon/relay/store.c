@@ -136,6 +136,7 @@ static void on_stored(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	held_stale(r);
 	pool_collect(r->storage);
+	contents_idle(r);
 }
 
 static struct event *collector(struct relay *r, struct pool *pool)
