@@ -10,10 +10,10 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-#define MANY 256              /* entries, or contents, */
-#define LATELY_MS 250         /* in this time */
+#define MANY 256               /* entries, or contents, */
+#define LATELY_MS 250          /* in this time */
 #define FAR (4 * VERIFY_BATCH) /* entries */
-#define SHARE_MS VERIFY_BATCH /* from one batch to the next: a thousand entries in a second */
+#define SHARE_MS 500           /* from one batch to the next */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {

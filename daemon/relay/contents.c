@@ -34,24 +34,32 @@ static void batch_free(struct content_batch *b)
 	free(b);
 }
 
+static int by_key(const void *a, const void *b)
+{
+	const struct store_content *x = a, *y = b;
+
+	if (x->log != y->log)
+		return x->log < y->log ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
 static int batch_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
 	struct content_batch *b = (struct content_batch *)job;
-	int err = writer->ops->contents_put(writer, b->items, b->count);
+	int err;
 
+	qsort(b->items, b->count, sizeof *b->items, by_key);
+	err = writer->ops->contents_put(writer, b->items, b->count);
 	for (size_t i = 0; i < b->count && !err; i++) {
 		struct store_content *c = &b->items[i];
-		const struct place *p = &b->places[i];
 
 		/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
 		if (c->result == ERR_REFUSED &&
 		    writer->ops->content_drop(writer, c->log, c->index, c->id, false) != OK)
 			c->result = ERR_STORE;
 		if (c->result == OK)
-			err = forum_spoilt(job,
-			    forum_content(forum, c->log, c->index,
-				bytes_of(b->bytes.data + p->message, p->content - p->message),
-				c->id, c->content));
+			err = forum_spoilt(job, forum_content(forum, c->log, c->index, c->message,
+						    c->id, c->content));
 	}
 	return err;
 }
@@ -74,7 +82,9 @@ static void batch_done(struct store_job *job)
 		stored[i] =
 		    (struct sync_stored){c->log, c->index, result == ERR_EXISTS ? OK : result};
 	}
+	r->stored = job->result == OK ? b : NULL;
 	sync_contents_committed(r->sync, stored, b->count, clock_mono_ms());
+	r->stored = NULL;
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->items[i].log != log)
 			cosign_soon(r, log_by_no(r, b->items[i].log));
@@ -84,6 +94,16 @@ static void batch_done(struct store_job *job)
 	clients_notify(r);
 }
 
+const struct store_content *contents_stored(const struct relay *r, uint32_t no, uint64_t index)
+{
+	const struct store_content key = {.log = no, .index = index}, *c;
+
+	c = r->stored
+		? bsearch(&key, r->stored->items, r->stored->count, sizeof key, by_key)
+		: NULL;
+	return c && c->result == OK ? c : NULL;
+}
+
 void contents_flush(struct relay *r)
 {
 	struct content_batch *b = r->contents;
@@ -91,9 +111,13 @@ void contents_flush(struct relay *r)
 	if (!b)
 		return;
 	r->contents = NULL;
-	for (size_t i = 0; i < b->count; i++)
-		b->items[i].content = bytes_of(b->bytes.data + b->places[i].content,
-		    b->places[i].end - b->places[i].content);
+	for (size_t i = 0; i < b->count; i++) {
+		const struct place *p = &b->places[i];
+
+		b->items[i].message =
+		    bytes_of(b->bytes.data + p->message, p->content - p->message);
+		b->items[i].content = bytes_of(b->bytes.data + p->content, p->end - p->content);
+	}
 	storage_submit(r, &b->job);
 }
 

@@ -204,9 +204,16 @@ static const struct ahead *run_find(const struct held *h, uint64_t index)
 int held_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
     uint8_t salt[static SALT_LEN], struct buffer *out)
 {
+	const struct store_content *stored = contents_stored(r, no, index);
 	struct held *h = r->held;
 	bool next = h->log == no && h->index == index + 1;
-	const struct ahead *a = next ? run_find(h, index) : NULL;
+	const struct ahead *a = next && !stored ? run_find(h, index) : NULL;
+
+	if (stored && memcmp(stored->id, id, ID_LEN) == 0) {
+		memcpy(salt, stored->salt, SALT_LEN);
+		buffer_add(out, stored->content.data, stored->content.len);
+		return out->failed ? ERR_NOMEM : OK;
+	}
 
 	if (h->log != no)
 		h->run_count = 0;

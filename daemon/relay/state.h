@@ -164,6 +164,7 @@ struct relay {
 	} burst;           /* burst.c */
 	struct held *held; /* held.c */
 	struct content_batch *contents; /* on their way to the store: contents.c */
+	const struct content_batch *stored; /* are being told to lib/sync */
 	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */
@@ -339,6 +340,9 @@ void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id
     const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content);
 /* Those that have come go to the store now; or if it has nothing else to do. */
 void contents_idle(struct relay *r);
+/* One that has just been stored, while lib/sync is told: those who wait for it get it from memory. */
+const struct store_content *contents_stored(
+    const struct relay *r, uint32_t no, uint64_t index);
 void contents_flush(struct relay *r);
 
 /* links.c */

@@ -96,7 +96,8 @@ struct store_content {
 	uint64_t index;
 	uint8_t id[ID_LEN], salt[SALT_LEN];
 	struct bytes content;
-	int result; /* filled in: content_put()'s */
+	struct bytes message; /* of its entry: the caller's, not looked at */
+	int result;           /* filled in: content_put()'s */
 };
 
 /* What a successor says stands of a log (4.4). */

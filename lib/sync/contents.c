@@ -11,14 +11,23 @@
 
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 
-/* Fetch the entry, and check that a content of this length can be its own. */
-static int want_begin(
-    struct sync *s, struct log_slot *l, struct want *w, const Convene__ContentChunk *m)
+int entry_find(struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf,
+    struct header *h)
 {
-	struct buffer entry = BUFFER_INIT;
-	struct bytes leaf;
-	struct header h;
 	size_t got, pos = 0;
+	int err;
+
+	buffer_reset(&s->entry);
+	err = s->io.read(s->io.ctx, l->no, index, 1, MESSAGE_MAX, &s->entry, &got);
+	if (!err)
+		err = leaves_next(buffer_bytes(&s->entry), &pos, leaf);
+	return err ? err : message_parse(*leaf, h);
+}
+
+/* Fetch the entry, and check that a content of this length can be its own. */
+static int want_begin(struct sync *s, struct log_slot *l, struct want *w,
+    const Convene__ContentChunk *m, struct bytes *leaf, struct header *h)
+{
 	int err;
 
 	if (m->salt.len != SALT_LEN || m->total == 0)
@@ -26,43 +35,55 @@ static int want_begin(
 	if (m->total > CONTENT_MAX)
 		return ERR_RANGE; /* its entry can't be valid: not worth the memory, and not the
 				     sender's fault */
-	err = s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got);
-	if (!err)
-		err = leaves_next(buffer_bytes(&entry), &pos, &leaf);
-	if (!err)
-		err = message_parse(leaf, &h);
-	if (!err && (!h.has_commitment || bucket_of(m->total) != h.bucket))
+	err = entry_find(s, l, w->index, leaf, h);
+	if (!err && (!h->has_commitment || bucket_of(m->total) != h->bucket))
 		err = ERR_COMMITMENT;
 	if (!err) {
-		buffer_reset(&w->data);
-		buffer_reset(&w->message);
-		buffer_add(&w->message, leaf.data, leaf.len);
 		memcpy(w->salt, m->salt.data, SALT_LEN);
 		w->total = m->total;
 		w->link->wants_begun++;
-		err = w->message.failed ? ERR_NOMEM : OK;
 	}
-	buffer_free(&entry);
 	return err;
 }
 
-static int want_finish(struct sync *s, struct log_slot *l, struct want *w, uint64_t now)
+static int want_finish(struct sync *s, struct log_slot *l, struct want *w, struct bytes message,
+    const struct header *h, struct bytes data, uint64_t now)
 {
-	struct bytes message = buffer_bytes(&w->message);
 	uint8_t id[ID_LEN];
-	struct header h;
-	int err = message_parse(message, &h);
+	int err = content_check(h, &l->binding, w->salt, data);
 
-	if (!err)
-		err = content_check(&h, &l->binding, w->salt, buffer_bytes(&w->data));
 	if (err)
 		return err;
 	message_id(id, message, &l->binding);
 	want_arrived(s, l, w, now);
-	s->io.content_commit(
-	    s->io.ctx, l->no, w->index, id, w->salt, message, buffer_bytes(&w->data));
+	s->io.content_commit(s->io.ctx, l->no, w->index, id, w->salt, message, data);
 	buffer_free(&w->data);
+	buffer_free(&w->message);
 	return OK;
+}
+
+/* What comes in one chunk, as most do, is taken as it is; else it is put together. `leaf` and `h`
+ * are those of the entry, when this is the first chunk. */
+static int want_add_chunk(struct sync *s, struct log_slot *l, struct want *w,
+    const Convene__ContentChunk *m, struct bytes leaf, struct header *h, uint64_t now)
+{
+	int err = OK;
+
+	if (m->data.len == m->total)
+		return want_finish(s, l, w, leaf, h, bytes_of_pb(m->data), now);
+	if (m->offset == 0) {
+		buffer_reset(&w->data);
+		buffer_reset(&w->message);
+		buffer_add(&w->message, leaf.data, leaf.len);
+	}
+	buffer_add(&w->data, m->data.data, m->data.len);
+	if (w->data.failed || w->message.failed)
+		return ERR_NOMEM;
+	if (w->data.len < w->total)
+		return OK;
+	err = message_parse(buffer_bytes(&w->message), h);
+	return err ? err
+		   : want_finish(s, l, w, buffer_bytes(&w->message), h, buffer_bytes(&w->data), now);
 }
 
 /* The request for it is answered, or begins to be. False: there is none. */
@@ -139,7 +160,9 @@ static const char *chunk_unpack(
 static void chunk_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now)
 {
+	struct bytes leaf = {NULL, 0};
 	struct log_slot *l;
+	struct header h;
 	struct want *w;
 	char text[256];
 	int err = OK;
@@ -157,22 +180,23 @@ static void chunk_receive(
 	/* Neither a chunk that begins anew nor one of a few bytes counts as progress: the next link
 	 * would be asked never. */
 	if (w->total == 0)
-		err = link->wants_begun >= PARTIAL_MAX ? ERR_REFUSED : want_begin(s, l, w, m);
+		err = link->wants_begun >= PARTIAL_MAX ? ERR_REFUSED
+						       : want_begin(s, l, w, m, &leaf, &h);
 	if (!err && (m->offset != w->data.len || m->total != w->total ||
 			m->data.len != (w->total - w->data.len < CHUNK_LEN ? w->total - w->data.len
 									   : CHUNK_LEN)))
 		err = ERR_MALFORMED;
 	if (!err) {
-		buffer_add(&w->data, m->data.data, m->data.len);
 		w->since = link->content_at = link->stats.progress_at = now;
 		link->content_asked = w->asked;
 		link->stats.content_bytes_in += m->data.len;
 		s->contents_in += m->data.len;
 		link->useful += m->data.len;
-		if (w->data.failed)
-			err = ERR_NOMEM;
-		else if (w->data.len == w->total)
-			err = want_finish(s, l, w, now);
+		err = want_add_chunk(s, l, w, m, leaf, &h, now);
+	}
+	if (err && w->total > 0 && w->data.len == 0) { /* as if it had not begun */
+		w->total = 0;
+		link->wants_begun--;
 	}
 	if (err == ERR_COMMITMENT && !pair_agrees(pair_of(s, link, l), l, m->index)) {
 		/* Of an origin with two histories it may have the other: that is not its fault. It

@@ -346,6 +346,7 @@ struct sync {
 	uint64_t bulk_began; /* when this bulk began; and what its contents weigh that were */
 	uint64_t bulk_asked; /* asked for meanwhile */
 	struct buffer chunk; /* the one at hand, packed or unpacked */
+	struct buffer entry; /* the one at hand */
 	uint32_t anchor_needed;
 	uint64_t cosign_serial;
 	uint64_t tick_at;
@@ -570,7 +571,10 @@ void bulk_note(struct sync *s, struct log_slot *l, uint64_t first, uint64_t byte
 void bulk_tick(struct sync *s);
 bool heads_grow(struct sync *s, size_t cap);
 
-/* contents.c: those that come. */
+/* contents.c: an entry that is held, in s->entry: until the next call. */
+int entry_find(struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf,
+    struct header *h);
+/* Those that come. */
 void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);
 void contents_receive_none(

@@ -48,6 +48,7 @@ void sync_free(struct sync *s)
 		buffer_free(&s->logs[i].proof);
 	}
 	buffer_free(&s->chunk);
+	buffer_free(&s->entry);
 	without_clear(&s->without);
 	free(s->logs);
 	free(s->sorted);

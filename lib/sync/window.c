@@ -266,19 +266,14 @@ void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result
 /* How much a content weighs on a line, at most. A date ahead of our clock wins nothing. */
 void want_weigh(struct sync *s, const struct log_slot *l, struct want *w)
 {
-	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
 	struct header h;
-	size_t got, pos = 0;
 
 	w->weight = WEIGHT_FRAME;
-	if (s->io.read(s->io.ctx, l->no, w->index, 1, MESSAGE_MAX, &entry, &got) == OK &&
-	    leaves_next(buffer_bytes(&entry), &pos, &leaf) == OK && message_parse(leaf, &h) == OK &&
-	    h.has_commitment) {
+	if (entry_find(s, l, w->index, &leaf, &h) == OK && h.has_commitment) {
 		uint64_t wall = s->io.wall(s->io.ctx);
 
 		w->weight += h.bucket < 20 ? (size_t)1 << h.bucket : WEIGHT_MAX;
 		w->date = h.time < wall ? h.time : wall;
 	}
-	buffer_free(&entry);
 }
