@@ -82,16 +82,24 @@ static void batch_done(struct store_job *job)
 		stored[i] =
 		    (struct sync_stored){c->log, c->index, result == ERR_EXISTS ? OK : result};
 	}
-	r->stored = job->result == OK ? b : NULL;
+	contents_stale(r);
+	r->stored = b;
+	for (size_t i = 0; job->result != OK && i < b->count; i++)
+		b->items[i].result = job->result;
 	sync_contents_committed(r->sync, stored, b->count, clock_mono_ms());
-	r->stored = NULL;
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->items[i].log != log)
 			cosign_soon(r, log_by_no(r, b->items[i].log));
 		log = b->items[i].log;
 	}
-	batch_free(b);
 	clients_notify(r);
+}
+
+void contents_stale(struct relay *r)
+{
+	if (r->stored)
+		batch_free(r->stored);
+	r->stored = NULL;
 }
 
 const struct store_content *contents_stored(const struct relay *r, uint32_t no, uint64_t index)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is held, for lib/sync, which asks for one entry or content after the other. To look each up
- * costs more than all that is done with it: so full blocks of entries that were read are kept for
- * a while, and contents that are asked for in a row are read ahead, for this turn of the loop.
+ * costs more than all that is done with it: so full blocks of entries that came or were read are
+ * kept for a while, and contents that are asked for in a row are read ahead.
  *
- * Entries change only when a log is cut, which is said here. A content that was read ahead could
- * meanwhile be erased: so none outlives the turn, nor any answer of the store thread. */
+ * Entries change only when a log is cut, which is said here. A content may be erased, of which the
+ * loop hears by an answer of the store thread: so none is kept beyond the next. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +24,7 @@ struct block {
 
 struct ahead {
 	uint64_t index;
-	uint8_t id[ID_LEN], salt[SALT_LEN];
+	uint8_t salt[SALT_LEN];
 	size_t at, len; /* in `bytes` */
 };
 
@@ -38,25 +38,12 @@ struct held {
 	struct buffer bytes;
 	uint32_t log;
 	uint64_t index;
-	struct event *turn;
 };
-
-static void on_turn(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	held_stale(arg);
-}
 
 int held_start(struct relay *r)
 {
-	struct held *h = calloc(1, sizeof *h);
-
-	r->held = h;
-	if (!h)
-		return ERR_NOMEM;
-	h->turn = event_new(r->base, -1, 0, on_turn, r);
-	return h->turn ? OK : ERR_NOMEM;
+	r->held = calloc(1, sizeof *r->held);
+	return r->held ? OK : ERR_NOMEM;
 }
 
 void held_free(struct relay *r)
@@ -67,8 +54,6 @@ void held_free(struct relay *r)
 		return;
 	held_forget(r);
 	buffer_free(&h->bytes);
-	if (h->turn)
-		event_free(h->turn);
 	free(h);
 	r->held = NULL;
 }
@@ -87,6 +72,7 @@ void held_forget(struct relay *r)
 
 void held_stale(struct relay *r)
 {
+	contents_stale(r);
 	if (r->held)
 		r->held->run_count = 0;
 }
@@ -98,21 +84,32 @@ static bool block_is(const struct block *b, uint32_t no, uint64_t number)
 	return b && b->log == no && b->number == number;
 }
 
-static int block_read(struct relay *r, struct block *b, uint32_t no, uint64_t number)
+/* The one that was used least of late; `*found`: it is this one. */
+static struct block *block_find(struct held *h, uint32_t no, uint64_t number, bool *found)
 {
-	size_t got = 0, pos = 0;
-	struct bytes leaf;
-	int err;
+	struct block *oldest = &h->blocks[0];
 
-	b->log = 0;
-	buffer_reset(&b->leaves);
-	err = r->reader->ops->read(
-	    r->reader, no, number * TREE_BLOCK, TREE_BLOCK, SIZE_MAX, &b->leaves, &got);
-	if (!err && b->leaves.failed)
-		err = ERR_NOMEM;
+	*found = true;
+	for (size_t i = 0; i < BLOCKS; i++) {
+		if (block_is(&h->blocks[i], no, number))
+			return &h->blocks[i];
+		if (h->blocks[i].used < oldest->used)
+			oldest = &h->blocks[i];
+	}
+	*found = false;
+	return oldest;
+}
+
+/* `b` has the leaves of this block. */
+static int block_take(struct held *h, struct block *b, uint32_t no, uint64_t number)
+{
+	struct bytes leaf;
+	size_t pos = 0;
+	int err = b->leaves.failed ? ERR_NOMEM : OK;
+
 	for (size_t i = 0; i < TREE_BLOCK && !err; i++) {
 		b->at[i] = (uint32_t)pos;
-		if (i >= got || leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) != OK)
+		if (leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) != OK)
 			err = ERR_STORE;
 	}
 	if (err) {
@@ -121,37 +118,87 @@ static int block_read(struct relay *r, struct block *b, uint32_t no, uint64_t nu
 	}
 	b->log = no;
 	b->number = number;
+	b->used = ++h->uses;
+	h->last = b;
 	return OK;
+}
+
+/* A block that still grows would be read anew for each entry. */
+static struct block *block_of(struct relay *r, uint32_t no, uint64_t number)
+{
+	struct held *h = r->held;
+	const struct relay_log *l;
+	struct block *b;
+	size_t got;
+	bool found;
+
+	if (block_is(h->last, no, number))
+		return h->last;
+	l = log_by_no(r, no);
+	if (!l || replica_held(l->replica) < (number + 1) * TREE_BLOCK)
+		return NULL;
+	b = block_find(h, no, number, &found);
+	if (found) {
+		b->used = ++h->uses;
+		h->last = b;
+		return b;
+	}
+	h->last = NULL;
+	b->log = 0;
+	buffer_reset(&b->leaves);
+	if (r->reader->ops->read(r->reader, no, number * TREE_BLOCK, TREE_BLOCK, SIZE_MAX,
+		&b->leaves, &got) != OK ||
+	    block_take(h, b, no, number) != OK)
+		return NULL;
+	return b;
+}
+
+void held_came(struct relay *r, uint32_t no, uint64_t first, size_t count, struct bytes leaves)
+{
+	struct held *h = r->held;
+	struct block *b;
+	bool found;
+
+	if (first % TREE_BLOCK != 0 || count != TREE_BLOCK)
+		return;
+	b = block_find(h, no, first / TREE_BLOCK, &found);
+	h->last = NULL;
+	b->log = 0;
+	buffer_reset(&b->leaves);
+	buffer_add(&b->leaves, leaves.data, leaves.len);
+	block_take(h, b, no, first / TREE_BLOCK);
 }
 
 int held_entry(struct relay *r, uint32_t no, uint64_t index, struct bytes *leaf)
 {
-	struct held *h = r->held;
-	const struct relay_log *l = log_by_no(r, no);
-	uint64_t number = index / TREE_BLOCK;
-	struct block *oldest = &h->blocks[0];
+	const struct block *b = block_of(r, no, index / TREE_BLOCK);
 	size_t pos;
-	int err;
 
-	if (!block_is(h->last, no, number)) {
-		/* A block that still grows would be read anew for each entry. */
-		if (!l || replica_held(l->replica) < (number + 1) * TREE_BLOCK)
-			return ERR_NOTFOUND;
-		h->last = NULL;
-		for (size_t i = 0; i < BLOCKS && !h->last; i++) {
-			if (block_is(&h->blocks[i], no, number))
-				h->last = &h->blocks[i];
-			else if (h->blocks[i].used < oldest->used)
-				oldest = &h->blocks[i];
-		}
-		if (!h->last && (err = block_read(r, oldest, no, number)) != OK)
-			return err;
-		if (!h->last)
-			h->last = oldest;
-		h->last->used = ++h->uses;
+	if (!b)
+		return ERR_NOTFOUND;
+	pos = b->at[index % TREE_BLOCK];
+	return leaves_next(buffer_bytes(&b->leaves), &pos, leaf);
+}
+
+int held_read(struct relay *r, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
+    struct buffer *out, size_t *got)
+{
+	const struct block *b =
+	    first % TREE_BLOCK + count <= TREE_BLOCK && count > 0 ? block_of(r, no, first / TREE_BLOCK)
+								  : NULL;
+	size_t from, end;
+
+	if (!b)
+		return r->reader->ops->read(r->reader, no, first, count, max_bytes, out, got);
+	from = b->at[first % TREE_BLOCK];
+	for (*got = count;; --*got) {
+		end = first % TREE_BLOCK + *got;
+		end = end < TREE_BLOCK ? b->at[end] : b->leaves.len;
+		if (*got == 1 || end - from <= max_bytes)
+			break;
 	}
-	pos = h->last->at[index % TREE_BLOCK];
-	return leaves_next(buffer_bytes(&h->last->leaves), &pos, leaf);
+	buffer_add(out, b->leaves.data + from, end - from);
+	return out->failed ? ERR_NOMEM : OK;
 }
 
 /* ---- contents ---- */
@@ -162,8 +209,8 @@ static int ahead_add(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
 	struct held *h = ctx;
 	struct ahead *a = &h->run[h->run_count];
 
+	(void)id;
 	a->index = index;
-	memcpy(a->id, id, ID_LEN);
 	memcpy(a->salt, salt, SALT_LEN);
 	a->at = h->bytes.len;
 	a->len = content.len;
@@ -178,11 +225,9 @@ static void run_read(struct relay *r, struct held *h, uint32_t no, uint64_t inde
 
 	h->run_count = 0;
 	buffer_reset(&h->bytes);
-	h->bytes.failed = false;
 	if (r->reader->ops->contents(r->reader, no, first, (size_t)(index + 1 - first), RUN_BYTES,
 		ahead_add, h) != OK)
 		h->run_count = 0;
-	event_active(h->turn, EV_TIMEOUT, 1);
 }
 
 static const struct ahead *run_find(const struct held *h, uint64_t index)
@@ -201,30 +246,31 @@ static const struct ahead *run_find(const struct held *h, uint64_t index)
 }
 
 /* Rows of contents are read ahead from the newest down, as nodes that join ask for them. */
-int held_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
-    uint8_t salt[static SALT_LEN], struct buffer *out)
+int held_content(
+    struct relay *r, uint32_t no, uint64_t index, uint8_t salt[static SALT_LEN], struct buffer *out)
 {
 	const struct store_content *stored = contents_stored(r, no, index);
 	struct held *h = r->held;
-	bool next = h->log == no && h->index == index + 1;
-	const struct ahead *a = next && !stored ? run_find(h, index) : NULL;
+	const struct ahead *a;
+	bool next;
 
-	if (stored && memcmp(stored->id, id, ID_LEN) == 0) {
+	if (stored) {
 		memcpy(salt, stored->salt, SALT_LEN);
 		buffer_add(out, stored->content.data, stored->content.len);
 		return out->failed ? ERR_NOMEM : OK;
 	}
-
+	next = h->log == no && h->index == index + 1;
 	if (h->log != no)
 		h->run_count = 0;
+	a = next ? run_find(h, index) : NULL;
 	if (next && !a) {
 		run_read(r, h, no, index);
 		a = run_find(h, index);
 	}
 	h->log = no;
 	h->index = index;
-	if (!a || memcmp(a->id, id, ID_LEN) != 0)
-		return r->reader->ops->content_get(r->reader, no, index, id, salt, out);
+	if (!a)
+		return ERR_NOTFOUND;
 	memcpy(salt, a->salt, SALT_LEN);
 	buffer_add(out, h->bytes.data + a->at, a->len);
 	return out->failed ? ERR_NOMEM : OK;

@@ -299,17 +299,7 @@ static void io_fault(void *ctx, void *link, int err, const char *text)
 static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
     struct buffer *out, size_t *got)
 {
-	struct relay *r = ctx;
-	struct bytes leaf;
-	uint8_t len[2];
-
-	if (count != 1 || held_entry(r, no, first, &leaf) != OK)
-		return r->reader->ops->read(r->reader, no, first, count, max_bytes, out, got);
-	put_u16(len, (uint16_t)leaf.len);
-	buffer_add(out, len, sizeof len);
-	buffer_add(out, leaf.data, leaf.len);
-	*got = 1;
-	return out->failed ? ERR_NOMEM : OK;
+	return held_read(ctx, no, first, count, max_bytes, out, got);
 }
 
 struct append_job {
@@ -345,6 +335,8 @@ static void append_done(struct store_job *job)
 		r->read_only = true;
 	if (job->result == OK)
 		burst_note(r, a->append.count);
+	if (job->result == OK)
+		held_came(r, a->append.log, a->append.expected, a->append.count, a->append.leaves);
 	sync_committed(r->sync, a->append.log, job->result, clock_mono_ms());
 	append_free(a);
 	views_follow(r);
@@ -444,13 +436,14 @@ static int io_content(
 	struct buffer entry = BUFFER_INIT;
 	struct bytes leaf;
 	uint8_t id[ID_LEN];
-	int err = l ? held_entry(r, no, index, &leaf) : ERR_NOTFOUND;
+	int err = l ? held_content(r, no, index, salt, out) : ERR_NOTFOUND;
 
-	if (l && err)
-		err = log_entry(r, no, index, &entry, &leaf);
+	if (!l || err != ERR_NOTFOUND)
+		return err;
+	err = log_entry(r, no, index, &entry, &leaf);
 	if (!err) {
 		message_id(id, leaf, &l->credential.binding);
-		err = held_content(r, no, index, id, salt, out);
+		err = r->reader->ops->content_get(r->reader, no, index, id, salt, out);
 	}
 	buffer_free(&entry);
 	return err;

@@ -74,6 +74,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	held_stale(r);
 	recover_step(r);
 	if (r->learning && !r->recovering && clock_mono_ms() - r->started > LEARN_MS) {
 		log_info("not every peer has answered within %d s; going on without them",

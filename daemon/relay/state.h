@@ -164,7 +164,7 @@ struct relay {
 	} burst;           /* burst.c */
 	struct held *held; /* held.c */
 	struct content_batch *contents; /* on their way to the store: contents.c */
-	const struct content_batch *stored; /* are being told to lib/sync */
+	struct content_batch *stored; /* the last that are */
 	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */
@@ -326,9 +326,14 @@ void burst_told(struct relay *r, struct burst_watch took);
 int held_start(struct relay *r);
 void held_free(struct relay *r);
 int held_entry(struct relay *r, uint32_t no, uint64_t index, struct bytes *leaf);
-/* A content; `id` is its entry's. As the store's content_get(). */
-int held_content(struct relay *r, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
-    uint8_t salt[static SALT_LEN], struct buffer *out);
+/* As the store's read(). */
+int held_read(struct relay *r, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
+    struct buffer *out, size_t *got);
+/* Entries that have just been stored. */
+void held_came(struct relay *r, uint32_t no, uint64_t first, size_t count, struct bytes leaves);
+/* A content. ERR_NOTFOUND: not at hand, look in the store. */
+int held_content(struct relay *r, uint32_t no, uint64_t index, uint8_t salt[static SALT_LEN],
+    struct buffer *out);
 /* The store may have changed; and: a log was cut. */
 void held_stale(struct relay *r);
 void held_forget(struct relay *r);
@@ -340,9 +345,9 @@ void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id
     const uint8_t salt[static SALT_LEN], struct bytes message, struct bytes content);
 /* Those that have come go to the store now; or if it has nothing else to do. */
 void contents_idle(struct relay *r);
-/* One that has just been stored, while lib/sync is told: those who wait for it get it from memory. */
-const struct store_content *contents_stored(
-    const struct relay *r, uint32_t no, uint64_t index);
+/* One that was stored last, in memory until contents_stale(). */
+const struct store_content *contents_stored(const struct relay *r, uint32_t no, uint64_t index);
+void contents_stale(struct relay *r);
 void contents_flush(struct relay *r);
 
 /* links.c */

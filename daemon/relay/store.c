@@ -34,6 +34,7 @@ static void done(struct job *job)
 {
 	struct store_job *sj = (struct store_job *)job;
 
+	held_stale(sj->relay);
 	sj->done(sj);
 }
 
@@ -134,7 +135,6 @@ static void on_stored(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	held_stale(r);
 	pool_collect(r->storage);
 	contents_idle(r);
 }
