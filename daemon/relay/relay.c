@@ -2,6 +2,7 @@
 #include "daemon/relay/relay.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 #include "store/views.h"
 
 #define HOUSEKEEPING_MS 1000
+#define TRIM_BYTES (4 << 20) /* what each thread may keep of what it has freed: giving it back to the 				system, and taking it again, costs more than the batch it was for */
 #define STOP_MS 2000 /* for connections to hear of it */
 
 /* ---- the config, again ---- */
@@ -242,6 +244,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	size_t count;
 	int err;
 
+	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
 	r->started = clock_mono_ms();
 	r->learning = true;
 	r->conf = setup->conf;

@@ -64,6 +64,7 @@ struct channel {
 	10000 /* TCP's own clock grows with a cut, so that what was cut for minutes stays so for \
 		 as long again: sooner done with a new connection */
 #define UNSENT_MAX (64 * 1024)
+#define RECORD_LEN (16 * 1024 - 256) /* with libevent's own head it has to fit 16 KiB */
 
 int address_split(const char *address, char host[static 256], char port[static 6])
 {
@@ -316,6 +317,10 @@ void channel_send(
 	buffer_reset(&ch->scratch);
 	err = message ? frame_add(&ch->scratch, type, stream, message)
 		      : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
+	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the last:
+	 * between nodes, where much goes out at a time, as large as a record may be. */
+	if (!err && ch->watched && channel_backlog(ch) == 0)
+		evbuffer_expand(bufferevent_get_output(ch->bev), RECORD_LEN);
 	if (!err &&
 	    evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
 		err = ERR_NOMEM;

@@ -131,6 +131,21 @@ void serve_receive(struct sync *s, struct sync_link *link, const Convene__Want *
 		    s->io.ctx, link->handle, ERR_TOO_LARGE, "more than 1,024 WANTs outstanding");
 }
 
+/* What we miss ourselves, and have asked for, need not be looked for: whoever waits for it hears
+ * when it has come, or is known to be erased. */
+static int serve_find(struct sync *s, struct log_slot *l, const struct served *v,
+    uint8_t salt[static SALT_LEN], struct buffer *content)
+{
+	const struct want *w;
+
+	if (v->index >= replica_held(l->replica))
+		return ERR_RANGE;
+	w = v->now ? NULL : want_find(l, v->index);
+	if (w && (w->link || w->committing))
+		return ERR_NOTFOUND;
+	return s->io.content(s->io.ctx, l->no, v->index, salt, content);
+}
+
 void serve_pump(struct sync *s, struct sync_link *link)
 {
 	struct buffer content = BUFFER_INIT;
@@ -153,9 +168,7 @@ void serve_pump(struct sync *s, struct sync_link *link)
 			continue;
 		}
 		buffer_reset(&content);
-		err = v.index < replica_held(l->replica)
-			  ? s->io.content(s->io.ctx, l->no, v.index, salt, &content)
-			  : ERR_RANGE;
+		err = serve_find(s, l, &v, salt, &content);
 		if (err == OK && !content.failed) {
 			content_send(s, link, l, v.index, salt, buffer_bytes(&content));
 		} else if (err == ERR_NOTFOUND && !v.now) {
