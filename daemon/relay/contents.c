@@ -12,6 +12,7 @@
 
 #define BATCH_ITEMS 1024
 #define BATCH_BYTES ((size_t)1024 * 1024)
+#define STORED_BYTES (2 * BATCH_BYTES) /* kept for others who wait for them */
 
 /* Where in `bytes` an item has its message, its content, and its end. */
 struct place {
@@ -24,6 +25,7 @@ struct content_batch {
 	struct store_content *items;
 	struct place *places;
 	struct buffer bytes;
+	struct content_batch *next; /* stored before it */
 };
 
 static void batch_free(struct content_batch *b)
@@ -64,6 +66,25 @@ static int batch_run(struct store_job *job, struct store *writer, struct forum *
 	return err;
 }
 
+static void stored_add(struct relay *r, struct content_batch *b)
+{
+	size_t sum = b->bytes.len;
+
+	b->next = r->stored;
+	r->stored = b;
+	for (; b->next; b = b->next) {
+		sum += b->next->bytes.len;
+		if (sum <= STORED_BYTES)
+			continue;
+		for (struct content_batch *next, *old = b->next; old; old = next) {
+			next = old->next;
+			batch_free(old);
+		}
+		b->next = NULL;
+		return;
+	}
+}
+
 static void batch_done(struct store_job *job)
 {
 	struct content_batch *b = (struct content_batch *)job;
@@ -82,10 +103,9 @@ static void batch_done(struct store_job *job)
 		stored[i] =
 		    (struct sync_stored){c->log, c->index, result == ERR_EXISTS ? OK : result};
 	}
-	contents_stale(r);
-	r->stored = b;
 	for (size_t i = 0; job->result != OK && i < b->count; i++)
 		b->items[i].result = job->result;
+	stored_add(r, b);
 	sync_contents_committed(r->sync, stored, b->count, clock_mono_ms());
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->items[i].log != log)
@@ -97,18 +117,20 @@ static void batch_done(struct store_job *job)
 
 void contents_stale(struct relay *r)
 {
-	if (r->stored)
+	while (r->stored) {
+		struct content_batch *next = r->stored->next;
+
 		batch_free(r->stored);
-	r->stored = NULL;
+		r->stored = next;
+	}
 }
 
 const struct store_content *contents_stored(const struct relay *r, uint32_t no, uint64_t index)
 {
-	const struct store_content key = {.log = no, .index = index}, *c;
+	const struct store_content key = {.log = no, .index = index}, *c = NULL;
 
-	c = r->stored
-		? bsearch(&key, r->stored->items, r->stored->count, sizeof key, by_key)
-		: NULL;
+	for (const struct content_batch *b = r->stored; b && !c; b = b->next)
+		c = bsearch(&key, b->items, b->count, sizeof key, by_key);
 	return c && c->result == OK ? c : NULL;
 }
 
@@ -156,6 +178,8 @@ static struct content_batch *batch_new(struct relay *r)
 		abort(); /* sync counts on an answer */
 	b->job.run = batch_run;
 	b->job.done = batch_done;
+	b->job.adds = true;
+	buffer_reserve(&b->bytes, r->stored ? r->stored->bytes.len : 0); /* as many may come again */
 	event_active(r->contents_event, EV_TIMEOUT, 1);
 	return b;
 }

@@ -4,7 +4,8 @@
  * kept for a while, and contents that are asked for in a row are read ahead.
  *
  * Entries change only when a log is cut, which is said here. A content may be erased, of which the
- * loop hears by an answer of the store thread: so none is kept beyond the next. */
+ * loop hears by an answer of the store thread: so none is kept beyond the next that is to more than
+ * what just adds. */
 #include <stdlib.h>
 #include <string.h>
 

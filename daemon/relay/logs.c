@@ -377,6 +377,7 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 	memcpy(a->append.root, b->root, HASH_LEN);
 	a->job.run = append_run;
 	a->job.done = append_done;
+	a->job.adds = true;
 	storage_submit(r, &a->job);
 }
 

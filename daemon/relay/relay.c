@@ -245,6 +245,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	int err;
 
 	mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+	mallopt(M_MMAP_THRESHOLD, TRIM_BYTES);
 	r->started = clock_mono_ms();
 	r->learning = true;
 	r->conf = setup->conf;

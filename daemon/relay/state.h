@@ -36,6 +36,7 @@ struct store_job {
 	struct relay *relay;
 	int result;
 	bool vital; /* what follows counts on it: after its failure no other of these is run */
+	bool adds;  /* it adds, and takes no content away */
 	/* On the store thread, inside the group's transaction: set nothing but what the job owns.
 	 */
 	int (*run)(struct store_job *job, struct store *writer, struct forum *forum);
@@ -164,7 +165,7 @@ struct relay {
 	} burst;           /* burst.c */
 	struct held *held; /* held.c */
 	struct content_batch *contents; /* on their way to the store: contents.c */
-	struct content_batch *stored; /* the last that are */
+	struct content_batch *stored; /* the last that are, newest first */
 	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */

@@ -34,7 +34,8 @@ static void done(struct job *job)
 {
 	struct store_job *sj = (struct store_job *)job;
 
-	held_stale(sj->relay);
+	if (!sj->adds)
+		held_stale(sj->relay);
 	sj->done(sj);
 }
 
