@@ -210,6 +210,7 @@ struct want {
 	bool unsent;     /* chosen, and not yet in a WANT */
 	uint64_t number; /* of the request to `link`, until that is answered; 0: it is, or unsent */
 	bool committing;
+	bool gone; /* stored; removed with all others that were, at once */
 	uint64_t total;
 	uint8_t salt[SALT_LEN];
 	struct buffer data, message;
@@ -298,6 +299,7 @@ struct log_slot {
 	bool slow;          /* one was asked for in vain, and none came since */
 	struct want **wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
+	bool want_gone; /* some of them are */
 	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
 	/* Cosignatures. */
 	struct cosign_note *notes;
@@ -305,7 +307,7 @@ struct log_slot {
 	uint64_t anchored;
 };
 
-#define WANT_BATCH 2048
+#define WANT_BATCH 4096 /* those on their way to the store among them */
 #define WANT_FIRST 192 /* of log_slot.want_cap */
 #define WANT_LEAST 16
 #define WANT_FEW 4 /* of sync_link.want_few: then it doubles with each that comes in time */
@@ -524,6 +526,8 @@ void want_remove(struct log_slot *l, size_t i);
 void log_lacks(struct sync *s, struct log_slot *l);
 /* The store has answered. */
 void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
+/* To be called after that: what is stored leaves the window. */
+void wants_sweep(struct log_slot *l);
 /* One that we had given up, or not come to; NULL: it isn't missing. */
 struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
 /* What it weighs, and is dated. */

@@ -249,9 +249,10 @@ void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result
 {
 	size_t i = want_place(l, index);
 
-	if (i < l->want_count && l->wants[i]->index == index && l->wants[i]->committing) {
+	if (i < l->want_count && l->wants[i]->index == index && l->wants[i]->committing &&
+	    !l->wants[i]->gone) {
 		s->committing -= l->wants[i]->total;
-		want_remove(l, i);
+		l->wants[i]->gone = l->want_gone = true;
 	}
 	if (result != OK) {
 		log_lacks(s, l);
@@ -261,6 +262,22 @@ void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result
 		l->retry_shift = 0;
 		l->retry_at = now;
 	}
+}
+
+void wants_sweep(struct log_slot *l)
+{
+	size_t kept = 0;
+
+	if (!l->want_gone)
+		return;
+	for (size_t i = 0; i < l->want_count; i++) {
+		if (l->wants[i]->gone)
+			want_free(l->wants[i]);
+		else
+			l->wants[kept++] = l->wants[i];
+	}
+	l->want_count = kept;
+	l->want_gone = false;
 }
 
 /* How much a content weighs on a line, at most. A date ahead of our clock wins nothing. */
