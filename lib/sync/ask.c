@@ -174,10 +174,12 @@ static bool want_send_some(struct sync *s, struct log_slot *l, struct sync_link 
 	uint64_t index[SYNC_WANT_WINDOW];
 	Convene__Want m = CONVENE__WANT__INIT;
 
-	for (size_t i = 0; i < l->want_count && m.n_index < SYNC_WANT_WINDOW; i++) {
+	for (size_t i = l->unsent > 0 ? want_place(l, l->unsent_top) : l->want_count;
+	     i < l->want_count && l->unsent > 0 && m.n_index < SYNC_WANT_WINDOW; i++) {
 		if (!l->wants[i]->unsent)
 			continue;
 		l->wants[i]->unsent = false;
+		l->unsent--;
 		l->wants[i]->number = ++link->want_sent;
 		index[m.n_index++] = l->wants[i]->index;
 	}
@@ -208,6 +210,8 @@ static void want_choose(
 {
 	want_assign(s, l, w, link, now);
 	w->unsent = true;
+	if (l->unsent++ == 0 || w->index > l->unsent_top)
+		l->unsent_top = w->index;
 	link->want_asked++;
 	if (s->bulk && !w->live)
 		s->bulk_asked += w->weight;
@@ -231,20 +235,22 @@ static struct head *head_choose(struct sync *s, struct head *heads, size_t count
  * there. */
 static bool head_first(struct sync *s, struct head *h, struct sync_link *link)
 {
-	const struct log_slot *l = h->log;
+	struct log_slot *l = h->log;
 	bool turned = l->slow && s->want_turn % 2 == 1;
+	size_t first, from;
 
-	h->at = 0;
 	if (l->idle[WANT_BULK] + l->idle[WANT_LIVE] == 0)
 		return false;
+	from = first = wants_idle(l);
 	if ((is_doubted(link) && l->want_count >= WANT_FIRST) ||
 	    (turned && l->want_count >= WANT_LEAST))
-		h->at = l->want_count - WANT_LEAST;
+		from = l->want_count - WANT_LEAST;
+	h->at = from;
 	if (head_next(s, h, link))
 		return true;
-	if (h->at == 0)
+	if (from == first)
 		return false;
-	h->at = 0;
+	h->at = first;
 	return head_next(s, h, link);
 }
 

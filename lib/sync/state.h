@@ -299,7 +299,10 @@ struct log_slot {
 	bool slow;          /* one was asked for in vain, and none came since */
 	struct want **wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
-	bool want_gone; /* some of them are */
+	bool want_gone;     /* some of them are */
+	uint64_t want_busy; /* all from this index on are asked for, or with the store */
+	size_t unsent;      /* chosen, and not yet in a WANT; */
+	uint64_t unsent_top; /* from this index down */
 	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
 	/* Cosignatures. */
 	struct cosign_note *notes;
@@ -522,6 +525,9 @@ void wants_clear(struct log_slot *l);
 void wants_drop(struct sync *s, struct log_slot *l);
 struct want *want_find(struct log_slot *l, uint64_t index);
 void want_remove(struct log_slot *l, size_t i);
+/* Where the first stands that isn't asked for, nor with the store. */
+size_t wants_idle(struct log_slot *l);
+size_t want_place(const struct log_slot *l, uint64_t index);
 /* The log may lack contents that nobody was asked for. */
 void log_lacks(struct sync *s, struct log_slot *l);
 /* The store has answered. */

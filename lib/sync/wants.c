@@ -24,6 +24,9 @@ void want_release(struct sync *s, struct log_slot *l, struct want *w)
 {
 	if (w->link) {
 		w->link->want_asked -= w->unsent;
+		l->unsent -= w->unsent;
+		if (w->index >= l->want_busy)
+			l->want_busy = w->index + 1;
 		if (w->number > 0) {
 			owed_add(w->link, slot_index(s, l), w->index, w->number);
 			w->tried |= UINT64_C(1) << w->link->id;

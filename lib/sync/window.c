@@ -63,7 +63,7 @@ void wants_drop(struct sync *s, struct log_slot *l)
 }
 
 /* Where an index stands in the window, or should. */
-static size_t want_place(const struct log_slot *l, uint64_t index)
+size_t want_place(const struct log_slot *l, uint64_t index)
 {
 	size_t lo = 0, hi = l->want_count;
 
@@ -76,6 +76,17 @@ static size_t want_place(const struct log_slot *l, uint64_t index)
 			hi = mid;
 	}
 	return lo;
+}
+
+size_t wants_idle(struct log_slot *l)
+{
+	size_t i = l->want_busy > 0 ? want_place(l, l->want_busy - 1) : l->want_count;
+
+	while (i < l->want_count && !is_idle(l->wants[i]))
+		i++;
+	if (i > 0)
+		l->want_busy = l->wants[i - 1]->index;
+	return i;
 }
 
 struct want *want_find(struct log_slot *l, uint64_t index)
@@ -112,6 +123,8 @@ static struct want *want_add(struct sync *s, struct log_slot *l, uint64_t index,
 	l->want_count++;
 	*w = (struct want){.index = index, .again = again, .live = index >= l->live_from};
 	l->idle[want_kind(w)]++;
+	if (index >= l->want_busy)
+		l->want_busy = index + 1;
 	for (struct sync_link *link = s->links; link; link = link->next) {
 		if (owed_has(link, slot_index(s, l), index))
 			w->tried |= UINT64_C(1) << link->id;
@@ -162,7 +175,8 @@ static void fill_bottom(struct sync *s, struct log_slot *l)
 	uint64_t missing[LOAD];
 	size_t n = LOAD, fresh = 0;
 
-	for (size_t i = 0; i < l->want_count && l->wants[i]->index >= l->bottom; i++)
+	for (size_t i = wants_idle(l);
+	     i < l->want_count && l->wants[i]->index >= l->bottom && fresh < WANT_FIRST; i++)
 		fresh += is_idle(l->wants[i]) && !l->wants[i]->again;
 	if (fresh >= WANT_FIRST)
 		return;
