@@ -57,6 +57,7 @@ struct channel {
 #define BUDGET_RETRY_MS 50
 #define BUDGET_SHARE 4 /* one address gets this part of it */
 #define TURN_MS 20     /* what one connection may work at a time */
+#define NODE_LOOKS 8   /* frames of a node between looks at the clock */
 #define PONG_MS 30000
 #define PING_MS 15000 /* between nodes */
 #define PING_FIRST_MS 2000
@@ -415,6 +416,7 @@ static void input_run(struct channel *ch)
 {
 	struct evbuffer *in = bufferevent_get_input(ch->bev);
 	uint64_t began = clock_mono_ms();
+	unsigned looks = ch->watched ? NODE_LOOKS : 1, frames = 0;
 	bool greeting = ch->tls;
 
 	while (ch->state != CLOSING) {
@@ -482,8 +484,8 @@ static void input_run(struct channel *ch)
 			frame_done(ch);
 		/* Many small questions may be long work together: the others have their turn in
 		 * between. */
-		if (ch->state != CLOSING && clock_mono_ms() - began >= TURN_MS &&
-		    evbuffer_get_length(in) > 0) {
+		if (ch->state != CLOSING && ++frames % looks == 0 &&
+		    clock_mono_ms() - began >= TURN_MS && evbuffer_get_length(in) > 0) {
 			ch->waiting = true;
 			bufferevent_disable(ch->bev, EV_READ);
 			timer_set(ch, ch->polite ? TURN_MS : 0);
