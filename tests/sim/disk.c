@@ -133,6 +133,10 @@ static void on_answer(struct world *w, void *what, uint64_t number)
 	while (a->jobs) {
 		struct job *j = a->jobs;
 
+		if (j->kind == JOB_CONTENT && n->life == a->life && n->up && !w->failed) {
+			a->jobs = node_answer_contents(n, j);
+			continue;
+		}
 		a->jobs = j->next;
 		/* A node that has died hears nothing; neither does the one that it is now. */
 		if (n->life == a->life && n->up && !w->failed)

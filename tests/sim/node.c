@@ -541,6 +541,29 @@ static void seal_placed(struct node *n, const struct job *j)
 
 /* ---- the store has answered ---- */
 
+/* As the relay does: those that were stored together are told together. */
+struct job *node_answer_contents(struct node *n, struct job *first)
+{
+	struct sync_stored list[16];
+	struct world *w = n->world;
+	size_t count = 0;
+
+	while (first && first->kind == JOB_CONTENT && count < sizeof list / sizeof *list) {
+		struct job *j = first;
+
+		first = j->next;
+		if (j->result != OK)
+			world_trace(w, "n%u: the disk refuses (job %d): %s", n->number,
+			    (int)j->kind, error_text(j->result));
+		if (w->stored && j->result == OK)
+			w->stored(w, n, j->log, j->index, j->content.len);
+		list[count++] = (struct sync_stored){j->log->no, j->index, j->result};
+		job_free(j);
+	}
+	sync_contents_committed(n->sync, list, count, node_ms(n));
+	return first;
+}
+
 void node_answer(struct node *n, struct job *j)
 {
 	struct world *w = n->world;
@@ -581,10 +604,7 @@ void node_answer(struct node *n, struct job *j)
 		}
 		node_seal(n);
 		break;
-	case JOB_CONTENT:
-		if (w->stored && j->result == OK)
-			w->stored(w, n, j->log, j->index, j->content.len);
-		sync_content_committed(n->sync, j->log->no, j->index, j->result, now);
+	case JOB_CONTENT: /* node_answer_contents() */
 		break;
 	case JOB_FACT:
 		fork_fact(n, j);

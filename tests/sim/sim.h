@@ -198,6 +198,8 @@ void node_post(struct node *n, uint32_t kind, struct bytes body, struct bytes co
 struct carried *node_log(const struct node *n, uint32_t no);
 struct carried *node_log_of(const struct node *n, const struct org *o);
 void node_answer(struct node *n, struct job *j);
+/* The same for this and the contents behind it, which are freed: what is left. */
+struct job *node_answer_contents(struct node *n, struct job *first);
 void carried_free(struct carried *l);
 /* The leaf at an index, appended to `b`. */
 int node_leaf(
