@@ -55,13 +55,14 @@ static int batch_run(struct store_job *job, struct store *writer, struct forum *
 	for (size_t i = 0; i < b->count && !err; i++) {
 		struct store_content *c = &b->items[i];
 
-		/* Erased here: it isn't wanted any more, whatever the entry's first reading said. */
+		/* Erased here: it isn't wanted any more, whatever the entry's first reading said.
+		 */
 		if (c->result == ERR_REFUSED &&
 		    writer->ops->content_drop(writer, c->log, c->index, c->id, false) != OK)
 			c->result = ERR_STORE;
 		if (c->result == OK)
-			err = forum_spoilt(job, forum_content(forum, c->log, c->index, c->message,
-						    c->id, c->content));
+			err = forum_spoilt(job,
+			    forum_content(forum, c->log, c->index, c->message, c->id, c->content));
 	}
 	return err;
 }
@@ -100,8 +101,8 @@ static void batch_done(struct store_job *job)
 
 		if (result == ERR_NOSPACE)
 			r->read_only = true;
-		stored[i] =
-		    (struct sync_stored){c->log, c->index, result == ERR_EXISTS ? OK : result};
+		stored[i] = (struct sync_stored){
+		    c->log, c->index, result == ERR_EXISTS ? OK : result};
 	}
 	for (size_t i = 0; job->result != OK && i < b->count; i++)
 		b->items[i].result = job->result;
@@ -144,8 +145,7 @@ void contents_flush(struct relay *r)
 	for (size_t i = 0; i < b->count; i++) {
 		const struct place *p = &b->places[i];
 
-		b->items[i].message =
-		    bytes_of(b->bytes.data + p->message, p->content - p->message);
+		b->items[i].message = bytes_of(b->bytes.data + p->message, p->content - p->message);
 		b->items[i].content = bytes_of(b->bytes.data + p->content, p->end - p->content);
 	}
 	storage_submit(r, &b->job);
@@ -179,7 +179,8 @@ static struct content_batch *batch_new(struct relay *r)
 	b->job.run = batch_run;
 	b->job.done = batch_done;
 	b->job.adds = true;
-	buffer_reserve(&b->bytes, r->stored ? r->stored->bytes.len : 0); /* as many may come again */
+	buffer_reserve(
+	    &b->bytes, r->stored ? r->stored->bytes.len : 0); /* as many may come again */
 	event_active(r->contents_event, EV_TIMEOUT, 1);
 	return b;
 }

@@ -147,8 +147,8 @@ static struct block *block_of(struct relay *r, uint32_t no, uint64_t number)
 	h->last = NULL;
 	b->log = 0;
 	buffer_reset(&b->leaves);
-	if (r->reader->ops->read(r->reader, no, number * TREE_BLOCK, TREE_BLOCK, SIZE_MAX,
-		&b->leaves, &got) != OK ||
+	if (r->reader->ops->read(
+		r->reader, no, number * TREE_BLOCK, TREE_BLOCK, SIZE_MAX, &b->leaves, &got) != OK ||
 	    block_take(h, b, no, number) != OK)
 		return NULL;
 	return b;
@@ -184,9 +184,9 @@ int held_entry(struct relay *r, uint32_t no, uint64_t index, struct bytes *leaf)
 int held_read(struct relay *r, uint32_t no, uint64_t first, size_t count, size_t max_bytes,
     struct buffer *out, size_t *got)
 {
-	const struct block *b =
-	    first % TREE_BLOCK + count <= TREE_BLOCK && count > 0 ? block_of(r, no, first / TREE_BLOCK)
-								  : NULL;
+	const struct block *b = first % TREE_BLOCK + count <= TREE_BLOCK && count > 0
+				    ? block_of(r, no, first / TREE_BLOCK)
+				    : NULL;
 	size_t from, end;
 
 	if (!b)
@@ -226,8 +226,8 @@ static void run_read(struct relay *r, struct held *h, uint32_t no, uint64_t inde
 
 	h->run_count = 0;
 	buffer_reset(&h->bytes);
-	if (r->reader->ops->contents(r->reader, no, first, (size_t)(index + 1 - first), RUN_BYTES,
-		ahead_add, h) != OK)
+	if (r->reader->ops->contents(
+		r->reader, no, first, (size_t)(index + 1 - first), RUN_BYTES, ahead_add, h) != OK)
 		h->run_count = 0;
 }
 

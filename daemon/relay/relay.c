@@ -16,7 +16,9 @@
 #include "store/views.h"
 
 #define HOUSEKEEPING_MS 1000
-#define TRIM_BYTES (4 << 20) /* what each thread may keep of what it has freed: giving it back to the 				system, and taking it again, costs more than the batch it was for */
+#define TRIM_BYTES                                                                            \
+	(4 << 20)    /* what each thread may keep of what it has freed: giving it back to the \
+			system, and taking it again, costs more than the batch it was for */
 #define STOP_MS 2000 /* for connections to hear of it */
 
 /* ---- the config, again ---- */

@@ -162,10 +162,10 @@ struct relay {
 		uint64_t fold_at;      /* the next batch of the views may begin; */
 		bool crowded;          /* the last had to wait for a processor */
 		struct event *resume;
-	} burst;           /* burst.c */
-	struct held *held; /* held.c */
+	} burst;                        /* burst.c */
+	struct held *held;              /* held.c */
 	struct content_batch *contents; /* on their way to the store: contents.c */
-	struct content_batch *stored; /* the last that are, newest first */
+	struct content_batch *stored;   /* the last that are, newest first */
 	struct event *contents_event;
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */

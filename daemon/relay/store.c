@@ -229,9 +229,9 @@ void storage_scrub(struct relay *r)
 void storage_stop(struct relay *r)
 {
 	while (r->workers && r->storage && r->keepers &&
-	       (r->contents || pool_pending(r->workers) + pool_pending(r->storage) +
-				       pool_pending(r->keepers) >
-				   0)) {
+	       (r->contents ||
+		   pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->keepers) >
+		       0)) {
 		contents_flush(r);
 		pool_drain(r->keepers);
 		pool_drain(r->workers);

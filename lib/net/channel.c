@@ -318,8 +318,8 @@ void channel_send(
 	buffer_reset(&ch->scratch);
 	err = message ? frame_add(&ch->scratch, type, stream, message)
 		      : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
-	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the last:
-	 * between nodes, where much goes out at a time, as large as a record may be. */
+	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the
+	 * last: between nodes, where much goes out at a time, as large as a record may be. */
 	if (!err && ch->watched && channel_backlog(ch) == 0)
 		evbuffer_expand(bufferevent_get_output(ch->bev), RECORD_LEN);
 	if (!err &&

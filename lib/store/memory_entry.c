@@ -68,8 +68,7 @@ int memory_contents_put(struct store *base, struct store_content *items, size_t 
 	for (size_t i = 0; i < count && err == OK; i++) {
 		struct store_content *c = &items[i];
 
-		c->result =
-		    memory_content_put(base, c->log, c->index, c->id, c->salt, c->content);
+		c->result = memory_content_put(base, c->log, c->index, c->id, c->salt, c->content);
 		if (c->result == ERR_NOMEM)
 			err = c->result;
 	}

@@ -11,8 +11,8 @@
 
 #define PARTIAL_MAX 8 /* contents that a link may have begun and not ended */
 
-int entry_find(struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf,
-    struct header *h)
+int entry_find(
+    struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf, struct header *h)
 {
 	size_t got, pos = 0;
 	int err;
@@ -83,7 +83,8 @@ static int want_add_chunk(struct sync *s, struct log_slot *l, struct want *w,
 		return OK;
 	err = message_parse(buffer_bytes(&w->message), h);
 	return err ? err
-		   : want_finish(s, l, w, buffer_bytes(&w->message), h, buffer_bytes(&w->data), now);
+		   : want_finish(
+			 s, l, w, buffer_bytes(&w->message), h, buffer_bytes(&w->data), now);
 }
 
 /* The request for it is answered, or begins to be. False: there is none. */

@@ -294,15 +294,15 @@ struct log_slot {
 	uint64_t cursor;    /* what is missing between is asked for again, from here */
 	uint64_t retry_at;
 	unsigned retry_shift;
-	unsigned want_cap;  /* so many new ones under way on one link: rises as they come, falls as
-			       they don't */
-	bool slow;          /* one was asked for in vain, and none came since */
+	unsigned want_cap;   /* so many new ones under way on one link: rises as they come, falls as
+				they don't */
+	bool slow;           /* one was asked for in vain, and none came since */
 	struct want **wants; /* descending by index; at most WANT_BATCH */
 	size_t want_count, want_room;
-	bool want_gone;     /* some of them are */
-	uint64_t want_busy; /* all from this index on are asked for, or with the store */
-	size_t unsent;      /* chosen, and not yet in a WANT; */
-	uint64_t unsent_top; /* from this index down */
+	bool want_gone;          /* some of them are */
+	uint64_t want_busy;      /* all from this index on are asked for, or with the store */
+	size_t unsent;           /* chosen, and not yet in a WANT; */
+	uint64_t unsent_top;     /* from this index down */
 	size_t idle[WANT_KINDS]; /* neither asked for nor on their way to the store */
 	/* Cosignatures. */
 	struct cosign_note *notes;
@@ -311,7 +311,7 @@ struct log_slot {
 };
 
 #define WANT_BATCH 4096 /* those on their way to the store among them */
-#define WANT_FIRST 192 /* of log_slot.want_cap */
+#define WANT_FIRST 192  /* of log_slot.want_cap */
 #define WANT_LEAST 16
 #define WANT_FEW 4 /* of sync_link.want_few: then it doubles with each that comes in time */
 #define WANT_AGAIN 32
@@ -582,8 +582,8 @@ void bulk_tick(struct sync *s);
 bool heads_grow(struct sync *s, size_t cap);
 
 /* contents.c: an entry that is held, in s->entry: until the next call. */
-int entry_find(struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf,
-    struct header *h);
+int entry_find(
+    struct sync *s, const struct log_slot *l, uint64_t index, struct bytes *leaf, struct header *h);
 /* Those that come. */
 void contents_receive(
     struct sync *s, struct sync_link *link, const Convene__ContentChunk *m, uint64_t now);

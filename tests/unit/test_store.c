@@ -593,8 +593,8 @@ static void test_contents_run(void **state)
 
 	assert_ok(ops->contents(s, 1, 0, 700, SIZE_MAX, see_content, &all));
 	assert_int_equal(all.count, 4);
-	assert_true(all.index[0] == 300 && all.index[1] == 257 && all.index[2] == 255 &&
-		    all.index[3] == 5);
+	assert_true(
+	    all.index[0] == 300 && all.index[1] == 257 && all.index[2] == 255 && all.index[3] == 5);
 	assert_ok(ops->contents(s, 1, 6, 294, SIZE_MAX, see_content, &some));
 	assert_int_equal(some.count, 2);
 	assert_true(some.index[0] == 257 && some.index[1] == 255);
