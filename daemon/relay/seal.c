@@ -3,10 +3,10 @@
  * checkpoint.
  *
  * At once when idle, in batches under load: what comes while a batch is being sealed is the next
- * one, and between two there is a pause as long as the first took, and a millisecond. So sealing
- * has at most half of the time whatever the disk and the load, a message waits no longer than two
- * rounds, and other nodes, to whom each checkpoint is a signature to verify, get fewer of them the
- * more there is to do. limits.batch_ms bounds the pause.
+ * one, and between two there is a pause twice as long as the first took, and a millisecond. So
+ * sealing has at most a third of the time whatever the disk and the load, a message waits for about
+ * three rounds, and other nodes, to whom each checkpoint is a signature to verify, get fewer of
+ * them the more there is to do. limits.batch_ms bounds the pause.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
@@ -91,7 +91,7 @@ static void seal_done(struct store_job *job)
 {
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
-	uint64_t now = clock_mono_ms(), pause = now - s->began + 1;
+	uint64_t now = clock_mono_ms(), pause = 2 * (now - s->began) + 1;
 
 	if (job->result == ERR_NOSPACE) {
 		/* The head is signed: this very batch comes again when there is room. */
