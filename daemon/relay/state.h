@@ -225,7 +225,8 @@ struct relay {
 
 	struct cosigning *cosigning;
 	uint64_t arrivals; /* highest arrival number known */
-	uint64_t folds_ahead, folds_verifying; /* entries on their way into the views; with workers */
+	uint64_t folds_ahead,
+	    folds_verifying; /* entries on their way into the views; with workers */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
@@ -234,12 +235,12 @@ struct relay {
 	struct watch *watches, *watch_next; /* watch_next: of the round that is under way */
 	bool watch_again;                   /* and there is another behind it */
 	struct event *watch_event;          /* goes on with it */
-	struct pages *pages;    /* pages.h */
-	size_t pages_bytes;     /* that they hold, and what is on its way to clients */
-	uint64_t items_changes; /* counts whatever changes what items tell and is not in the store:
-				   a measure of the operator's, the state of a log */
-	struct refused *refused;   /* logs that were shown and are not carried (carry.c) */
-	bool carry_due;            /*   and sync doesn't know of all of them */
+	struct pages *pages;                /* pages.h */
+	size_t pages_bytes;                 /* that they hold, and what is on its way to clients */
+	uint64_t items_changes;  /* counts whatever changes what items tell and is not in the store:
+				    a measure of the operator's, the state of a log */
+	struct refused *refused; /* logs that were shown and are not carried (carry.c) */
+	bool carry_due;          /*   and sync doesn't know of all of them */
 };
 
 /* fact.c: small facts of the store, written together or not at all. facts_keep() takes them. */
