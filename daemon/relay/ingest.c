@@ -333,7 +333,7 @@ static void batch_answer(struct batch *b)
 		}
 		m.outcomes = list;
 		m.n_outcomes = b->count;
-		channel_send(b->session->channel, FRAME_SUBMITTED, b->stream, &m.base);
+		channel_send_now(b->session->channel, FRAME_SUBMITTED, b->stream, &m.base);
 	}
 	free(outcomes);
 	free(list);

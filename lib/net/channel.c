@@ -308,32 +308,6 @@ int channel_pin(const struct channel *ch, uint8_t pin[static HASH_LEN])
 	return OK;
 }
 
-void channel_send(
-    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
-{
-	int err;
-
-	if (ch->state == CLOSING)
-		return;
-	buffer_reset(&ch->scratch);
-	err = message ? frame_add(&ch->scratch, type, stream, message)
-		      : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
-	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the
-	 * last: between nodes, where much goes out at a time, as large as a record may be. */
-	if (!err && ch->watched && channel_backlog(ch) == 0)
-		evbuffer_expand(bufferevent_get_output(ch->bev), RECORD_LEN);
-	if (!err &&
-	    evbuffer_add(bufferevent_get_output(ch->bev), ch->scratch.data, ch->scratch.len) != 0)
-		err = ERR_NOMEM;
-	ch->bytes_out += err ? 0 : ch->scratch.len;
-	if (ch->scratch.cap > 2 * CHANNEL_LARGE)
-		buffer_free(&ch->scratch);
-	if (!err && channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
-		err = ERR_TOO_LARGE;
-	if (err)
-		end_with(ch, err, "its output could not be queued: it reads too slowly");
-}
-
 /* How much of it the socket has taken. What it has not must be queued from the first byte that is
  * left, and nothing before it: TLS may have that ready already. */
 static size_t write_now(struct channel *ch, struct bytes bytes)
@@ -354,6 +328,48 @@ static size_t write_now(struct channel *ch, struct bytes bytes)
 	/* An error comes again when the loop writes. */
 	ERR_clear_error();
 	return sent;
+}
+
+static void message_send(struct channel *ch, uint8_t type, uint32_t stream,
+    const ProtobufCMessage *message, bool at_once)
+{
+	struct evbuffer *out = bufferevent_get_output(ch->bev);
+	size_t now = 0;
+	int err;
+
+	if (ch->state == CLOSING)
+		return;
+	buffer_reset(&ch->scratch);
+	err = message ? frame_add(&ch->scratch, type, stream, message)
+		      : frame_add_raw(&ch->scratch, type, stream, bytes_of(NULL, 0));
+	if (!err && at_once && ch->tls && ch->state == OPEN && evbuffer_get_length(out) == 0)
+		now = write_now(ch, buffer_bytes(&ch->scratch));
+	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the
+	 * last: between nodes, where much goes out at a time, as large as a record may be. */
+	if (!err && ch->watched && channel_backlog(ch) == 0)
+		evbuffer_expand(out, RECORD_LEN);
+	if (!err && now < ch->scratch.len &&
+	    evbuffer_add(out, ch->scratch.data + now, ch->scratch.len - now) != 0)
+		err = ERR_NOMEM;
+	ch->bytes_out += err ? 0 : ch->scratch.len;
+	if (ch->scratch.cap > 2 * CHANNEL_LARGE)
+		buffer_free(&ch->scratch);
+	if (!err && channel_backlog(ch) > CHANNEL_OUTPUT_MAX)
+		err = ERR_TOO_LARGE;
+	if (err)
+		end_with(ch, err, "its output could not be queued: it reads too slowly");
+}
+
+void channel_send(
+    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	message_send(ch, type, stream, message, false);
+}
+
+void channel_send_now(
+    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message)
+{
+	message_send(ch, type, stream, message, true);
 }
 
 void channel_send_frame(struct channel *ch, struct bytes frame, bool at_once,

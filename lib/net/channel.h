@@ -85,6 +85,9 @@ void channel_traffic(const struct channel *ch, uint64_t *in, uint64_t *out);
 /* Queue a frame. A failure (memory, output over its limit) closes the channel. */
 void channel_send(
     struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
+/* The same for one that is all there is to say: it goes without waiting for the loop, as below. */
+void channel_send_now(
+    struct channel *ch, uint8_t type, uint32_t stream, const ProtobufCMessage *message);
 /* Queue a whole frame that others may be sent as well: it is not copied, and `done` is called once
  * nothing of it is needed any more, perhaps before this returns, perhaps after the channel has
  * closed. `at_once`: what the socket takes, while nothing is queued, goes without waiting for the
