@@ -27,7 +27,7 @@ enum {
 	PAGE_BYTES = 2048,
 	CHECKPOINT_BYTES = 62 << 20, /* of the log file, before it is copied into the other */
 	WAL_BYTES = 64 << 20,        /* what a reset leaves of it */
-	CACHE_KIB = 16384,
+	CACHE_KIB = 24576,
 };
 
 static struct sqlite_store *inside(struct store *base)

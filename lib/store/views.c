@@ -67,7 +67,7 @@ static int messages_convert(struct store *s)
 	snprintf(sql, sizeof(sql),
 	    "INSERT INTO message (no, key, id, arrival) SELECT no,"
 	    " (no >> %d << %d) + id_key(id), id, arrival FROM message_before"
-	    " WHERE arrival IS NOT NULL ORDER BY no;"
+	    " WHERE arrival IS NOT NULL OR no = (SELECT max(no) FROM message_before) ORDER BY no;"
 	    "INSERT INTO generation SELECT DISTINCT no >> %d << %d FROM message;"
 	    "DROP TABLE message_before",
 	    GENERATION_BITS, ID_KEY_BITS, GENERATION_BITS, ID_KEY_BITS);
@@ -130,7 +130,8 @@ int views_clear(struct store *s)
 	err = sqlite_exec(inside(s),
 	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
 	    "DROP INDEX IF EXISTS message_awaited;"
-	    "DELETE FROM message WHERE arrival IS NULL;"
+	    /* The last stays: somebody may have been told its number as the newest there is. */
+	    "DELETE FROM message WHERE arrival IS NULL AND no < (SELECT max(no) FROM message);"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
 	    " topic = NULL, parent = NULL, thread = NULL;"
 	    "DELETE FROM title; DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"

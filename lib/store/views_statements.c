@@ -30,6 +30,11 @@
 	" LEFT JOIN message f ON f.no = " IN_FORCE("m.no") \
 	" LEFT JOIN erasure e ON e.target = m.no LEFT JOIN message w ON w.no = e.message "
 
+/* A message that is shown, or a change of one. */
+#define STANDS \
+	"(topic IS NOT NULL OR EXISTS" \
+	" (SELECT 1 FROM change c WHERE c.no = message.no AND c.topic IS NOT NULL))"
+
 #define THREAD_MESSAGE \
 	"SELECT m.no, m.parent, m.at, m.kind, m.signer, m.time, m.arrival, t.id, m.id, " CHANGES \
 	" FROM message m LEFT JOIN message t ON t.no = m.topic" CHANGES_OF_MESSAGE "WHERE "
@@ -150,8 +155,8 @@ const char *const view_statements[VIEW_COUNT] = {
 	/* The limit bounds what a stranger's made-up mentions can cost. */
 	[VIEW_RESOLVE] =
 	    "SELECT m.id, m.topic IS NOT NULL, m.thread IS NOT NULL FROM generation y"
-	    " CROSS JOIN message m ON m.key BETWEEN y.key + id_key(?1) AND y.key + id_key(?2)"
-	    " AND m.id BETWEEN ?1 AND ?2 LIMIT ?3",
+	    " CROSS JOIN message m ON (m.key, m.id) BETWEEN (y.key + id_key(?1), ?1)"
+	    " AND (y.key + id_key(?2), ?2) LIMIT ?3",
 	[VIEW_MESSAGE_AT] = "SELECT m.at" MESSAGE_BY_ID " WHERE m.at IS NOT NULL" NEWEST_FIRST,
 	[VIEW_AUTHOR] = "SELECT " AUTHOR " FROM signer g" AUTHOR_OF_SIGNER "WHERE g.no = ?1",
 	[VIEW_TOPICS] =
@@ -175,10 +180,11 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_THREAD_FIND] = "SELECT m.no, m.thread, m.topic" MESSAGE_BY_ID NEWEST_FIRST,
 	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
 	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
+	/* What was cut, or is not folded again yet, has a number still, and must not fill the page. */
 	[VIEW_ARRIVALS] =
 	    ARRIVAL " FROM (SELECT no, no AS arrival FROM message WHERE no > ?1 AND arrival = no"
-	    " UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1 AND arrival <> no"
-	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
+	    " AND " STANDS " UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1"
+	    " AND arrival <> no AND " STANDS " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
 	    "ORDER BY n.arrival",
 	[VIEW_ARRIVALS_TOPIC] =
 	    ARRIVAL " FROM (SELECT no, arrival FROM message WHERE topic = ?3 AND arrival > ?1"

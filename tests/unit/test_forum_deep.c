@@ -27,6 +27,13 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
+static double processor_seconds(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
 static void node_open(struct node *n)
 {
 	struct key root = fixture_key(1);
@@ -396,6 +403,93 @@ static void test_reset(void **state)
 	node_close(&n);
 }
 
+/* Who chooses what its posts mention can choose all with one beginning: a look-up must not go
+ * through all of these. */
+static void test_one_beginning(void **state)
+{
+	(void)state;
+	enum { POSTS = 3000 };
+	static struct node n;
+	struct id topic = made_id(1), parent = made_id(2);
+	struct header h;
+	double took[2];
+
+	node_open(&n);
+	for (uint64_t i = 0; i < 2; i++) {
+		took[i] = processor_seconds();
+		for (uint64_t j = 1; j <= POSTS; j++) {
+			put_u64(parent.bytes + 16, i << 32 | j);
+			h = post_header(&n, i * POSTS + j, &topic, &parent, FIXTURE_TIME);
+			post_fold(&n, &h);
+		}
+		node_flush(&n);
+		took[i] = processor_seconds() - took[i];
+	}
+	print_message("%.1f us each, then %.1f us\n", took[0] * 1e6 / POSTS, took[1] * 1e6 / POSTS);
+	assert_true(took[1] < 2 * took[0]);
+	node_close(&n);
+}
+
+static int see_arrival(void *ctx, const struct item_row *row)
+{
+	struct walk *w = ctx;
+	w->items++;
+	w->time = row->arrival;
+	return OK;
+}
+
+/* As after a cut: what had arrived is not there any more, and something else is. A reader who asks
+ * for a page gets that, and no number that was given before. */
+static void test_cut(void **state)
+{
+	(void)state;
+	enum { GONE = 300, HERE = 5 };
+	static struct node n;
+	struct id topic = made_id(1);
+	struct header h;
+	struct walk walk = {0};
+	uint64_t before, after;
+
+	node_open(&n);
+	struct store *s = n.store.s;
+	struct forum_entry first[2] = {n.run[0], n.run[1]};
+	for (uint64_t i = 1; i <= GONE; i++) {
+		h = post_header(&n, i, &topic, NULL, FIXTURE_TIME);
+		post_fold(&n, &h);
+	}
+	node_flush(&n);
+	/* The last are such as are not shown. */
+	for (uint8_t i = 0; i < 12; i++) {
+		struct key other = fixture_key((uint8_t)(0x90 + i));
+		world_enrol(n.w, 0, &other, NULL, false, (struct bytes){0}, NO_CONTENT);
+		n.run[n.waiting++] = n.w->logs[0].entries[2 + i]->in;
+	}
+	node_flush(&n);
+	assert_ok(query_last_arrival(s, &before));
+
+	assert_ok(s->ops->begin(s));
+	assert_ok(forum_reset(n.forum));
+	assert_ok(s->ops->commit(s));
+	n.folded = 0;
+	n.run[0] = first[0];
+	n.run[1] = first[1];
+	n.waiting = 2;
+	for (uint64_t i = 1; i <= HERE; i++) {
+		h = post_header(&n, i, &topic, NULL, FIXTURE_TIME + 1);
+		post_fold(&n, &h);
+	}
+	node_flush(&n);
+	assert_ok(query_last_arrival(s, &after));
+	assert_true(after >= before + HERE);
+	assert_ok(query_arrivals(s, 0, NULL, 256, see_arrival, &walk));
+	assert_int_equal(walk.items, HERE);
+	walk.items = 0;
+	assert_ok(query_arrivals(s, before, NULL, 256, see_arrival, &walk));
+	assert_int_equal(walk.items, HERE);
+	assert_true(walk.time == after);
+	node_close(&n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -406,6 +500,8 @@ int main(void)
 	    cmocka_unit_test(test_plain),
 	    cmocka_unit_test(test_missing_contents),
 	    cmocka_unit_test(test_reset),
+	    cmocka_unit_test(test_one_beginning),
+	    cmocka_unit_test(test_cut),
 	};
 	if (crypto_start() != OK)
 		return 1;

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS message (
 	thread INTEGER,                 -- thread.no
 	arrival INTEGER                 -- given once, and kept when everything else is made anew
 );
-CREATE INDEX IF NOT EXISTS message_key ON message (key);
+-- With the id behind: ids that are only mentioned are anybody's choice, also all with one beginning.
+CREATE INDEX IF NOT EXISTS message_key ON message (key, id);
 CREATE INDEX IF NOT EXISTS message_awaited ON message (key) WHERE at IS NULL;
 CREATE INDEX IF NOT EXISTS message_thread ON message (thread) WHERE thread IS NOT NULL;
 CREATE INDEX IF NOT EXISTS message_topic ON message (topic, arrival) WHERE topic IS NOT NULL;
