@@ -36,6 +36,8 @@ struct held {
 	/* Contents read ahead, descending; and what was asked for last. */
 	struct ahead run[RUN];
 	size_t run_count;
+	bool run_known; /* there are no others from `run_low` to where it begins */
+	uint64_t run_low;
 	struct buffer bytes;
 	uint32_t log;
 	uint64_t index;
@@ -59,6 +61,14 @@ void held_free(struct relay *r)
 	r->held = NULL;
 }
 
+/* What may have been erased is not even to lie here. */
+static void run_drop(struct held *h)
+{
+	h->run_count = 0;
+	h->run_known = false;
+	buffer_free(&h->bytes);
+}
+
 void held_forget(struct relay *r)
 {
 	struct held *h = r->held;
@@ -75,7 +85,7 @@ void held_stale(struct relay *r)
 {
 	contents_stale(r);
 	if (r->held)
-		r->held->run_count = 0;
+		run_drop(r->held);
 }
 
 /* ---- entries ---- */
@@ -225,10 +235,17 @@ static void run_read(struct relay *r, struct held *h, uint32_t no, uint64_t inde
 	uint64_t first = index + 1 > RUN ? index + 1 - RUN : 0;
 
 	h->run_count = 0;
+	h->run_known = false;
 	buffer_reset(&h->bytes);
 	if (r->reader->ops->contents(
-		r->reader, no, first, (size_t)(index + 1 - first), RUN_BYTES, ahead_add, h) != OK)
+		r->reader, no, first, (size_t)(index + 1 - first), RUN_BYTES, ahead_add, h) != OK) {
 		h->run_count = 0;
+		return;
+	}
+	h->run_known = true;
+	h->run_low = first;
+	if (h->run_count == RUN || h->bytes.failed || h->bytes.len >= RUN_BYTES)
+		h->run_low = h->run_count > 0 ? h->run[h->run_count - 1].index : index;
 }
 
 static const struct ahead *run_find(const struct held *h, uint64_t index)
@@ -262,9 +279,10 @@ int held_content(
 	}
 	next = h->log == no && h->index == index + 1;
 	if (h->log != no)
-		h->run_count = 0;
+		run_drop(h);
 	a = next ? run_find(h, index) : NULL;
-	if (next && !a) {
+	/* Of a stretch with none not each one asks for it anew. */
+	if (next && !a && !(h->run_known && index >= h->run_low)) {
 		run_read(r, h, no, index);
 		a = run_find(h, index);
 	}
