@@ -346,7 +346,7 @@ static void message_send(struct channel *ch, uint8_t type, uint32_t stream,
 		now = write_now(ch, buffer_bytes(&ch->scratch));
 	/* Each piece of the buffer becomes a TLS record, and the next piece is as large as the
 	 * last: between nodes, where much goes out at a time, as large as a record may be. */
-	if (!err && ch->watched && channel_backlog(ch) == 0)
+	if (!err && !at_once && ch->watched && channel_backlog(ch) == 0)
 		evbuffer_expand(out, RECORD_LEN);
 	if (!err && now < ch->scratch.len &&
 	    evbuffer_add(out, ch->scratch.data + now, ch->scratch.len - now) != 0)
