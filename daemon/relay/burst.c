@@ -3,7 +3,8 @@
  * are crowded, a log that is far behind in the views is folded with a small share of the time, and
  * the rest of it when what comes has come; it could not be shown before anyway. Only what has been
  * proven and stored counts as coming, so nobody can hold the views back by promising. A log that is
- * nearly up to date, where people wait for what is new, is never held. */
+ * nearly up to date, where people wait for what is new, is never held; and somebody who writes
+ * without end holds up what is behind for half of the time at most. */
 #include <time.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #define MANY 256               /* entries, or contents, */
 #define LATELY_MS 250          /* in this time */
 #define FAR (4 * VERIFY_BATCH) /* entries */
+#define HOLD_MS 10000          /* without an end of it; then they go on as long */
 #define SHARE_MS 500           /* from one batch to the next */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -50,7 +52,13 @@ bool burst_holds(struct relay *r, uint64_t behind)
 	if (behind <= FAR || !r->burst.crowded || r->burst.at == 0)
 		return false;
 	now = clock_mono_ms();
-	if (now - r->burst.at > LATELY_MS)
+	if (now - r->burst.at > LATELY_MS) {
+		r->burst.held_from = 0;
+		return false;
+	}
+	if (r->burst.held_from == 0)
+		r->burst.held_from = now;
+	if ((now - r->burst.held_from) % (2 * HOLD_MS) >= HOLD_MS)
 		return false;
 	if (now < r->burst.fold_at) {
 		if (!event_pending(r->burst.resume, EV_TIMEOUT, NULL))

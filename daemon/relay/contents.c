@@ -93,19 +93,21 @@ static void batch_done(struct store_job *job)
 	struct sync_stored stored[BATCH_ITEMS];
 	uint32_t log = 0;
 
-	if (job->result == OK)
-		burst_note(r, b->count);
+	size_t fresh = 0;
+
 	for (size_t i = 0; i < b->count; i++) {
 		const struct store_content *c = &b->items[i];
 		int result = job->result != OK ? job->result : c->result;
 
 		if (result == ERR_NOSPACE)
 			r->read_only = true;
+		fresh += result == OK;
 		stored[i] = (struct sync_stored){
 		    c->log, c->index, result == ERR_EXISTS ? OK : result};
 	}
 	for (size_t i = 0; job->result != OK && i < b->count; i++)
 		b->items[i].result = job->result;
+	burst_note(r, fresh);
 	stored_add(r, b);
 	sync_contents_committed(r->sync, stored, b->count, clock_mono_ms());
 	for (size_t i = 0; i < b->count; i++) {
@@ -181,6 +183,8 @@ static struct content_batch *batch_new(struct relay *r)
 	b->job.adds = true;
 	buffer_reserve(
 	    &b->bytes, r->stored ? r->stored->bytes.len : 0); /* as many may come again */
+	if (b->bytes.failed)                                  /* not needed, only hoped for */
+		buffer_reset(&b->bytes);
 	event_active(r->contents_event, EV_TIMEOUT, 1);
 	return b;
 }

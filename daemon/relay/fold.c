@@ -24,6 +24,9 @@ enum {
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
 
+/* Entries with the workers, whom posts and seals want, too. */
+#define VERIFYING_MAX(r) (2 * VERIFY_BATCH * (uint64_t)pool_threads((r)->workers))
+
 /* A batch of entries. */
 struct fold {
 	struct job verify;
@@ -271,16 +274,7 @@ static void run_soon(struct relay *r)
 	storage_submit(r, &run->job);
 }
 
-static void verify_done(struct job *job)
-{
-	struct fold *f = (struct fold *)job;
-	struct relay *r = f->relay;
-
-	burst_told(r, f->watch);
-	f->verified = true;
-	r->folds_verifying -= f->count;
-	run_soon(r);
-}
+static void verify_done(struct job *job);
 
 static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
 {
@@ -319,21 +313,52 @@ static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
 	return true;
 }
 
+/* The log behind the one that was served last: none waits for ever because others are before it. */
+static struct relay_log *log_next(struct relay *r)
+{
+	struct relay_log *l = log_by_no(r, r->fold_last);
+
+	return l && l->next ? l->next : r->logs;
+}
+
 /* Every worker gets something, of every log that has something. */
 static bool folds_start(struct relay *r)
 {
+	struct relay_log *from = log_next(r), *l = from;
 	bool started = false;
 
-	for (struct relay_log *l = r->logs; l && r->folds_ahead < AHEAD_MAX; l = l->next) {
+	if (!from)
+		return false;
+	do {
 		uint64_t left = fold_left(l), share = left / pool_threads(r->workers) + 1;
 		size_t count = share < BATCH_MIN      ? BATCH_MIN
 			       : share < VERIFY_BATCH ? (size_t)share
 						      : VERIFY_BATCH;
 
-		if (left > 0 && !burst_holds(r, left))
-			started |= fold_start(r, l, left < count ? (size_t)left : count);
-	}
+		if (r->folds_ahead >= AHEAD_MAX || r->folds_verifying >= VERIFYING_MAX(r))
+			break;
+		if (left > 0 && !burst_holds(r, left) &&
+		    fold_start(r, l, left < count ? (size_t)left : count)) {
+			r->fold_last = l->no;
+			started = true;
+		}
+		l = l->next ? l->next : r->logs;
+	} while (l != from);
 	return started;
+}
+
+static void verify_done(struct job *job)
+{
+	struct fold *f = (struct fold *)job;
+	struct relay *r = f->relay;
+
+	burst_told(r, f->watch);
+	f->verified = true;
+	r->folds_verifying -= f->count;
+	if (!r->stopping)
+		while (folds_start(r))
+			;
+	run_soon(r);
 }
 
 void views_follow(struct relay *r)

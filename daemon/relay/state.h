@@ -159,6 +159,7 @@ struct relay {
 	struct {
 		uint64_t since, count; /* so much of others' logs was stored; */
 		uint64_t at;           /* then it was much, the last time. Meanwhile */
+		uint64_t held_from;    /* since when in a row; 0: it isn't */
 		uint64_t fold_at;      /* the next batch of the views may begin; */
 		bool crowded;          /* the last had to wait for a processor */
 		struct event *resume;
@@ -227,6 +228,7 @@ struct relay {
 	uint64_t arrivals; /* highest arrival number known */
 	uint64_t folds_ahead,
 	    folds_verifying; /* entries on their way into the views; with workers */
+	uint32_t fold_last;  /* the log that was served last */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
