@@ -4,9 +4,9 @@
  *
  * At once when idle, in batches under load: what comes while a batch is being sealed is the next
  * one, and between two there is a pause twice as long as the first took, and a millisecond. So
- * sealing has at most a third of the time whatever the disk and the load, a message waits for about
- * three rounds, and other nodes, to whom each checkpoint is a signature to verify, get fewer of
- * them the more there is to do. limits.batch_ms bounds the pause.
+ * sealing has a third of the time at most, whatever the disk does, a message waits for about three
+ * rounds, and other nodes, to whom each checkpoint is a signature to verify, get fewer of them the
+ * more there is to do. A whole batch that waits ends the pause, and limits.batch_ms bounds it.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
