@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What web and nntp share: the store, opened read-only, and messages with everything that is shown
+ * of them. It never writes, knows no socket and needs no relay: what is in the store can be read
+ * while the relay is down.
+ *
+ * A reader has one owner and one thread; several may read one store. Listings come from
+ * forum/query.h, by reader_store(). Between reader_begin() and reader_end() all reads see one state
+ * of the store: that is for one page, and short, for it holds up the write-ahead log. */
+#ifndef DAEMON_READER_H
+#define DAEMON_READER_H
+
+#include "forum/query.h"
+#include "msg/content.h"
+
+struct reader;
+
+/* Open DATA/convene.db. ERR_NOTFOUND while no relay has made it, or its views are of another
+ * version (one that is being upgraded): try again later. ERR_IO, ERR_STORE, ERR_NOMEM. */
+int reader_open(struct reader **out, const char *path);
+void reader_close(struct reader *r);
+struct store *reader_store(struct reader *r);
+
+/* Begin a page. `*state` changes whenever anything that is shown may have: by entries, contents,
+ * measures of the operator, or the state of a log. Errors as above; after one the reader is to be
+ * closed. */
+int reader_begin(struct reader *r, uint64_t *state);
+void reader_end(struct reader *r);
+
+/* A log, as of the last reader_begin(); NULL: none. */
+struct reader_log {
+	uint32_t no, number; /* `number`: 1, or 2 and more for a successor */
+	uint64_t size, folded;
+	enum log_state state;
+	bool carried; /* false: what is here stays, and nothing new comes */
+	char organisation[ORG_NAME_MAX + 1];
+	struct binding binding; /* its name and digest */
+};
+const struct reader_log *reader_log(struct reader *r, uint32_t no);
+const struct reader_log *reader_log_next(struct reader *r, const struct reader_log *after);
+
+enum text_state {
+	TEXT_HERE,
+	TEXT_MISSING, /* not here yet */
+	TEXT_ERASED,  /* `erased` says by whom and when */
+	TEXT_HIDDEN,  /* by this node's operator: `hidden` says why */
+	TEXT_NONE,    /* none belongs to it */
+};
+
+struct message_change { /* the AMEND in force, or the ERASE */
+	bool given;
+	uint8_t id[ID_LEN];
+	struct header header;
+};
+
+/* A message as readers see it. Owns its memory; pointers go into it. */
+struct message_shown {
+	const struct reader_log *log;
+	struct item_row row;
+	struct buffer entry;  /* header and signature, as stored */
+	struct header header; /* into `entry` */
+	enum text_state state;
+	const char *hidden;     /* the operator's reason */
+	struct content content; /* meaningful when TEXT_HERE: in force, amended or not */
+	struct message_change amended, erased;
+	bool disputed;      /* its log is */
+	uint64_t recovered; /* its device was enrolled by recovery: when (advisory); 0: no */
+	struct buffer text; /* `content` points into it */
+};
+
+/* `*out` is MESSAGE_SHOWN_INIT or one that is used again (its memory is kept). ERR_NOTFOUND,
+ * ERR_STORE, ERR_NOMEM. */
+#define MESSAGE_SHOWN_INIT {0}
+int reader_message(struct reader *r, const struct item_row *row, struct message_shown *out);
+/* One message by its id: whatever is shown, also a TOPIC. */
+int reader_message_by_id(
+    struct reader *r, const uint8_t id[static ID_LEN], struct message_shown *out);
+void message_shown_clear(struct message_shown *m);
+
+/* Why the operator hides what stands in a listing, or what its author wrote; NULL: they don't. */
+const char *reader_hidden(
+    struct reader *r, const uint8_t id[static ID_LEN], const struct author *author);
+
+#endif
