@@ -39,7 +39,6 @@ struct fold {
 	struct forum_entry *entries;
 	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
 	bool verified;
-	struct burst_watch watch; /* of the verification */
 	int err;
 	struct forum_result result;
 	struct fold *next; /* of the log; then of the run */
@@ -64,7 +63,6 @@ static void fold_free(struct fold *f)
 static void verify_work(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
-	struct burst_watch began = burst_watch();
 	struct bytes leaf;
 	size_t pos = 0;
 
@@ -85,7 +83,6 @@ static void verify_work(struct job *job)
 		if (e->signature == OK)
 			e->enrol = roster_enrol_verify(&e->header, &f->binding);
 	}
-	f->watch = burst_watched(began);
 }
 
 /* ---- the store thread ---- */
@@ -352,7 +349,6 @@ static void verify_done(struct job *job)
 	struct fold *f = (struct fold *)job;
 	struct relay *r = f->relay;
 
-	burst_told(r, f->watch);
 	f->verified = true;
 	r->folds_verifying -= f->count;
 	if (!r->stopping)

@@ -161,7 +161,6 @@ struct relay {
 		uint64_t at;           /* then it was much, the last time. Meanwhile */
 		uint64_t held_from;    /* since when in a row; 0: it isn't */
 		uint64_t fold_at;      /* the next batch of the views may begin; */
-		bool crowded;          /* the last had to wait for a processor */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -318,13 +317,6 @@ int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
 /* Whether a log that is so far behind in the views is to wait. */
 bool burst_holds(struct relay *r, uint64_t behind);
-/* How long a worker took, in µs, and how long it had a processor. */
-struct burst_watch {
-	uint64_t wall, cpu;
-};
-struct burst_watch burst_watch(void);
-struct burst_watch burst_watched(struct burst_watch since);
-void burst_told(struct relay *r, struct burst_watch took);
 
 /* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
 int held_start(struct relay *r);
