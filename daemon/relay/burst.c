@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Receiving comes before showing. While much of others' logs is being stored, a log that is far behind
- * in the views is folded with a small share of the time, and the rest of it when what comes has come;
- * it could not be shown before anyway. That does not go by how busy the processors are: workers that
- * find one free take its time from what this node's peers, or the store thread, would do with it next.
- * Only what has been proven and stored counts as coming, so nobody can hold the views back by
- * promising. A log that is nearly up to date, where people wait for what is new, is never held; and
- * somebody who writes without end holds up what is behind for half of the time at most. */
+/* Receiving comes before showing. While much of others' logs is being stored, a log that is far
+ * behind in the views is folded with a small share of the time, and the rest of it when what comes
+ * has come; it could not be shown before anyway. That does not go by how busy the processors are:
+ * workers that find one free take its time from what this node's peers, or the store thread, would
+ * do with it next. Only what has been proven and stored counts as coming, so nobody can hold the
+ * views back by promising. A log that is nearly up to date, where people wait for what is new, is
+ * never held; and somebody who writes without end holds up what is behind for half of the time at
+ * most. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/state.h"

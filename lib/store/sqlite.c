@@ -372,6 +372,20 @@ static int use_wal(struct sqlite_store *s)
 	return err;
 }
 
+/* The log's file is open once something was read or written. Without this it is only slower. */
+static int gather_wal(struct sqlite_store *s)
+{
+	sqlite3_file *file = NULL;
+	int64_t schema;
+	int err = number(s, "PRAGMA schema_version", &schema);
+
+	if (err != OK)
+		return err;
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&file);
+	err = gather_start(&s->wal, file, NULL);
+	return err == ERR_STORE ? OK : err;
+}
+
 static int prepare_writer(struct sqlite_store *s)
 {
 	char pragmas[320];
@@ -405,6 +419,8 @@ static int prepare_writer(struct sqlite_store *s)
 		err = sqlite_exec(s, pragmas);
 	if (err == OK && fresh)
 		err = create_schema(s);
+	if (err == OK)
+		err = gather_wal(s);
 	return err;
 }
 
@@ -437,6 +453,7 @@ static void close_store(struct store *base)
 		sqlite3_close_v2(s->db);
 	}
 	clean_free(s->clean);
+	gather_free(s->wal);
 	/* The last of all: the next writer may come as soon as this is gone. */
 	if (s->lock >= 0)
 		close(s->lock);

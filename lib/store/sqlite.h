@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "store/clean.h"
+#include "store/gather.h"
 #include "store/leaves.h"
 
 #include <assert.h>
@@ -84,6 +85,7 @@ struct sqlite_store {
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
 	struct clean *clean;  /* NULL in a reader */
+	struct gather *wal;   /* NULL in a reader, and where SQLite does not show the file */
 	sqlite3_stmt **views; /* the statements of views.h; NULL until the first is used */
 	size_t view_count;
 };
