@@ -77,7 +77,7 @@ static sqlite3_file *file_of(sqlite3 *db)
 int clean_start(struct clean **out, sqlite3 *db)
 {
 	struct clean *c = calloc(1, sizeof(*c));
-	int err = c == NULL ? ERR_NOMEM : gather_start(&c->file, file_of(db), write_page);
+	int err = c == NULL ? ERR_NOMEM : gather_start(&c->file, file_of(db), false, write_page);
 
 	if (err != OK) {
 		free(c);

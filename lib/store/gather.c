@@ -4,15 +4,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 /* As much as a page may have; SQLite writes fewer than 128 KiB in one go. */
-enum { ROOM = 64 << 10 };
+enum {
+	ROOM = 64 << 10,
+	FRAME = 24, /* in front of each page in a write-ahead log; the second number in it is not 0
+		       in */
+	LAST = 4,   /* that of a transaction's last page */
+};
 
 struct gather {
 	sqlite3_io_methods methods; /* first: the file points to it */
 	const sqlite3_io_methods *below;
 	void (*change)(uint8_t *data, size_t len, int64_t at);
+	bool wal, last; /* last: what comes now is a transaction's last page */
 	int64_t at;
 	size_t len;
 	uint8_t bytes[ROOM];
@@ -36,7 +43,9 @@ static int flush(sqlite3_file *file)
 static int gather_write(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
 {
 	struct gather *g = inside(file);
+	bool last = g->last;
 
+	g->last = g->wal && len == FRAME && get_u32((const uint8_t *)data + LAST) != 0;
 	if (len > ROOM)
 		return SQLITE_IOERR_WRITE;
 	if (at != g->at + (int64_t)g->len || (size_t)len > ROOM - g->len) {
@@ -50,7 +59,7 @@ static int gather_write(sqlite3_file *file, const void *data, int len, sqlite3_i
 	if (g->change != NULL)
 		g->change(g->bytes + g->len, (size_t)len, at);
 	g->len += (size_t)len;
-	return SQLITE_OK;
+	return last ? flush(file) : SQLITE_OK;
 }
 
 static int gather_read(sqlite3_file *file, void *data, int len, sqlite3_int64 at)
@@ -99,8 +108,8 @@ static int gather_close(sqlite3_file *file)
 	return rc == SQLITE_OK ? closed : rc;
 }
 
-int gather_start(
-    struct gather **out, sqlite3_file *file, void (*change)(uint8_t *data, size_t len, int64_t at))
+int gather_start(struct gather **out, sqlite3_file *file, bool wal,
+    void (*change)(uint8_t *data, size_t len, int64_t at))
 {
 	struct gather *g;
 
@@ -112,6 +121,7 @@ int gather_start(
 		return ERR_NOMEM;
 	g->below = file->pMethods;
 	g->change = change;
+	g->wal = wal;
 	g->methods = *file->pMethods;
 	g->methods.xClose = gather_close;
 	g->methods.xRead = gather_read;

@@ -390,7 +390,7 @@ static int gather_wal(struct sqlite_store *s)
 	if (err != OK)
 		return err;
 	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&file);
-	err = gather_start(&s->wal, file, NULL);
+	err = gather_start(&s->wal, file, true, NULL);
 	return err == ERR_STORE ? OK : err;
 }
 

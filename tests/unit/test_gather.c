@@ -2,6 +2,7 @@
 /* Writes gathered: what the file is asked to do, and when. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -95,14 +96,14 @@ static const sqlite3_io_methods below = {
 static sqlite3_file file;
 static struct gather *gather;
 
-static void begin(void (*change)(uint8_t *data, size_t len, int64_t at))
+static void begin(bool wal, void (*change)(uint8_t *data, size_t len, int64_t at))
 {
 	log_of[0] = '\0';
 	write_result = SQLITE_OK;
 	size = 0;
 	memset(content, 0, sizeof(content));
 	file.pMethods = &below;
-	assert_int_equal(gather_start(&gather, &file, change), OK);
+	assert_int_equal(gather_start(&gather, &file, wal, change), OK);
 }
 
 static void end(void)
@@ -126,7 +127,7 @@ static void test_in_a_row(void **state)
 	sqlite3_int64 n;
 
 	(void)state;
-	begin(NULL);
+	begin(false, NULL);
 	assert_int_equal(WRITE("one", 10), SQLITE_OK);
 	assert_int_equal(WRITE("two", 13), SQLITE_OK);
 	assert_asked("");
@@ -160,7 +161,7 @@ static void test_much(void **state)
 	uint8_t got;
 
 	(void)state;
-	begin(NULL);
+	begin(false, NULL);
 	for (int i = 0; i < 10; i++) {
 		memset(page, 'a' + i, sizeof(page));
 		assert_int_equal(
@@ -178,7 +179,7 @@ static void test_much(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	begin(NULL);
+	begin(false, NULL);
 	assert_int_equal(WRITE("one", 0), SQLITE_OK);
 	write_result = SQLITE_FULL;
 	assert_int_equal(file.pMethods->xSync(&file, 2), SQLITE_FULL);
@@ -201,7 +202,7 @@ static void louder(uint8_t *data, size_t len, int64_t at)
 static void test_change(void **state)
 {
 	(void)state;
-	begin(louder);
+	begin(false, louder);
 	assert_int_equal(WRITE("one", 0), SQLITE_OK);
 	assert_int_equal(WRITE("two", 3), SQLITE_OK);
 	assert_int_equal(WRITE("six", 6), SQLITE_OK);
@@ -210,12 +211,33 @@ static void test_change(void **state)
 	assert_asked("write0+9 close0+0 ");
 }
 
+/* The last page of a transaction does not wait, with all that is before it. */
+static void test_last_page(void **state)
+{
+	uint8_t frame[24] = {0, 0, 0, 9}, page[512] = {1, 2, 3, 4, 5};
+
+	(void)state;
+	for (int wal = 0; wal < 2; wal++) {
+		begin(wal, NULL);
+		for (int i = 0; i < 3; i++) {
+			frame[7] = i == 1;
+			assert_int_equal(
+			    file.pMethods->xWrite(&file, frame, 24, 32 + i * 536), SQLITE_OK);
+			assert_int_equal(
+			    file.pMethods->xWrite(&file, page, 512, 56 + i * 536), SQLITE_OK);
+		}
+		end();
+		assert_asked(
+		    wal ? "write32+1072 write1104+536 close0+0 " : "write32+1608 close0+0 ");
+	}
+}
+
 static void test_closed(void **state)
 {
 	(void)state;
 	file.pMethods = NULL;
-	assert_int_equal(gather_start(&gather, &file, NULL), ERR_STORE);
-	assert_int_equal(gather_start(&gather, NULL, NULL), ERR_STORE);
+	assert_int_equal(gather_start(&gather, &file, false, NULL), ERR_STORE);
+	assert_int_equal(gather_start(&gather, NULL, false, NULL), ERR_STORE);
 	gather_free(gather);
 }
 
@@ -226,6 +248,7 @@ int main(void)
 	    cmocka_unit_test(test_much),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_change),
+	    cmocka_unit_test(test_last_page),
 	    cmocka_unit_test(test_closed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
