@@ -300,24 +300,25 @@ static void run_soon(struct relay *r)
 }
 
 /* Whether a batch would be the next with the store thread. */
-static bool along_fits(struct relay_log *l, uint64_t first, size_t count)
+static bool along_fits(struct relay_log *l, uint64_t first, size_t count, bool known)
 {
 	if (l->folding == 0) {
 		l->fold_next = l->folded;
 		l->fold_again = false;
 	}
-	return count <= (l == l->relay->own ? ALONG_KNOWN : ALONG_MAX) && l->folded > 0 &&
+	return count <= (known ? ALONG_KNOWN : ALONG_MAX) && l->folded > 0 &&
 	       l->fold_next == first && !l->folds && !l->fold_again && !l->fold_apart &&
 	       !l->cutting && first + count <= l->end && !l->relay->rebuilding;
 }
 
-struct fold_run *fold_along(struct relay_log *l, uint64_t first, struct bytes leaves, size_t count)
+struct fold_run *fold_along(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing)
 {
 	struct relay *r = l->relay;
 	struct fold_run *run;
 	struct fold *f;
 
-	if (!along_fits(l, first, count))
+	if (!along_fits(l, first, count, sealing))
 		return NULL;
 	run = calloc(1, sizeof *run);
 	f = calloc(1, sizeof *f);
@@ -336,7 +337,7 @@ struct fold_run *fold_along(struct relay_log *l, uint64_t first, struct bytes le
 	f->binding = l->credential.binding;
 	f->first = first;
 	f->count = count;
-	if (l == r->own)
+	if (sealing)
 		inbox_sealing(r, f->entries, f->known, count);
 	run->folds = f;
 	run->along = true;

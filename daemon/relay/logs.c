@@ -429,7 +429,7 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 	a->job.run = append_run;
 	a->job.done = append_done;
 	along_move(&a->along, &r->along);
-	a->fold = fold_along(log_by_no(r, no), b->first, a->append.leaves, b->count);
+	a->fold = fold_along(log_by_no(r, no), b->first, a->append.leaves, b->count, false);
 	a->job.adds = !a->fold;
 	storage_submit(r, &a->job);
 }

@@ -160,7 +160,7 @@ static void sign_done(struct job *job)
 		seal_free(s);
 		return;
 	}
-	s->fold = fold_along(r->own, s->batch->first, buffer_bytes(&s->leaves), s->count);
+	s->fold = fold_along(r->own, s->batch->first, buffer_bytes(&s->leaves), s->count, true);
 	s->store.run = seal_run;
 	s->store.done = seal_done;
 	storage_submit(r, &s->store);

@@ -314,11 +314,13 @@ void tick_soon(struct relay *r);
 /* fold.c */
 void views_follow(struct relay *r); /* fold whatever has come */
 /* Few entries that are about to be stored, to be folded in the same transaction: NULL where that is
- * not how it is done best. `run` in the job that has just stored them; what it returns is the job's
- * result. `done` in any case, after the log has taken note that they are held; NULL does nothing.
+ * not how it is done best. `sealing`: they are the oldest of the inbox. `run` in the job that has
+ * just stored them; what it returns is the job's result. `done` in any case, after the log has
+ * taken note that they are held; NULL does nothing.
  */
 struct fold_run;
-struct fold_run *fold_along(struct relay_log *l, uint64_t first, struct bytes leaves, size_t count);
+struct fold_run *fold_along(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing);
 int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum);
 void fold_along_done(struct relay *r, struct fold_run *run, int result);
 
