@@ -125,6 +125,8 @@ static void exchange_free(struct exchange *x)
 	free(x);
 	if (h->paused)
 		resume(h);
+	if (h->finishing && h->count == 0)
+		event_base_loopbreak(h->base);
 }
 
 static void conn_end(struct exchange *x)
@@ -708,14 +710,11 @@ void http_finish(struct http *h)
 		evconnlistener_disable(h->listening[i].listener);
 	for (struct exchange *x = h->first, *next; x; x = next) {
 		next = x->next;
-		if (x->state == STREAM || (x->state == READING && !x->begun))
+		if (x->state == STREAM)
 			conn_end(x);
 	}
-}
-
-size_t http_connections(const struct http *h)
-{
-	return h->count;
+	if (h->count == 0)
+		event_base_loopbreak(h->base);
 }
 
 void http_free(struct http *h)

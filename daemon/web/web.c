@@ -538,11 +538,8 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	event_base_loopexit(w->base, &tv);
 	http_finish(w->http);
-	if (http_connections(w->http) == 0)
-		event_base_loopbreak(w->base);
-	else
-		event_base_loopexit(w->base, &tv);
 }
 
 static int signal_take(
