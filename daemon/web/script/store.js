@@ -62,20 +62,28 @@ export const drop = (name, key) => change([name], (store) => settled(store.delet
 export const locked = (name, work) => navigator.locks.request(`convene:${name}`, work);
 
 /* What has changed here is told to the other tabs, and to whoever listens in this one. */
-const channel = typeof BroadcastChannel === 'function' ? new BroadcastChannel('convene') : null;
 const listeners = new Set();
+let channel = null;
 
-export function changed(what) {
-	channel?.postMessage(what);
+function channel_open() {
+	if (!channel && typeof BroadcastChannel === 'function') {
+		channel = new BroadcastChannel('convene');
+		channel.onmessage = (event) => tell(event.data);
+	}
+}
+
+function tell(what) {
 	for (const listener of listeners)
 		listener(what);
 }
 
+export function changed(what) {
+	channel_open();
+	channel?.postMessage(what);
+	tell(what);
+}
+
 export function on_change(listener) {
+	channel_open();
 	listeners.add(listener);
-	if (channel)
-		channel.onmessage = (event) => {
-			for (const each of listeners)
-				each(event.data);
-		};
 }
