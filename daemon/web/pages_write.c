@@ -8,6 +8,8 @@
 #include "daemon/web/shell.h"
 #include "member/charter.h"
 
+#define PARENT_SHOWN 65536 /* bytes of the text that is answered */
+
 /* ---- the form that writes ---- */
 
 struct topics {
@@ -67,13 +69,14 @@ static int topics_add(struct html h, struct request *q, json_t *data)
 static void form_end(struct html h)
 {
 	html(h, "<section id=\"preview-section\" aria-labelledby=\"preview-title\" hidden>"
-			  "<h2 id=\"preview-title\">");
+		"<h2 id=\"preview-title\">");
 	html_text(h, _("Preview"));
 	html(h, "</h2><div id=\"preview\" class=\"message\"></div></section>\n"
-			  "<section id=\"result\" aria-labelledby=\"result-title\" hidden><h2 id=\"result-title\">");
+		"<section id=\"result\" aria-labelledby=\"result-title\" hidden><h2 "
+		"id=\"result-title\">");
 	html_text(h, _("Your message"));
 	html(h, "</h2><p id=\"result-state\" role=\"status\"></p><div id=\"result-steps\"></div>"
-			  "<ul id=\"result-links\" class=\"links\"></ul></section>\n");
+		"<ul id=\"result-links\" class=\"links\"></ul></section>\n");
 }
 
 int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply)
@@ -84,25 +87,37 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 	if (choose)
 		err = topics_add(h, q, data);
 	if (!reply)
-		shell_input_add(h, "subject", _("Subject"), _("If you leave it empty, the beginning of your text is shown instead."),
+		shell_input_add(h, "subject", _("Subject"),
+		    _("If you leave it empty, the beginning of your text is shown instead."),
 		    "type=\"text\" dir=\"auto\" autocomplete=\"off\" maxlength=\"500\"");
-	shell_area_add(h, "text", _("Text"), _("Plain text. A line that begins with “>” is a quotation."),
+	shell_area_add(h, "text", _("Text"),
+	    _("Plain text. A line that begins with “>” is a quotation."),
 	    "dir=\"auto\" rows=\"12\" spellcheck=\"true\"");
-	html(h, "<p id=\"quote-place\"><button type=\"button\" class=\"small\" id=\"quote\" hidden>%s</button></p>\n", _("Quote the message"));
-	shell_input_add(h, "files", _("Files"), _("They go along with the text; anyone can read them, and save them."),
+	html(h,
+	    "<p id=\"quote-place\"><button type=\"button\" class=\"small\" id=\"quote\" "
+	    "hidden>%s</button></p>\n",
+	    _("Quote the message"));
+	shell_input_add(h, "files", _("Files"),
+	    _("They go along with the text; anyone can read them, and save them."),
 	    "type=\"file\" multiple");
-	html(h, "<ul id=\"parts\" class=\"parts\"></ul><p id=\"room\" class=\"fine\" role=\"status\"></p>\n");
+	html(h, "<ul id=\"parts\" class=\"parts\"></ul><p id=\"room\" class=\"fine\" "
+		"role=\"status\"></p>\n");
 	shell_input_add(h, "lang", _("Language of the text"), _("A tag, as in: en, fr, zh-Hant"),
-	    "type=\"text\" list=\"langs\" size=\"12\" autocomplete=\"off\" autocapitalize=\"none\" spellcheck=\"false\"");
+	    "type=\"text\" list=\"langs\" size=\"12\" autocomplete=\"off\" autocapitalize=\"none\" "
+	    "spellcheck=\"false\"");
 	html(h, "<datalist id=\"langs\">");
 	for (int l = 0; l < LANGUAGES; l++)
 		html(h, "<option value=\"%s\">%s</option>", language_tag((enum language)l),
 		    language_name((enum language)l));
 	html(h, "</datalist>\n<p id=\"draft-state\" class=\"fine\"></p>\n<p class=\"buttons\">"
-			  "<button type=\"submit\" id=\"send\" class=\"primary\">");
+		"<button type=\"submit\" id=\"send\" class=\"primary\">");
 	html_text(h, _("Sign and send"));
-	html(h, "</button> <button type=\"button\" id=\"preview-button\">%s</button></p>\n<p class=\"fine\">", _("Preview"));
-	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and anyone can read it. It "
+	html(h,
+	    "</button> <button type=\"button\" id=\"preview-button\">%s</button></p>\n<p "
+	    "class=\"fine\">",
+	    _("Preview"));
+	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and "
+		       "anyone can read it. It "
 		       "can be erased later; that it was there can't."));
 	html(h, " <a");
 	page_href(h, q, "/help#trust");
@@ -120,10 +135,15 @@ static void writer_text(struct buffer *out, const struct message_shown *m)
 	char identity[2 * IDENTITY_LEN + 1];
 
 	hex_encode(identity, a->identity, IDENTITY_LEN);
-	if (m->state == TEXT_HERE && m->content.imported.present && m->content.imported.author.len > 0)
+	if (m->state == TEXT_HERE && m->content.imported.present &&
+	    m->content.imported.author.len > 0)
 		text_line(out, m->content.imported.author);
 	else
-		buffer_printf(out, "%s@%s", a->handle[0] ? a->handle : a->device ? identity : "", a->organisation);
+		buffer_printf(out, "%s@%s",
+		    a->handle[0] ? a->handle
+		    : a->device  ? identity
+				 : "",
+		    a->organisation);
 }
 
 /* What the scripts must know of the message that is answered: its place, and its text to quote. */
@@ -140,8 +160,9 @@ static json_t *parent_json(const struct message_shown *m)
 	json_object_set_new(o, "lang", shell_bytes_json(m->header.lang));
 	json_object_set_new(o, "thread", shell_hex_json(m->row.thread, ID_LEN));
 	json_object_set_new(o, "topic",
-	    topic_itself ? place_json(m->log->binding.digest, m->row.id, m->row.index)
-			 : place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
+	    topic_itself
+		? place_json(m->log->binding.digest, m->row.id, m->row.index)
+		: place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
 	if (m->state == TEXT_HERE) {
 		json_object_set_new(o, "subject", shell_bytes_json(m->content.subject));
 		json_object_set_new(o, "text", shell_bytes_json(m->content.text));
@@ -154,14 +175,15 @@ static void parent_add(struct html h, struct request *q, const struct message_sh
 {
 	html(h, "<details class=\"parent\"><summary>%s ", _("You answer:"));
 	page_writer_short(h, &m->row.author,
-	    m->state == TEXT_HERE && m->content.imported.present ? m->content.imported.author : bytes_str(""));
+	    m->state == TEXT_HERE && m->content.imported.present ? m->content.imported.author
+								 : bytes_str(""));
 	html(h, ", ");
 	page_time(h, q->language, m->header.time);
 	html(h, "</summary>\n<div class=\"text\"");
 	page_lang(h, m->header.lang);
 	html(h, ">");
 	if (m->state == TEXT_HERE)
-		text_html(h, m->content.text);
+		text_html(h, m->content.text, PARENT_SHOWN);
 	html(h, "</div></details>\n");
 }
 
@@ -206,7 +228,8 @@ static int place_take(struct request *q, struct message_shown *m, bool *topic, b
 	return err;
 }
 
-static int write_add(struct html h, struct request *q, const struct message_shown *m, bool topic, bool reply)
+static int write_add(
+    struct html h, struct request *q, const struct message_shown *m, bool topic, bool reply)
 {
 	const char *title = reply ? _("Reply") : _("New thread");
 	json_t *data = json_object();
@@ -215,7 +238,8 @@ static int write_add(struct html h, struct request *q, const struct message_show
 	if (!data)
 		return ERR_NOMEM;
 	shell_begin(h, title, "write-title",
-	    _("A message is signed with your key, which never leaves your browser: so the page needs scripts."));
+	    _("A message is signed with your key, which never leaves your browser: so the page "
+	      "needs scripts."));
 	if (reply) {
 		json_object_set_new(data, "parent", parent_json(m));
 		parent_add(h, q, m);
@@ -253,7 +277,9 @@ void page_write(struct request *q, struct answer *a)
 
 static void list_add(struct html h, const char *id, const char *title)
 {
-	html(h, "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">", id, id, id);
+	html(h,
+	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
+	    id, id, id);
 	html_text(h, title);
 	html(h, "</h2><ul id=\"%s-list\" class=\"outbox\"></ul></section>\n", id);
 }
@@ -269,12 +295,14 @@ void page_outbox(struct request *q, struct answer *a)
 	page.unlisted = true;
 	h = page_begin(q, a, &page);
 	shell_begin(h, _("Your outbox"), "outbox-title",
-	    _("What you have signed is kept in your browser and in no other place until it is safe elsewhere: so the "
+	    _("What you have signed is kept in your browser and in no other place until it is safe "
+	      "elsewhere: so the "
 	      "page needs scripts."));
 	shell_no_key(q, h);
 	html(h, "<div id=\"outbox\" hidden>");
 	html(h, "<p>%s</p>\n",
-	    _("What you have written in this browser, and where it is. It stays here until other organisations hold it, "
+	    _("What you have written in this browser, and where it is. It stays here until other "
+	      "organisations hold it, "
 	      "too."));
 	html(h, "<p id=\"nothing\" hidden>%s</p>\n", _("There is nothing here."));
 	list_add(h, "drafts", _("Drafts"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the shells are made of: fields with their hints and errors, and what scripts must know, which
- * stands in the page as JSON: never executed, so that the strict content policy holds, and with "<"
- * escaped, so that nothing in it can end the element. */
+/* What the shells are made of: fields with their hints and errors, and what scripts must know,
+ * which stands in the page as JSON: never executed, so that the strict content policy holds, and
+ * with "<" escaped, so that nothing in it can end the element. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,8 @@ void shell_described(struct html h, const char *id, bool hint)
 }
 
 /* `more`: attributes. */
-void shell_input_add(struct html h, const char *id, const char *text, const char *hint, const char *more)
+void shell_input_add(
+    struct html h, const char *id, const char *text, const char *hint, const char *more)
 {
 	shell_label_add(h, id, text, hint);
 	html(h, "<input id=\"%s\" name=\"%s\" ", id, id);
@@ -42,7 +43,8 @@ void shell_input_add(struct html h, const char *id, const char *text, const char
 	html(h, "></div>\n");
 }
 
-void shell_area_add(struct html h, const char *id, const char *text, const char *hint, const char *more)
+void shell_area_add(
+    struct html h, const char *id, const char *text, const char *hint, const char *more)
 {
 	shell_label_add(h, id, text, hint);
 	html(h, "<textarea id=\"%s\" name=\"%s\" ", id, id);
@@ -59,9 +61,11 @@ void shell_begin(struct html h, const char *title, const char *title_id, const c
 	html(h, "</h1>\n<noscript><div class=\"note\">");
 	html(h, "<p>%s</p>\n", why);
 	html(h, "<p>%s</p>\n",
-	    _("Your browser has scripts turned off. Everything can be read without them; to take part "
+	    _("Your browser has scripts turned off. Everything can be read without them; to take "
+	      "part "
 	      "without them, use the program convene in a terminal."));
-	html(h, "</div></noscript>\n<div id=\"trouble\" class=\"note trouble\" role=\"alert\" hidden></div>\n");
+	html(h, "</div></noscript>\n<div id=\"trouble\" class=\"note trouble\" role=\"alert\" "
+		"hidden></div>\n");
 }
 
 void shell_no_key(struct request *q, struct html h)
@@ -88,6 +92,23 @@ json_t *shell_bytes_json(struct bytes text)
 	return json_stringn((const char *)text.data, text.len);
 }
 
+/* Numbers whose plural forms are, in the languages of the interface, all that there are; a script
+ * takes that of a number of the same CLDR category. */
+static const unsigned long plurals[] = {0, 1, 2, 3, 5, 11, 100};
+
+static json_t *plural_json(const char *one, const char *many)
+{
+	json_t *o = json_object();
+
+	for (size_t i = 0; i < sizeof plurals / sizeof plurals[0]; i++) {
+		char number[24];
+
+		snprintf(number, sizeof number, "%lu", plurals[i]);
+		json_object_set_new(o, number, json_string(ngettext(one, many, plurals[i])));
+	}
+	return o;
+}
+
 static json_t *node_json(const struct web_node *node)
 {
 	json_t *o = json_object();
@@ -97,7 +118,8 @@ static json_t *node_json(const struct web_node *node)
 	json_object_set_new(o, "root", shell_hex_json(node->root_key, KEY_LEN));
 	json_object_set_new(o, "log", json_string(node->binding->log_name));
 	json_object_set_new(o, "address", json_string(node->conf->node.address.text));
-	json_object_set_new(o, "content_limit", json_integer((json_int_t)node->charter->content_limit));
+	json_object_set_new(
+	    o, "content_limit", json_integer((json_int_t)node->charter->content_limit));
 	return o;
 }
 
@@ -112,6 +134,7 @@ void shell_data_add(struct html h, struct request *q, const char *page, json_t *
 	json_object_set_new(o, "base", json_string(base));
 	json_object_set_new(o, "node", node_json(web_node(q->web)));
 	json_object_set_new(o, "strings", script_strings());
+	json_object_set_new(o, "quoted", plural_json("%lu line quoted", "%lu lines quoted"));
 	text = json_dumps(o, JSON_COMPACT);
 	json_decref(o);
 	if (!text) {
@@ -129,33 +152,29 @@ void shell_data_add(struct html h, struct request *q, const char *page, json_t *
 	free(text);
 }
 
-
 /* ---- what live.js needs ---- */
-
-/* Numbers whose plural forms are, in the languages of the interface, all that there are. */
-static const unsigned long plurals[] = {0, 1, 2, 3, 5, 11, 100};
 
 void live_block(struct request *q, struct html h, const uint8_t *topic, const uint8_t *thread)
 {
+	char id[ID_HEX] = "", *forms;
 	uint64_t after = 0;
-	char id[ID_HEX] = "";
+	json_t *plural;
 
 	if (topic || thread)
 		hex_id(id, topic ? topic : thread);
 	if (query_last_arrival(reader_store(q->reader), &after) != OK)
 		return; /* then the page does without */
-	html(h, "<div class=\"live\" role=\"status\" hidden data-live=\"%s%s\" data-live-after=\"%llu\" data-live-base=\"%s%s\"",
-	    topic ? "topic=" : thread ? "thread=" : "", id, (unsigned long long)after, q->language_chosen ? "/" : "",
+	html(h,
+	    "<div class=\"live\" role=\"status\" hidden data-live=\"%s%s\" "
+	    "data-live-after=\"%llu\" data-live-base=\"%s%s\"",
+	    topic    ? "topic="
+	    : thread ? "thread="
+		     : "",
+	    id, (unsigned long long)after, q->language_chosen ? "/" : "",
 	    q->language_chosen ? language_tag(q->language) : "");
-	html(h, " data-live-forms=\"{");
-	for (size_t i = 0; i < sizeof plurals / sizeof plurals[0]; i++) {
-		json_t *text = json_string(ngettext("%d new message", "%d new messages", plurals[i]));
-		char *quoted = json_dumps(text, JSON_ENCODE_ANY);
-
-		if (quoted)
-			html(h, "%s&quot;%lu&quot;:%s", i ? "," : "", plurals[i], quoted);
-		free(quoted);
-		json_decref(text);
-	}
-	html(h, "}\"></div>\n");
+	plural = plural_json("%lu new message", "%lu new messages");
+	forms = json_dumps(plural, JSON_COMPACT);
+	json_decref(plural);
+	html(h, " data-live-forms=\"%s\"></div>\n", forms ? forms : "{}");
+	free(forms);
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The shells of /join, /write, /outbox and /you: all words and fields are in the page, hidden, and
- * scripts show what applies. Who has scripts off reads what they are for, and what to do instead. */
+ * scripts show what applies. Who has scripts off reads what they are for, and what to do instead.
+ */
 #ifndef DAEMON_WEB_SHELL_H
 #define DAEMON_WEB_SHELL_H
 
 #include "daemon/web/pages.h"
 #include "daemon/web/write.h"
 
-/* Heading, what is told without scripts (`why` they are needed), and the place for what goes wrong. */
+/* Heading, what is told without scripts (`why` they are needed), and the place for what goes wrong.
+ */
 void shell_begin(struct html h, const char *title, const char *title_id, const char *why);
-/* A field: label, hint (NULL: none), place for its error, and the control with `more` attributes. */
+/* A field: label, hint (NULL: none), place for its error, and the control with `more` attributes.
+ */
 void shell_label_add(struct html h, const char *id, const char *text, const char *hint);
 void shell_described(struct html h, const char *id, bool hint);
 void shell_input_add(
@@ -24,7 +27,8 @@ void shell_data_add(struct html h, struct request *q, const char *page, json_t *
 json_t *shell_hex_json(const uint8_t *bytes, size_t len);
 json_t *shell_bytes_json(struct bytes text);
 
-/* The form that writes (pages_write.c): into `data` goes what write.js needs. ERR_STORE, ERR_NOMEM. */
+/* The form that writes (pages_write.c): into `data` goes what write.js needs. ERR_STORE, ERR_NOMEM.
+ */
 int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply);
 
 #endif

@@ -7,7 +7,7 @@ export const page = JSON.parse(document.getElementById('page-data')?.textContent
 /* "%s", "%d", or "%1$s" where the order differs. */
 export function format(text, ...values) {
 	let next = 0;
-	return text.replace(/%(?:(\d)\$)?[sd]|%%/g, (found, at) => (found === '%%' ? '%' : String(values[at ? at - 1 : next++] ?? '')));
+	return text.replace(/%(?:(\d)\$)?l?[sdu]|%%/g, (found, at) => (found === '%%' ? '%' : String(values[at ? at - 1 : next++] ?? '')));
 }
 
 /* A string by its key; the table is in pages_write.c. */

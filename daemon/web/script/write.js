@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /write, and the first message on /join: a form whose text is kept on every pause, a preview, and a
  * message that is signed and kept here before anything is sent. */
-import { lang_valid } from './codec.js';
-import { content_encode } from './codec.js';
+import { content_encode, lang_valid } from './codec.js';
 import { utf8 } from './bytes.js';
 import { PARTS_MAX, part_of, parts_show } from './attach.js';
 import { home_here, lacking } from './keys.js';
 import { keep, list, place_of, send_on } from './outbox.js';
-import { busy, by_id, el, field_error, fields_are_right, focus_on, foreign, page, path, say, sentence, show, size_text, time_text, trouble,
+import { busy, by_id, el, field_error, fields_are_right, focus_on, foreign, page, path, say, say_count, sentence, show, size_text, time_text, trouble,
 	why } from './page.js';
 import { own_line, quote, untouched } from './quote.js';
 import { message_link, state_text, steps, topic_page } from './state.js';
 import { drop, on_change, put, read } from './store.js';
-import { text_nodes } from './text.js';
+import { text_into } from './text.js';
 
 const PAUSE_MS = 600;
 let parts = [], quotation = '', saving = 0, draft_id = '', dirty = false;
@@ -136,7 +135,8 @@ function quote_insert() {
 function preview_show() {
 	const content = content_now();
 	by_id('preview').replaceChildren(content.subject ? el('h3', { dir: 'auto' }, content.subject) : '',
-		el('div', { class: 'text', dir: 'auto', lang: by_id('lang').value || undefined }, ...text_nodes(content.text)),
+		text_into(el('div', { class: 'text', lang: by_id('lang').value || undefined }), content.text,
+			(n) => say_count(page.quoted, n)),
 		parts.length ? el('ul', { class: 'parts' }, ...parts.map((part) => el('li', {}, foreign(part.name)))) : '');
 	focus_on(show('preview-section').querySelector('h2'));
 }
