@@ -38,7 +38,7 @@ def seed(forum):
     plan = forum.folder / "plan.txt"
     plan.write_text("Plan\n")
     reply = tomas.reply(first, ARABIC, attach=[plan])
-    tomas.convene("erase", tomas.reply(first, "A mistake."))
+    tomas.convene("erase", tomas.reply(first, "A mistake."), "--yes")
     for number in range(3):
         amina.post(topic, "Thread %d" % number, "Text %d.\n" % number)
     forum.settle()
