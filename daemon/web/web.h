@@ -45,6 +45,7 @@ struct answer {
 	struct buffer body;
 	char location[512];   /* for 301 and 303 */
 	const char *download; /* a name: as an attachment, never shown in place */
+	char name[400];       /* room for that */
 	bool for_ever;        /* never changes: by id, raw */
 };
 
