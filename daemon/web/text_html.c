@@ -7,7 +7,8 @@
  *   the next word would have made too long (FILL). Others are kept apart, as they were written.
  * - What begins with ">" is quoted. Of a quotation longer than QUOTE_LINES only a line is shown,
  *   which unfolds it.
- * - Lines that are indented or have columns are kept as they stand, in one width.
+ * - Lines that are indented or have columns are kept as they stand, in one width; what all of a
+ *   paragraph are indented by is left out.
  * - "-- " begins a signature, and a long rule of underscores what a list puts below each mail.
  * - http:// and https:// become links, of ASCII only, shown whole: where one goes is what is read.
  *   Nothing is ever fetched: no images. */
@@ -141,10 +142,10 @@ static bool is_laid_out(struct bytes b)
 {
 	size_t n = 0;
 
+	if (begins(b, "\t") || begins(b, "  "))
+		return true;
 	while (n < b.len && is_space(b.data[n]))
 		n++;
-	if (n > 1 || (n == 1 && b.data[0] == '\t'))
-		return true;
 	return b.len > n && (memchr(b.data + n, '\t', b.len - n) || has_gap(b, n));
 }
 
