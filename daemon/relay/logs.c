@@ -492,6 +492,8 @@ static int io_content(
 	uint8_t id[ID_LEN];
 	int err = l ? held_content(r, no, index, salt, out) : ERR_NOTFOUND;
 
+	if (err == OK)
+		burst_gave(r);
 	if (!l || err != ERR_NOTFOUND)
 		return err;
 	err = log_entry(r, no, index, &entry, &leaf);

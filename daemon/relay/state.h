@@ -165,10 +165,11 @@ struct relay {
 	struct net net;
 	struct pool *workers, *storage;
 	struct {
-		uint64_t since, count; /* so much of others' logs was stored; */
-		uint64_t at;           /* then it was much, the last time. Meanwhile */
-		uint64_t held_from;    /* since when in a row; 0: it isn't */
-		uint64_t fold_at;      /* the next batch of the views may begin; */
+		uint64_t since, count;             /* so much of others' logs was stored; */
+		uint64_t at;                       /* then it was much, the last time. Meanwhile */
+		uint64_t came_at, given, given_at; /* the same, but for what peers take */
+		uint64_t held_from;                /* since when in a row; 0: it isn't */
+		uint64_t fold_at;                  /* the next batch of the views may begin; */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -335,6 +336,8 @@ void views_begin_anew(struct relay *r);
 /* burst.c: so many entries or contents of others' logs have just been stored. */
 int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
+/* A peer was given a content. */
+void burst_gave(struct relay *r);
 /* Whether a log that is so far behind in the views is to wait. */
 bool burst_holds(struct relay *r, uint64_t behind);
 
