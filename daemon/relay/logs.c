@@ -637,9 +637,11 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 {
 	struct relay *r = ctx;
 	struct session *s = link;
-
 	char why[200];
 
+	/* It was sent before it was stored, and is sealed again, as it was. */
+	if (r->resume > 0 && size <= replica_held(r->own->replica) + r->resume)
+		return;
 	snprintf(why, sizeof why,
 	    "%s shows %llu entries of our log, signed by its key, and we hold %llu", link_name(s),
 	    (unsigned long long)size, (unsigned long long)replica_held(r->own->replica));

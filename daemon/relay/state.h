@@ -141,6 +141,9 @@ struct session {
 struct waiting {
 	uint8_t id[ID_LEN];
 	struct buffer message;
+	bool committed;        /* there is a content, */
+	struct buffer content; /* kept until it is sealed, if it is small (inbox.c) */
+	uint8_t salt[SALT_LEN];
 	uint32_t kind;                  /* 0: not known */
 	uint8_t target[ID_LEN];         /* of an AMEND or ERASE */
 	char *skeleton;                 /* of the handle in its profile; NULL: none */
@@ -210,6 +213,7 @@ struct relay {
 	struct waiting *inbox, **inbox_last;
 	struct waiting *unsealed; /* the oldest in there that is not sealed; NULL: all are */
 	size_t inbox_count;       /* not sealed */
+	size_t inbox_bytes;       /* of contents that are kept with them */
 	size_t inbox_durable; /* of these the oldest that are on disk: only they may be signed */
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
