@@ -148,6 +148,7 @@ struct waiting {
 
 struct relay {
 	const struct conf *conf;
+	pid_t parent; /* who has the processes that readers connect to; 0: nobody */
 	struct charter *charter;
 	struct signer_link *signer;
 	struct credential
