@@ -16,6 +16,7 @@ const char *mail_state_name(enum mail_state state)
 	    [MAIL_PRESENT] = "present",
 	    [MAIL_MISSING] = "missing",
 	    [MAIL_ERASED] = "erased",
+	    [MAIL_HIDDEN] = "hidden",
 	    [MAIL_UNREADABLE] = "unreadable",
 	};
 	return names[state];

@@ -11,6 +11,7 @@ enum mail_state {
 	MAIL_PRESENT,
 	MAIL_MISSING,    /* its content is not at the node yet */
 	MAIL_ERASED,     /* by an ERASE, which need not be below the frontier */
+	MAIL_HIDDEN,     /* by the operator of this node (never in an export) */
 	MAIL_UNREADABLE, /* what was signed is no content: nobody shows any of it */
 };
 const char *mail_state_name(enum mail_state state);
