@@ -83,17 +83,14 @@ void articles_set_url(struct articles *a, const char *url)
 
 bool news_id_usable(struct bytes id)
 {
-	size_t ats = 0;
-
 	if (id.len == 0 || id.len > NEWS_ID_MAX)
 		return false;
 	for (size_t i = 0; i < id.len; i++) {
 		if (id.data[i] <= ' ' || id.data[i] >= 0x7f || id.data[i] == '<' ||
 		    id.data[i] == '>')
 			return false;
-		ats += id.data[i] == '@';
 	}
-	return ats > 0;
+	return true;
 }
 
 /* What an archive said does not change with an amendment: it stands in the first content. */

@@ -25,7 +25,8 @@ int article_make(struct articles *a, struct reader *r, const uint8_t id[static I
     struct news_article *out);
 
 /* Whether an archive's Message-ID may stand in an article: printable ASCII, of at most NEWS_ID_MAX
- * (RFC 3977 section 3.6, RFC 5536 section 3.1.3). All others give way to the forum's own. */
+ * (RFC 3977 section 3.6); archives have some without an @. All others give way to the forum's own.
+ */
 bool news_id_usable(struct bytes id);
 /* The Message-ID that an archive gave a message, from its own first content; empty when there is
  * none, or it is not here, or may not be shown. Points into `*text`, whose content it is. ERR_… of

@@ -5,7 +5,7 @@
  * when it is first shown with its text, so that nobody reads, and marks as read, that it has not
  * come yet; whatever becomes of it then, its number stays. Numbers count from 1 without gaps, and
  * not as the store's arrivals do: what newsreaders do with a range that is mostly empty is said in
- * proto/SPEC.md 14.
+ * proto/SPEC.md 15.
  *
  * Everything is made from the store when it is asked for. Kept are numbers (numbers.h), and in
  * memory the names of groups and, by hashes, the Message-IDs that archives gave: 30 bytes for a

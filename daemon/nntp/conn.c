@@ -226,7 +226,9 @@ static void greet(struct conn *c)
 void conn_accept(evutil_socket_t listener, short what, void *nntp)
 {
 	struct nntp *n = nntp;
+	const struct conf *conf = n->setup->conf;
 	struct sockaddr_storage from;
+	unsigned most;
 	int one = 1;
 
 	(void)what;
@@ -241,9 +243,10 @@ void conn_accept(evutil_socket_t listener, short what, void *nntp)
 		if (fd < 0)
 			return;
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-		who = n->conn_count < n->setup->conf->nntp.connections
-			  ? crowd_enter(n->crowd, (struct sockaddr *)&from,
-				n->setup->conf->nntp.connections_per_address)
+		/* Without TLS all come from loopback. */
+		most = n->tls ? conf->nntp.connections_per_address : conf->nntp.connections;
+		who = n->conn_count < conf->nntp.connections
+			  ? crowd_enter(n->crowd, (struct sockaddr *)&from, most)
 			  : NULL;
 		if (!who) {
 			static const char full[] = "400 too many connections; try again later\r\n";
