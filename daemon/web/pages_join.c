@@ -189,7 +189,7 @@ static void leave_add(struct html h)
 	    _("On a computer that isn't yours, delete the key when you go. It stays in force; if "
 	      "somebody may have used it, "
 	      "have it revoked by another device of yours, or by the organisation."));
-	html(h, "<p><button type=\"button\" id=\"leave\">%s", _("Delete this browser's key"));
+	html(h, "<p><button type=\"button\" class=\"plain\" id=\"leave\">%s", _("Delete this browser's key"));
 	html(h,
 	    "</button></p>\n<dialog id=\"leave-dialog\" aria-labelledby=\"leave-question\"><h2 "
 	    "id=\"leave-question\">%s",
@@ -201,7 +201,7 @@ static void leave_add(struct html h)
 	html(h, "<p id=\"leave-left\" class=\"error\" hidden>%s</p>\n",
 	    _("Some of what you wrote is not safe elsewhere yet; see your outbox."));
 	html(h, "<p class=\"buttons\"><button type=\"button\" id=\"leave-no\">%s", _("Keep it"));
-	html(h, "</button> <button type=\"button\" id=\"leave-yes\">%s", _("Delete it"));
+	html(h, "</button> <button type=\"button\" class=\"plain\" id=\"leave-yes\">%s", _("Delete it"));
 	html(h, "</button></p></dialog></section>\n");
 }
 

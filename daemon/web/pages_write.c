@@ -113,7 +113,7 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 		"<button type=\"submit\" id=\"send\" class=\"primary\">");
 	html_text(h, _("Sign and send"));
 	html(h,
-	    "</button> <button type=\"button\" id=\"preview-button\">%s</button></p>\n<p "
+	    "</button> <button type=\"button\" class=\"plain\" id=\"preview-button\">%s</button></p>\n<p "
 	    "class=\"fine\">",
 	    _("Preview"));
 	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and "
@@ -281,7 +281,7 @@ static void list_add(struct html h, const char *id, const char *title)
 	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
 	    id, id, id);
 	html_text(h, title);
-	html(h, "</h2><ul id=\"%s-list\" class=\"outbox\"></ul></section>\n", id);
+	html(h, "</h2><ul id=\"%s-list\" class=\"kept\"></ul></section>\n", id);
 }
 
 void page_outbox(struct request *q, struct answer *a)

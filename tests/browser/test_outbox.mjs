@@ -270,7 +270,7 @@ test('a key that was revoked: refused, with what to do, and the text can be had 
 	await write(page, 'Too late.');
 	await poll('it is not refused', () => page.locator('#result-state').innerText().then((text) => /refused it.*revoked/s.test(text)));
 	await bob.go('/outbox');
-	await page.click('.kept.refused button');
+	await page.click('li.refused button');
 	await page.waitForSelector('#drafts-list li:has-text("Too late.")');
 	await page.click('#drafts-list li:has-text("Too late.") a');
 });
