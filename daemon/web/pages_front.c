@@ -14,8 +14,6 @@ struct front {
 	struct html h;
 	struct request *q;
 	size_t count;
-	struct message_shown m, root;
-	int err;
 };
 
 /* ---- topics ---- */
@@ -90,66 +88,122 @@ static int add_topics(struct front *f)
 	return err;
 }
 
-/* ---- what came last ---- */
+/* ---- where something was written last ---- */
 
-/* A reply without a subject of its own has that of its thread. */
-static struct bytes subject_of(struct front *f)
+/* By the times that authors gave: an archive that is brought along is not news. Of the topics that
+ * are alive the threads that are. */
+struct recent {
+	struct front *front;
+	struct recent_topic {
+		uint8_t id[ID_LEN];
+		uint64_t latest;
+	} topics[LATEST];
+	size_t topic_count;
+	struct recent_thread {
+		uint8_t id[ID_LEN], topic[ID_LEN];
+		uint64_t latest, posts;
+		const char *what; /* instead of a subject */
+		struct buffer subject;
+	} threads[LATEST];
+	size_t thread_count;
+	const uint8_t *topic;
+};
+
+static int recent_topic(void *ctx, const struct topic_row *row)
 {
-	struct bytes s = message_subject(&f->m);
+	struct recent *r = ctx;
+	size_t at = r->topic_count;
 
-	if (s.len > 0 || f->m.state != TEXT_HERE ||
-	    memcmp(f->m.row.thread, f->m.row.id, ID_LEN) == 0)
-		return s;
-	return reader_message_by_id(f->q->reader, f->m.row.thread, &f->root) == OK
-		   ? message_subject(&f->root)
-		   : s;
+	while (at > 0 && r->topics[at - 1].latest < row->latest)
+		at--;
+	if (at == LATEST || row->posts == 0)
+		return OK;
+	r->topic_count += r->topic_count < LATEST;
+	memmove(
+	    &r->topics[at + 1], &r->topics[at], (r->topic_count - at - 1) * sizeof r->topics[0]);
+	memcpy(r->topics[at].id, row->id, ID_LEN);
+	r->topics[at].latest = row->latest;
+	return OK;
 }
 
-static int latest_add(void *ctx, const struct item_row *row)
+static int recent_thread(void *ctx, const struct thread_row *row)
 {
-	struct front *f = ctx;
-	struct html h = f->h;
-	struct bytes subject;
-	char hex[ID_HEX];
-	int err;
+	struct recent *r = ctx;
+	struct reader *reader = r->front->q->reader;
+	size_t at = r->thread_count;
+	struct recent_thread t = {.latest = row->latest, .posts = row->posts};
 
-	if (row->kind != KIND_POST)
-		return OK;
-	err = reader_message(f->q->reader, row, &f->m);
-	if (err || f->m.state == TEXT_ERASED || f->m.state == TEXT_HIDDEN)
-		return err;
-	subject = subject_of(f);
-	hex_id(hex, row->id);
-	html(h, "<li><a");
-	page_href(h, f->q, "/m/%s", hex);
-	html(h, "><bdi>");
-	if (subject.len > 0)
-		html_short(h, subject, 200);
+	while (at > 0 && r->threads[at - 1].latest < row->latest)
+		at--;
+	/* They come newest first. */
+	if (at == LATEST)
+		return ERR_EXISTS;
+	memcpy(t.id, row->id, ID_LEN);
+	memcpy(t.topic, r->topic, ID_LEN);
+	if (row->root_missing)
+		t.what = _("its beginning is not here yet");
+	else if (reader_hidden(reader, row->id, &row->author))
+		t.what = _("a hidden subject");
+	else if (row->subject.len == 0)
+		t.what = _("without a subject");
 	else
-		html(h, "%s", _("without a subject"));
-	html(h, "</bdi></a>\n<p class=\"meta\">");
-	page_writer_short(h, &row->author,
-	    f->m.state == TEXT_HERE ? f->m.content.imported.author : bytes_of(NULL, 0));
+		buffer_add(&t.subject, row->subject.data, row->subject.len);
+	if (r->thread_count == LATEST)
+		buffer_free(&r->threads[LATEST - 1].subject);
+	r->thread_count += r->thread_count < LATEST;
+	memmove(&r->threads[at + 1], &r->threads[at],
+	    (r->thread_count - at - 1) * sizeof r->threads[0]);
+	r->threads[at] = t;
+	return t.subject.failed ? ERR_NOMEM : OK;
+}
+
+static void add_recent(struct front *f, const struct recent_thread *t)
+{
+	struct html h = f->h;
+	char hex[ID_HEX];
+
+	hex_id(hex, t->id);
+	html(h, "<li><a");
+	page_href(h, f->q, "/thread/%s", hex);
+	html(h, ">");
+	if (t->what) {
+		html(h, "<i>%s</i>", t->what);
+	} else {
+		html(h, "<bdi>");
+		html_short(h, buffer_bytes(&t->subject), 200);
+		html(h, "</bdi>");
+	}
+	html(h, "</a>\n<p class=\"meta\">");
+	page_topic_title(h, f->q, t->topic);
 	html(h, "<span class=\"sep\"></span>");
-	page_time(h, f->q->language, row->time);
+	page_day(h, f->q->language, t->latest);
 	html(h, "</p></li>\n");
-	return ++f->count < LATEST ? OK : ERR_EXISTS;
 }
 
 static int add_latest(struct front *f)
 {
-	int err;
+	struct recent r = {.front = f};
+	struct store *s = reader_store(f->q->reader);
+	int err = query_topics(s, recent_topic, &r);
 
+	for (size_t i = 0; i < r.topic_count && !err; i++) {
+		r.topic = r.topics[i].id;
+		err = query_threads(s, r.topic, LATEST, 0, recent_thread, &r);
+		err = err == ERR_EXISTS ? OK : err;
+	}
 	html(f->h,
 	    "<section class=\"latest\" aria-labelledby=\"latest\">\n<h2 "
 	    "id=\"latest\">%s</h2>\n<ol>\n",
-	    _("Latest messages"));
-	f->count = 0;
-	err = query_latest(reader_store(f->q->reader), UINT64_MAX, NULL, 3 * LATEST, latest_add, f);
+	    _("Alive now"));
+	for (size_t i = 0; i < r.thread_count; i++) {
+		if (!err)
+			add_recent(f, &r.threads[i]);
+		buffer_free(&r.threads[i].subject);
+	}
 	html(f->h, "</ol>\n<p class=\"feed\"><a");
 	page_href(f->h, f->q, "/feed");
 	html(f->h, ">%s</a></p>\n</section>\n", _("Follow by feed"));
-	return err == ERR_EXISTS ? OK : err;
+	return err;
 }
 
 /* ---- the page ---- */
@@ -191,7 +245,7 @@ static void add_lead(struct html h, struct request *q)
 void page_front(struct request *q, struct answer *a)
 {
 	struct page page = PAGE_INIT;
-	struct front f = {.q = q, .m = MESSAGE_SHOWN_INIT, .root = MESSAGE_SHOWN_INIT};
+	struct front f = {.q = q};
 	int err;
 
 	page.here = "/";
@@ -206,8 +260,6 @@ void page_front(struct request *q, struct answer *a)
 		err = add_latest(&f);
 	html(f.h, "</div>\n");
 	page_end(f.h, q, &page);
-	message_shown_clear(&f.m);
-	message_shown_clear(&f.root);
 	if (err)
 		page_failed(q, a, err);
 }

@@ -19,13 +19,37 @@ enum { REPLIES_SHOWN = 200, EXCERPT = 280, COSIGNERS_SHOWN = 200 };
 struct message_page {
 	struct html h;
 	struct request *q;
-	struct message_shown m, other;
+	struct message_shown m, other, thread;
 	struct thread_rows rows;
 	size_t row;
 	bool in_thread;
 };
 
 /* ---- another message, in a line or two ---- */
+
+/* How a text begins, on one line: what it quotes is left out. */
+static void add_excerpt(struct html h, struct bytes text)
+{
+	struct buffer line = BUFFER_INIT;
+	struct bytes rest = text_head(text, 16 * EXCERPT);
+
+	while (rest.len > 0 && line.len <= EXCERPT) {
+		struct bytes l = text_first_line(rest);
+
+		rest = l.len < rest.len ? bytes_of(rest.data + l.len + 1, rest.len - l.len - 1)
+					: bytes_of(NULL, 0);
+		if (l.len > 0 && l.data[l.len - 1] == '\r')
+			l.len--;
+		if (l.len == 0 || l.data[0] == '>')
+			continue;
+		if (line.len > 0)
+			buffer_add_u8(&line, ' ');
+		buffer_add(&line, l.data, l.len);
+	}
+	h.out->failed |= line.failed;
+	html_short(h, buffer_bytes(&line), line.len > EXCERPT ? EXCERPT : line.len);
+	buffer_free(&line);
+}
 
 static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], const char *element)
 {
@@ -48,7 +72,7 @@ static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], c
 		html(h, "<p dir=\"auto\"");
 		page_lang(h, m->amended.given ? m->amended.header.lang : m->header.lang);
 		html(h, ">");
-		html_short(h, m->content.text, EXCERPT);
+		add_excerpt(h, m->content.text);
 		html(h, "</p>");
 	} else {
 		html(h, "<p><i>%s</i></p>",
@@ -66,7 +90,8 @@ static void add_before(struct message_page *p)
 
 	if (!p->in_thread || place->parent == ROW_NONE)
 		return;
-	html(p->h, "<section aria-labelledby=\"before\">\n<h2 id=\"before\">%s</h2>\n",
+	html(p->h,
+	    "<section class=\"near\" aria-labelledby=\"before\">\n<h2 id=\"before\">%s</h2>\n",
 	    _("In reply to"));
 	add_brief(p, p->rows.rows[place->parent].id, "div");
 	html(p->h, "</section>\n");
@@ -79,7 +104,9 @@ static void add_replies(struct message_page *p)
 
 	if (!p->in_thread)
 		return;
-	html(p->h, "<section aria-labelledby=\"replies\">\n<h2 id=\"replies\">%s</h2>\n<ul>\n",
+	html(p->h,
+	    "<section class=\"near\" aria-labelledby=\"replies\">\n<h2 "
+	    "id=\"replies\">%s</h2>\n<ul>\n",
 	    _("Replies"));
 	for (size_t i = p->row + 1;
 	     i < rows->count && rows->rows[i].depth > rows->rows[p->row].depth; i++) {
@@ -228,6 +255,9 @@ static void add_page(struct message_page *p, struct answer *a)
 	struct page page = PAGE_INIT;
 	struct message_view v = {.m = m, .level = 2, .alone = true, .text_max = TEXT_WHOLE};
 
+	/* A reply stands under the subject of its thread. */
+	if (subject.len == 0 && reader_message_by_id(p->q->reader, m->row.thread, &p->thread) == OK)
+		subject = message_subject(&p->thread);
 	page.subject = subject;
 	page.title = subject.len > 0 ? "" : _("A message");
 	page.here = "/";
@@ -280,6 +310,7 @@ void page_message(struct request *q, struct answer *a)
 	thread_rows_clear(&p.rows);
 	message_shown_clear(&p.m);
 	message_shown_clear(&p.other);
+	message_shown_clear(&p.thread);
 }
 
 /* ---- the bytes ---- */
