@@ -155,7 +155,7 @@ static void seal_send(struct relay *r, const struct seal *s)
 
 	if (s->count > SEND_MAX || r->recovering)
 		return;
-	for (size_t i = 0; i < s->count; i++, w = w->next, index++) {
+	for (size_t i = 0; i < s->count && w; i++, w = w->next, index++) {
 		if (w->committed && w->content.len == 0)
 			return;
 		if (!w->committed)
