@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "client/cmd.h"
 #include "client/copy.h"
-#include "client/search_fold.h"
+#include "search/fold.h"
 #include "client/session.h"
 #include "client/show.h"
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "client/search_fold.h"
+#include "search/fold.h"
 
 static bool has_word(struct bytes text, struct bytes word)
 {

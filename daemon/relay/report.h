@@ -15,5 +15,6 @@ json_t *report_status(struct relay *r); /* this node, its logs, peers and member
 json_t *report_peers(struct relay *r);  /* each link in detail */
 json_t *report_people(struct relay *r, int *err);
 json_t *recover_report(struct relay *r); /* recover.c; null: all is well */
+json_t *searching_report(const struct relay *r); /* search.c; null: it is switched off */
 
 #endif
