@@ -126,7 +126,6 @@ int client_logs(struct client *c, struct frames *out, struct trouble *t)
 	return gather(c, FRAME_LOGS_GET, &get.base, FRAME_LOGS, logs_last, out, t);
 }
 
-/* Of a node that has never heard of it: a connection that ends. */
 int client_search(struct client *c, struct bytes query, uint64_t before, uint32_t limit,
     struct frames *out, uint64_t *next, struct trouble *t)
 {

@@ -349,6 +349,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (r->conf->peer_count == 0)
 		seal_allowed(r);
 	views_follow(r);
+	searching_follow(r);
 	return r->listeners ? OK : ERR_NOMEM;
 }
 

@@ -41,6 +41,7 @@ struct index_job {
 	size_t count;
 	struct search_state state; /* after it */
 	uint64_t took_ms, before;  /* for how long, and from which position */
+	uint64_t arrivals;         /* what was known to have arrived when it was asked for */
 };
 
 struct find_job {
@@ -76,7 +77,8 @@ struct searching {
 	bool following, more;
 	int failed; /* the last error that was told */
 	struct search_state state;
-	uint64_t rate; /* messages a second, while it catches up */
+	uint64_t looked; /* all that had arrived by this number has been looked at */
+	uint64_t rate;   /* messages a second, while it catches up */
 	struct find_job *finding;
 	size_t finding_count;
 };
@@ -198,7 +200,11 @@ static void index_done(struct job *job)
 	struct relay *r = s->relay;
 
 	index_tell(s, j);
+	if (j->what == WORK_RESET)
+		s->looked = 0;
 	if (j->what == WORK_FOLLOW) {
+		if (j->result == OK)
+			s->looked = j->arrivals;
 		s->following = false;
 		s->more = j->result == 1;
 		if (s->more && !r->stopping && !r->rebuilding)
@@ -224,6 +230,7 @@ static struct index_job *index_job_new(struct searching *s, enum index_work what
 	j->job.done = index_done;
 	j->searching = s;
 	j->what = what;
+	j->arrivals = s->relay->arrivals;
 	return j;
 }
 
@@ -433,7 +440,7 @@ json_t *searching_report(const struct relay *r)
 	    (json_int_t)state->position, "arrivals", (json_int_t)r->arrivals, "texts",
 	    (json_int_t)state->texts, "missing", (json_int_t)state->missing, "bytes",
 	    (json_int_t)state->bytes, "segments", (json_int_t)state->segments, "per_second",
-	    (json_int_t)s->rate, "behind", s->more || state->position == 0, "trouble",
+	    (json_int_t)s->rate, "behind", s->looked < r->arrivals, "trouble",
 	    report_text(s->failed ? error_text(s->failed) : NULL));
 }
 

@@ -32,7 +32,7 @@ int content_searched(struct buffer *out, const struct content *c)
 	return out->failed ? ERR_NOMEM : OK;
 }
 
-static bool wants_marks(const struct search_query *q)
+bool search_has_marks(const struct search_query *q)
 {
 	for (size_t i = 0; i < q->count; i++)
 		for (size_t j = 0; j < q->phrases[i].count; j++)
@@ -47,7 +47,7 @@ int folded_make(struct folded *f, const struct search_query *q, struct bytes tex
 
 	f->plain.len = f->marked.len = 0;
 	err = search_fold(&f->plain, text);
-	return err || !wants_marks(q) ? err : search_fold_marked(&f->marked, text);
+	return err || !search_has_marks(q) ? err : search_fold_marked(&f->marked, text);
 }
 
 int folded_content(struct folded *f, const struct search_query *q, const struct content *c)
@@ -172,4 +172,71 @@ bool search_matches(const struct search_query *q, const struct content *c)
 
 	folded_free(&f);
 	return matches;
+}
+
+bool search_matches_folded(const struct search_query *q, struct bytes text, struct bytes author)
+{
+	for (size_t i = 0; i < q->count; i++) {
+		const struct phrase *p = &q->phrases[i];
+		struct search_span where;
+		bool has = phrase_find(p, false, text, 0, &where);
+
+		/* Without its marks, more has what is to be left out. */
+		if (p->without ? has && !phrase_exact(p)
+			       : !has && !phrase_find(p, false, author, 0, &where))
+			return false;
+	}
+	return true;
+}
+
+/* ---- topic, author, language, time ---- */
+
+static bool lang_fits(const struct search_query *q, struct bytes lang)
+{
+	size_t len = strlen(q->lang);
+
+	if (lang.len < len || (lang.len > len && len > 0 && lang.data[len] != '-'))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		uint8_t ch = lang.data[i];
+
+		if ((char)(ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != q->lang[i])
+			return false;
+	}
+	return true;
+}
+
+static bool topic_fits(const struct search_query *q, const uint8_t id[static ID_LEN])
+{
+	size_t whole = q->topic_digits / 2;
+
+	return memcmp(id, q->topic, whole) == 0 &&
+	       (q->topic_digits % 2 == 0 || ((id[whole] ^ q->topic[whole]) & 0xf0) == 0);
+}
+
+static bool author_fits(
+    const struct search_query *q, const struct search_about *a, const struct content *c)
+{
+	bool organisation =
+	    !q->by.organisation[0] || strcmp(q->by.organisation, a->organisation) == 0;
+	char mine[SKELETON_MAX + 1], theirs[SKELETON_MAX + 1];
+
+	if (organisation && q->by.handle[0] && a->handle[0] &&
+	    (strcmp(q->by.handle, a->handle) == 0 ||
+		(handle_skeleton(mine, q->by.handle, NULL) == OK &&
+		    handle_skeleton(theirs, a->handle, NULL) == OK && strcmp(mine, theirs) == 0)))
+		return true;
+	return query_archived_by(q, c);
+}
+
+bool about_fits(const struct search_query *q, const struct search_about *a)
+{
+	return a->time >= q->since && a->time < q->until && lang_fits(q, a->lang) &&
+	       topic_fits(q, a->topic);
+}
+
+bool search_fits(
+    const struct search_query *q, const struct search_about *about, const struct content *c)
+{
+	return about_fits(q, about) && (!q->by.given || author_fits(q, about, c));
 }

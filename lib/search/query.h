@@ -53,6 +53,8 @@ bool phrase_find(const struct phrase *p, bool exact, struct bytes text, size_t f
     struct search_span *out);
 bool phrase_in(const struct phrase *p, const struct folded *f);
 bool query_matches(const struct search_query *q, const struct folded *f);
+/* search_fits(), but for the author. */
+bool about_fits(const struct search_query *q, const struct search_about *about);
 /* Whether the author as an archive has them is who is asked for. */
 bool query_archived_by(const struct search_query *q, const struct content *c);
 

@@ -228,44 +228,6 @@ struct run {
 	struct buffer content;
 };
 
-static bool lang_fits(const struct search_query *q, struct bytes lang)
-{
-	size_t len = strlen(q->lang);
-
-	if (lang.len < len || (lang.len > len && len > 0 && lang.data[len] != '-'))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		uint8_t ch = lang.data[i];
-
-		if ((char)(ch >= 'A' && ch <= 'Z' ? ch | 0x20 : ch) != q->lang[i])
-			return false;
-	}
-	return true;
-}
-
-static bool topic_fits(const struct search_query *q, const uint8_t id[static ID_LEN])
-{
-	size_t whole = q->topic_digits / 2;
-
-	return memcmp(id, q->topic, whole) == 0 &&
-	       (q->topic_digits % 2 == 0 || ((id[whole] ^ q->topic[whole]) & 0xf0) == 0);
-}
-
-static bool author_fits(
-    const struct search_query *q, const struct author *a, const struct content *c)
-{
-	bool organisation =
-	    !q->by.organisation[0] || strcmp(q->by.organisation, a->organisation) == 0;
-	char mine[SKELETON_MAX + 1], theirs[SKELETON_MAX + 1];
-
-	if (organisation && q->by.handle[0] && a->handle[0] &&
-	    (strcmp(q->by.handle, a->handle) == 0 ||
-		(handle_skeleton(mine, q->by.handle, NULL) == OK &&
-		    handle_skeleton(theirs, a->handle, NULL) == OK && strcmp(mine, theirs) == 0)))
-		return true;
-	return query_archived_by(q, c);
-}
-
 static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 {
 	struct run *r = ctx;
@@ -274,8 +236,10 @@ static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 	struct content c;
 	int err;
 
-	if (row->erasure.present || row->time < q->since || row->time >= q->until ||
-	    !lang_fits(q, lang) || !topic_fits(q, row->topic) ||
+	struct search_about about = {row->topic, row->author.handle, row->author.organisation, lang,
+	    row->time};
+
+	if (row->erasure.present || !about_fits(q, &about) ||
 	    (r->ask->hidden && r->ask->hidden(r->ask->ctx, row)))
 		return OK;
 	r->content.len = 0;
@@ -290,7 +254,7 @@ static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 	err = content_parse(buffer_bytes(&r->content), &c);
 	if (err)
 		return err == ERR_NOMEM ? err : OK;
-	if (!q->by.given || author_fits(q, &row->author, &c)) {
+	if (search_fits(q, &about, &c)) {
 		err = q->count > 0 ? folded_content(&r->folded, q, &c) : OK;
 		if (!err && query_matches(q, &r->folded)) {
 			struct search_found found = {row, lang, &c};

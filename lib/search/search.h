@@ -75,9 +75,24 @@ struct search_ask {
 int search_run(struct search *s, struct store *store, const struct search_query *q,
     const struct search_ask *ask, uint64_t *next);
 
-/* Whether a content has what the query's words ask for. For who has no index, as a copy of some
- * topics: what the query says of topic, author, language and time is not looked at. */
+/* ---- for who has no index, but the texts: a copy of some topics ---- */
+
+/* Whether a content has what the query's words ask for. */
 bool search_matches(const struct search_query *q, const struct content *c);
+/* The same of a text that is folded already (search_fold()), where words may also stand in
+ * `author`; what marks ask for is left to search_matches(), if search_has_marks(). */
+bool search_matches_folded(const struct search_query *q, struct bytes text, struct bytes author);
+bool search_has_marks(const struct search_query *q);
+
+/* Whether a message is what the query says of topic, author, language and time. */
+struct search_about {
+	const uint8_t *topic; /* ID_LEN */
+	const char *handle, *organisation;
+	struct bytes lang;
+	uint64_t time;
+};
+bool search_fits(
+    const struct search_query *q, const struct search_about *about, const struct content *c);
 
 /* The line or so of `text` to be shown, and what in it was found: up to `max` spans in order,
  * relative to `text`; returns how many. `line` has about `around` bytes on each side of the first

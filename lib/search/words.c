@@ -91,12 +91,12 @@ static uint64_t term_add(uint64_t h, uint8_t byte)
 	return (h ^ byte) * UINT64_C(0x100000001b3);
 }
 
-static uint64_t term_begin(enum search_about about)
+static uint64_t term_begin(enum search_sort about)
 {
 	return term_add(UINT64_C(0xcbf29ce484222325), (uint8_t)about);
 }
 
-uint32_t search_term(enum search_about about, struct bytes what)
+uint32_t search_term(enum search_sort about, struct bytes what)
 {
 	uint64_t h = term_begin(about);
 

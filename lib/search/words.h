@@ -24,8 +24,8 @@ enum search_class search_class(UChar32 ch);
 #define TERM_ALL 0u /* no word's: everything has it */
 
 /* What is indexed beside words. */
-enum search_about { ABOUT_WORD, ABOUT_TOPIC, ABOUT_AUTHOR, ABOUT_LANG };
-uint32_t search_term(enum search_about about, struct bytes what);
+enum search_sort { ABOUT_WORD, ABOUT_TOPIC, ABOUT_AUTHOR, ABOUT_LANG };
+uint32_t search_term(enum search_sort about, struct bytes what);
 
 /* Terms of a text, in order, perhaps several times. A non-OK result of `fn` ends it. */
 int search_terms(struct bytes folded, int (*fn)(void *ctx, uint32_t term), void *ctx);
