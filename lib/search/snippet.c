@@ -13,6 +13,7 @@
 #include "search/query.h"
 
 #define LOOKED_MAX 262144 /* bytes of a text that are looked through */
+#define SPANS_MAX 256
 
 /* A folded text, and from where in the other one each of its bytes is. */
 struct map {
@@ -122,46 +123,43 @@ static int by_from(const void *a, const void *b)
 	return (x->from > y->from) - (x->from < y->from);
 }
 
-/* Where phrases stand in a text, in order, without those that overlap. */
-static size_t spans_find(const struct search_query *q, struct bytes text, bool first_only,
-    struct search_span within, struct search_span *out, size_t max)
+/* Where phrases stand in a part of a text, in order, without those that overlap. */
+static size_t spans_find(const struct search_query *q, struct bytes text, struct search_span within,
+    struct search_span *out, size_t max)
 {
 	struct map maps[2] = {{.text = BUFFER_INIT}, {.text = BUFFER_INIT}};
+	struct search_span all[SPANS_MAX];
 	bool made[2] = {false, false};
 	size_t n = 0, to = 0;
 
-	for (size_t i = 0; i < q->count && (n < max || first_only); i++) {
+	for (size_t i = 0; i < q->count; i++) {
 		const struct phrase *p = &q->phrases[i];
 		bool exact = phrase_exact(p);
 		struct map *m = &maps[exact];
 		struct search_span at = {0, 0};
+		size_t of_this = 0;
 
 		if (p->without || (!made[exact] && !map_make(m, text, exact)))
 			continue;
 		made[exact] = true;
-		while (phrase_find(p, exact, buffer_bytes(&m->text), at.to, &at)) {
+		while (n < SPANS_MAX && of_this < max &&
+		       phrase_find(p, exact, buffer_bytes(&m->text), at.to, &at)) {
 			struct search_span span = {m->of[at.from].from, m->of[at.to - 1].to};
 
-			if (span.from < within.from || span.to > within.to)
+			if (span.to > within.to)
+				break;
+			if (span.from < within.from)
 				continue;
-			if (!first_only && n < max) {
-				out[n++] = span;
-			} else if (first_only) {
-				if (n == 0 || span.from < out[0].from)
-					out[0] = span;
-				n = 1;
-				break;
-			} else {
-				break;
-			}
+			all[n++] = span;
+			of_this++;
 		}
 	}
 	map_free(&maps[0]);
 	map_free(&maps[1]);
-	qsort(out, n, sizeof *out, by_from);
-	for (size_t i = 0; i < n; i++)
-		if (to == 0 || out[i].from >= out[to - 1].to)
-			out[to++] = out[i];
+	qsort(all, n, sizeof *all, by_from);
+	for (size_t i = 0; i < n && to < max; i++)
+		if (to == 0 || all[i].from >= out[to - 1].to)
+			out[to++] = all[i];
 	return to;
 }
 
@@ -180,7 +178,7 @@ size_t search_snippet(const struct search_query *q, struct bytes text, size_t ar
 				  ? bytes_of(text.data, boundary(text, LOOKED_MAX, false))
 				  : text;
 	struct search_span first = {0, 0}, all = {0, looked.len};
-	size_t n = spans_find(q, looked, true, all, &first, 1), from, to;
+	size_t n = spans_find(q, looked, all, &first, 1), from, to;
 
 	if (n == 0) {
 		while (first.from < text.len &&
@@ -200,5 +198,5 @@ size_t search_snippet(const struct search_query *q, struct bytes text, size_t ar
 		if (text.data[at] == '\n')
 			to = at;
 	*line = (struct search_span){from, to};
-	return n > 0 ? spans_find(q, looked, false, *line, found, max) : 0;
+	return n > 0 ? spans_find(q, looked, *line, found, max) : 0;
 }
