@@ -15,14 +15,14 @@
 
 #define LIMIT 20
 #define LIMIT_MAX 10000
-#define PAGE 100 /* of the node's answers */
+#define PAGE 100  /* of the node's answers */
 #define AROUND 60 /* bytes of a line before and after what was found, at least */
 
 /* ---- what is asked ---- */
 
 /* As one query: an operand of several words is a phrase, and `topic` one more restriction. */
-static int query_make(struct search_query **out, const struct invocation *in, struct buffer *text,
-    struct trouble *t)
+static int query_make(
+    struct search_query **out, const struct invocation *in, struct buffer *text, struct trouble *t)
 {
 	const char *why;
 	int err;
@@ -197,8 +197,8 @@ static int node_search(struct session *s, struct buffer *query, const Convene__T
 		struct frames page;
 		size_t wanted = limit - count < PAGE ? limit - count : PAGE;
 
-		err = client_search(s->client, buffer_bytes(query), next, (uint32_t)wanted, &page,
-		    &next, t);
+		err = client_search(
+		    s->client, buffer_bytes(query), next, (uint32_t)wanted, &page, &next, t);
 		for (size_t i = 0; i < page.count && !err; i++) {
 			count += ((const Convene__Items *)page.list[i])->n_items;
 			err = frames_add(out, page.list[i]) == OK ? OK : no_memory(t);
@@ -239,8 +239,8 @@ int cmd_search(const struct invocation *in)
 	if (!err && name)
 		err = find_topic(&topics, name, &topic, &t);
 	if (!err && s.copy)
-		err = copy_search(s.copy, topic ? topic->id.data : NULL, q, (size_t)limit + 1,
-		    &found, &t);
+		err = copy_search(
+		    s.copy, topic ? topic->id.data : NULL, q, (size_t)limit + 1, &found, &t);
 	else if (!err)
 		err = node_search(&s, &query, topic, (size_t)limit, &found, &further, &t);
 	if (!err && s.copy && !s.client)

@@ -11,8 +11,8 @@
 #include "search/search.h"
 
 /* What the query says beside its words, and of marks, by the message itself. */
-static int row_fits(struct copy *c, const struct query *row, const struct search_query *q, bool *fits,
-    struct trouble *t)
+static int row_fits(struct copy *c, const struct query *row, const struct search_query *q,
+    bool *fits, struct trouble *t)
 {
 	struct bytes topic = query_bytes(row, 3), id = query_bytes(row, 4);
 	struct buffer handle = BUFFER_INIT, organisation = BUFFER_INIT;
@@ -29,8 +29,8 @@ static int row_fits(struct copy *c, const struct query *row, const struct search
 	buffer_add(&organisation, query_bytes(row, 6).data, query_bytes(row, 6).len);
 	if (!err && text.state == STATE(PRESENT) && content_parse(text.content, &content) == OK &&
 	    message_parse(query_bytes(row, 7), &h) == OK) {
-		struct search_about about = {topic.data, buffer_str(&handle),
-		    buffer_str(&organisation), h.lang, h.time};
+		struct search_about about = {
+		    topic.data, buffer_str(&handle), buffer_str(&organisation), h.lang, h.time};
 
 		*fits = search_fits(q, &about, &content) &&
 			(!search_has_marks(q) || search_matches(q, &content));
@@ -43,8 +43,8 @@ static int row_fits(struct copy *c, const struct query *row, const struct search
 }
 
 /* The numbers of what is found, newest first. */
-static int rows_find(struct copy *c, const uint8_t *topic, const struct search_query *search, size_t limit,
-    int64_t *found, size_t *n, struct trouble *t)
+static int rows_find(struct copy *c, const uint8_t *topic, const struct search_query *search,
+    size_t limit, int64_t *found, size_t *n, struct trouble *t)
 {
 	struct query *q;
 	int err = query_start(&q, c->d,

@@ -22,9 +22,9 @@
 #include "search/search.h"
 
 #define NICE 15
-#define SLICE_MS 200      /* of work; then others of the same thread have their turn */
-#define FIND_MS 300       /* for one page of results */
-#define FIND_QUEUE 32     /* searches that may wait */
+#define SLICE_MS 200  /* of work; then others of the same thread have their turn */
+#define FIND_MS 300   /* for one page of results */
+#define FIND_QUEUE 32 /* searches that may wait */
 #define FIND_LIMIT 20
 #define FIND_LIMIT_MAX 100
 #define PATH_ROOM 4096
@@ -383,9 +383,9 @@ static void find_submit(
 	j->stream = stream;
 	j->query = query;
 	j->before = m->before ? m->before : UINT64_MAX;
-	j->limit = m->limit == 0                ? FIND_LIMIT
+	j->limit = m->limit == 0               ? FIND_LIMIT
 		   : m->limit > FIND_LIMIT_MAX ? FIND_LIMIT_MAX
-						: m->limit;
+					       : m->limit;
 	j->after = f->finding;
 	f->finding = j;
 	f->finding_count++;
@@ -455,8 +455,9 @@ static void on_collect(evutil_socket_t fd, short what, void *arg)
 
 static struct event *collector(struct relay *r, struct pool *pool)
 {
-	struct event *e =
-	    pool ? event_new(r->base, pool_fd(pool), EV_READ | EV_PERSIST, on_collect, pool) : NULL;
+	struct event *e = pool ? event_new(
+				     r->base, pool_fd(pool), EV_READ | EV_PERSIST, on_collect, pool)
+			       : NULL;
 
 	if (e && event_add(e, NULL) != 0) {
 		event_free(e);

@@ -26,8 +26,7 @@ struct changes {
 	size_t count;
 };
 
-static int change_add(
-    void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown)
+static int change_add(void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown)
 {
 	struct changes *c = ctx;
 
@@ -58,8 +57,8 @@ static bool has_content(struct store *s, uint32_t log, uint64_t index)
 	return has;
 }
 
-static int text_take(struct look *l, const struct item_row *row, struct bytes lang,
-    const struct buffer *encoded)
+static int text_take(
+    struct look *l, const struct item_row *row, struct bytes lang, const struct buffer *encoded)
 {
 	struct buffer text = BUFFER_INIT, folded = BUFFER_INIT;
 	struct search_doc doc = {.row = row, .lang = lang};
@@ -125,8 +124,7 @@ static int look(struct search_writer *w, struct store *s, uint64_t arrival, bool
 /* ---- what has come ---- */
 
 /* Something that has come. What isn't shown now, while the views are made anew, may be again. */
-static int take_one(
-    struct search_writer *w, struct store *s, const struct change *c, bool *here)
+static int take_one(struct search_writer *w, struct store *s, const struct change *c, bool *here)
 {
 	if (c->shown == 0)
 		return search_writer_missing(w, c->arrival, true);
@@ -268,7 +266,8 @@ static int missing_look(
 	if (err == OK) {
 		uint64_t took = clock_mono_ms() - pace->began;
 
-		pace->rest_until = clock_mono_ms() + REST_MIN_MS + (pace->found ? 0 : REST_FACTOR * took);
+		pace->rest_until = clock_mono_ms() + REST_MIN_MS +
+				   (pace->found ? 0 : REST_FACTOR * took);
 		pace->below = 0;
 	}
 	return err;

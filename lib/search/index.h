@@ -32,7 +32,7 @@ struct index_missing {
 
 struct search_index {
 	uint64_t generation, position, next;
-	uint8_t id[ID_LEN]; /* of what has the number `position` */
+	uint8_t id[ID_LEN];             /* of what has the number `position` */
 	struct index_segment *segments; /* by part, descending */
 	size_t count;
 	struct index_missing *missing;
@@ -70,8 +70,8 @@ int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missin
 bool search_writer_full(const struct search_writer *w);
 int search_writer_discard(struct search_writer *w); /* forget what isn't committed */
 /* All that was added and dropped counts, and so far are the arrivals. `erase`: what is replaced is
- * made zero, and all of it is durable on return. After an error the writer holds what it held before
- * the last commit, and so is its position. */
+ * made zero, and all of it is durable on return. After an error the writer holds what it held
+ * before the last commit, and so is its position. */
 int search_commit(
     struct search_writer *w, uint64_t position, const uint8_t id[static ID_LEN], bool erase);
 
@@ -87,8 +87,8 @@ struct search_pace {
 };
 
 /* Take in what has come, for about `ms`; an index of another store begins anew. 1: there is more;
- * OK: all that can be is. ERR_STORE and the like: come again later. `s` is a read-only connection of
- * the caller's thread. */
+ * OK: all that can be is. ERR_STORE and the like: come again later. `s` is a read-only connection
+ * of the caller's thread. */
 int search_follow(struct search_writer *w, struct store *s, struct search_pace *pace, unsigned ms);
 /* Upon OK, nothing that was erased in the store before is in any file of the index, for good. */
 int search_erase(struct search_writer *w, struct store *s);

@@ -7,7 +7,8 @@
 #include "search/fold.h"
 #include "search/query.h"
 
-#define GAP_MAX 64 /* bytes between the words of a phrase: the quoting of mails, and a line's end */
+#define GAP_MAX 64 /* bytes between the words of a phrase: the quoting of mails, and a line's end \
+		    */
 
 /* Neither a space nor a part of any word, so that what stands on its two sides stays apart. */
 #define APART "\n\x1f\n"
@@ -160,7 +161,8 @@ bool query_archived_by(const struct search_query *q, const struct content *c)
 		return false;
 	}
 	/* Its marks don't count. */
-	found = phrase_find(&q->by.name, false, buffer_bytes(&f.plain), 0, &(struct search_span){0});
+	found = phrase_find(
+	    &q->by.name, false, buffer_bytes(&f.plain), 0, &(struct search_span){0});
 	folded_free(&f);
 	return found;
 }
@@ -217,8 +219,8 @@ static bool topic_fits(const struct search_query *q, const uint8_t id[static ID_
 static bool author_fits(
     const struct search_query *q, const struct search_about *a, const struct content *c)
 {
-	bool organisation =
-	    !q->by.organisation[0] || strcmp(q->by.organisation, a->organisation) == 0;
+	bool organisation = !q->by.organisation[0] ||
+			    strcmp(q->by.organisation, a->organisation) == 0;
 	char mine[SKELETON_MAX + 1], theirs[SKELETON_MAX + 1];
 
 	if (organisation && q->by.handle[0] && a->handle[0] &&

@@ -120,8 +120,8 @@ static int by_parse(struct search_query *q, struct bytes value, const char **why
 	struct by *by = &q->by;
 	const uint8_t *at = memchr(value.data, '@', value.len);
 	struct bytes handle = at ? bytes_of(value.data, (size_t)(at - value.data)) : value;
-	struct bytes org =
-	    at ? bytes_of(at + 1, value.len - handle.len - 1) : bytes_of(value.data, 0);
+	struct bytes org = at ? bytes_of(at + 1, value.len - handle.len - 1)
+			      : bytes_of(value.data, 0);
 
 	if (by->given) {
 		*why = "only one by: can be asked for";

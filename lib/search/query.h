@@ -23,9 +23,9 @@ struct phrase {
 
 struct by {
 	bool given;
-	char handle[HANDLE_MAX + 1];           /* prepared; empty: it can't be one */
-	char organisation[ORG_NAME_MAX + 1];   /* empty: any */
-	struct phrase name;                    /* of an author as an archive has them */
+	char handle[HANDLE_MAX + 1];         /* prepared; empty: it can't be one */
+	char organisation[ORG_NAME_MAX + 1]; /* empty: any */
+	struct phrase name;                  /* of an author as an archive has them */
 };
 
 struct search_query {
@@ -33,8 +33,8 @@ struct search_query {
 	size_t count, wanted; /* wanted: of them, those that must occur */
 	struct by by;
 	uint8_t topic[ID_LEN];
-	size_t topic_digits; /* 0: any */
-	char lang[36];       /* lower case; empty: any */
+	size_t topic_digits;   /* 0: any */
+	char lang[36];         /* lower case; empty: any */
 	uint64_t since, until; /* advisory times t with since <= t < until */
 };
 
@@ -49,8 +49,8 @@ void folded_free(struct folded *f);
 /* Whether the marks of one of its words count: then of all, in the text with its marks. */
 bool phrase_exact(const struct phrase *p);
 /* Where it stands first in a folded text, from `from` on. */
-bool phrase_find(const struct phrase *p, bool exact, struct bytes text, size_t from,
-    struct search_span *out);
+bool phrase_find(
+    const struct phrase *p, bool exact, struct bytes text, size_t from, struct search_span *out);
 bool phrase_in(const struct phrase *p, const struct folded *f);
 bool query_matches(const struct search_query *q, const struct folded *f);
 /* search_fits(), but for the author. */

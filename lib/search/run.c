@@ -13,10 +13,10 @@
 #include "search/index.h"
 #include "search/query.h"
 
-#define TERMS_MAX 128  /* looked up for one query; what is left out is seen in the text */
-#define PEOPLE_MAX 64  /* who may be meant by one name */
+#define TERMS_MAX 128 /* looked up for one query; what is left out is seen in the text */
+#define PEOPLE_MAX 64 /* who may be meant by one name */
 #define RUN_MS 500
-#define LOAD_TRIES 20  /* a state that is replaced while it is read */
+#define LOAD_TRIES 20 /* a state that is replaced while it is read */
 
 struct search {
 	char *folder;
@@ -131,11 +131,20 @@ static int plan_term(void *ctx, uint32_t term)
 	return OK;
 }
 
-/* A character alone has a term that its pairs imply. */
-static void phrase_terms(const struct phrase *p, struct term_list *l)
+/* What stands between the words of a phrase is no part of any, so that a space has the same terms.
+ */
+static int phrase_terms(const struct phrase *p, struct term_list *l)
 {
-	for (size_t i = 0; i < p->count; i++)
-		search_terms(buffer_bytes(&p->literals[i].plain), plan_term, l);
+	struct buffer words = BUFFER_INIT;
+	int err;
+
+	for (size_t i = 0; i < p->count; i++) {
+		buffer_add(&words, p->literals[i].plain.data, p->literals[i].plain.len);
+		buffer_add_str(&words, " ");
+	}
+	err = words.failed ? ERR_NOMEM : search_terms(buffer_bytes(&words), plan_term, l);
+	buffer_free(&words);
+	return err;
 }
 
 /* A log's name is its organisation, and more behind a '/'. */
@@ -157,8 +166,8 @@ static int person_find(void *ctx, const struct store_log *log)
 	if (err)
 		return err == ERR_NOTFOUND ? OK : err;
 	if (p->people_count < PEOPLE_MAX)
-		p->people[p->people_count++] =
-		    search_term(ABOUT_AUTHOR, bytes_of(author, sizeof author));
+		p->people[p->people_count++] = search_term(
+		    ABOUT_AUTHOR, bytes_of(author, sizeof author));
 	return OK;
 }
 
@@ -166,18 +175,20 @@ static int plan_make(struct plan *p, struct store *store, const struct search_qu
 {
 	struct term_list terms = {p->terms, &p->term_count}, names = {p->names, &p->name_count};
 	size_t len = strcspn(q->lang, "-");
+	int err = OK;
 
 	*p = (struct plan){.store = store, .q = q};
 	if (q->topic_digits)
 		plan_term(&terms, search_term(ABOUT_TOPIC, bytes_of(q->topic, 4)));
 	if (len > 0)
 		plan_term(&terms, search_term(ABOUT_LANG, bytes_of(q->lang, len)));
-	for (size_t i = 0; i < q->count; i++)
+	for (size_t i = 0; i < q->count && !err; i++)
 		if (!q->phrases[i].without)
-			phrase_terms(&q->phrases[i], &terms);
-	if (!q->by.given)
-		return OK;
-	phrase_terms(&q->by.name, &names);
+			err = phrase_terms(&q->phrases[i], &terms);
+	if (!err && q->by.given)
+		err = phrase_terms(&q->by.name, &names);
+	if (err || !q->by.given)
+		return err;
 	if (!q->by.handle[0] || handle_skeleton(p->skeleton, q->by.handle, NULL) != OK)
 		return OK;
 	return store->ops->log_each(store, person_find, p);
@@ -208,8 +219,8 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 			some = (struct doc_set){{0}};
 			segment_find(g, p->names[i], &some);
 			for (size_t j = 0; j < SET_WORDS; j++)
-				named.words[j] =
-				    i == 0 ? some.words[j] : named.words[j] & some.words[j];
+				named.words[j] = i == 0 ? some.words[j]
+							: named.words[j] & some.words[j];
 		}
 		for (size_t j = 0; j < SET_WORDS; j++)
 			all.words[j] &= people.words[j] | named.words[j];
@@ -236,8 +247,8 @@ static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 	struct content c;
 	int err;
 
-	struct search_about about = {row->topic, row->author.handle, row->author.organisation, lang,
-	    row->time};
+	struct search_about about = {
+	    row->topic, row->author.handle, row->author.organisation, lang, row->time};
 
 	if (row->erasure.present || !about_fits(q, &about) ||
 	    (r->ask->hidden && r->ask->hidden(r->ask->ctx, row)))
@@ -269,8 +280,8 @@ static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 /* ---- all of it ---- */
 
 /* The candidates of one part, from segment `first` on; `*end` is behind its last. */
-static void part_run(const struct search *s, const struct plan *p, size_t first, size_t *end,
-    struct doc_set *out)
+static void part_run(
+    const struct search *s, const struct plan *p, size_t first, size_t *end, struct doc_set *out)
 {
 	const struct index_segment *g = s->index.segments;
 	size_t i = first;
@@ -290,8 +301,8 @@ static bool part_whole(const struct search *s, size_t first, size_t end)
 }
 
 /* The candidates below `*before`, which goes down with them. */
-static int part_look(struct run *r, uint32_t part, const struct doc_set *docs, uint64_t *before,
-    uint64_t deadline)
+static int part_look(
+    struct run *r, uint32_t part, const struct doc_set *docs, uint64_t *before, uint64_t deadline)
 {
 	for (uint32_t i = PART_DOCS; i > 0; i--) {
 		uint64_t arrival = (uint64_t)part << PART_BITS | (i - 1);
@@ -313,8 +324,8 @@ static int part_look(struct run *r, uint32_t part, const struct doc_set *docs, u
 	return OK;
 }
 
-static int parts_look(struct search *s, struct run *r, const struct plan *p, uint64_t *before,
-    uint64_t deadline)
+static int parts_look(
+    struct search *s, struct run *r, const struct plan *p, uint64_t *before, uint64_t deadline)
 {
 	size_t first = 0, end;
 	int err = OK, tries = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "search/segment.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -179,6 +180,19 @@ void docs_add(struct bytes docs, bool bitmap, struct doc_set *out)
 	}
 }
 
+size_t docs_list(struct bytes docs, uint16_t *out, size_t count)
+{
+	size_t at = 0;
+
+	for (uint32_t doc = 0; at < docs.len; doc++) {
+		doc += varint_read(docs.data, &at, docs.len);
+		if (doc >= PART_DOCS)
+			break;
+		out[count++] = (uint16_t)doc;
+	}
+	return count;
+}
+
 void segment_find(const struct segment *s, uint32_t term, struct doc_set *out)
 {
 	size_t low = 0, high = s->blocks;
@@ -281,6 +295,21 @@ void making_add(struct segment_making *m, uint32_t term, const struct doc_set *d
 	for (size_t i = 0; i < SET_WORDS; i++)
 		put_u64(encoded + 8 * i, docs->words[i]);
 	entry_add(m, term, bytes_of(encoded, (size_t)SET_WORDS * 8), true);
+}
+
+void making_few(
+    struct segment_making *m, uint32_t term, const uint16_t docs[static 1], size_t count)
+{
+	uint8_t encoded[3 * FEW_MAX + 5];
+	uint32_t next = 0;
+	size_t len = 0;
+
+	assert(count <= FEW_MAX);
+	for (size_t i = 0; i < count; i++) {
+		len += varint_write(encoded + len, docs[i] - next);
+		next = docs[i] + 1u;
+	}
+	entry_add(m, term, bytes_of(encoded, len), false);
 }
 
 void making_copy(struct segment_making *m, const struct cursor *c)

@@ -66,6 +66,8 @@ struct cursor {
 void cursor_start(struct cursor *c, const struct segment *s);
 void cursor_next(struct cursor *c);
 void docs_add(struct bytes docs, bool bitmap, struct doc_set *out);
+/* Of no bitmap, and no more than FEW_MAX bytes: behind `count` that are there; the new count. */
+size_t docs_list(struct bytes docs, uint16_t *out, size_t count);
 
 /* A new one, in memory: terms rise. */
 struct segment_making {
@@ -75,6 +77,10 @@ struct segment_making {
 };
 void making_start(struct segment_making *m, uint32_t part);
 void making_add(struct segment_making *m, uint32_t term, const struct doc_set *docs);
+/* The same, of a few: they rise. */
+#define FEW_MAX 512
+void making_few(
+    struct segment_making *m, uint32_t term, const uint16_t docs[static 1], size_t count);
 /* The same, of what a cursor stands at. */
 void making_copy(struct segment_making *m, const struct cursor *c);
 /* Its bytes, appended; what was made is freed. */

@@ -64,10 +64,12 @@ static size_t piece_end(const UNormalizer2 *fold, struct bytes text, size_t at)
 /* Folded to itself, as all Han and most of what ASCII has are. */
 static bool is_plain(UChar32 ch)
 {
-	return (ch >= 'a' && ch <= 'z') || (ch >= '!' && ch <= '@') || (ch >= 0x4e00 && ch <= 0x9fff);
+	return (ch >= 'a' && ch <= 'z') || (ch >= '!' && ch <= '@') ||
+	       (ch >= 0x4e00 && ch <= 0x9fff);
 }
 
-static bool piece_add(struct map *m, struct bytes text, size_t from, size_t to, UChar32 ch, bool marked)
+static bool piece_add(
+    struct map *m, struct bytes text, size_t from, size_t to, UChar32 ch, bool marked)
 {
 	struct buffer folded = BUFFER_INIT;
 	struct bytes piece = bytes_of(text.data + from, to - from);

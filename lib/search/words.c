@@ -10,6 +10,9 @@
 #include "base/error.h"
 
 #define PLANE 0x10000
+#define PAIR      \
+	UINT64_C( \
+	    0x9e3779b97f4a7c15) /* odd: tells two words from the same two the other way round */
 
 static const UScriptCode unspaced[] = {USCRIPT_HAN, USCRIPT_HIRAGANA, USCRIPT_KATAKANA,
     USCRIPT_BOPOMOFO, USCRIPT_HANGUL, USCRIPT_THAI, USCRIPT_LAO, USCRIPT_KHMER, USCRIPT_MYANMAR,
@@ -120,7 +123,7 @@ int search_terms(struct bytes text, int (*fn)(void *ctx, uint32_t term), void *c
 {
 	enum search_class last = CLASS_NONE;
 	size_t before = 0, len = 0;
-	uint64_t h = 0;
+	uint64_t h = 0, word = 0; /* word: the one before; 0: none */
 	int err = OK;
 
 	pthread_once(&once, plane_fill);
@@ -132,14 +135,19 @@ int search_terms(struct bytes text, int (*fn)(void *ctx, uint32_t term), void *c
 			class = (enum search_class)plane[text.data[at]];
 		else
 			class = search_class_at(text, at, &len);
-		if (last == CLASS_SPACED && class != CLASS_SPACED)
+		if (last == CLASS_SPACED && class != CLASS_SPACED) {
 			err = fn(ctx, term_end(h));
+			if (!err && word)
+				err = fn(ctx, term_end(word * PAIR ^ h));
+			word = h;
+		}
 		if (class == CLASS_SPACED) {
 			if (last != CLASS_SPACED)
 				h = term_begin(ABOUT_WORD);
 			for (size_t i = at; i < at + len; i++)
 				h = term_add(h, text.data[i]);
 		} else if (class == CLASS_UNSPACED && !err) {
+			word = 0;
 			err = unspaced_terms(
 			    text, last == CLASS_UNSPACED ? before : at, at, at + len, fn, ctx);
 			before = at;

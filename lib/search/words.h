@@ -4,9 +4,10 @@
  * A run of letters, marks, digits and '_' is a word where a script puts spaces between words. Han,
  * kana, bopomofo, hangul, and the scripts of South-East Asia and Tibet, and symbols, are taken
  * apart: each character is a term, and each two that stand side by side. Where the two kinds meet,
- * a word ends: "使用python" has the word "python". (Hangul has spaces, but its particles are
- * written on to the word.) No dictionary: those of ICU would cut a name in two in one text and
- * not in another, and every error is something that nobody finds.
+ * a word ends: "使用python" has the word "python". Two words of the first kind in a row are a term,
+ * too: without, who asks for "would have" were shown hundreds of texts that have both. (Hangul has
+ * spaces, but its particles are written on to the word.) No dictionary: those of ICU would cut a
+ * name in two in one text and not in another, and every error is something that nobody finds.
  *
  * Terms are hashes of 24 bits: an index of them holds no word. Two words may share one; whoever
  * looks something up looks at the text as well. */

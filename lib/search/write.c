@@ -254,7 +254,9 @@ static int by_key(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A byte at a time, the lowest first. */
+/* Some bits at a time, the lowest first. */
+#define DIGIT_BITS 11
+#define DIGITS (1u << DIGIT_BITS)
 static void keys_sort(uint64_t *keys, size_t count)
 {
 	uint64_t *other = count > 4096 ? malloc(count * sizeof *other) : NULL, *from = keys;
@@ -264,17 +266,17 @@ static void keys_sort(uint64_t *keys, size_t count)
 			qsort(keys, count, sizeof *keys, by_key);
 		return;
 	}
-	for (unsigned shift = 0; shift < 64; shift += 8) {
-		size_t at[257] = {0};
+	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
+		size_t at[DIGITS + 1] = {0};
 
 		for (size_t i = 0; i < count; i++)
-			at[(from[i] >> shift & 0xff) + 1]++;
-		if (at[(from[0] >> shift & 0xff) + 1] == count)
+			at[(from[i] >> shift & (DIGITS - 1)) + 1]++;
+		if (at[(from[0] >> shift & (DIGITS - 1)) + 1] == count)
 			continue;
-		for (size_t i = 1; i < 257; i++)
+		for (size_t i = 1; i <= DIGITS; i++)
 			at[i] += at[i - 1];
 		for (size_t i = 0; i < count; i++)
-			other[at[from[i] >> shift & 0xff]++] = from[i];
+			other[at[from[i] >> shift & (DIGITS - 1)]++] = from[i];
 		uint64_t *swap = from;
 		from = other;
 		other = swap;
@@ -294,16 +296,84 @@ static int keys_make(const uint64_t *keys, size_t count, struct buffer *out)
 	making_start(&m, key_part(keys[0]));
 	for (size_t i = 0; i < count;) {
 		uint32_t term = key_term(keys[i]);
-		struct doc_set docs = {{0}};
+		uint16_t few[FEW_MAX];
+		size_t from = i, n = 0;
 
 		for (; i < count && key_term(keys[i]) == term; i++)
-			set_add(&docs, (uint32_t)keys[i] & (PART_DOCS - 1));
-		making_add(&m, term, &docs);
+			if (n < FEW_MAX)
+				few[n++] = (uint16_t)(keys[i] & (PART_DOCS - 1));
+		if (i - from == n) {
+			making_few(&m, term, few, n);
+		} else {
+			struct doc_set docs = {{0}};
+
+			for (size_t j = from; j < i; j++)
+				set_add(&docs, (uint32_t)keys[j] & (PART_DOCS - 1));
+			making_add(&m, term, &docs);
+		}
 	}
 	return making_end(&m, out);
 }
 
 #define INPUTS_MAX 64
+
+/* Those of all cursors at a term, where they are few: in order, without what is dropped, each once.
+ * SIZE_MAX: they aren't. */
+static size_t merge_few(const struct cursor *cursors, size_t count, size_t keep, uint32_t term,
+    const struct doc_set *drop, uint16_t out[static FEW_MAX])
+{
+	size_t bytes = 0, n = 0, to = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (cursors[i].done || cursors[i].term != term)
+			continue;
+		bytes += cursors[i].docs.len;
+		if (cursors[i].bitmap || bytes > FEW_MAX)
+			return SIZE_MAX;
+	}
+	for (size_t i = 0; i < count; i++) {
+		size_t from = n;
+
+		if (cursors[i].done || cursors[i].term != term)
+			continue;
+		n = docs_list(cursors[i].docs, out, n);
+		to = from;
+		for (size_t j = from; j < n; j++)
+			if (!drop || i >= count - keep || !set_has(drop, out[j]))
+				out[to++] = out[j];
+		n = to;
+		/* Behind those that are sorted already, mostly where they belong. */
+		for (size_t j = from; j < n; j++) {
+			uint16_t doc = out[j];
+			size_t k = j;
+
+			for (; k > 0 && out[k - 1] > doc; k--)
+				out[k] = out[k - 1];
+			out[k] = doc;
+		}
+	}
+	to = 0;
+	for (size_t i = 0; i < n; i++)
+		if (to == 0 || out[i] != out[to - 1])
+			out[to++] = out[i];
+	return to;
+}
+
+/* The same, of any number. */
+static void merge_many(const struct cursor *cursors, size_t count, size_t keep, uint32_t term,
+    const struct doc_set *drop, struct doc_set *docs)
+{
+	memset(docs, 0, sizeof *docs);
+	for (size_t i = 0; i < count; i++) {
+		if (i == count - keep)
+			for (size_t j = 0; drop && j < SET_WORDS; j++)
+				docs->words[j] &= ~drop->words[j];
+		if (!cursors[i].done && cursors[i].term == term)
+			docs_add(cursors[i].docs, cursors[i].bitmap, docs);
+	}
+	for (size_t j = 0; keep == 0 && drop && j < SET_WORDS; j++)
+		docs->words[j] &= ~drop->words[j];
+}
 
 /* Several segments of a part as one, without `drop` (of all but the last `keep`). */
 static int merge(const struct segment *const *inputs, size_t count, size_t keep,
@@ -317,8 +387,8 @@ static int merge(const struct segment *const *inputs, size_t count, size_t keep,
 		cursor_start(&cursors[i], inputs[i]);
 	for (;;) {
 		uint32_t term = UINT32_MAX;
-		struct doc_set docs = {{0}};
-		size_t have = 0, only = 0;
+		uint16_t few[FEW_MAX];
+		size_t have = 0, only = 0, n;
 
 		for (size_t i = 0; i < count; i++)
 			if (!cursors[i].done && cursors[i].term < term)
@@ -336,16 +406,16 @@ static int merge(const struct segment *const *inputs, size_t count, size_t keep,
 			cursor_next(&cursors[only]);
 			continue;
 		}
-		for (size_t i = 0; i < count - keep; i++)
-			if (!cursors[i].done && cursors[i].term == term)
-				docs_add(cursors[i].docs, cursors[i].bitmap, &docs);
-		for (size_t j = 0; drop && j < SET_WORDS; j++)
-			docs.words[j] &= ~drop->words[j];
-		for (size_t i = count - keep; i < count; i++)
-			if (!cursors[i].done && cursors[i].term == term)
-				docs_add(cursors[i].docs, cursors[i].bitmap, &docs);
-		if (set_count(&docs) > 0)
-			making_add(&m, term, &docs);
+		n = merge_few(cursors, count, keep, term, drop, few);
+		if (n == SIZE_MAX) {
+			struct doc_set docs;
+
+			merge_many(cursors, count, keep, term, drop, &docs);
+			if (set_count(&docs) > 0)
+				making_add(&m, term, &docs);
+		} else if (n > 0) {
+			making_few(&m, term, few, n);
+		}
 		for (size_t i = 0; i < count; i++)
 			if (!cursors[i].done && cursors[i].term == term)
 				cursor_next(&cursors[i]);
@@ -477,7 +547,8 @@ static int part_run(struct search_writer *w, struct part_work *p, bool durable)
 			keep = 1;
 		}
 		if (!err)
-			err = merge(inputs, count, keep, p->drops ? &p->drop : NULL, &merged, &empty);
+			err = merge(
+			    inputs, count, keep, p->drops ? &p->drop : NULL, &merged, &empty);
 	}
 	if (!err && !empty) {
 		err = segment_store(
@@ -564,7 +635,8 @@ static void others_keep(struct search_writer *w)
 		const struct index_segment *s = &w->index.segments[i];
 		bool same = i > 0 && s->part == s[-1].part;
 
-		if (same ? w->fresh.count > 0 && w->fresh.segments[w->fresh.count - 1].part == s->part
+		if (same ? w->fresh.count > 0 &&
+			       w->fresh.segments[w->fresh.count - 1].part == s->part
 			 : !is_touched(w, s->part)) {
 			w->fresh.segments[w->fresh.count] = *s;
 			w->fresh.segments[w->fresh.count++].segment = (struct segment){0};
@@ -684,9 +756,8 @@ int search_commit(
 			w->keys[count++] = w->keys[i];
 	w->count = count;
 	keys_sort(w->drops, w->drop_count);
-	w->fresh = (struct search_index){.generation = w->index.generation + 1,
-	    .position = position,
-	    .next = w->index.next};
+	w->fresh = (struct search_index){
+	    .generation = w->index.generation + 1, .position = position, .next = w->index.next};
 	memcpy(w->fresh.id, id, ID_LEN);
 	w->fresh.segments = calloc(most, sizeof *w->fresh.segments);
 	w->retired = calloc(w->index.count + 1, sizeof *w->retired);

@@ -38,10 +38,18 @@ static void check_found(const struct search_query *q, struct bytes text)
 	there.count = asked.count = 0;
 	REQUIRE(search_fold(&folded, text) == OK);
 	search_terms(buffer_bytes(&folded), keep, &there);
-	for (size_t i = 0; i < q->count; i++)
-		for (size_t j = 0; j < q->phrases[i].count && !q->phrases[i].without; j++)
-			search_terms(
-			    buffer_bytes(&q->phrases[i].literals[j].plain), keep, &asked);
+	for (size_t i = 0; i < q->count; i++) {
+		struct buffer words = BUFFER_INIT;
+
+		for (size_t j = 0; j < q->phrases[i].count && !q->phrases[i].without; j++) {
+			struct bytes word = buffer_bytes(&q->phrases[i].literals[j].plain);
+
+			buffer_add(&words, word.data, word.len);
+			buffer_add_str(&words, " ");
+		}
+		search_terms(buffer_bytes(&words), keep, &asked);
+		buffer_free(&words);
+	}
 	for (size_t i = 0; i < asked.count; i++)
 		REQUIRE(has(&there, asked.list[i]));
 	buffer_free(&folded);
@@ -70,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(n <= 4 && line.from <= line.to && line.to <= c.text.len);
 	at = line.from;
 	for (size_t i = 0; i < n; i++) {
-		REQUIRE(found[i].from >= at && found[i].from < found[i].to && found[i].to <= line.to);
+		REQUIRE(
+		    found[i].from >= at && found[i].from < found[i].to && found[i].to <= line.to);
 		at = found[i].to;
 	}
 	search_query_free(q);

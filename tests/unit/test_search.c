@@ -51,8 +51,9 @@ static const struct {
     {"c++", "in C, or not", false},
     {"été", "l'été", true},
     {"straße", "STRASSE", true},
-    {"office", "o\xef\xac\x83"
-	       "ce",
+    {"office",
+	"o\xef\xac\x83"
+	"ce",
 	true},
     /* A mark that was typed counts. */
     {"sao", "S\xc3\xa3o Paulo", true},
@@ -144,17 +145,23 @@ static void test_terms_imply(void **state)
 
 		assert_int_equal(search_fold(&folded, bytes_str(cases[i].text)), OK);
 		search_terms(buffer_bytes(&folded), term_keep, &have);
-		for (size_t p = 0; p < q->count; p++)
+		for (size_t p = 0; p < q->count; p++) {
+			struct buffer words = BUFFER_INIT;
+
 			for (size_t l = 0; l < q->phrases[p].count && !q->phrases[p].without; l++)
-				search_terms(buffer_bytes(&q->phrases[p].literals[l].plain),
-				    term_keep, &want);
+				buffer_printf(
+				    &words, "%s ", buffer_str(&q->phrases[p].literals[l].plain));
+			search_terms(buffer_bytes(&words), term_keep, &want);
+			buffer_free(&words);
+		}
 		for (size_t w = 0; w < want.count && cases[i].found; w++) {
 			bool there = false;
 
 			for (size_t h = 0; h < have.count; h++)
 				there |= have.list[h] == want.list[w];
 			if (!there)
-				fail_msg("%s: a term is missing in %s", cases[i].query, cases[i].text);
+				fail_msg(
+				    "%s: a term is missing in %s", cases[i].query, cases[i].text);
 		}
 		buffer_free(&folded);
 		search_query_free(q);
@@ -163,10 +170,10 @@ static void test_terms_imply(void **state)
 
 static void test_refused(void **state)
 {
-	static const char *const bad[] = {"", "  \t\n", "-a", "\"\"", "...", "- -", "lang:", "lang:a_b",
-	    "lang:fr lang:de", "topic:abc", "topic:xyzxyzxy", "by:", "by:a@b by:c@d", "since:2026",
-	    "since:2026-02-29", "until:2026-13-01", "since:1969-12-31", "until:2026-00-10",
-	    "since:2026-1-1x", "-lang:fr a", "a \xff"};
+	static const char *const bad[] = {"", "  \t\n", "-a", "\"\"", "...", "- -",
+	    "lang:", "lang:a_b", "lang:fr lang:de", "topic:abc", "topic:xyzxyzxy",
+	    "by:", "by:a@b by:c@d", "since:2026", "since:2026-02-29", "until:2026-13-01",
+	    "since:1969-12-31", "until:2026-00-10", "since:2026-1-1x", "-lang:fr a", "a \xff"};
 	char text[SEARCH_QUERY_MAX + 2];
 	struct search_query *q;
 	const char *why;
@@ -178,7 +185,8 @@ static void test_refused(void **state)
 			fail_msg("%s", bad[i]);
 	}
 	memset(text, 'a', sizeof text);
-	assert_int_equal(search_parse(&q, bytes_of(text, SEARCH_QUERY_MAX + 1), &why), ERR_TOO_LARGE);
+	assert_int_equal(
+	    search_parse(&q, bytes_of(text, SEARCH_QUERY_MAX + 1), &why), ERR_TOO_LARGE);
 	assert_int_equal(search_parse(&q, bytes_of(text, SEARCH_QUERY_MAX), &why), OK);
 	search_query_free(q);
 	text[0] = '\0';
@@ -195,8 +203,8 @@ static void test_fields(void **state)
 	struct search_query *q = parsed("topic:00aB1234c by:Alice@A.example lang:PT-br "
 					"since:1970-01-02 until:2024-02-29 x");
 	uint8_t topic[ID_LEN] = {0x00, 0xab, 0x12, 0x34, 0xc7};
-	struct search_about about = {topic, "alice", "a.example", bytes_str("pt-BR-x-y"),
-	    UINT64_C(1709164800000)};
+	struct search_about about = {
+	    topic, "alice", "a.example", bytes_str("pt-BR-x-y"), UINT64_C(1709164800000)};
 	struct content c = {.imported = {.present = false}};
 
 	(void)state;
@@ -230,8 +238,8 @@ static void test_fields(void **state)
 }
 
 /* What is shown of `text`, with [] around what was found. */
-static void snippet_is(const char *query, const char *text, size_t around, bool within_line,
-    const char *expect)
+static void snippet_is(
+    const char *query, const char *text, size_t around, bool within_line, const char *expect)
 {
 	struct search_query *q = parsed(query);
 	struct search_span line, found[3];
@@ -240,7 +248,8 @@ static void snippet_is(const char *query, const char *text, size_t around, bool 
 
 	at = line.from;
 	for (size_t i = 0; i < n; i++) {
-		assert_true(found[i].from >= at && found[i].to <= line.to && found[i].from < found[i].to);
+		assert_true(
+		    found[i].from >= at && found[i].to <= line.to && found[i].from < found[i].to);
 		buffer_add(&out, text + at, found[i].from - at);
 		buffer_add_str(&out, "[");
 		buffer_add(&out, text + found[i].from, found[i].to - found[i].from);

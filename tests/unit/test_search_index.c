@@ -118,8 +118,8 @@ static void compare(const struct search_index *x, const struct model *m)
 		assert_int_equal(index_has(x, TERM_ALL, m->arrivals[doc]), m->there[doc]);
 		for (int i = 0; i < WORDS; i++) {
 			word_of(word, i);
-			assert_int_equal(
-			    index_has(x, search_term(ABOUT_WORD, bytes_str(word)), m->arrivals[doc]),
+			assert_int_equal(index_has(x, search_term(ABOUT_WORD, bytes_str(word)),
+					     m->arrivals[doc]),
 			    m->there[doc] && m->has[doc][i]);
 		}
 	}
@@ -323,7 +323,8 @@ static void test_killed(void **state)
 			_exit(0);
 		}
 		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
+		assert_true(
+		    WIFEXITED(status) && (WEXITSTATUS(status) == 9 || WEXITSTATUS(status) == 0));
 		/* It is as it was, or as it was to be, and nothing else is left. */
 		assert_int_equal(search_writer_open(&w, folder, &anew), OK);
 		assert_false(anew);
@@ -396,7 +397,8 @@ static void test_damaged(void **state)
 			for (size_t i = 0; i < x.count; i++) {
 				struct cursor c;
 
-				for (cursor_start(&c, &x.segments[i].segment); !c.done; cursor_next(&c))
+				for (cursor_start(&c, &x.segments[i].segment); !c.done;
+				     cursor_next(&c))
 					;
 			}
 			index_free(&x);
