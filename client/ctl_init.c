@@ -100,7 +100,11 @@ static void section_add(struct buffer *out, const struct plan *p, int s)
 		buffer_add_str(out, "#origin \"spam.example\" {\n#\tcarry = no\n#}\n");
 	else if (s == SECTION_PEER)
 		buffer_add_str(out, "# One block each; `convenectl peer FILE` puts them here.\n");
-	if (section->title)
+	else if (section->listen)
+		buffer_printf(out,
+		    "#%s {\n#\tlisten = {\"127.0.0.1:%s\"}\n#}\n# More is in convened.conf(5).\n",
+		    section->name, s == SECTION_WEB ? "8080" : "1119");
+	if (section->title || section->listen)
 		return;
 	buffer_printf(out, "%s {\n", section->name);
 	for (size_t i = 0; i < option_count; i++)

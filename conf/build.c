@@ -20,6 +20,9 @@ static const char *example(const struct option_schema *option)
 		return "\"isoc.example\"";
 	case TYPE_PATH:
 		return "\"/etc/convene/forum.charter\"";
+	case TYPE_LISTEN:
+		return option->section == SECTION_NNTP ? "{\"127.0.0.1:1119\"}"
+						       : "{\"127.0.0.1:8080\"}";
 	case TYPE_KEY:
 		return "\"ripe.example+3f1c9a2b+AZ...\", from the peer's block";
 	default:
@@ -76,39 +79,39 @@ static bool grow(struct builder *b, void *list, size_t *count, size_t size)
 
 static void take_listen(struct builder *b, const struct item *item)
 {
-	struct conf *conf = b->conf;
-	size_t count = conf->node.listen_count;
 	const struct option_schema *option = item->option;
-	struct conf_address address;
+	size_t *kept, count;
+	struct conf_address **list = listen_of(b->conf, option, &kept), address;
+	unsigned **lines = &b->listen_lines[option->section];
+
+	count = *kept;
 
 	if (!value_parse(option, item->value, item->line, b->folder, &address, b->errors))
 		return;
 	for (size_t i = 0; i < count; i++) {
-		if (strcmp(conf->node.listen[i].text, address.text) == 0) {
+		if (strcmp((*list)[i].text, address.text) == 0) {
 			error_add(b->errors, item->line,
-			    "node.listen: %s stands twice, first on line %u; remove one",
-			    address.text, b->listen_lines[i]);
+			    "%s: %s stands twice, first on line %u; remove one", option->full,
+			    address.text, (*lines)[i]);
 			return;
 		}
 	}
 	if (count == option->max) {
-		error_add(b->errors, item->line, "node.listen: too many addresses; at most %u",
+		error_add(b->errors, item->line, "%s: too many addresses; at most %u", option->full,
 		    option->max);
 		return;
 	}
-	if (!grow(b, &conf->node.listen, &count, sizeof address) ||
-	    !grow(b, &b->listen_lines, &count, sizeof(unsigned)))
+	if (!grow(b, list, &count, sizeof address) || !grow(b, lines, &count, sizeof(unsigned)))
 		return;
-	conf->node.listen[count] = address;
-	b->listen_lines[count] = item->line;
-	conf->node.listen_count++;
+	(*list)[count] = address;
+	(*lines)[count] = item->line;
+	++*kept;
 }
 
 /* Give back what an earlier assignment put into a string field. */
 static void field_clear(const struct option_schema *option, void *field)
 {
-	if (option->type == TYPE_ORG || option->type == TYPE_PATH || option->type == TYPE_USER ||
-	    option->type == TYPE_TARGET) {
+	if (type_is_string(option->type)) {
 		free(*(char **)field);
 		*(char **)field = NULL;
 	}
@@ -144,8 +147,12 @@ static void take_items(
 			error_add(b->errors, item->line,
 			    "%s is set again, after line %u; only one can hold: remove one",
 			    option->full, lines->at[at]);
-			if (option->type == TYPE_LISTEN)
-				b->conf->node.listen_count = 0;
+			if (option->type == TYPE_LISTEN) {
+				size_t *count;
+
+				listen_of(b->conf, option, &count);
+				*count = 0;
+			}
 		}
 		if (option->type != TYPE_LISTEN && is_list(block, i)) {
 			error_add(b->errors, item->line,
@@ -291,6 +298,8 @@ static void take_block(struct builder *b, const struct block *block)
 	case SECTION_NODE:
 	case SECTION_LIMITS:
 	case SECTION_LOG:
+	case SECTION_WEB:
+	case SECTION_NNTP:
 		take_single(b, block);
 		break;
 	case SECTION_PEER:
@@ -331,7 +340,8 @@ int conf_build(
 			    section_table[s].name, section_table[s].doc);
 	}
 	check_together(&b);
-	free(b.listen_lines);
+	for (int s = 0; s < SECTIONS; s++)
+		free(b.listen_lines[s]);
 	free(b.peer_lines);
 	free(b.origin_lines);
 	if (errors->nomem)

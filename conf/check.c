@@ -193,9 +193,100 @@ static void check_origins(struct builder *b)
 	}
 }
 
+static bool is_loopback(const struct conf_address *a)
+{
+	return strncmp(a->host, "127.", 4) == 0 || strcmp(a->host, "::1") == 0;
+}
+
+/* What readers connect to: encrypted, or not beyond this machine. */
+static void check_service(struct builder *b, enum conf_section section)
+{
+	const struct option_schema *listen = option_find(section, "listen");
+	size_t *count;
+	struct conf_address *const *list = listen_of(b->conf, listen, &count);
+	bool certified = is_set(b, section, "certificate"), keyed = is_set(b, section, "key");
+	const char *name = section_table[section].name;
+
+	if (b->single[section].block == 0 || b->single[section].broken)
+		return;
+	if (certified && !keyed)
+		error_add(b->errors, set_on(b, section, "certificate"),
+		    "%s.certificate: a certificate is of no use without its key; add key = "
+		    "\"/etc/...\"",
+		    name);
+	else if (keyed && !certified)
+		error_add(b->errors, set_on(b, section, "key"),
+		    "%s.key: a key is of no use without its certificate; add certificate = "
+		    "\"/etc/...\"",
+		    name);
+	for (size_t i = 0; !certified && !keyed && i < *count; i++)
+		if (!is_loopback(&(*list)[i]))
+			error_add(b->errors, b->listen_lines[section][i],
+			    "%s.listen: %s could be reached from outside, and without a "
+			    "certificate all that is read could be read along: add certificate "
+			    "and key, or listen on 127.0.0.1 and [::1] alone",
+			    name, (*list)[i].text);
+}
+
+/* Two processes can't listen on one address. (That [::]:443 holds 192.0.2.1:443 too, depends on
+ * the machine.) */
+static void check_listen_apart(struct builder *b)
+{
+	static const enum conf_section all[] = {SECTION_NODE, SECTION_WEB, SECTION_NNTP};
+
+	for (size_t s = 1; s < sizeof all / sizeof *all; s++) {
+		for (size_t t = 0; t < s; t++) {
+			size_t *m, *n;
+			struct conf_address *const *x = listen_of(
+			    b->conf, option_find(all[s], "listen"), &m);
+			struct conf_address *const *y = listen_of(
+			    b->conf, option_find(all[t], "listen"), &n);
+
+			for (size_t k = 0; k < *m * *n; k++)
+				if (strcmp((*x)[k / *n].text, (*y)[k % *n].text) == 0)
+					error_add(b->errors, b->listen_lines[all[s]][k / *n],
+					    "%s.listen: %s is also in %s.listen; each wants a port "
+					    "of its own",
+					    section_table[all[s]].name, (*x)[k / *n].text,
+					    section_table[all[t]].name);
+		}
+	}
+}
+
+/* As with limits.clients: one that could never be reached is a mistake, a default follows. */
+static void check_each(
+    struct builder *b, enum conf_section section, const char *name, unsigned *each, unsigned all)
+{
+	if (*each <= all || all == 0)
+		return;
+	if (is_set(b, section, name))
+		error_add(b->errors, set_on(b, section, name),
+		    "%s.%s: %u is more than %s.connections, which is %u, and would never be "
+		    "reached; write %u or less, or raise connections",
+		    section_table[section].name, name, *each, section_table[section].name, all,
+		    all);
+	else
+		*each = all;
+}
+
+static void check_services(struct builder *b)
+{
+	struct conf *conf = b->conf;
+
+	check_service(b, SECTION_WEB);
+	check_service(b, SECTION_NNTP);
+	check_listen_apart(b);
+	check_each(b, SECTION_WEB, "connections_per_address", &conf->web.connections_per_address,
+	    conf->web.connections);
+	check_each(b, SECTION_WEB, "listeners", &conf->web.listeners, conf->web.connections);
+	check_each(b, SECTION_NNTP, "connections_per_address", &conf->nntp.connections_per_address,
+	    conf->nntp.connections);
+}
+
 void check_together(struct builder *b)
 {
 	derive(b);
+	check_services(b);
 	check_peers(b);
 	check_origins(b);
 }

@@ -126,6 +126,17 @@ void conf_free(struct conf *conf)
 	free(conf->node.signer_user);
 	free(conf->node.signer_data);
 	free(conf->log.target);
+	free(conf->web.listen);
+	free(conf->web.certificate);
+	free(conf->web.key);
+	free(conf->web.user);
+	free(conf->web.url);
+	free(conf->web.operator);
+	free(conf->web.contact);
+	free(conf->nntp.listen);
+	free(conf->nntp.certificate);
+	free(conf->nntp.key);
+	free(conf->nntp.user);
 	free(conf);
 }
 

@@ -79,6 +79,30 @@ struct conf {
 		enum log_level level;
 		char *target; /* as log_open() takes it */
 	} log;
+	/* Processes that readers connect to; listen_count 0: there is none. Without a certificate
+	 * all addresses are loopback, with one all speak TLS. */
+	struct conf_web {
+		struct conf_address *listen; /* distinct, also from the others', all numeric */
+		size_t listen_count;
+		char *certificate, *key; /* files, PEM; both or neither NULL */
+		char *user;              /* NULL: as node.user */
+		char *url;            /* "https://forum.isoc.example", no slash at the end; NULL */
+		char *operator;       /* who runs this node, for people; NULL */
+		char *contact;        /* "mailto:…" or "https://…"; NULL */
+		unsigned processes;   /* 0: as many as processor cores */
+		unsigned connections; /* at once, all processes together */
+		unsigned connections_per_address; /* as limits.clients_per_address */
+		unsigned listeners;               /* of those connections, waiting for news */
+		unsigned cache_mib;               /* of each process, for pages */
+	} web;
+	struct conf_nntp {
+		struct conf_address *listen;
+		size_t listen_count;
+		char *certificate, *key;
+		char *user;
+		unsigned connections;
+		unsigned connections_per_address;
+	} nntp;
 	struct conf_peer
 	    *peers; /* in the file's order, distinct in name and key, none of them ourselves */
 	size_t peer_count;

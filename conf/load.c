@@ -153,8 +153,7 @@ static unsigned name_line(const struct run *run, const char *name, unsigned unti
 	return found ? found : until;
 }
 
-__attribute__((format(printf, 2, 0)))
-static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void on_error(cfg_t *cfg, const char *fmt, va_list ap)
 {
 	static const char *const formats[] = {
 	    [FAIL_UNKNOWN] = MSG_UNKNOWN,
@@ -225,13 +224,16 @@ static void take_block(struct run *run, cfg_t *cfg)
 			run->block.title = strdup(cfg_title(section));
 			run->nomem |= !run->block.title;
 		}
-		for (opt = section->opts; opt->name && run->failure == FAIL_NONE; opt++)
-			if ((opt->flags & CFGF_MODIFIED) && cfg_opt_size(opt) == 0)
-				error_add(run->errors,
-				    name_line(run, opt->name, run->statement->close_line),
-				    "%s.%s: the list is empty; write at least one value, or leave "
-				    "the option out",
-				    section_table[s].name, opt->name);
+		for (opt = section->opts; opt->name && run->failure == FAIL_NONE; opt++) {
+			if (!(opt->flags & CFGF_MODIFIED) || cfg_opt_size(opt) > 0)
+				continue;
+			run->broken = true;
+			error_add(run->errors,
+			    name_line(run, opt->name, run->statement->close_line),
+			    "%s.%s: the list is empty; write at least one value, or leave the "
+			    "option out",
+			    section_table[s].name, opt->name);
+		}
 	}
 }
 
@@ -361,7 +363,7 @@ static bool mend(struct run *run)
 			guess = section_guess(run->detail);
 			error_add(run->errors, run->line,
 			    "unknown block %s, not checked; %s%s. Blocks are node, limits, log, "
-			    "peer and origin",
+			    "web, nntp, peer and origin",
 			    run->detail, guess ? "perhaps meant to be " : "remove it",
 			    guess ? guess : "");
 			run->broken = true;

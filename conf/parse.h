@@ -89,7 +89,7 @@ bool value_parse(const struct option_schema *option, const char *text, unsigned 
 
 /* ---- build.c ---- */
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 96
 
 /* Where each option of one block was set; 0: it was not. */
 struct lines {
@@ -109,7 +109,7 @@ struct builder {
 	struct conf_errors *errors;
 	const char *folder;
 	struct lines single[SECTIONS]; /* of the sections that stand once */
-	unsigned *listen_lines;
+	unsigned *listen_lines[SECTIONS];
 	struct peer_lines *peer_lines;
 	unsigned *origin_lines;
 	bool lost; /* a whole block could not be read */

@@ -17,12 +17,15 @@ static void print_string(FILE *to, const char *text)
 	putc('"', to);
 }
 
-static void print_listen(FILE *to, const struct conf *conf)
+static void print_listen(FILE *to, const struct conf *conf, const struct option_schema *option)
 {
+	size_t *count;
+	struct conf_address *const *list = listen_of((struct conf *)conf, option, &count);
+
 	putc('{', to);
-	for (size_t i = 0; i < conf->node.listen_count; i++) {
+	for (size_t i = 0; i < *count; i++) {
 		fputs(i > 0 ? ", " : "", to);
-		print_string(to, conf->node.listen[i].text);
+		print_string(to, (*list)[i].text);
 	}
 	putc('}', to);
 }
@@ -30,17 +33,9 @@ static void print_listen(FILE *to, const struct conf *conf)
 /* False: the option has no value, which is said by leaving it out. */
 static bool has_value(const struct option_schema *option, const void *field)
 {
-	switch (option->type) {
-	case TYPE_ADDRESS:
+	if (option->type == TYPE_ADDRESS)
 		return ((const struct conf_address *)field)->text[0] != '\0';
-	case TYPE_ORG:
-	case TYPE_PATH:
-	case TYPE_USER:
-	case TYPE_TARGET:
-		return *(char *const *)field != NULL;
-	default:
-		return true;
-	}
+	return !type_is_string(option->type) || *(char *const *)field != NULL;
 }
 
 static void print_option(
@@ -54,7 +49,7 @@ static void print_option(
 	fprintf(to, "\t%s = ", option->name);
 	switch (option->type) {
 	case TYPE_LISTEN:
-		print_listen(to, conf);
+		print_listen(to, conf, option);
 		break;
 	case TYPE_ADDRESS:
 		print_string(to, ((const struct conf_address *)field)->text);
@@ -63,6 +58,9 @@ static void print_option(
 	case TYPE_PATH:
 	case TYPE_USER:
 	case TYPE_TARGET:
+	case TYPE_TEXT:
+	case TYPE_SITE:
+	case TYPE_CONTACT:
 		print_string(to, *(char *const *)field);
 		break;
 	case TYPE_NUMBER:
@@ -102,6 +100,10 @@ int conf_print(FILE *to, const struct conf *conf)
 	print_block(to, conf, SECTION_NODE, NULL, conf);
 	print_block(to, conf, SECTION_LIMITS, NULL, conf);
 	print_block(to, conf, SECTION_LOG, NULL, conf);
+	if (section_present(conf, SECTION_WEB))
+		print_block(to, conf, SECTION_WEB, NULL, conf);
+	if (section_present(conf, SECTION_NNTP))
+		print_block(to, conf, SECTION_NNTP, NULL, conf);
 	for (size_t i = 0; i < conf->peer_count; i++)
 		print_block(to, conf, SECTION_PEER, conf->peers[i].name, &conf->peers[i]);
 	for (size_t i = 0; i < conf->origin_count; i++)
@@ -114,12 +116,17 @@ static bool text_equal(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-static bool listen_equal(const struct conf *a, const struct conf *b)
+static bool listen_equal(
+    const struct option_schema *option, const struct conf *a, const struct conf *b)
 {
-	if (a->node.listen_count != b->node.listen_count)
+	size_t *m, *n;
+	struct conf_address *const *x = listen_of((struct conf *)a, option, &m);
+	struct conf_address *const *y = listen_of((struct conf *)b, option, &n);
+
+	if (*m != *n)
 		return false;
-	for (size_t i = 0; i < a->node.listen_count; i++)
-		if (strcmp(a->node.listen[i].text, b->node.listen[i].text) != 0)
+	for (size_t i = 0; i < *m; i++)
+		if (strcmp((*x)[i].text, (*y)[i].text) != 0)
 			return false;
 	return true;
 }
@@ -131,7 +138,7 @@ static bool option_equal(
 
 	switch (option->type) {
 	case TYPE_LISTEN:
-		return listen_equal(a, b);
+		return listen_equal(option, a, b);
 	case TYPE_ADDRESS:
 		return strcmp(((const struct conf_address *)x)->text,
 			   ((const struct conf_address *)y)->text) == 0;
@@ -139,6 +146,9 @@ static bool option_equal(
 	case TYPE_PATH:
 	case TYPE_USER:
 	case TYPE_TARGET:
+	case TYPE_TEXT:
+	case TYPE_SITE:
+	case TYPE_CONTACT:
 		return text_equal(*(char *const *)x, *(char *const *)y);
 	case TYPE_NUMBER:
 		return *(const unsigned *)x == *(const unsigned *)y;

@@ -5,14 +5,19 @@
 #include "conf/schema.h"
 
 const struct section_schema section_table[SECTIONS] = {
-    [SECTION_NODE] = {"node", NULL, true, "this node: who it is, where it listens, what it keeps"},
+    [SECTION_NODE] = {"node", NULL, true, "this node: who it is, where it listens, what it keeps",
+	0},
     [SECTION_LIMITS] = {"limits", NULL, false,
-	"what one participant, one address and all together may use"},
-    [SECTION_LOG] = {"log", NULL, false, "what is logged, and where"},
+	"what one participant, one address and all together may use", 0},
+    [SECTION_LOG] = {"log", NULL, false, "what is logged, and where", 0},
+    [SECTION_WEB] = {"web", NULL, false, "the forum as web pages",
+	offsetof(struct conf, web.listen)},
+    [SECTION_NNTP] = {"nntp", NULL, false, "the forum for newsreaders",
+	offsetof(struct conf, nntp.listen)},
     [SECTION_PEER] = {"peer", "the peer's organisation", false,
-	"a node that we connect to or let connect"},
+	"a node that we connect to or let connect", 0},
     [SECTION_ORIGIN] = {"origin", "an organisation", false,
-	"what to do with an organisation's logs"},
+	"what to do with an organisation's logs", 0},
 };
 
 #define NODE(field) SECTION_NODE, #field, "node." #field
@@ -22,7 +27,12 @@ const struct section_schema section_table[SECTIONS] = {
 		SECTION_LIMITS, #field, "limits." #field, TYPE_NUMBER, min, max, false, preset, \
 		    NULL, scope, offsetof(struct conf, limits.field), doc                       \
 	}
+#define WEB(field) SECTION_WEB, #field, "web." #field
+#define IN_WEB(field) offsetof(struct conf, web.field)
+#define NNTP(field) SECTION_NNTP, #field, "nntp." #field
+#define IN_NNTP(field) offsetof(struct conf, nntp.field)
 #define PATH_LONGEST 4000
+#define TEXT_LONGEST 1000
 #define SOCKET_LONGEST (sizeof((struct sockaddr_un *)0)->sun_path - 1)
 
 const struct option_schema option_table[] = {
@@ -70,6 +80,46 @@ const struct option_schema option_table[] = {
 	offsetof(struct conf, log.level), "the least important lines that are still written"},
     {SECTION_LOG, "target", "log.target", TYPE_TARGET, 1, PATH_LONGEST, false, "stderr", NULL,
 	SCOPE_RESTART, offsetof(struct conf, log.target), "where lines go"},
+
+    {WEB(listen), TYPE_LISTEN, 1, 64, true, NULL, NULL, SCOPE_RESTART, IN_WEB(listen),
+	"where to wait for browsers"},
+    {WEB(certificate), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "none: plain HTTP, on loopback",
+	SCOPE_RELOAD, IN_WEB(certificate), "file of the TLS certificate and its chain"},
+    {WEB(key), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "none", SCOPE_RELOAD, IN_WEB(key),
+	"file of the certificate's key"},
+    {WEB(user), TYPE_USER, 0, 0, false, NULL, "node.user", SCOPE_RESTART, IN_WEB(user),
+	"user to become when started as root"},
+    {WEB(url), TYPE_SITE, 1, TEXT_LONGEST, false, NULL, "links have no host", SCOPE_RELOAD,
+	IN_WEB(url), "address under which the public reaches these pages"},
+    {WEB(operator), TYPE_TEXT, 1, TEXT_LONGEST, false, NULL, "NAME", SCOPE_RELOAD, IN_WEB(operator),
+	"who runs this node, shown to readers"},
+    {WEB(contact), TYPE_CONTACT, 1, TEXT_LONGEST, false, NULL, "none", SCOPE_RELOAD,
+	IN_WEB(contact), "how readers reach them"},
+    {WEB(processes), TYPE_NUMBER, 0, 64, false, "0", NULL, SCOPE_RESTART, IN_WEB(processes),
+	"processes that make pages; 0 is one per processor core"},
+    {WEB(connections), TYPE_NUMBER, 1, 1000000, false, "4000", NULL, SCOPE_RELOAD,
+	IN_WEB(connections), "connections of browsers at once"},
+    {WEB(connections_per_address), TYPE_NUMBER, 1, 1000000, false, "64", NULL, SCOPE_RELOAD,
+	IN_WEB(connections_per_address),
+	"connections from one IPv4 address or IPv6 /64 at once, where TLS is spoken"},
+    {WEB(listeners), TYPE_NUMBER, 0, 1000000, false, "2000", NULL, SCOPE_RELOAD, IN_WEB(listeners),
+	"of those, how many may wait for news"},
+    {WEB(cache_mib), TYPE_NUMBER, 1, 65536, false, "64", NULL, SCOPE_RELOAD, IN_WEB(cache_mib),
+	"MiB that each process may fill with pages it has made"},
+
+    {NNTP(listen), TYPE_LISTEN, 1, 64, true, NULL, NULL, SCOPE_RESTART, IN_NNTP(listen),
+	"where to wait for newsreaders"},
+    {NNTP(certificate), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "none: plain, on loopback",
+	SCOPE_RELOAD, IN_NNTP(certificate), "file of the TLS certificate and its chain"},
+    {NNTP(key), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "none", SCOPE_RELOAD, IN_NNTP(key),
+	"file of the certificate's key"},
+    {NNTP(user), TYPE_USER, 0, 0, false, NULL, "node.user", SCOPE_RESTART, IN_NNTP(user),
+	"user to become when started as root"},
+    {NNTP(connections), TYPE_NUMBER, 1, 1000000, false, "1000", NULL, SCOPE_RELOAD,
+	IN_NNTP(connections), "connections of newsreaders at once"},
+    {NNTP(connections_per_address), TYPE_NUMBER, 1, 1000000, false, "16", NULL, SCOPE_RELOAD,
+	IN_NNTP(connections_per_address),
+	"connections from one IPv4 address or IPv6 /64 at once, where TLS is spoken"},
 
     {SECTION_PEER, "address", "peer.address", TYPE_ADDRESS, 0, 0, false, NULL,
 	"none: it connects to us", SCOPE_RELOAD, offsetof(struct conf_peer, address),
@@ -164,6 +214,48 @@ const char *section_guess(const char *name)
 		if (is_near(name, section_table[s].name, &best))
 			guess = section_table[s].name;
 	return guess;
+}
+
+bool type_is_string(enum conf_type type)
+{
+	switch (type) {
+	case TYPE_ORG:
+	case TYPE_PATH:
+	case TYPE_USER:
+	case TYPE_TARGET:
+	case TYPE_TEXT:
+	case TYPE_SITE:
+	case TYPE_CONTACT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* That a count stands right behind its list. */
+#define COUNTED(section)                                                                          \
+	_Static_assert(offsetof(struct conf, section.listen_count) ==                             \
+			   offsetof(struct conf, section.listen) + sizeof(struct conf_address *), \
+	    #section)
+COUNTED(node);
+COUNTED(web);
+COUNTED(nntp);
+
+struct conf_address **listen_of(
+    struct conf *conf, const struct option_schema *option, size_t **count)
+{
+	char *at = (char *)conf + option->offset;
+
+	if (count)
+		*count = (size_t *)(void *)(at + sizeof(struct conf_address *));
+	return (struct conf_address **)(void *)at;
+}
+
+bool section_present(const struct conf *conf, enum conf_section section)
+{
+	size_t at = section_table[section].listen;
+
+	return at == 0 || *(struct conf_address *const *)(const void *)((const char *)conf + at);
 }
 
 const char *level_name(enum log_level level)

@@ -14,6 +14,8 @@ enum conf_section {
 	SECTION_NODE,
 	SECTION_LIMITS,
 	SECTION_LOG,
+	SECTION_WEB,
+	SECTION_NNTP,
 	SECTION_PEER,
 	SECTION_ORIGIN,
 	SECTIONS
@@ -21,9 +23,9 @@ enum conf_section {
 
 /* The field that each fills is given in parentheses. */
 enum conf_type {
-	TYPE_ORG,     /* an organisation's name (char *) */
-	TYPE_LISTEN,  /* a list of numeric addresses (node.listen and its count; no other option has
-			 it) */
+	TYPE_ORG,    /* an organisation's name (char *) */
+	TYPE_LISTEN, /* a list of numeric addresses (struct conf_address *, and size_t right behind)
+		      */
 	TYPE_ADDRESS, /* (struct conf_address) */
 	TYPE_PATH,    /* relative ones are put behind the config file's folder (char *) */
 	TYPE_USER,    /* a login name (char *) */
@@ -32,6 +34,9 @@ enum conf_type {
 	TYPE_TARGET,  /* stderr, syslog or a path (char *) */
 	TYPE_KEY,     /* a root key (struct verifier) */
 	TYPE_YESNO,   /* (bool) */
+	TYPE_TEXT,    /* for people, one line (char *) */
+	TYPE_SITE,    /* http:// or https://, a host, perhaps a port (char *) */
+	TYPE_CONTACT, /* mailto:, http:// or https:// (char *) */
 };
 
 enum conf_scope { SCOPE_RELOAD, SCOPE_RESTART };
@@ -41,6 +46,7 @@ struct section_schema {
 	const char *title; /* what its title is, for people; NULL: it has none and stands once */
 	bool required;
 	const char *doc;
+	size_t listen; /* of a section that stands for a process: offset of its `listen`; 0: none */
 };
 
 struct option_schema {
@@ -72,5 +78,14 @@ const char *option_guess(enum conf_section section, const char *name);
 const char *section_guess(const char *name);
 
 const char *level_name(enum log_level level);
+
+/* Is the field a string on the heap? */
+bool type_is_string(enum conf_type type);
+
+/* A list of addresses in `conf`; `count` may be NULL. */
+struct conf_address **listen_of(
+    struct conf *conf, const struct option_schema *option, size_t **count);
+/* Does the config have this section? One that has defaults alone is always there. */
+bool section_present(const struct conf *conf, enum conf_section section);
 
 #endif

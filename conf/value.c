@@ -93,7 +93,10 @@ static void address_format(struct conf_address *a)
 
 static bool parse_address(const struct value *v, bool listen, struct conf_address *field)
 {
-	const char *example = listen ? "[::]:7654" : "relay.isoc.example:7654";
+	const char *example = v->option->section == SECTION_WEB    ? "127.0.0.1:8080"
+			      : v->option->section == SECTION_NNTP ? "[::]:563"
+			      : listen                             ? "[::]:7654"
+								   : "relay.isoc.example:7654";
 	const char *colon = strrchr(v->text, ':'), *host = v->text;
 	struct conf_address a = {.port = 0};
 	unsigned char ip[16];
@@ -237,6 +240,95 @@ static bool parse_target(const struct value *v, char **field)
 	return parse_path(v, field);
 }
 
+static bool parse_text(const struct value *v, char **field)
+{
+	size_t len = strlen(v->text);
+
+	if (len == 0)
+		return wrong(v, "is empty; write a line of text, or leave the option out");
+	if (len > v->option->max)
+		return wrong(v, "is too long: %zu bytes, and at most %u fit", len, v->option->max);
+	return keep(v, v->text, field);
+}
+
+static const char *scheme_after(const char *text)
+{
+	return strncmp(text, "https://", 8) == 0  ? text + 8
+	       : strncmp(text, "http://", 7) == 0 ? text + 7
+						  : NULL;
+}
+
+/* Only the host and a port: the pages' paths are the same on every node. */
+static bool parse_site(const struct value *v, char **field)
+{
+	const char *host = scheme_after(v->text), *colon;
+	size_t len = strlen(v->text);
+	unsigned char ip[16];
+	char name[HOST_MAX + 1];
+	uint64_t port;
+	bool ok;
+
+	if (len > v->option->max)
+		return wrong(v, "is too long: %zu bytes, and at most %u fit", len, v->option->max);
+	if (!host)
+		return wrong(v, "is not a web address; write \"https://forum.isoc.example\"");
+	len = strlen(host);
+	len -= len > 0 && host[len - 1] == '/';
+	if (memchr(host, '/', len))
+		return wrong(v, "goes on after the host; the pages' paths are the same on every "
+				"node, so they need a host of their own: write "
+				"\"https://forum.isoc.example\"");
+	colon = memrchr(host, ':', len);
+	if (colon && !memchr(colon, ']', (size_t)(host + len - colon))) {
+		ok = decimal_parse(&port, colon + 1, (size_t)(host + len - colon - 1), 65535) ==
+			 OK &&
+		     port > 0;
+		len = (size_t)(colon - host);
+	} else {
+		ok = true;
+	}
+	if (ok && len > 2 && host[0] == '[' && host[len - 1] == ']' && len - 2 <= HOST_MAX) {
+		memcpy(name, host + 1, len - 2);
+		name[len - 2] = '\0';
+		ok = inet_pton(AF_INET6, name, ip) == 1;
+	} else if (ok && len > 0 && len <= HOST_MAX) {
+		memcpy(name, host, len);
+		name[len] = '\0';
+		ok = inet_pton(AF_INET, name, ip) == 1 || host_name_valid(name);
+	} else {
+		ok = false;
+	}
+	if (!ok)
+		return wrong(v, "has no good host, in lower case, after its scheme; write "
+				"\"https://forum.isoc.example\", or with a port behind it");
+	if (!keep(v, v->text, field))
+		return false;
+	len = strlen(*field);
+	if ((*field)[len - 1] == '/')
+		(*field)[len - 1] = '\0';
+	return true;
+}
+
+/* It becomes a link: nothing that a browser would run. */
+static bool parse_contact(const struct value *v, char **field)
+{
+	static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				   "-._~:/?#[]@!$&()*+,;=%'";
+	const char *rest = scheme_after(v->text);
+	bool mail = strncmp(v->text, "mailto:", 7) == 0;
+
+	if (strlen(v->text) > v->option->max)
+		return wrong(v, "is too long: %zu bytes, and at most %u fit", strlen(v->text),
+		    v->option->max);
+	if (mail)
+		rest = strchr(v->text, '@') ? v->text + 7 : NULL;
+	if (!rest || !*rest || strspn(v->text, safe) != strlen(v->text))
+		return wrong(v,
+		    "is neither a mail nor a web address; write "
+		    "\"mailto:forum@isoc.example\" or \"https://isoc.example/contact\"");
+	return keep(v, v->text, field);
+}
+
 static bool parse_yesno(const struct value *v, bool *field)
 {
 	static const char *const yes[] = {"yes", "true", "on"}, *const no[] = {
@@ -330,6 +422,12 @@ bool value_parse(const struct option_schema *option, const char *text, unsigned 
 		return parse_key(&v, field);
 	case TYPE_YESNO:
 		return parse_yesno(&v, field);
+	case TYPE_TEXT:
+		return parse_text(&v, field);
+	case TYPE_SITE:
+		return parse_site(&v, field);
+	case TYPE_CONTACT:
+		return parse_contact(&v, field);
 	}
 	return false;
 }

@@ -54,6 +54,7 @@ int main(int argc, char **argv)
 	struct credential credential;
 	struct relay_setup setup = {.control = -1, .signer = -1};
 	struct signer_process signer = {-1, -1, false};
+	struct keepers keepers = {.count = 0};
 	int opt, status = EXIT_SETUP;
 
 	memset(&credential, 0, sizeof credential);
@@ -111,18 +112,22 @@ int main(int argc, char **argv)
 		log_warning(
 		    "running as root: name a user in the node block of %s", setup.conf->file);
 	/* Ports and keys while we may, privileges next, and only then anything that is written. The
-	 * signer is made before there is another key in memory, and drops its privileges itself. */
+	 * signer and the keepers are made before there is another key in memory, and drop their
+	 * privileges themselves. */
 	if (charter_read(setup.conf, &setup.charter) == OK &&
 	    credential_read(setup.conf, setup.charter, &credential) == OK &&
-	    listeners_open(&setup) == OK && data_prepare(setup.conf) == OK &&
-	    signer_begin(&setup, &signer) == OK && tls_key_read(&setup) == OK &&
+	    listeners_open(setup.conf->node.listen, setup.conf->node.listen_count, &setup.listeners,
+		&setup.listener_count) == OK &&
+	    data_prepare(setup.conf) == OK && signer_begin(&setup, &signer) == OK &&
+	    keepers_begin(&keepers, &setup) == OK && tls_key_read(&setup) == OK &&
 	    privileges_drop(setup.conf->node.user) == OK) {
 		setup.control = control_open(setup.conf->node.control);
 		if (setup.control >= 0) {
-			status = supervise(&setup, &signer);
+			status = supervise(&setup, &signer, &keepers);
 			unlink(setup.conf->node.control);
 		}
 	}
+	keepers_end(&keepers);
 	/* At the end of its socket it ends; whatever moment that is, its files are whole. */
 	if (setup.signer >= 0)
 		close(setup.signer);

@@ -47,16 +47,16 @@ static int listen_on(const struct conf_address *a)
 	return fd;
 }
 
-int listeners_open(struct relay_setup *setup)
+int listeners_open(const struct conf_address *list, size_t count, int **fds, size_t *open)
 {
-	setup->listeners = calloc(setup->conf->node.listen_count, sizeof *setup->listeners);
-	if (!setup->listeners)
+	*fds = calloc(count, sizeof **fds);
+	if (!*fds)
 		return ERR_NOMEM;
-	for (size_t i = 0; i < setup->conf->node.listen_count; i++) {
-		setup->listeners[i] = listen_on(&setup->conf->node.listen[i]);
-		if (setup->listeners[i] < 0)
+	for (size_t i = 0; i < count; i++) {
+		(*fds)[i] = listen_on(&list[i]);
+		if ((*fds)[i] < 0)
 			return ERR_IO;
-		setup->listener_count++;
+		++*open;
 	}
 	return OK;
 }

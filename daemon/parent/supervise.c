@@ -10,11 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "daemon/parent/parent.h"
 
-#define RESTART_MAX_S 30
 #define LOCK_WAIT_MS 10000 /* for a daemon that is about to stop */
 
 /* Whether a daemon has run with this data folder, or will be told that one has: by its store, or by
@@ -70,21 +70,57 @@ int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 	return err;
 }
 
-/* ---- the relay ---- */
+/* ---- what ends, and starts again ---- */
 
-static volatile sig_atomic_t stop_wanted, reload_wanted;
+void pause_begin(struct pause *p)
+{
+	p->began = clock_mono_ms();
+}
+
+void pause_after(struct pause *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	if (p->seconds == 0 || now - p->began > PAUSE_MAX_S * 1000)
+		p->seconds = 1;
+	p->due = now + p->seconds * 1000;
+	p->seconds = p->seconds < PAUSE_MAX_S / 2 ? p->seconds * 2 : PAUSE_MAX_S;
+}
+
+void died_say(const char *who, int status, const char *next)
+{
+	if (WIFSIGNALED(status))
+		log_error("the %s ended by signal %d (%s); %s", who, WTERMSIG(status),
+		    strsignal(WTERMSIG(status)), next);
+	else
+		log_error("the %s ended with status %d; %s", who, WEXITSTATUS(status), next);
+}
+
+void config_refresh(struct conf **conf)
+{
+	struct conf_errors errors = CONF_ERRORS_INIT;
+	struct conf *fresh = NULL;
+
+	if (conf_load(&fresh, (*conf)->file, &errors) == OK &&
+	    conf_reloadable(*conf, fresh, NULL)) {
+		conf_free(*conf);
+		*conf = fresh;
+	} else {
+		conf_free(fresh);
+	}
+	conf_errors_free(&errors);
+}
+
+/* ---- the relay ---- */
 
 static void on_signal(int signum)
 {
-	if (signum == SIGHUP)
-		reload_wanted = 1;
-	else if (signum != SIGCHLD)
-		stop_wanted = 1;
+	(void)signum;
 }
 
 static void signals_set(void (*handler)(int))
 {
-	static const int list[] = {SIGHUP, SIGTERM, SIGINT, SIGCHLD};
+	static const int list[] = {SIGHUP, SIGUSR1, SIGTERM, SIGINT, SIGCHLD};
 	struct sigaction sa = {.sa_handler = handler};
 
 	for (size_t i = 0; i < sizeof list / sizeof *list; i++)
@@ -92,7 +128,7 @@ static void signals_set(void (*handler)(int))
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static pid_t relay_start_child(struct relay_setup *setup, const sigset_t *unblocked)
+static pid_t relay_start_child(struct relay_setup *setup, struct keepers *keepers)
 {
 	pid_t parent = getpid(), pid = fork();
 
@@ -103,34 +139,17 @@ static pid_t relay_start_child(struct relay_setup *setup, const sigset_t *unbloc
 	if (getppid() != parent)
 		_exit(EXIT_RELAY);
 	signals_set(SIG_DFL);
-	sigprocmask(SIG_SETMASK, unblocked, NULL);
-	prctl(PR_SET_NAME, "convened-relay");
-	exit(relay_run(setup) == 0 ? 0 : EXIT_RELAY);
-}
-
-/* The file may have been changed and taken over by the relay since we read it. */
-static void config_refresh(struct relay_setup *setup)
-{
-	struct conf_errors errors = CONF_ERRORS_INIT;
-	struct conf *fresh = NULL;
-
-	if (conf_load(&fresh, setup->conf->file, &errors) == OK &&
-	    conf_reloadable(setup->conf, fresh, NULL)) {
-		conf_free(setup->conf);
-		setup->conf = fresh;
-	} else {
-		conf_free(fresh);
+	sigprocmask(SIG_SETMASK, &keepers->unblocked, NULL);
+	/* A keeper knows by the end of its line that the parent is gone. */
+	for (size_t i = 0; i < keepers->count; i++) {
+		if (keepers->list[i].line >= 0)
+			close(keepers->list[i].line);
+		for (size_t j = 0; j < keepers->list[i].listener_count; j++)
+			close(keepers->list[i].listeners[j]);
 	}
-	conf_errors_free(&errors);
-}
-
-static void died_say(const char *who, int status, const char *next)
-{
-	if (WIFSIGNALED(status))
-		log_error("the %s ended by signal %d (%s); %s", who, WTERMSIG(status),
-		    strsignal(WTERMSIG(status)), next);
-	else
-		log_error("the %s ended with status %d; %s", who, WEXITSTATUS(status), next);
+	prctl(PR_SET_NAME, "convened-relay");
+	setup->parent = parent;
+	exit(relay_run(setup) == 0 ? 0 : EXIT_RELAY);
 }
 
 /* Without a signer nothing can be sealed, and only a new start may read the keys. The relay ends
@@ -146,56 +165,71 @@ static int signer_died(int status, pid_t relay)
 	return EXIT_SIGNER;
 }
 
-int supervise(struct relay_setup *setup, const struct signer_process *signer)
+/* Wait for a signal, or until then (mono ms). 0: it is time. */
+static int signal_wait(const sigset_t *all, uint64_t until)
 {
-	sigset_t all, unblocked;
-	unsigned wait_s = 1;
-	pid_t pid = -1;
-	time_t started = 0;
-	int status = 0, signer_status = 0;
+	uint64_t now = clock_mono_ms(), ms = until > now ? until - now : 0;
+	struct timespec ts = {(time_t)(ms / 1000), (long)(ms % 1000 * 1000000)};
+	int signum = until == UINT64_MAX ? sigwaitinfo(all, NULL) : sigtimedwait(all, NULL, &ts);
 
-	/* Signals are taken only in sigsuspend(), so that none is lost between a look and a wait.
+	return signum > 0 ? signum : 0;
+}
+
+int supervise(
+    struct relay_setup *setup, const struct signer_process *signer, struct keepers *keepers)
+{
+	struct pause pause = {.due = 0};
+	uint64_t due, next;
+	sigset_t all;
+	pid_t pid = 0;
+	bool stopping = false;
+	int status = 0, signer_status = 0, signum;
+
+	/* Signals are taken only in signal_wait(), so that none is lost between a look and a wait.
 	 */
 	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &unblocked);
+	sigprocmask(SIG_BLOCK, &all, &keepers->unblocked);
 	signals_set(on_signal);
 	for (;;) {
 		if (waitpid(signer->pid, &signer_status, WNOHANG) != 0)
 			return signer_died(signer_status, pid);
-		if (pid < 0) {
-			pid = relay_start_child(setup, &unblocked);
-			started = time(NULL);
+		next = stopping ? UINT64_MAX : keepers_look(keepers, setup);
+		if (pid > 0 && waitpid(pid, &status, WNOHANG) == pid) {
+			pid = 0;
+			if (stopping || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
+				return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0
+										     : EXIT_RELAY;
+			died_say("relay", status, "it is started again");
+			/* One that can't even start tells so quickly: give up when nothing helps.
+			 */
+			if (pause.seconds == PAUSE_MAX_S &&
+			    clock_mono_ms() - pause.began <= PAUSE_MAX_S * 1000)
+				return EXIT_RELAY;
+			pause_after(&pause);
+		}
+		due = pid > 0 ? UINT64_MAX : pause.due;
+		if (due <= clock_mono_ms()) {
+			if (pause.due > 0)
+				config_refresh(&setup->conf);
+			pause_begin(&pause);
+			pid = relay_start_child(setup, keepers);
 			if (pid < 0) {
 				log_error("fork: %s", strerror(errno));
 				return EXIT_SETUP;
 			}
+			due = UINT64_MAX;
 		}
-		if (waitpid(pid, &status, WNOHANG) == 0) {
-			sigsuspend(&unblocked);
-			if (stop_wanted)
-				kill(pid, SIGTERM);
-			else if (reload_wanted)
-				kill(pid, SIGHUP);
-			reload_wanted = 0;
-			continue;
+		signum = signal_wait(&all, due < next ? due : next);
+		if (signum == SIGHUP || signum == SIGUSR1)
+			keepers_reload(keepers);
+		if (signum == SIGHUP && pid > 0)
+			kill(pid, SIGHUP);
+		if (signum == SIGTERM || signum == SIGINT) {
+			stopping = true;
+			keepers_stop(keepers);
+			if (pid <= 0)
+				return EXIT_RELAY;
+			kill(pid, SIGTERM);
 		}
-		pid = -1;
-		if (stop_wanted || (WIFEXITED(status) && WEXITSTATUS(status) == 0))
-			return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : EXIT_RELAY;
-		died_say("relay", status, "it is started again");
-		/* One that can't even start tells so quickly: don't spin, and give up when nothing
-		 * helps. */
-		if (time(NULL) - started > RESTART_MAX_S)
-			wait_s = 1;
-		else if (wait_s > RESTART_MAX_S)
-			return EXIT_RELAY;
-		struct timespec ts = {wait_s, 0};
-		int signum = sigtimedwait(&all, NULL, &ts);
-		if (signum > 0)
-			on_signal(signum); /* it is taken by this, and would be lost */
-		if (stop_wanted)
-			return EXIT_RELAY;
-		wait_s *= 2;
-		config_refresh(setup);
 	}
 }

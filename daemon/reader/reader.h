@@ -14,9 +14,10 @@
 
 struct reader;
 
-/* Open DATA/convene.db. ERR_NOTFOUND while no relay has made it, or its views are of another
- * version (one that is being upgraded): try again later. ERR_IO, ERR_STORE, ERR_NOMEM. */
-int reader_open(struct reader **out, const char *path);
+/* Open DATA/convene.db of the node of organisation `own` (whose own people may be suspended, which
+ * keeps them from posting and hides nothing). ERR_NOTFOUND while no relay has made it, or it is of
+ * another version (one that is being upgraded): try again later. ERR_IO, ERR_STORE, ERR_NOMEM. */
+int reader_open(struct reader **out, const char *path, const char *own);
 void reader_close(struct reader *r);
 struct store *reader_store(struct reader *r);
 
@@ -44,6 +45,7 @@ enum text_state {
 	TEXT_ERASED,  /* `erased` says by whom and when */
 	TEXT_HIDDEN,  /* by this node's operator: `hidden` says why */
 	TEXT_NONE,    /* none belongs to it */
+	TEXT_BROKEN,  /* here, and not what a content has to be */
 };
 
 struct message_change { /* the AMEND in force, or the ERASE */
@@ -64,20 +66,32 @@ struct message_shown {
 	struct message_change amended, erased;
 	bool disputed;      /* its log is */
 	uint64_t recovered; /* its device was enrolled by recovery: when (advisory); 0: no */
-	struct buffer text; /* `content` points into it */
+	struct buffer text, changes; /* `content` and the changes' headers point into them */
 };
 
 /* `*out` is MESSAGE_SHOWN_INIT or one that is used again (its memory is kept). ERR_NOTFOUND,
  * ERR_STORE, ERR_NOMEM. */
-#define MESSAGE_SHOWN_INIT {0}
+#define MESSAGE_SHOWN_INIT \
+	{                  \
+		0          \
+	}
 int reader_message(struct reader *r, const struct item_row *row, struct message_shown *out);
-/* One message by its id: whatever is shown, also a TOPIC. */
+/* One message by its id: whatever is shown, also a TOPIC; of an AMEND or ERASE `row` tells the
+ * place of what it is about. `row.depth` is not told. */
 int reader_message_by_id(
     struct reader *r, const uint8_t id[static ID_LEN], struct message_shown *out);
 void message_shown_clear(struct message_shown *m);
 
+/* The earlier texts of an amended message can be asked for by their ids: of an AMEND that is here,
+ * `content` is its own, in force or not, and TEXT_HIDDEN goes by what it is about. */
+
 /* Why the operator hides what stands in a listing, or what its author wrote; NULL: they don't. */
 const char *reader_hidden(
     struct reader *r, const uint8_t id[static ID_LEN], const struct author *author);
+
+/* Organisations whose logs this node doesn't carry, ascending; NULL behind the last. */
+const char *reader_uncarried(struct reader *r, size_t n);
+/* The forum's id, as of the last reader_begin(). */
+const uint8_t *reader_forum(const struct reader *r);
 
 #endif

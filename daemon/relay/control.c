@@ -247,6 +247,7 @@ static void do_learn(struct request *q, int argc, char **argv, struct bytes inpu
 
 static void do_reload(struct request *q, int argc, char **argv, struct bytes input)
 {
+	pid_t parent = q->relay->parent;
 	char why[512] = "";
 
 	(void)argc;
@@ -257,6 +258,8 @@ static void do_reload(struct request *q, int argc, char **argv, struct bytes inp
 		refuse(q, CONVENE__CODE__MALFORMED, why);
 	else
 		reply(q, json_pack("{s:b}", "reloaded", 1));
+	if (!why[0] && parent > 0)
+		kill(parent, SIGUSR1); /* for those who aren't ours to tell */
 }
 
 static void do_stop(struct request *q, int argc, char **argv, struct bytes input)

@@ -6,12 +6,12 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/reader/enrolment.h"
 #include "daemon/relay/answer.h"
 #include "daemon/relay/ingest.h"
 
-#define DEVICES_MAX 16        /* in force, of one identity */
-#define DEVICES_TOLD 256      /* of one identity, in one answer */
-#define RECOVERY_STEPS_MAX 64 /* endorsements that are followed back */
+#define DEVICES_MAX 16   /* in force, of one identity */
+#define DEVICES_TOLD 256 /* of one identity, in one answer */
 
 /* ---- whether one may be enrolled ---- */
 
@@ -100,25 +100,7 @@ static int enrol_read(struct relay *r, const struct signer *s, struct enrol_body
 
 uint64_t device_recovered(struct relay *r, uint32_t log_no, const uint8_t key[static KEY_LEN])
 {
-	uint8_t at[KEY_LEN];
-
-	memcpy(at, key, KEY_LEN);
-	for (int i = 0; i < RECOVERY_STEPS_MAX; i++) {
-		struct enrol_body b;
-		struct signer s;
-		uint64_t time;
-
-		if (query_signer(r->reader, log_no, at, &s, NULL) != OK)
-			return i > 0;
-		if (!s.recovery)
-			return 0;
-		if (enrol_read(r, &s, &b, &time) != OK)
-			return 1;
-		if (b.recovery)
-			return time;
-		memcpy(at, b.endorser, KEY_LEN);
-	}
-	return 1;
+	return enrolment_recovered(r->reader, log_no, key);
 }
 
 struct told {

@@ -2,8 +2,8 @@
 /* What this node's operator hides and whom they suspend (SPEC.md 13.6): local, durable, and each
  * step written down with its reason.
  *
- * A measure is a fact of the store under the name it is found by here: hide/ID,
- * suspend/ORGANISATION/IDENTITY, carry/ORGANISATION. What was done is kept under op/NUMBER. */
+ * A measure is a fact of the store under the name it is found by here, and so is what was done
+ * (daemon/reader/measure.h). */
 #include "daemon/relay/moderate.h"
 
 #include <stdlib.h>
@@ -12,9 +12,8 @@
 #include "base/clock.h"
 #include "base/encode.h"
 #include "base/error.h"
+#include "daemon/reader/measure.h"
 #include "daemon/relay/report.h"
-
-#define KEY_ROOM 160
 
 struct measure {
 	char *key, *reason, *who;
@@ -109,14 +108,12 @@ static int measure_set(
 
 static int load_measure(void *ctx, const char *key, struct bytes value)
 {
-	json_t *o = json_loadb((const char *)value.data, value.len, 0, NULL);
-	const char *reason = json_string_value(json_object_get(o, "reason")),
-		   *who = json_string_value(json_object_get(o, "about"));
-	int err = reason && who ? measure_set(ctx, key, reason, who,
-				      (uint64_t)json_integer_value(json_object_get(o, "time")))
-				: ERR_STORE;
+	struct measure_fact f;
+	int err = measure_read(value, &f);
 
-	json_decref(o);
+	if (!err)
+		err = measure_set(ctx, key, f.reason, f.about, f.time);
+	measure_fact_clear(&f);
 	return err;
 }
 
@@ -133,14 +130,14 @@ static int load_operation(void *ctx, const char *key, struct bytes value)
 
 int moderate_start(struct relay *r)
 {
-	static const char *const kinds[] = {"hide/", "suspend/", "carry/"};
+	static const char *const kinds[] = {MEASURE_HIDE, MEASURE_SUSPEND, MEASURE_CARRY};
 	struct store *s = r->reader;
 	int err;
 
 	r->measures = calloc(1, sizeof *r->measures);
 	if (!r->measures)
 		return ERR_NOMEM;
-	err = s->ops->meta_each(s, "op/", load_operation, r->measures);
+	err = s->ops->meta_each(s, MEASURE_OPERATION, load_operation, r->measures);
 	for (size_t i = 0; i < 3 && !err; i++)
 		err = s->ops->meta_each(s, kinds[i], load_measure, r);
 	return err;
@@ -158,29 +155,12 @@ void moderate_free(struct relay *r)
 
 /* ---- what others ask ---- */
 
-static void hide_key(char out[static KEY_ROOM], const uint8_t id[static ID_LEN])
-{
-	char hex[2 * ID_LEN + 1];
-
-	hex_encode(hex, id, ID_LEN);
-	snprintf(out, KEY_ROOM, "hide/%s", hex);
-}
-
-static void person_key(char out[static KEY_ROOM], const char *organisation,
-    const uint8_t identity[static IDENTITY_LEN])
-{
-	char hex[2 * IDENTITY_LEN + 1];
-
-	hex_encode(hex, identity, IDENTITY_LEN);
-	snprintf(out, KEY_ROOM, "suspend/%s/%s", organisation, hex);
-}
-
 const char *moderate_suspended(const struct relay *r, const uint8_t identity[static IDENTITY_LEN])
 {
 	const struct measure *m;
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 
-	person_key(key, r->conf->node.name, identity);
+	measure_person_key(key, r->conf->node.name, identity);
 	m = measure_find(r, key);
 	return m ? m->reason : NULL;
 }
@@ -188,12 +168,12 @@ const char *moderate_suspended(const struct relay *r, const uint8_t identity[sta
 const char *moderate_author(const struct relay *r, const struct author *a)
 {
 	const struct measure *m;
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 
 	if (r->measures->strangers == 0 || !a->device ||
 	    strcmp(a->organisation, r->conf->node.name) == 0)
 		return NULL;
-	person_key(key, a->organisation, a->identity);
+	measure_person_key(key, a->organisation, a->identity);
 	m = measure_find(r, key);
 	return m ? m->reason : NULL;
 }
@@ -203,14 +183,14 @@ const char *moderate_message(
 {
 	const struct measure *m;
 	struct target_body b;
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 
 	if (r->measures->count == 0)
 		return NULL;
-	hide_key(key, id);
+	measure_hide_key(key, id);
 	m = measure_find(r, key);
 	if (!m && h && h->kind == KIND_AMEND && amend_body_parse(h->body, &b) == OK) {
-		hide_key(key, b.target.id);
+		measure_hide_key(key, b.target.id);
 		m = measure_find(r, key);
 	}
 	return m ? m->reason : NULL;
@@ -230,12 +210,12 @@ struct keeping {
 static void operation_add(struct facts *f, struct relay *r, const char *what, const char *about,
     const char *reason, uint64_t now)
 {
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 	json_t *o = json_pack("{s:s, s:s, s:s, s:I}", "what", what, "about", about, "reason",
 	    reason, "time", (json_int_t)now);
 	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
-	snprintf(key, sizeof key, "op/%020llu", (unsigned long long)++r->measures->operations);
+	measure_operation_key(key, ++r->measures->operations);
 	if (text)
 		facts_put(f, key, bytes_str(text));
 	log_info("operator: %s %s%s%s", what, about, *reason ? ": " : "", reason);
@@ -311,10 +291,10 @@ static void keep(struct relay *r, struct request *q, const char *what, const cha
 void moderate_carry(struct relay *r)
 {
 	const struct conf *c = r->conf;
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 
 	for (size_t i = 0; i < c->origin_count; i++) {
-		snprintf(key, sizeof key, "carry/%s", c->origins[i].name);
+		measure_carry_key(key, c->origins[i].name);
 		if (!c->origins[i].carry && !measure_find(r, key))
 			keep(r, NULL, "carry-no", key, c->origins[i].name, "", false);
 	}
@@ -391,13 +371,13 @@ void control_hide(struct request *q, int argc, char **argv, struct bytes input)
 	const char *reason = reason_of(q, argc, argv, true);
 	struct buffer entry = BUFFER_INIT;
 	struct relay_log *l;
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 	uint8_t id[ID_LEN];
 	struct header h;
 
 	(void)input;
 	if (reason && message_find(q, argv[1], id, &l, &entry, &h)) {
-		hide_key(key, id);
+		measure_hide_key(key, id);
 		if (h.kind == KIND_POST || h.kind == KIND_TOPIC)
 			keep(request_relay(q), q, "hide", key, key + 5, reason, false);
 		else
@@ -427,7 +407,7 @@ static void end(
 void control_unhide(struct request *q, int argc, char **argv, struct bytes input)
 {
 	const char *reason = reason_of(q, argc, argv, false);
-	char key[KEY_ROOM];
+	char key[MEASURE_KEY_MAX];
 
 	(void)input;
 	if (!reason)
@@ -437,7 +417,7 @@ void control_unhide(struct request *q, int argc, char **argv, struct bytes input
 		    "an id is 8 hexadecimal digits or more, two for a byte");
 		return;
 	}
-	snprintf(key, sizeof key, "hide/%.64s", argv[1]);
+	snprintf(key, sizeof key, MEASURE_HIDE "%.64s", argv[1]);
 	end(q, "unhide", key, reason, "no message that is hidden here begins with that id");
 }
 
@@ -464,7 +444,7 @@ static int look_row(void *ctx, const struct author *a, const struct signer *d)
 }
 
 /* HANDLE or IDENTITY, with @ORGANISATION unless it is ours; false: it was refused. */
-static bool person_find(struct request *q, const char *text, char key[static KEY_ROOM],
+static bool person_find(struct request *q, const char *text, char key[static MEASURE_KEY_MAX],
     char who[static HANDLE_MAX + ORG_NAME_MAX + 2])
 {
 	struct relay *r = request_relay(q);
@@ -481,7 +461,7 @@ static bool person_find(struct request *q, const char *text, char key[static KEY
 		    "HANDLE@ORGANISATION where it isn't ours");
 		return false;
 	}
-	person_key(key, k.author.organisation, k.author.identity);
+	measure_person_key(key, k.author.organisation, k.author.identity);
 	hex_encode(hex, k.author.identity, IDENTITY_LEN);
 	snprintf(who, HANDLE_MAX + ORG_NAME_MAX + 2, "%s@%s",
 	    k.author.handle[0] ? k.author.handle : hex, k.author.organisation);
@@ -491,7 +471,7 @@ static bool person_find(struct request *q, const char *text, char key[static KEY
 void control_suspend(struct request *q, int argc, char **argv, struct bytes input)
 {
 	const char *reason = reason_of(q, argc, argv, true);
-	char key[KEY_ROOM], who[HANDLE_MAX + ORG_NAME_MAX + 2];
+	char key[MEASURE_KEY_MAX], who[HANDLE_MAX + ORG_NAME_MAX + 2];
 
 	(void)input;
 	if (reason && person_find(q, argv[1], key, who))
@@ -501,7 +481,7 @@ void control_suspend(struct request *q, int argc, char **argv, struct bytes inpu
 void control_unsuspend(struct request *q, int argc, char **argv, struct bytes input)
 {
 	const char *reason = reason_of(q, argc, argv, false);
-	char key[KEY_ROOM], who[HANDLE_MAX + ORG_NAME_MAX + 2];
+	char key[MEASURE_KEY_MAX], who[HANDLE_MAX + ORG_NAME_MAX + 2];
 
 	(void)input;
 	if (reason && person_find(q, argv[1], key, who))
@@ -610,7 +590,7 @@ void control_hidden(struct request *q, int argc, char **argv, struct bytes input
 				      which == 1 && !is_stranger(r, one->key)));
 	}
 	if (argc == 2 && strcmp(argv[1], "--log") == 0)
-		r->reader->ops->meta_each(r->reader, "op/", operation_row, log);
+		r->reader->ops->meta_each(r->reader, MEASURE_OPERATION, operation_row, log);
 	request_reply(q, json_pack("{s:o, s:o, s:o, s:o}", "hidden", lists[0], "suspended",
 			     lists[1], "uncarried", lists[2], "log", log));
 }

@@ -252,6 +252,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->started = clock_mono_ms();
 	r->learning = true;
 	r->conf = setup->conf;
+	r->parent = setup->parent;
 	r->charter = setup->charter;
 	r->node = setup->credential;
 	/* Each start learns anew what was signed last. */

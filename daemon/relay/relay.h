@@ -10,6 +10,8 @@
 #ifndef DAEMON_RELAY_H
 #define DAEMON_RELAY_H
 
+#include <sys/types.h>
+
 #include "conf/conf.h"
 #include "daemon/signer/signer.h"
 #include "member/charter.h"
@@ -26,6 +28,7 @@ struct relay_setup {
 	int *listeners; /* sockets bound and listening, one for each conf->node.listen */
 	size_t listener_count;
 	int control; /* listening Unix socket */
+	pid_t parent; /* is told by SIGUSR1 of a config that the operator had loaded again; 0: none */
 };
 
 /* Run until SIGTERM or SIGINT; SIGHUP loads the config again. Returns an exit status: 0 after an

@@ -7,31 +7,46 @@
 
 #include "base/buffer.h"
 #include "base/language.h"
+#include "conf/conf.h"
 #include "daemon/reader/reader.h"
+#include "member/charter.h"
 
 struct web; /* the process: conf, charter, our own log's binding, the cache, the gate */
+
+/* What pages tell of the node. */
+struct web_node {
+	const struct conf *conf;
+	const struct charter *charter;
+	const struct binding *binding; /* of our own log */
+	const uint8_t *root_key;       /* our organisation's */
+};
+const struct web_node *web_node(const struct web *w);
+/* "/static/HASH/name"; "" when there is no such file. */
+const char *static_url(const struct web *w, const char *name);
 
 struct request {
 	struct web *web;
 	struct reader *reader; /* within reader_begin(); NULL for what reads no store */
 	enum language language;
-	bool language_chosen;    /* by a path that begins with /ar/ …: then links keep it */
-	const char *path;        /* decoded, without the language */
-	uint8_t id[ID_LEN];      /* of a route with an id in it */
-	const char *rest;        /* what follows there; "" */
+	bool language_chosen;          /* by a path that begins with /ar/ …: then links keep it */
+	const char *path;              /* decoded, without the language */
+	uint8_t id[ID_LEN];            /* of a route with an id in it */
+	const char *rest;              /* what follows there; "" */
+	const char *query_text;        /* the query string, "" when there is none */
 	const struct evkeyvalq *query; /* request_query() */
-	uint64_t now;            /* wall ms */
+	uint64_t now;                  /* wall ms */
 };
 /* A parameter of the query string, "" when there is none; valid UTF-8. */
 const char *request_query(const struct request *q, const char *name);
 
 struct answer {
-	int status;         /* 200 unless set */
-	const char *type;   /* "text/html; charset=utf-8" unless set */
+	int status;       /* 200 unless set */
+	const char *type; /* "text/html; charset=utf-8" unless set */
 	struct buffer body;
-	char location[512]; /* for 301 and 303 */
+	char location[512];   /* for 301 and 303 */
 	const char *download; /* a name: as an attachment, never shown in place */
-	bool for_ever;      /* never changes: by id, raw */
+	char name[400];       /* room for that */
+	bool for_ever;        /* never changes: by id, raw */
 };
 
 typedef void page_fn(struct request *q, struct answer *a);

@@ -96,13 +96,16 @@ static int number_of(
 	return OK;
 }
 
+static int64_t most(uint64_t n)
+{
+	return n > INT64_MAX ? INT64_MAX : (int64_t)n;
+}
+
 static int threads_each(
     struct store *s, int64_t topic, size_t limit, size_t offset, thread_fn *fn, void *ctx)
 {
 	struct view v;
-	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
-	int64_t skip = offset > INT64_MAX ? INT64_MAX : (int64_t)offset;
-	int err = view_start(&v, s, VIEW_THREADS, "iii", topic, most, skip);
+	int err = view_start(&v, s, VIEW_THREADS, "iii", topic, most(limit), most(offset));
 
 	while (err == OK && (err = view_next(&v)) == 1) {
 		struct thread_row row = {
@@ -160,28 +163,138 @@ static void arrival_read(const struct view *v, struct item_row *row)
 	author_read(v, 0, &row->author);
 }
 
-int query_arrivals(
-    struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx)
+/* What the four of them have in common. */
+static int arrivals_each(struct view *v, item_fn *fn, void *ctx)
+{
+	int err;
+
+	while ((err = view_next(v)) == 1) {
+		struct item_row row;
+
+		arrival_read(v, &row);
+		if ((err = fn(ctx, &row)) != OK) {
+			view_end(v);
+			return err;
+		}
+	}
+	return err;
+}
+
+/* Forward or back: `all` and `of_topic` are the two statements. */
+static int arrivals_from(struct store *s, enum view_id all, enum view_id of_topic, uint64_t from,
+    const uint8_t *topic, size_t limit, item_fn *fn, void *ctx)
 {
 	struct view v;
-	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after, no;
-	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+	int64_t no;
 	int err;
 
 	if (topic == NULL) {
-		err = view_start(&v, s, VIEW_ARRIVALS, "ii", from, most);
+		err = view_start(&v, s, all, "ii", most(from), most(limit));
 	} else {
 		/* A topic of which nothing is here yet may come. */
 		err = number_of(s, VIEW_TOPIC_FIND, topic, &no);
 		if (err == ERR_NOTFOUND)
 			return OK;
 		if (err == OK)
-			err = view_start(&v, s, VIEW_ARRIVALS_TOPIC, "iii", from, most, no);
+			err = view_start(&v, s, of_topic, "iii", most(from), most(limit), no);
 	}
-	while (err == OK && (err = view_next(&v)) == 1) {
-		struct item_row row;
+	return err == OK ? arrivals_each(&v, fn, ctx) : err;
+}
 
-		arrival_read(&v, &row);
+int query_arrivals(
+    struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx)
+{
+	return arrivals_from(s, VIEW_ARRIVALS, VIEW_ARRIVALS_TOPIC, after, topic, limit, fn, ctx);
+}
+
+int query_latest(
+    struct store *s, uint64_t before, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx)
+{
+	return arrivals_from(s, VIEW_LATEST, VIEW_LATEST_TOPIC, before, topic, limit, fn, ctx);
+}
+
+struct counting {
+	item_fn *fn;
+	void *ctx;
+	size_t count;
+};
+
+static int count_row(void *ctx, const struct item_row *row)
+{
+	struct counting *c = ctx;
+
+	c->count++;
+	return c->fn(c->ctx, row);
+}
+
+int query_item(struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, void *ctx)
+{
+	struct counting c = {fn, ctx, 0};
+	struct view v;
+	int err = view_start(&v, s, VIEW_ITEM, "k", id);
+
+	if (err == OK)
+		err = arrivals_each(&v, count_row, &c);
+	return err == OK && c.count == 0 ? ERR_NOTFOUND : err;
+}
+
+struct by_author {
+	struct counting counting;
+	const struct view *view;
+	uint64_t last;
+};
+
+static int by_author_row(void *ctx, const struct item_row *row)
+{
+	struct by_author *b = ctx;
+
+	b->last = (uint64_t)view_int(b->view, AUTHOR_COLUMNS_COUNT + 12);
+	return count_row(&b->counting, row);
+}
+
+int query_by_author(struct store *s, struct bytes organisation,
+    const uint8_t identity[static IDENTITY_LEN], uint64_t *before, uint64_t span, size_t limit,
+    item_fn *fn, void *ctx)
+{
+	struct view v;
+	struct by_author b = {{fn, ctx, 0}, &v, 0};
+	uint64_t newest, below, from;
+	int err = query_last_arrival(s, &newest);
+
+	if (err != OK)
+		return err;
+	below = *before <= newest ? *before : newest + 1;
+	from = below > span ? below - span : 0;
+	err = view_start(&v, s, VIEW_BY_AUTHOR, "iiibh", most(below), most(from), most(limit),
+	    organisation, identity);
+	if (err == OK)
+		err = arrivals_each(&v, by_author_row, &b);
+	*before = b.counting.count == limit ? b.last : from;
+	return err;
+}
+
+int query_placed(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, const struct placed_row *row), void *ctx)
+{
+	struct view v;
+	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after;
+	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+	int err = view_start(&v, s, VIEW_PLACED, "ii", from, most);
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		int64_t at = view_int(&v, 1), text = view_null(&v, 4) ? at : view_int(&v, 4);
+		struct placed_row row = {
+		    .arrival = (uint64_t)view_int(&v, 0),
+		    .log_no = view_at_log(at),
+		    .index = view_at_index(at),
+		    .amended = !view_null(&v, 4),
+		    .erased = view_int(&v, 5) != 0,
+		    .late = view_int(&v, 6) != 0,
+		    .text_log_no = view_at_log(text),
+		    .text_index = view_at_index(text),
+		};
+		id_read(&v, 2, row.id);
+		id_read(&v, 3, row.topic);
 		if ((err = fn(ctx, &row)) != OK)
 			view_end(&v);
 	}

@@ -24,8 +24,7 @@ static int make_tables(struct store *s)
 	return sqlite_exec(inside(s), store_views_sql);
 }
 
-/* 1: these views are of this version. */
-static int is_current(struct store *s)
+int views_current(struct store *s)
 {
 	struct buffer is = BUFFER_INIT;
 	int err = s->ops->meta_get(s, "views", &is);
@@ -104,7 +103,7 @@ static int views_drop(struct store *s)
 int views_prepare(struct store *s)
 {
 	bool began = !views_writing(s);
-	int err = is_current(s);
+	int err = views_current(s);
 
 	if (err != OK)
 		return err == 1 ? make_tables(s) : err;

@@ -99,6 +99,13 @@ enum view_id {
 	VIEW_SHOWN_ERASED,    /* after -> arrivals of what ERASEs erased that arrived later, or an
 	                       * AMEND of it */
 	VIEW_ARRIVAL_ID,      /* arrival -> id */
+	VIEW_LATEST,          /* before, limit -> the same, the newest first */
+	VIEW_LATEST_TOPIC,    /* before, limit, topic -> the same */
+	VIEW_ITEM,            /* id -> the same */
+	VIEW_BY_AUTHOR,       /* before, from, limit, organisation, identity -> the same, and no */
+	VIEW_PLACED,          /* after, limit -> arrival, at, id, topic's id, at of the AMEND in
+	                       * force (NULL: none), is erased, was mentioned before it came;
+	                       * of messages, not changes */
 	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
 	VIEW_PEOPLE,          /* log, class -> the same */
 	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it
@@ -149,6 +156,9 @@ struct view {
  * returns 1 when logs are to be folded again for that. The relay's writer does it at start, outside
  * a transaction or within one; a forum that exists already would not notice. */
 int views_prepare(struct store *s);
+
+/* 1: the views are of this version; 0: of another, or none. */
+int views_current(struct store *s);
 
 /* Empty everything but ids with an arrival number, their numbers, and those; and set the positions
  * of all logs to 0. */

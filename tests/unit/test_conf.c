@@ -15,7 +15,7 @@
 
 #include "base/error.h"
 #include "conf/conf.h"
-#include "conf/schema.h"
+#include "conf/parse.h"
 
 #define KEY_RIPE "ripe.example+dff050e3+AZbAy6/Im/MJgiq8UzIeSDHYk50F6sNlzvKgqa3QypUZ"
 #define MINIMAL "node { name = \"isoc.example\" charter = \"/c\" }\n"
@@ -167,6 +167,17 @@ static void test_full(void **state)
 	assert_string_equal(conf->node.signer_data, "/srv/keeper");
 	assert_int_equal(conf->limits.free_mib, 1000000);
 	assert_int_equal(conf->log.level, LOG_LEVEL_DEBUG);
+	assert_int_equal(conf->web.listen_count, 2);
+	assert_int_equal(conf->web.listen[0].port, 443);
+	assert_non_null(strstr(conf->web.key, "/tests/unit/conf/web/full.pem"));
+	assert_string_equal(conf->web.user, "convene-web");
+	assert_string_equal(conf->web.url, "http://[2001:db8::1]:8080");
+	assert_string_equal(conf->web.operator, "Forum \"A\", Genève");
+	assert_string_equal(conf->web.contact, "mailto:a+b@isoc.example");
+	assert_int_equal(conf->web.processes, 3);
+	assert_int_equal(conf->nntp.listen_count, 1);
+	assert_string_equal(conf->nntp.user, "news");
+	assert_int_equal(conf->nntp.connections_per_address, 1);
 	assert_int_equal(conf->peer_count, 2);
 	assert_string_equal(conf->peers[0].address.text, "[2001:db8::1]:7654");
 	assert_string_equal(conf->peers[0].root.name, "ripe.example");
@@ -188,7 +199,9 @@ static const char *good_value(const struct option_schema *o)
 	case TYPE_ORG:
 		return "isoc.example";
 	case TYPE_LISTEN:
-		return "{\"[::]:7654\"}";
+		return o->section == SECTION_WEB    ? "{\"[::]:443\"}"
+		       : o->section == SECTION_NNTP ? "{\"[::]:563\"}"
+						    : "{\"[::]:7654\"}";
 	case TYPE_ADDRESS:
 		return o->section == SECTION_PEER ? "ripe.example:7654" : "isoc.example:7654";
 	case TYPE_PATH:
@@ -205,6 +218,12 @@ static const char *good_value(const struct option_schema *o)
 		return "\"" KEY_RIPE "\"";
 	case TYPE_YESNO:
 		return "yes";
+	case TYPE_TEXT:
+		return "\"Internet Society, Genève\"";
+	case TYPE_SITE:
+		return "https://forum.isoc.example";
+	case TYPE_CONTACT:
+		return "\"mailto:forum@isoc.example\"";
 	}
 	return NULL;
 }
@@ -230,6 +249,14 @@ static const char *const *bad_values(const struct option_schema *o)
 	    "\"ripe.example+dff050e3+AZbAy6/Im/MJgiq8UzIeSDHYk50F6sNlzvKgqa3QypUZAA==\"",
 	    "\"apnic.example+b988a333+AY58EM/N3ZMPO1idbIWSQGTYpdMq8tLRN0+oI8Eb9V9C\"", NULL};
 	static const char *const yesno[] = {"maybe", "1", "\"\"", NULL};
+	static const char *const text[] = {"\"\"", "\"a\\nb\"", "\"\\xff\"", NULL};
+	static const char *const site[] = {"forum.isoc.example", "\"\"", "https://",
+	    "https://a.example/forum", "https://a.example:0", "https://a.example:x",
+	    "https://a.example:", "ftp://a.example", "\"https://a b\"", "https://A.example",
+	    "\"https://[::g]\"", "\"https://a@b.example\"", "https://1.2.3.400", NULL};
+	static const char *const contact[] = {"\"javascript:alert(1)\"", "\"\"",
+	    "mailto:", "mailto:nobody", "\"forum@isoc.example\"", "\"https://a.example/\\\"><b>\"",
+	    NULL};
 	static const char *const *const all[] = {
 	    [TYPE_ORG] = org,
 	    [TYPE_LISTEN] = listen,
@@ -241,6 +268,9 @@ static const char *const *bad_values(const struct option_schema *o)
 	    [TYPE_TARGET] = target,
 	    [TYPE_KEY] = key,
 	    [TYPE_YESNO] = yesno,
+	    [TYPE_TEXT] = text,
+	    [TYPE_SITE] = site,
+	    [TYPE_CONTACT] = contact,
 	};
 
 	return all[o->type];
@@ -345,10 +375,10 @@ static void test_mistakes_in_all_options(void **state)
 {
 	struct buffer b = BUFFER_INIT;
 	struct conf_errors errors;
-	unsigned lines[64];
+	unsigned lines[OPTIONS_MAX];
 
 	(void)state;
-	assert_true(option_count <= 64);
+	assert_true(option_count <= OPTIONS_MAX);
 	write_config(&b, NULL, ALL_BAD, NULL, lines);
 	errors = parse_bad(buffer_str(&b));
 	assert_int_equal(errors.count, option_count);
@@ -373,12 +403,17 @@ static void test_limits_of_numbers(void **state)
 			continue;
 		for (int edge = 0; edge < 4; edge++) {
 			unsigned n = (unsigned[]){o->min, o->max, o->min - 1, o->max + 1}[edge];
-			bool paired = strncmp(o->name, "clients", 7) == 0;
+			const char *all = o->section == SECTION_LIMITS ? "clients" : "connections";
+			bool paired = strncmp(o->name, all, strlen(all)) == 0 ||
+				      strcmp(o->name, "listeners") == 0;
 
 			if (edge == 2 && o->min == 0)
 				continue;
-			snprintf(text, sizeof text, MINIMAL "limits { %s = %u %s }", o->name, n,
-			    paired && strcmp(o->name, "clients") != 0 ? "clients = 1000000" : "");
+			snprintf(text, sizeof text, MINIMAL "%s { %s = %u %s%s %s }",
+			    section_table[o->section].name, o->name, n,
+			    paired && strcmp(o->name, all) != 0 ? all : "",
+			    paired && strcmp(o->name, all) != 0 ? " = 1000000" : "",
+			    section_table[o->section].listen ? "listen = {\"127.0.0.1:80\"}" : "");
 			if (edge < 2) {
 				struct conf *conf = parse_good(text);
 
@@ -413,6 +448,10 @@ static void test_presets(void **state)
 		assert_int_equal((o->preset != NULL) + (o->derived != NULL) + o->required, 1);
 		if (!o->preset || section_table[o->section].title)
 			continue;
+		if (section_table[o->section].listen) {
+			assert_null(strstr(text, section_table[o->section].name));
+			continue;
+		}
 		snprintf(line, sizeof line, "\t%s = %s%s%s\n", o->name, open, o->preset, close);
 		assert_non_null(strstr(text, line));
 	}
@@ -422,6 +461,24 @@ static void test_presets(void **state)
 	assert_null(conf->node.user);
 	assert_null(conf->node.signer_user);
 	assert_string_equal(conf->node.signer_data, "/var/lib/convene");
+	assert_int_equal(conf->web.listen_count + conf->nntp.listen_count, 0);
+	free(text);
+	conf_free(conf);
+	conf = parse_good(
+	    MINIMAL "web { listen = {\"127.0.0.1:8080\", \"[::1]:8080\"} connections = 10 "
+		    "url = https://forum.isoc.example:8443/ }");
+	text = print(conf);
+	for (size_t i = 0; i < option_count; i++) {
+		if (option_table[i].section != SECTION_WEB || !option_table[i].preset)
+			continue;
+		snprintf(line, sizeof line, "\t%s = %s\n", option_table[i].name,
+		    strcmp(option_table[i].name, "processes") == 0   ? "0"
+		    : strcmp(option_table[i].name, "cache_mib") == 0 ? "64"
+								     : "10");
+		assert_non_null(strstr(text, line));
+	}
+	assert_string_equal(conf->web.url, "https://forum.isoc.example:8443");
+	assert_null(conf->web.certificate);
 	free(text);
 	conf_free(conf);
 	conf = parse_good(
@@ -446,15 +503,18 @@ static void test_reload(void **state)
 		const struct option_schema *o = &option_table[i];
 		static const char *const other[] = {
 		    [TYPE_ORG] = "nic.example",
-		    [TYPE_LISTEN] = "{\"[::]:7654\", \"127.0.0.1:1\"}",
+		    [TYPE_LISTEN] = "{\"[::]:7\", \"127.0.0.1:1\"}",
 		    [TYPE_ADDRESS] = "a:1",
 		    [TYPE_PATH] = "/q",
 		    [TYPE_USER] = "root",
-		    [TYPE_NUMBER] = "99",
+		    [TYPE_NUMBER] = "50",
 		    [TYPE_LEVEL] = "debug",
 		    [TYPE_TARGET] = "syslog",
 		    [TYPE_KEY] = NULL,
 		    [TYPE_YESNO] = "no",
+		    [TYPE_TEXT] = "another",
+		    [TYPE_SITE] = "\"http://[::1]:80\"",
+		    [TYPE_CONTACT] = "\"https://isoc.example/?a=b\"",
 		};
 		const char *what = NULL;
 		struct conf *new;
@@ -462,7 +522,8 @@ static void test_reload(void **state)
 		if (!other[o->type])
 			continue;
 		buffer_reset(&b);
-		write_config(&b, o, VALUE, other[o->type], NULL);
+		write_config(&b, o, VALUE,
+		    strstr("clients connections", o->name) ? "5000" : other[o->type], NULL);
 		new = parse_good(buffer_str(&b));
 		if (o->scope == SCOPE_RESTART) {
 			assert_false(conf_reloadable(old, new, NULL));
@@ -510,23 +571,20 @@ static void test_sample(void **state)
 
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_schema *o = &option_table[i];
-		const char *at, *block;
+		const char *at, *other, *block;
 		bool quoted = o->type != TYPE_NUMBER && o->type != TYPE_YESNO;
 
 		snprintf(needle, sizeof needle, "\n%s%s",
-		    strcmp(section_table[o->section].name, "peer") == 0 ||
-			    strcmp(section_table[o->section].name, "origin") == 0
-			? " "
-			: "",
+		    section_table[o->section].title || section_table[o->section].listen ? " " : "",
 		    section_table[o->section].name);
 		block = strstr(buffer_str(&b), needle);
 		assert_non_null(block);
 		snprintf(needle, sizeof needle, "\t%s = ", o->name);
 		at = strstr(block, needle);
-		if (!at) {
-			snprintf(needle, sizeof needle, " %s = ", o->name);
-			at = strstr(block, needle);
-		}
+		snprintf(needle, sizeof needle, " %s = ", o->name);
+		other = strstr(block, needle);
+		if (!at || (other && other < at))
+			at = other;
 		if (!at)
 			print_error("the sample lacks %s\n", o->full);
 		assert_non_null(at);
@@ -536,6 +594,8 @@ static void test_sample(void **state)
 		snprintf(needle, sizeof needle, quoted ? "\"%s\"" : "%s\n", o->preset);
 		at = strchr(at, '=') + 2;
 		at += *at == '{';
+		if (strncmp(at, needle, strlen(needle)) != 0)
+			print_error("the sample shows another %s\n", o->full);
 		assert_int_equal(strncmp(at, needle, strlen(needle)), 0);
 	}
 	buffer_free(&b);
@@ -571,7 +631,8 @@ static void test_manual(void **state)
 		assert_int_equal(strstr(at, "Required") != NULL, o->required);
 		if (o->preset)
 			assert_non_null(strstr(at, o->preset));
-		if (o->type == TYPE_NUMBER && strcmp(o->name, "clients_per_address") != 0) {
+		if (o->type == TYPE_NUMBER && !strstr(o->name, "s_per_address") &&
+		    strcmp(o->name, "listeners") != 0) {
 			snprintf(needle, sizeof needle, "%u to %u", o->min, o->max);
 			for (char *p = at; *p; p++)
 				*p = *p == '\n' ? ' ' : *p;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which services there are, and what the config says of each. */
+#include "daemon/parent/service.h"
+
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf/schema.h"
+#include "daemon/parent/parent.h"
+
+const struct service service_table[] = {
+    {"web", SECTION_WEB, web_run},
+    {"nntp", SECTION_NNTP, nntp_run},
+    {NULL, SECTIONS, NULL},
+};
+
+static const void *value(const struct service *s, const struct conf *conf, const char *name)
+{
+	const struct option_schema *o = option_find((enum conf_section)s->section, name);
+
+	return o ? (const char *)conf + o->offset : NULL;
+}
+
+const struct conf_address *service_listen(
+    const struct service *s, const struct conf *conf, size_t *count)
+{
+	size_t *n;
+	struct conf_address **list = listen_of(
+	    (struct conf *)conf, option_find((enum conf_section)s->section, "listen"), &n);
+
+	*count = *n;
+	return *list;
+}
+
+const char *service_user(const struct service *s, const struct conf *conf)
+{
+	const char *const *user = value(s, conf, "user");
+
+	return *user ? *user : conf->node.user;
+}
+
+unsigned service_processes(const struct service *s, const struct conf *conf)
+{
+	const unsigned *n = value(s, conf, "processes");
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (!n)
+		return 1;
+	return *n > 0 ? *n : cores > 0 ? (unsigned)cores : 1;
+}
+
+bool user_is_ours(const char *name)
+{
+	struct passwd *pw = getpwnam(name);
+
+	return pw && pw->pw_uid == geteuid();
+}

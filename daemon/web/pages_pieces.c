@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What pages are made of: times, names, remarks. */
+#include <stdio.h>
+#include <string.h>
+
+#include <unicode/udat.h>
+#include <unicode/ustring.h>
+
+#include "base/encode.h"
+#include "base/text.h"
+#include "daemon/web/pages.h"
+
+enum { NAME_BYTES = 96, TIME_ROOM = 64 };
+
+void hex_id(char out[static ID_HEX], const uint8_t id[static ID_LEN])
+{
+	hex_encode(out, id, ID_LEN);
+}
+
+/* ---- times ---- */
+
+/* Of each language, once it is asked for: with the time of day, and without. */
+static UDateFormat *formats[LANGUAGES][2];
+
+/* Days before months where English is read by most; digits as they stand on the rest of the page.
+ */
+static const char *const locales[LANGUAGES] = {
+    [LANGUAGE_EN] = "en_GB",
+    [LANGUAGE_AR] = "ar@numbers=latn",
+    [LANGUAGE_ES] = "es",
+    [LANGUAGE_FR] = "fr",
+    [LANGUAGE_PT] = "pt",
+    [LANGUAGE_RU] = "ru",
+    [LANGUAGE_ZH] = "zh",
+};
+
+static UDateFormat *format_of(enum language l, bool day)
+{
+	static const UChar utc[] = {'U', 'T', 'C'};
+	UErrorCode status = U_ZERO_ERROR;
+
+	if (!formats[l][day])
+		formats[l][day] = udat_open(day ? UDAT_NONE : UDAT_SHORT, UDAT_MEDIUM, locales[l],
+		    utc, 3, NULL, 0, &status);
+	return formats[l][day];
+}
+
+void page_time_end(void)
+{
+	for (size_t l = 0; l < LANGUAGES; l++) {
+		for (size_t day = 0; day < 2; day++) {
+			if (formats[l][day])
+				udat_close(formats[l][day]);
+			formats[l][day] = NULL;
+		}
+	}
+}
+
+/* In numbers, for programs. `out` takes 25 bytes; no time is beyond the year 9999. */
+static void iso_time(char *out, uint64_t ms, bool day)
+{
+	uint64_t days = ms / 86400000, s = ms / 1000 % 86400;
+	/* Years that begin in March have their leap day at the end. */
+	uint64_t z = days + 719468, era = z / 146097, d = z % 146097;
+	uint64_t y = (d - d / 1460 + d / 36524 - d / 146096) / 365;
+	uint64_t in_year = d - (365 * y + y / 4 - y / 100), m = (5 * in_year + 2) / 153;
+	unsigned date = (unsigned)(in_year - (153 * m + 2) / 5 + 1),
+		 month = (unsigned)(m < 10 ? m + 3 : m - 9),
+		 year = (unsigned)(y + era * 400 + (month <= 2));
+
+	if (day)
+		snprintf(out, 25, "%04u-%02u-%02u", year % 10000, month % 100, date % 100);
+	else
+		snprintf(out, 25, "%04u-%02u-%02uT%02u:%02u:%02uZ", year % 10000, month % 100,
+		    date % 100, (unsigned)(s / 3600) % 100, (unsigned)(s / 60 % 60),
+		    (unsigned)(s % 60));
+}
+
+static void add_time(struct html h, enum language l, uint64_t ms, bool day)
+{
+	UErrorCode status = U_ZERO_ERROR;
+	UChar wide[TIME_ROOM];
+	char text[3 * TIME_ROOM + 1], iso[25];
+	int32_t len = 0, bytes = 0;
+	UDateFormat *format = format_of(l, day);
+
+	if (ms > TIME_MAX)
+		ms = TIME_MAX;
+	iso_time(iso, ms, day);
+	if (format)
+		len = udat_format(format, (UDate)ms, wide, TIME_ROOM, NULL, &status);
+	if (format && U_SUCCESS(status))
+		u_strToUTF8(text, sizeof text, &bytes, wide, len, &status);
+	if (!format || U_FAILURE(status))
+		bytes = snprintf(text, sizeof text, "%s", iso);
+	html(h, "<time datetime=\"%s\">%.*s</time>", iso, (int)bytes, text);
+}
+
+void page_time(struct html h, enum language l, uint64_t ms)
+{
+	add_time(h, l, ms, false);
+}
+
+void page_day(struct html h, enum language l, uint64_t ms)
+{
+	add_time(h, l, ms, true);
+}
+
+void page_iso(char out[static 25], uint64_t ms)
+{
+	iso_time(out, ms <= TIME_MAX ? ms : TIME_MAX, false);
+}
+
+/* ---- small things ---- */
+
+void page_lang(struct html h, struct bytes tag)
+{
+	if (lang_valid(tag))
+		html(h, " lang=\"%.*s\"", (int)tag.len, (const char *)tag.data);
+}
+
+void page_size(struct html h, uint64_t bytes)
+{
+	char text[64];
+
+	if (bytes < 1000)
+		snprintf(text, sizeof text,
+		    /* Translators: a size, in bytes. */
+		    ngettext("%lu byte", "%lu bytes", bytes), (unsigned long)bytes);
+	else if (bytes < 1000000)
+		/* Translators: a size, in thousands of bytes. */
+		snprintf(text, sizeof text, _("%lu kB"), (unsigned long)((bytes + 500) / 1000));
+	else
+		/* Translators: a size, in millions of bytes, with one decimal. */
+		snprintf(text, sizeof text, _("%lu.%lu MB"),
+		    (unsigned long)((bytes + 50000) / 1000000),
+		    (unsigned long)((bytes + 50000) / 100000 % 10));
+	html_text(h, text);
+}
+
+void page_remark(struct html h, const char *kind, const char *text)
+{
+	html(h, "<p class=\"remark %s\">%s</p>\n", kind, text);
+}
+
+void page_uncarried(struct html h, struct request *q)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = reader_uncarried(q->reader, i)); i++) {
+		char text[300];
+
+		snprintf(text, sizeof text,
+		    _("This node does not carry what is written at %s: it is missing here."), name);
+		page_remark(h, "without", text);
+	}
+}
+
+struct bytes message_subject(const struct message_shown *m)
+{
+	return m->state == TEXT_HERE ? m->content.subject : bytes_of(NULL, 0);
+}
+
+static struct bytes without_re(struct bytes s)
+{
+	while (s.len >= 3 && (s.data[0] | 0x20) == 'r' && (s.data[1] | 0x20) == 'e' &&
+	       s.data[2] == ':') {
+		s = bytes_of(s.data + 3, s.len - 3);
+		while (s.len > 0 && s.data[0] == ' ')
+			s = bytes_of(s.data + 1, s.len - 1);
+	}
+	return s;
+}
+
+bool subject_same(struct bytes a, struct bytes b)
+{
+	return bytes_equal(without_re(a), without_re(b));
+}
+
+/* ---- who ---- */
+
+/* The part of an archive's "Name <address>" or "address (Name)" that says who it was. Addresses
+ * aren't shown: they are others', and would be collected. */
+struct bytes archived_name(struct bytes author)
+{
+	const uint8_t *p = author.data;
+	size_t n = author.len;
+	const uint8_t *angle = n > 0 ? memchr(p, '<', n) : NULL, *open;
+
+	if (angle && angle > p) {
+		n = (size_t)(angle - p);
+	} else if (n > 0 && (open = memchr(p, '(', n)) && p[n - 1] == ')') {
+		n = (size_t)(p + n - 1 - (open + 1));
+		p = open + 1;
+	}
+	while (n > 0 && (p[0] == ' ' || p[0] == '"'))
+		p++, n--;
+	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '"'))
+		n--;
+	if (n == 0)
+		return bytes_of(NULL, 0);
+	/* An address alone: what stands before the sign. */
+	const uint8_t *at = memchr(p, '@', n);
+	if (at && !memchr(p, ' ', n))
+		n = (size_t)(at - p);
+	return bytes_of(p, n);
+}
+
+static void add_author(struct html h, const struct author *a)
+{
+	if (*a->name)
+		html_short(h, bytes_str(a->name), NAME_BYTES);
+	else if (*a->handle)
+		html_line(h, bytes_str(a->handle));
+	else if (a->device)
+		html(h, "%s", _("somebody"));
+	else
+		html(h, "%s", a->organisation);
+}
+
+void page_address_of(struct html h, const struct author *a)
+{
+	if (*a->handle) {
+		html(h, "<span class=\"at\" dir=\"ltr\">");
+		html_line(h, bytes_str(a->handle));
+		html(h, "@%s</span>", a->organisation);
+	} else {
+		html(h, "<span class=\"at\" dir=\"ltr\">%s</span>", a->organisation);
+	}
+}
+
+void page_author_link(struct html h, const struct request *q, const struct author *a)
+{
+	char hex[2 * IDENTITY_LEN + 1];
+
+	if (!a->device) {
+		html(h, "<b class=\"who\"><bdi>%s</bdi></b>", a->organisation);
+		return;
+	}
+	hex_encode(hex, a->identity, IDENTITY_LEN);
+	html(h, "<a class=\"who\"");
+	page_href(h, q, "/by/%s/%s", a->organisation, hex);
+	html(h, "><bdi>");
+	add_author(h, a);
+	html(h, "</bdi></a> ");
+	page_address_of(h, a);
+}
+
+void page_writer(struct html h, const struct request *q, const struct message_shown *m)
+{
+	const struct author *a = &m->row.author;
+	struct buffer room = BUFFER_INIT;
+	struct bytes name;
+	size_t at;
+
+	if (m->state != TEXT_HERE || !m->content.imported.present) {
+		page_author_link(h, q, a);
+		return;
+	}
+	name = archived_name(m->content.imported.author);
+	html(h, "<b class=\"who\"><bdi>");
+	if (name.len > 0)
+		html_short(h, name, NAME_BYTES);
+	else
+		html(h, "%s", _("somebody"));
+	html(h, "</bdi></b> <span class=\"archived\">");
+	at = h.out->len;
+	page_author_link(h, q, a);
+	struct html_piece by = html_cut(h, at, &room);
+	/* Translators: %s is who put an old message of an archive here. */
+	html_sentence(h, _("archived by %s"), &by, 1);
+	html(h, "</span>");
+	buffer_free(&room);
+}
+
+void page_writer_short(struct html h, const struct author *a, struct bytes archived_author)
+{
+	struct bytes name = archived_name(archived_author);
+
+	html(h, "<bdi>");
+	if (name.len > 0)
+		html_short(h, name, NAME_BYTES);
+	else
+		add_author(h, a);
+	html(h, "</bdi>");
+}

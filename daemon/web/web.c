@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The process: set up, take requests to what answers them, take over a new config, end. */
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/encode.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "daemon/web/web_inside.h"
+#include "msg/frame.h"
+
+#define RETRY_MS 500 /* of a store that could not be opened */
+#define GATE_TYPE "application/x-convene"
+#define FINISH_MS 1500
+
+/* ---- the store ---- */
+
+static void reader_lost(struct web *w, int err)
+{
+	if (err != w->reader_trouble)
+		log_warning(
+		    "web: the store is not to be had: %s; it is tried again", error_text(err));
+	w->reader_trouble = err;
+	reader_close(w->reader);
+	w->reader = NULL;
+	w->state = 0;
+	w->reader_retry = clock_mono_ms() + RETRY_MS;
+}
+
+int web_begin(struct web *w, uint64_t *state)
+{
+	int err;
+
+	if (!w->reader) {
+		if (clock_mono_ms() < w->reader_retry)
+			return ERR_NOTFOUND;
+		err = reader_open(&w->reader, w->store, w->node.conf->node.name);
+		if (err) {
+			reader_lost(w, err);
+			return err;
+		}
+	}
+	err = reader_begin(w->reader, state);
+	if (err) {
+		reader_lost(w, err);
+		return err;
+	}
+	w->reader_trouble = OK;
+	w->state = *state;
+	w->state_at = clock_mono_ms();
+	return OK;
+}
+
+void web_end(struct web *w)
+{
+	reader_end(w->reader);
+}
+
+uint64_t web_state(struct web *w)
+{
+	uint64_t state;
+
+	if (w->state && clock_mono_ms() - w->state_at < STATE_MS)
+		return w->state;
+	if (web_begin(w, &state) != OK)
+		return 0;
+	web_end(w);
+	return state;
+}
+
+/* ---- pages ---- */
+
+const struct web_node *web_node(const struct web *w)
+{
+	return &w->node;
+}
+
+const char *static_url(const struct web *w, const char *name)
+{
+	return static_set_url(w->files, name);
+}
+
+const char *request_query(const struct request *q, const char *name)
+{
+	const char *value = q->query ? evhttp_find_header(q->query, name) : NULL;
+
+	return value && text_is_utf8(bytes_str(value)) ? value : "";
+}
+
+void web_error(struct web *w, struct exchange *x, int status)
+{
+	const struct head *h = exchange_head(x);
+	struct variant v = {.negotiated = true, .language = language_accepted(h->accept_language)};
+	struct request q = {.web = w,
+	    .language = v.language,
+	    .path = "/",
+	    .rest = "",
+	    .query_text = "",
+	    .now = clock_wall_ms()};
+	struct answer a = {.status = status};
+
+	language_use(v.language);
+	page_error(&q, &a, status);
+	a.status = status;
+	if (a.body.failed)
+		buffer_reset(&a.body);
+	respond_answer(w, x, &a, &v, bytes_of(NULL, 0), 0);
+	buffer_free(&a.body);
+}
+
+/* An id that was given by its beginning, whole. Within web_begin(). */
+static int id_complete(struct web *w, struct found *f)
+{
+	uint8_t id[ID_LEN];
+	int err = query_resolve(reader_store(w->reader), bytes_of(f->id, f->digits / 2), id);
+
+	/* An odd digit is not in the question. */
+	if (!err && f->digits % 2 && (id[f->digits / 2] ^ f->id[f->digits / 2]) & 0xf0)
+		err = ERR_NOTFOUND;
+	if (!err)
+		memcpy(f->id, id, ID_LEN);
+	return err;
+}
+
+static void redirect(struct web *w, struct exchange *x, int status, const char *path)
+{
+	struct answer a = {.status = status, .type = "text/plain"};
+	struct variant v = {.language = LANGUAGES};
+	const struct head *h = exchange_head(x);
+	struct buffer to = BUFFER_INIT;
+
+	for (const unsigned char *p = (const unsigned char *)path; *p; p++)
+		if (*p > 0x20 && *p < 0x7f && !strchr("\"<>\\^`{|}%?#", *p))
+			buffer_add_u8(&to, *p);
+		else
+			buffer_printf(&to, "%%%02X", *p);
+	if (h->query[0])
+		buffer_printf(&to, "?%s", h->query);
+	/* "//host" would lead elsewhere. */
+	if (to.failed || to.len >= sizeof a.location || path[0] != '/' || path[1] == '/') {
+		web_error(w, x, 404);
+	} else {
+		snprintf(a.location, sizeof a.location, "%s", buffer_str(&to));
+		respond_answer(w, x, &a, &v, bytes_of(NULL, 0), 0);
+	}
+	buffer_free(&to);
+}
+
+static void redirect_whole(struct web *w, struct exchange *x, const struct found *f)
+{
+	char path[1200], hex[2 * ID_LEN + 1];
+	const char *second = strchr(f->path + 1, '/') + 1;
+
+	hex_encode(hex, f->id, ID_LEN);
+	snprintf(path, sizeof path, "%s%s%.*s%s%s", f->chosen ? "/" : "",
+	    f->chosen ? language_tag(f->language) : "", (int)(second - f->path), f->path, hex,
+	    second + f->digits);
+	redirect(w, x, 302, path);
+}
+
+/* A page that isn't kept yet. */
+static void page_make(
+    struct web *w, struct exchange *x, struct found *f, const struct variant *v, struct bytes key)
+{
+	const struct head *h = exchange_head(x);
+	struct evkeyvalq query;
+	struct request q = {.web = w,
+	    .language = v->language,
+	    .language_chosen = f->chosen,
+	    .path = f->path,
+	    .rest = f->rest,
+	    .query_text = h->query,
+	    .query = &query,
+	    .now = clock_wall_ms()};
+	struct answer a = {.status = 0};
+	uint64_t state;
+	int err = web_begin(w, &state);
+
+	if (err) {
+		web_error(w, x, 503);
+		return;
+	}
+	if (f->digits > 0 && f->digits < 2 * ID_LEN) {
+		err = id_complete(w, f);
+		web_end(w);
+		if (err)
+			web_error(w, x, 404);
+		else
+			redirect_whole(w, x, f);
+		return;
+	}
+	TAILQ_INIT(&query);
+	if (evhttp_parse_query_str(h->query, &query) != 0) {
+		web_end(w);
+		web_error(w, x, 400);
+		return;
+	}
+	memcpy(q.id, f->id, ID_LEN);
+	q.reader = w->reader;
+	language_use(v->language);
+	f->route->page(&q, &a);
+	web_end(w);
+	respond_answer(w, x, &a, v, key, state);
+	evhttp_clear_headers(&query);
+	buffer_free(&a.body);
+}
+
+static void page_serve(struct web *w, struct exchange *x, struct found *f)
+{
+	const struct head *h = exchange_head(x);
+	struct variant v = {.negotiated = !f->chosen,
+	    .language = f->chosen ? f->language : language_accepted(h->accept_language),
+	    .gzip = accepts_gzip(h->accept_encoding)};
+	uint64_t state = web_state(w);
+	char key[TARGET_MAX + 64];
+	int n = snprintf(key, sizeof key, "%c%c%c%s?%s", '0' + (int)v.language,
+	    v.negotiated ? 'n' : 'c', v.gzip ? 'z' : '-', f->path, h->query);
+	struct bytes k = bytes_of(key, (size_t)n);
+
+	if (!state)
+		web_error(w, x, 503);
+	else if ((size_t)n >= sizeof key)
+		web_error(w, x, 414);
+	else if (!respond_cached(w, x, k, state))
+		page_make(w, x, f, &v, k);
+}
+
+/* ---- the gate ---- */
+
+/* A request of ours under way. */
+struct asked {
+	struct web *web;
+	struct exchange *x;
+	struct gate_request *request;
+	bool proof; /* what to make of the answer */
+	bool over;  /* it was answered before gate_ask() returned */
+};
+
+static void asked_gone(void *ctx)
+{
+	struct asked *a = ctx;
+
+	gate_forget(a->request);
+	free(a);
+}
+
+static void gate_error(struct web *w, struct exchange *x, int status, const char *text)
+{
+	char line[200];
+	int n = snprintf(line, sizeof line, "%s\n", text);
+
+	respond_plain(w, x, status, "text/plain; charset=utf-8", bytes_of(line, (size_t)n));
+}
+
+static void proof_give(struct asked *a, uint8_t type, struct bytes payload)
+{
+	ProtobufCMessage *m;
+
+	if (type != FRAME_PROOF || message_unpack(&m, frame_descriptor(type), payload) != OK) {
+		web_error(a->web, a->x, 404);
+		return;
+	}
+	const Convene__Proof *p = (const Convene__Proof *)m;
+	struct bytes receipt = bytes_of_pb(p->receipt);
+
+	respond_plain(a->web, a->x, 200, "text/plain; charset=utf-8",
+	    receipt.len > 0 ? receipt : bytes_of_pb(p->proof));
+	message_free(m);
+}
+
+static void asked_done(void *ctx, int err, uint8_t type, struct bytes payload)
+{
+	struct asked *a = ctx;
+	struct buffer body = BUFFER_INIT;
+
+	if (!err && a->proof) {
+		proof_give(a, type, payload);
+	} else if (!err) {
+		buffer_add_u8(&body, type);
+		buffer_add(&body, payload.data, payload.len);
+		respond_plain(a->web, a->x, 200, GATE_TYPE, buffer_bytes(&body));
+		buffer_free(&body);
+	} else if (a->proof) {
+		web_error(a->web, a->x, err == ERR_TIMEOUT ? 504 : 503);
+	} else {
+		gate_error(a->web, a->x,
+		    err == ERR_TIMEOUT ? 504
+		    : err == ERR_BUSY  ? 503
+				       : 502,
+		    err == ERR_TIMEOUT ? "The node has not answered in time."
+		    : err == ERR_BUSY  ? "Too much is under way; try again in a moment."
+				       : "The node can't be reached.");
+	}
+	if (a->request)
+		free(a);
+	else
+		a->over = true;
+}
+
+static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes payload, bool proof)
+{
+	struct asked *a = calloc(1, sizeof *a);
+
+	if (!a) {
+		gate_error(w, x, 503, "There is no memory.");
+		return;
+	}
+	*a = (struct asked){.web = w, .x = x, .proof = proof};
+	a->request = gate_ask(w->gate, type, payload, asked_done, a);
+	if (a->request) {
+		exchange_later(x, asked_gone, a);
+		return;
+	}
+	if (!a->over)
+		gate_error(w, x, 503, "There is no memory.");
+	free(a);
+}
+
+static void gate_serve(struct web *w, struct exchange *x)
+{
+	const struct head *h = exchange_head(x);
+	struct bytes body = exchange_body(x);
+	size_t type = strcspn(h->content_type, " ;\t");
+	ProtobufCMessage *m;
+	bool alone = true;
+
+	if (h->method != METHOD_POST) {
+		gate_error(w, x, 405, "This takes POST.");
+		return;
+	}
+	/* Another origin's page can send this type only after asking, and is never allowed to. */
+	if (type != strlen(GATE_TYPE) || strncmp(h->content_type, GATE_TYPE, type) != 0) {
+		gate_error(w, x, 415, "This takes " GATE_TYPE ".");
+		return;
+	}
+	if (h->sec_fetch_site[0] && strcmp(h->sec_fetch_site, "same-origin") != 0 &&
+	    strcmp(h->sec_fetch_site, "none") != 0) {
+		gate_error(w, x, 403, "This is for the pages of this node.");
+		return;
+	}
+	if (body.len < 1 || !gate_passes(body.data[0], body.len - 1)) {
+		gate_error(
+		    w, x, body.len < 1 ? 400 : 403, "A frame of this type doesn't pass here.");
+		return;
+	}
+	body = bytes_of(body.data + 1, body.len - 1);
+	if (exchange_body(x).data[0] == FRAME_THREAD_GET) {
+		/* A whole thread takes many frames; there is a page for it. */
+		alone = message_unpack(&m, frame_descriptor(FRAME_THREAD_GET), body) == OK;
+		if (alone) {
+			alone = ((const Convene__ThreadGet *)m)->alone;
+			message_free(m);
+		}
+	}
+	if (!alone)
+		gate_error(w, x, 403, "Only a message alone can be asked for here.");
+	else
+		ask(w, x, exchange_body(x).data[0], body, false);
+}
+
+static void proof_serve(struct web *w, struct exchange *x, struct found *f)
+{
+	Convene__ProofGet get = CONVENE__PROOF_GET__INIT;
+	struct buffer payload = BUFFER_INIT;
+	uint8_t *to;
+	size_t len;
+
+	get.id = pb_of(bytes_of(f->id, (f->digits + 1) / 2));
+	if (f->digits % 2)
+		get.id.len--;
+	len = protobuf_c_message_get_packed_size(&get.base);
+	to = buffer_reserve(&payload, len);
+	if (to)
+		payload.len = protobuf_c_message_pack(&get.base, to);
+	ask(w, x, FRAME_PROOF_GET, buffer_bytes(&payload), true);
+	buffer_free(&payload);
+}
+
+/* ---- news ---- */
+
+static bool id_given(
+    const struct evkeyvalq *query, const char *name, uint8_t id[static ID_LEN], const uint8_t **out)
+{
+	const char *text = evhttp_find_header(query, name);
+
+	*out = text && *text ? id : NULL;
+	return !*out || hex_decode(id, ID_LEN, text, strlen(text)) == OK;
+}
+
+static void live_serve(struct web *w, struct exchange *x)
+{
+	const struct head *h = exchange_head(x);
+	uint8_t topic[ID_LEN], thread[ID_LEN];
+	const uint8_t *by_topic = NULL, *by_thread = NULL;
+	uint64_t after = UINT64_MAX;
+	struct evkeyvalq query;
+	const char *text;
+	int status = 0;
+
+	TAILQ_INIT(&query);
+	if (evhttp_parse_query_str(h->query, &query) != 0 ||
+	    !id_given(&query, "topic", topic, &by_topic) ||
+	    !id_given(&query, "thread", thread, &by_thread))
+		status = 400;
+	text = h->last_event_id[0] ? h->last_event_id : evhttp_find_header(&query, "after");
+	if (!status && text && *text && decimal_parse(&after, text, strlen(text), INT64_MAX) != OK)
+		status = 400;
+	if (!status && h->method == METHOD_HEAD)
+		respond_plain(w, x, 200, "text/event-stream", bytes_of(NULL, 0));
+	else if (!status)
+		status = live_begin(w->live, x, by_topic, by_thread, after);
+	evhttp_clear_headers(&query);
+	if (status)
+		web_error(w, x, status);
+}
+
+/* ---- requests ---- */
+
+static void static_serve(struct web *w, struct exchange *x, const char *rest)
+{
+	const struct static_file *f = static_set_find(w->files, rest);
+
+	if (f)
+		respond_static(w, x, f);
+	else
+		web_error(w, x, 404);
+}
+
+static void on_request(void *ctx, struct exchange *x, int status)
+{
+	const struct head *h = exchange_head(x);
+	struct web *w = ctx;
+	struct found f;
+
+	if (status) {
+		web_error(w, x, status);
+		return;
+	}
+	if (!head_decode(h->path)) {
+		web_error(w, x, 400);
+		return;
+	}
+	route_find(&f, h->path);
+	if (f.route && f.route->kind != ROUTE_GATE && h->method != METHOD_GET &&
+	    h->method != METHOD_HEAD) {
+		web_error(w, x, 405);
+		return;
+	}
+	if (!f.route) {
+		web_error(w, x, h->method == METHOD_OTHER || h->method == METHOD_POST ? 405 : 404);
+		return;
+	}
+	if (f.crooked && f.route->kind == ROUTE_PAGE) {
+		redirect(w, x, 301, f.straight);
+		return;
+	}
+	switch (f.route->kind) {
+	case ROUTE_PAGE:
+		page_serve(w, x, &f);
+		break;
+	case ROUTE_STATIC:
+		static_serve(w, x, f.rest);
+		break;
+	case ROUTE_LIVE:
+		live_serve(w, x);
+		break;
+	case ROUTE_GATE:
+		gate_serve(w, x);
+		break;
+	case ROUTE_PROOF:
+		proof_serve(w, x, &f);
+		break;
+	}
+}
+
+/* ---- the process ---- */
+
+static struct http_limits limits_of(const struct web *w)
+{
+	const struct conf_web *c = &w->node.conf->web;
+	unsigned n = w->setup->processes;
+
+	return (struct http_limits){.connections = (c->connections + n - 1) / n,
+	    .per_address = (c->connections_per_address + n - 1) / n,
+	    .body = GATE_BODY_MAX};
+}
+
+static void limits_set(struct web *w)
+{
+	const struct conf_web *c = &w->node.conf->web;
+	struct http_limits limits = limits_of(w);
+	unsigned n = w->setup->processes;
+
+	http_limit(w->http, &limits);
+	live_limit(w->live, (c->listeners + n - 1) / n);
+	cache_resize(w->cache, (size_t)c->cache_mib << 20);
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *ctx)
+{
+	struct conf_errors errors = CONF_ERRORS_INIT;
+	struct web *w = ctx;
+	struct conf *fresh = NULL, *old = w->setup->conf;
+	char why[300] = "";
+
+	(void)fd;
+	(void)what;
+	/* What is wrong with it, the relay says. */
+	if (conf_load(&fresh, old->file, &errors) == OK && conf_reloadable(old, fresh, NULL) &&
+	    !fresh->web.certificate == !old->web.certificate) {
+		w->setup->conf = fresh;
+		w->node.conf = fresh;
+		gate_conf(w->gate, fresh);
+		conf_free(old);
+		log_set_level(fresh->log.level);
+		limits_set(w);
+		/* Pages show what the config says of the operator. */
+		cache_resize(w->cache, 0);
+		cache_resize(w->cache, (size_t)fresh->web.cache_mib << 20);
+	} else {
+		conf_free(fresh);
+	}
+	conf_errors_free(&errors);
+	log_reopen();
+	if (w->tls &&
+	    web_tls_reload(w->tls, w->node.conf->web.certificate, w->node.conf->web.key, why) != OK)
+		log_error("web: %s; the certificate that was read before stays", why);
+}
+
+static void on_term(evutil_socket_t fd, short what, void *ctx)
+{
+	struct timeval tv = {FINISH_MS / 1000, FINISH_MS % 1000 * 1000};
+	struct web *w = ctx;
+
+	(void)fd;
+	(void)what;
+	event_base_loopexit(w->base, &tv);
+	http_finish(w->http);
+}
+
+static int signal_take(
+    struct event **out, struct web *w, int signum, void (*fn)(evutil_socket_t, short, void *))
+{
+	*out = evsignal_new(w->base, signum, fn, w);
+	return *out && event_add(*out, NULL) == 0 ? OK : ERR_NOMEM;
+}
+
+static int web_start(struct web *w)
+{
+	struct service_setup *s = w->setup;
+	const struct conf_web *c = &s->conf->web;
+	struct http_limits limits;
+	struct gate_setup gate;
+	char why[300];
+	int err = OK;
+
+	w->node = (struct web_node){.conf = s->conf,
+	    .charter = s->charter,
+	    .binding = &s->credential->binding,
+	    .root_key = s->credential->root_key};
+	snprintf(w->store, sizeof w->store, "%s/convene.db", s->conf->node.data);
+	w->base = event_base_new();
+	if (!w->base)
+		return ERR_NOMEM;
+	gate = (struct gate_setup){.base = w->base,
+	    .conf = s->conf,
+	    .credential = s->credential,
+	    .processes = s->processes};
+	limits = limits_of(w);
+	if (c->certificate) {
+		err = web_tls_new(&w->tls, c->certificate, c->key, why);
+		if (err)
+			log_error("web: %s", why);
+	}
+	if (!err)
+		err = static_set_new(&w->files);
+	if (!err)
+		err = cache_new(&w->cache, (size_t)c->cache_mib << 20);
+	if (!err)
+		err = respond_new(&w->respond);
+	if (!err)
+		err = gate_new(&w->gate, &gate);
+	if (!err)
+		err = live_new(&w->live, w);
+	if (!err)
+		err = http_new(&w->http, w->base, &limits, on_request, w);
+	if (!err)
+		limits_set(w);
+	if (!err)
+		err = signal_take(&w->term, w, SIGTERM, on_term);
+	if (!err)
+		err = signal_take(&w->hup, w, SIGHUP, on_hup);
+	for (size_t i = 0; !err && i < s->listener_count; i++)
+		err = http_listen(w->http, s->listeners[i], w->tls);
+	return err;
+}
+
+int web_run(struct service_setup *setup)
+{
+	struct web *w = calloc(1, sizeof *w);
+	int err = ERR_NOMEM;
+
+	language_start();
+	if (w) {
+		w->setup = setup;
+		err = web_start(w);
+		if (!err && setup->number == 0)
+			log_info("web: %u %s of pages", setup->processes,
+			    setup->processes == 1 ? "process" : "processes");
+		if (!err)
+			event_base_dispatch(w->base);
+		else
+			log_error("web: %s", error_text(err));
+		http_free(w->http);
+		live_free(w->live);
+		gate_free(w->gate);
+		if (w->term)
+			event_free(w->term);
+		if (w->hup)
+			event_free(w->hup);
+		reader_close(w->reader);
+		respond_free(w->respond);
+		cache_free(w->cache);
+		static_set_free(w->files);
+		web_tls_free(w->tls);
+		if (w->base)
+			event_base_free(w->base);
+		free(w);
+	}
+	return err ? 1 : 0;
+}
