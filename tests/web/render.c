@@ -226,5 +226,10 @@ int main(int argc, char **argv)
 	buffer_free(&a.body);
 	reader_close(r);
 	page_time_end();
+	charter_free((struct charter *)w->node.charter);
+	free(w->conf.node.name);
+	free(w->conf.web.operator);
+	free(w->conf.web.contact);
+	free(w);
 	return 0;
 }
