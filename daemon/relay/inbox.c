@@ -89,6 +89,16 @@ void inbox_known(const struct relay *r, uint64_t first, struct bytes leaves,
 	}
 }
 
+void inbox_sealing(const struct relay *r, struct forum_entry *entries, bool *known, size_t count)
+{
+	const struct waiting *w = r->unsealed;
+
+	for (size_t i = 0; i < count && w; i++, w = w->next) {
+		known[i] = w->verified;
+		memcpy(entries[i].id, w->id, ID_LEN);
+	}
+}
+
 struct waiting *inbox_find(struct relay *r, const uint8_t id[static ID_LEN])
 {
 	struct waiting *w = r->inbox;
@@ -257,6 +267,7 @@ static int heads_compare(struct relay *r)
 	if (inbox_explains(r, size, root)) {
 		/* Stopped between signing and committing: the same batch must come again. */
 		r->resume = (size_t)(size - held);
+		r->own->fold_apart = true; /* which may be why */
 		return OK;
 	}
 	if (size == held)

@@ -31,6 +31,7 @@ struct seal {
 	size_t proof_count;
 	int result;
 	struct replica_batch *batch; /* the replica's, until committed */
+	struct fold_run *fold;       /* into the views, in the same transaction; NULL: later */
 };
 
 #define seal_of_store(j) ((struct seal *)((char *)(j)-offsetof(struct seal, store)))
@@ -67,9 +68,9 @@ static int seal_run(struct store_job *job, struct store *writer, struct forum *f
 	    .from_inbox = true,
 	};
 
-	(void)forum;
 	memcpy(a.root, s->root, HASH_LEN);
-	return writer->ops->append(writer, &a);
+	int err = writer->ops->append(writer, &a);
+	return err || !s->fold ? err : fold_along_run(s->fold, job, forum);
 }
 
 /* Give the sealed ones their index. */
@@ -92,7 +93,10 @@ static void seal_done(struct store_job *job)
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
 	uint64_t now = clock_mono_ms(), pause = 2 * (now - s->began) + 1;
+	struct fold_run *fold = s->fold;
 
+	if (job->result != OK)
+		fold_along_done(r, fold, job->result);
 	if (job->result == ERR_NOSPACE) {
 		/* The head is signed: this very batch comes again when there is room. */
 		if (!r->read_only)
@@ -117,6 +121,7 @@ static void seal_done(struct store_job *job)
 	r->resume = 0;
 	seal_free(s);
 	sync_own_grown(r->sync, r->own->no, now);
+	fold_along_done(r, fold, OK);
 	views_follow(r);
 	tick_soon(r);
 	seal_soon(r);
@@ -155,6 +160,7 @@ static void sign_done(struct job *job)
 		seal_free(s);
 		return;
 	}
+	s->fold = fold_along(r->own, s->batch->first, buffer_bytes(&s->leaves), s->count, true);
 	s->store.run = seal_run;
 	s->store.done = seal_done;
 	storage_submit(r, &s->store);

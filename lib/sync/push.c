@@ -8,6 +8,68 @@
 #include "sync/state.h"
 
 #define CREDIT_MAX (1024 * 1024)
+#define ALONG_ENTRIES 64 /* whoever lacks more asks for contents by itself */
+#define ALONG_BUCKET 14  /* of one: 16 KiB */
+#define ALONG_BACKLOG (32 * 1024)
+
+/* Contents that go along with entries. */
+struct along {
+	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
+	uint8_t salts[ALONG_ENTRIES][SALT_LEN];
+	size_t at[ALONG_ENTRIES], count;
+	struct buffer bytes;
+};
+
+/* Whether the content of an entry may be here, and is small enough to go along. */
+static bool along_has(struct log_slot *l, uint64_t index, struct bytes leaf)
+{
+	const struct want *w;
+	struct header h;
+
+	if (message_parse(leaf, &h) != OK || !h.has_commitment || h.bucket > ALONG_BUCKET)
+		return false;
+	w = want_find(l, index);
+	return !w || (!w->link && !w->committing);
+}
+
+/* What has just been written goes whole: the entry, and what it says. Not where others have to wait
+ * for the line. */
+static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *l,
+    struct bytes leaves, size_t count, struct along *a)
+{
+	const struct pair *p = pair_of(s, link, l);
+	struct bytes leaf;
+	size_t pos = 0;
+
+	if (replica_held(l->replica) - p->next > ALONG_ENTRIES || p->along == 0 ||
+	    s->io.backlog(s->io.ctx, link->handle) >= ALONG_BACKLOG)
+		return;
+	for (size_t i = 0; i < count && leaves_next(leaves, &pos, &leaf) == OK; i++) {
+		size_t before = a->bytes.len;
+
+		if (!along_has(l, p->next + i, leaf))
+			continue;
+		if (s->io.content(s->io.ctx, l->no, p->next + i, a->salts[a->count], &a->bytes) !=
+			OK ||
+		    a->bytes.failed || a->bytes.len > p->along) {
+			a->bytes.len = before;
+			if (a->bytes.failed)
+				break;
+			continue;
+		}
+		convene__brought__init(&a->brought[a->count]);
+		a->brought[a->count].index = p->next + i;
+		a->brought[a->count].salt = pb_of(bytes_of(a->salts[a->count], SALT_LEN));
+		a->brought[a->count].data.len = a->bytes.len - before;
+		a->at[a->count++] = before;
+	}
+	for (size_t i = 0; i < a->count; i++) {
+		a->brought[i].data.data = a->bytes.data + a->at[i];
+		a->list[i] = &a->brought[i];
+		link->stats.contents_out++;
+		link->stats.content_bytes_out += a->brought[i].data.len;
+	}
+}
 
 /* Send one DATA of what the peer lacks. False when there is nothing to send or no leave to send it.
  */
@@ -18,6 +80,7 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	struct tree_hash proof[TREE_PROOF_MAX];
 	struct buffer leaves = BUFFER_INIT;
 	Convene__Data m = CONVENE__DATA__INIT;
+	struct along along;
 	size_t got = 0, hashes, packed;
 	int err;
 
@@ -39,12 +102,18 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 		m.leaves = pb_of(buffer_bytes(&leaves));
 		m.checkpoint = pb_of(replica_note(l->replica));
 		m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+		along.count = 0;
+		along.bytes = (struct buffer)BUFFER_INIT;
+		along_fill(s, link, l, buffer_bytes(&leaves), got, &along);
+		m.n_contents = along.count;
+		m.contents = along.list;
 		packed = protobuf_c_message_get_packed_size(&m.base);
 		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
 		p->credit -= (int64_t)packed;
 		p->next += got;
 		p->unacknowledged += packed;
 		link->stats.data_out += packed;
+		buffer_free(&along.bytes);
 	} else {
 		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look
 		 * elsewhere. */
@@ -89,6 +158,7 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	p->next = m->from;
 	p->unacknowledged = 0;
 	p->credit = m->credit < CREDIT_MAX ? (int64_t)m->credit : CREDIT_MAX;
+	p->along = m->contents < SYNC_ALONG_BYTES ? (size_t)m->contents : SYNC_ALONG_BYTES;
 	if (p->shown < m->from && m->from <= replica_held(l->replica))
 		p->shown = m->from;
 	if (l->upstream == link)
