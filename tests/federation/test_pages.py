@@ -16,7 +16,7 @@ sys.dont_write_bytecode = True
 
 import archives  # noqa: E402
 import page_world  # noqa: E402
-from harness import Failure, tap_run  # noqa: E402
+from harness import Failure, poll, tap_run  # noqa: E402
 from page_checks import Page, feed_faults  # noqa: E402
 from web_client import Web  # noqa: E402
 
@@ -223,6 +223,33 @@ class Tests:
         paragraphs = [e for e in page.find("p") if e.get("dir") == "auto"]
         tap.ok(len(paragraphs) > 15, "and each paragraph for itself")
 
+    def search(self):
+        tap, world = self.tap, self.world
+
+        def found(words, web=None):
+            page = self.page("/search?q=" + urllib.parse.quote(words), web)
+            if page.faults:
+                raise Failure("%s: %s" % (words, page.faults))
+            return page
+
+        poll("the index is not there", 30,
+             lambda: "/m/" + world.other_root in found("نقرأ").links())
+        page = found("mailboxes minutes")
+        tap.ok("/m/" + world.root in page.links(), "words are found", page.main())
+        marked = ["".join(e.itertext()) for e in page.find("mark")]
+        tap.ok({word.lower() for word in marked} == {"mailboxes", "minutes"},
+               "and marked where they stand", marked)
+        tap.ok("/m/" + world.chinese in found("会议").links(), "two characters are found")
+        tap.ok("/m/" + world.amended in found("amended by:tomas@ripe.example").links()
+               and "/m/" + world.amended not in found("Frist").links(),
+               "what was amended is found by its new text alone")
+        for words, what in (("marzipanklotz", "erased"), ("quincejelly", "hidden")):
+            tap.ok("Nothing was found" in found(words).main(), "what was %s is not found" % what)
+        tap.ok("/m/" + world.hidden in found("quincejelly", self.other).links(),
+               "but is at a node that shows it")
+        odd = found('"unended <script>alert(1)</script> topic:zz')
+        tap.ok(not odd.find("li") or odd.find("h1"), "what can't be asked for is answered")
+
     def pages(self):
         """Long threads and topics by pages."""
         tap, world = self.tap, self.world
@@ -309,8 +336,8 @@ def main(tap):
             world.bring("Arabic mail", some(ARABIC[0], forum.folder, 100))
         world.settle()
         tests = Tests(tap, world, *webs)
-        for test in (tests.said, tests.same, tests.parts, tests.languages, tests.pages,
-                     tests.crawl):
+        for test in (tests.said, tests.same, tests.parts, tests.languages, tests.search,
+                     tests.pages, tests.crawl):
             test()
         for browser, argv in BROWSERS.items():
             if not shutil.which(browser):
