@@ -247,6 +247,7 @@ static const struct program program = {
     .alone_fit = reader_fit,
     .alone = reader_run,
     .footer =
+	"Alone, on a terminal, convene opens a full-screen reader.\n"
 	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
 	"verified, 5 not found or ambiguous, 6 trouble with files or keys here, 7 text that "
 	"can't be sent.",

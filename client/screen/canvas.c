@@ -67,6 +67,12 @@ int canvas_far(
 	    !f->mirrored);
 }
 
+int canvas_received(
+    struct canvas *f, int row, int column, int width, enum style style, struct bytes text)
+{
+	return put(f, row, column, width, style, text, DIRECTION_AUTO, f->mirrored);
+}
+
 int canvas_printf(
     struct canvas *f, int row, int column, int width, enum style style, const char *fmt, ...)
 {

@@ -34,7 +34,10 @@ int canvas_text(
     struct canvas *f, int row, int column, int width, enum style style, struct bytes text);
 int canvas_far(
     struct canvas *f, int row, int column, int width, enum style style, struct bytes text);
-/* The same from a format. */
+/* Somebody's text, at the same side, in its own direction. */
+int canvas_received(
+    struct canvas *f, int row, int column, int width, enum style style, struct bytes text);
+/* canvas_text() from a format. */
 int canvas_printf(struct canvas *f, int row, int column, int width, enum style style,
     const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* A line of somebody's text: at the side where its paragraph begins. */

@@ -67,8 +67,9 @@ static void fold(struct page *p, enum style style, struct bytes line, bool ours)
 	int width = p->width - (int)lead.len;
 	size_t from = 0;
 
-	if (width < 4) {
+	if (width < 4) { /* deeper quoted than the screen is wide */
 		lead.len = 0;
+		rest = line;
 		width = p->width;
 	}
 	if (lead.len > 0 && style == STYLE_PLAIN)

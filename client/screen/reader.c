@@ -200,6 +200,7 @@ int reader_run(const struct invocation *in)
 	if (err)
 		return session_complain(in, &t);
 	screen_init(&r.screen, r.seen, ask, &r);
+	r.screen.home = &r.home;
 	r.screen.offline = offline;
 	r.screen.terminal_bidi = seen_choice(r.seen, "terminal_bidi", terminal_reorders()) != 0;
 	r.began = clock_mono_ms();

@@ -62,7 +62,8 @@ struct screen {
 	void (*ask)(void *ctx, const struct job *job);
 	void *ctx;
 	int rows, columns;
-	bool terminal_bidi; /* it reorders right-to-left text by itself */
+	const struct home *home; /* who reads; NULL: nobody in particular */
+	bool terminal_bidi;      /* it reorders right-to-left text by itself */
 
 	enum at at;
 	struct list lists[AT_COUNT]; /* of AT_MESSAGE: the lines of the page */

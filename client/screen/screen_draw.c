@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/language.h"
+#include "base/text.h"
 #include "client/screen/screen_inside.h"
 #include "client/screen/tree.h"
 
@@ -31,7 +32,7 @@ static void title_draw(struct canvas *f, int row, int column, int width, enum st
 		canvas_text(
 		    f, row, column, width, STYLE_FAINT, bytes_str(_("(hidden by this node)")));
 	else if (title->len > 0)
-		canvas_text(f, row, column, width, style, buffer_bytes(title));
+		canvas_received(f, row, column, width, style, buffer_bytes(title));
 	else
 		canvas_text(f, row, column, width, STYLE_FAINT, bytes_str(otherwise));
 }
@@ -111,7 +112,8 @@ static void post_draw(
 {
 	const struct post *p = in->list[i];
 	enum style style = p->unread ? STYLE_STRONG : STYLE_PLAIN;
-	struct buffer branch = BUFFER_INIT, who = BUFFER_INIT, what = BUFFER_INIT;
+	struct buffer branch = BUFFER_INIT, who = BUFFER_INIT, what = BUFFER_INIT,
+		      title = BUFFER_INIT;
 	int column = 3, end = f->columns - 1, width = f->columns / 3;
 	char when[24] = "";
 
@@ -130,13 +132,15 @@ static void post_draw(
 	/* The organisation can be seen with the message. */
 	column += canvas_text(f, row, column, width, style, buffer_bytes(&who)) + 1;
 	marks_add(&what, &p->shown);
-	post_title(&what, p);
+	post_title(&title, p);
+	text_isolate(&what, buffer_bytes(&title));
 	if (column < end)
 		canvas_text(f, row, column, end - column, p->unread ? STYLE_PLAIN : STYLE_FAINT,
 		    buffer_bytes(&what));
 	buffer_free(&branch);
 	buffer_free(&who);
 	buffer_free(&what);
+	buffer_free(&title);
 }
 
 /* The one line above a tree: what there is of it. */
@@ -247,7 +251,7 @@ static void top_draw(const struct screen *s, struct canvas *f)
 	used = canvas_far(f, 0, f->columns / 4, f->columns - f->columns / 4 - 1, STYLE_BAR,
 	    buffer_bytes(&source));
 	left = f->columns - used - 4;
-	canvas_text(f, 0, 1, left, STYLE_BAR, place_title(s));
+	canvas_received(f, 0, 1, left, STYLE_BAR, place_title(s));
 	buffer_free(&source);
 }
 
@@ -284,7 +288,7 @@ static void prompt_draw(const struct screen *s, struct canvas *f)
 		typed = bytes_of(typed.data + 1, typed.len - 1);
 	while (typed.len > 0 && (typed.data[0] & 0xc0) == 0x80)
 		typed = bytes_of(typed.data + 1, typed.len - 1);
-	column += canvas_text(f, row, column, room, STYLE_BAR, typed);
+	column += canvas_received(f, row, column, room, STYLE_BAR, typed);
 	f->cursor_row = row;
 	f->cursor_column = f->mirrored ? f->columns - 1 - column : column;
 }

@@ -122,10 +122,29 @@ static void threads_take(struct screen *s, const struct news *n)
 
 /* ---- messages ---- */
 
+static bool is_own(const struct screen *s, const struct post *p)
+{
+	return s->home &&
+	       bytes_equal(
+		   bytes_of_pb(p->item->identity), bytes_of(s->home->identity, IDENTITY_LEN)) &&
+	       bytes_equal(
+		   bytes_of_pb(p->item->organisation), bytes_str(s->home->node.organisation));
+}
+
+/* Nobody has to read what they wrote. */
 static void unread_set(struct screen *s, struct posts *p)
 {
-	for (size_t i = 0; i < p->count; i++)
+	struct post **own = calloc(p->count + 1, sizeof *own);
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
 		p->list[i]->unread = is_unread(s, p->list[i]);
+		if (own && p->list[i]->unread && is_own(s, p->list[i]))
+			own[count++] = p->list[i];
+	}
+	if (count > 0)
+		mark_read(s, own, count);
+	free(own);
 }
 
 /* Those that are being read now are replaced, and the selected one stays it. */
@@ -271,7 +290,6 @@ static void live_one(struct screen *s, struct news *n, size_t i)
 	}
 	if (!post_is_message(p))
 		return;
-	p->unread = is_unread(s, p);
 	count_live(s, p);
 	thread_raise(s, p);
 	if (!thread || s->posts.count == 0 || memcmp(thread, s->thread, ID_LEN) != 0 ||
@@ -289,6 +307,7 @@ static void live_one(struct screen *s, struct news *n, size_t i)
 static void live_take(struct screen *s, struct news *n)
 {
 	s->arrival = n->number > s->arrival ? n->number : s->arrival;
+	unread_set(s, &n->posts);
 	for (size_t i = 0; i < n->posts.count; i++)
 		live_one(s, n, i);
 	count_unread(s);
@@ -313,6 +332,16 @@ static void failed(struct screen *s, const struct news *n)
 	    n->trouble.hint);
 	s->posts_more = false;
 	screen_tell(s, text);
+}
+
+/* The node is there, perhaps again: it gets what waits, and is asked for what the copy gave. */
+static void connected(struct screen *s)
+{
+	struct job flush = {.kind = JOB_FLUSH, .retry = true};
+
+	s->ask(s->ctx, &flush);
+	if (s->copy && !s->waiting)
+		screen_again(s);
 }
 
 static bool is_answer(enum news_kind kind)
@@ -359,8 +388,7 @@ void screen_news(struct screen *s, struct news *n)
 	case NEWS_CONNECTED:
 		s->live = true;
 		s->arrival = n->number;
-		if (s->copy && !s->waiting)
-			ask_topics_again(s, true);
+		connected(s);
 		break;
 	case NEWS_CUT:
 		s->live = false;

@@ -4,9 +4,9 @@
  * has come; it could not be shown before anyway. That does not go by how busy the processors are:
  * workers that find one free take its time from what this node's peers, or the store thread, would
  * do with it next. Only what has been proven and stored counts as coming, so nobody can hold the
- * views back by promising. A log that is nearly up to date, where people wait for what is new, is
- * never held; and somebody who writes without end holds up what is behind for half of the time at
- * most. */
+ * views back by promising. What peers take of it just then counts a little longer. A log that is
+ * nearly up to date, where people wait for what is new, is never held; and somebody who writes
+ * without end holds up what is behind for half of the time at most. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/state.h"
@@ -16,6 +16,7 @@
 #define FAR (4 * VERIFY_BATCH) /* entries */
 #define HOLD_MS 10000          /* without an end of it; then they go on as long */
 #define SHARE_MS 500           /* from one batch to the next */
+#define LINGER_MS 3000         /* so long after it came what is given counts, too */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
@@ -43,7 +44,20 @@ void burst_note(struct relay *r, size_t count)
 		return;
 	if (now - r->burst.at > LATELY_MS)
 		r->burst.held_from = 0; /* it is another one */
-	r->burst.at = now;
+	r->burst.at = r->burst.came_at = now;
+}
+
+void burst_gave(struct relay *r)
+{
+	uint64_t now;
+
+	if (++r->burst.given < MANY)
+		return;
+	r->burst.given = 0;
+	now = clock_mono_ms();
+	if (now - r->burst.given_at <= LATELY_MS && now - r->burst.came_at <= LINGER_MS)
+		r->burst.at = now;
+	r->burst.given_at = now;
 }
 
 bool burst_holds(struct relay *r, uint64_t behind)

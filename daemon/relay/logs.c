@@ -492,6 +492,8 @@ static int io_content(
 	uint8_t id[ID_LEN];
 	int err = l ? held_content(r, no, index, salt, out) : ERR_NOTFOUND;
 
+	if (err == OK)
+		burst_gave(r);
 	if (!l || err != ERR_NOTFOUND)
 		return err;
 	err = log_entry(r, no, index, &entry, &leaf);
@@ -635,9 +637,11 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 {
 	struct relay *r = ctx;
 	struct session *s = link;
-
 	char why[200];
 
+	/* It was sent before it was stored, and is sealed again, as it was. */
+	if (r->resume > 0 && size <= replica_held(r->own->replica) + r->resume)
+		return;
 	snprintf(why, sizeof why,
 	    "%s shows %llu entries of our log, signed by its key, and we hold %llu", link_name(s),
 	    (unsigned long long)size, (unsigned long long)replica_held(r->own->replica));

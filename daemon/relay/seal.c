@@ -10,13 +10,18 @@
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
- * stored and not sent: peers ask. Nothing is sent before it is stored. */
+ * stored and not sent: peers ask. From (2) on nothing of the batch can get lost, or come to be
+ * another: inbox and lock file are durable, and all else follows from them. So few are sent to
+ * those who wait for them while they are stored (sync_own_signed()), and a peer may show more of
+ * our log than the store holds; never more than the lock file says. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
+
+#define SEND_MAX 16 /* entries */
 
 struct seal {
 	struct job sign;
@@ -81,6 +86,7 @@ static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 	for (size_t i = 0; i < count && w; i++, w = w->next) {
 		w->sealed = true;
 		w->index = first + i;
+		inbox_content_drop(r, w);
 		r->inbox_count--;
 		r->inbox_durable--;
 	}
@@ -136,6 +142,28 @@ static void sign_work(struct job *job)
 	    s->relay->signer, s->size, s->root, s->proof, s->proof_count, &s->note);
 }
 
+/* Few that have just come, with all that they say: they go now. */
+static void seal_send(struct relay *r, const struct seal *s)
+{
+	struct sync_content contents[SEND_MAX];
+	const struct waiting *w = r->unsealed;
+	uint64_t index = s->size - s->count;
+	size_t count = 0;
+
+	if (s->count > SEND_MAX || r->recovering)
+		return;
+	for (size_t i = 0; i < s->count; i++, w = w->next, index++) {
+		if (w->committed && w->content.len == 0)
+			return;
+		if (!w->committed)
+			continue;
+		contents[count].index = index;
+		memcpy(contents[count].salt, w->salt, SALT_LEN);
+		contents[count++].content = buffer_bytes(&w->content);
+	}
+	sync_own_signed(r->sync, r->own->no, buffer_bytes(&s->leaves), s->count, contents, count);
+}
+
 static void sign_done(struct job *job)
 {
 	struct seal *s = (struct seal *)job;
@@ -164,6 +192,7 @@ static void sign_done(struct job *job)
 	s->store.run = seal_run;
 	s->store.done = seal_done;
 	storage_submit(r, &s->store);
+	seal_send(r, s);
 }
 
 static void seal_now(struct relay *r)

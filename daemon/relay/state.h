@@ -142,6 +142,9 @@ struct session {
 struct waiting {
 	uint8_t id[ID_LEN];
 	struct buffer message;
+	bool committed;        /* there is a content, */
+	struct buffer content; /* kept until it is sealed, if it is small (inbox.c) */
+	uint8_t salt[SALT_LEN];
 	uint32_t kind;                  /* 0: not known */
 	uint8_t target[ID_LEN];         /* of an AMEND or ERASE */
 	char *skeleton;                 /* of the handle in its profile; NULL: none */
@@ -167,10 +170,11 @@ struct relay {
 	struct net net;
 	struct pool *workers, *storage;
 	struct {
-		uint64_t since, count; /* so much of others' logs was stored; */
-		uint64_t at;           /* then it was much, the last time. Meanwhile */
-		uint64_t held_from;    /* since when in a row; 0: it isn't */
-		uint64_t fold_at;      /* the next batch of the views may begin; */
+		uint64_t since, count;             /* so much of others' logs was stored; */
+		uint64_t at;                       /* then it was much, the last time. Meanwhile */
+		uint64_t came_at, given, given_at; /* the same, but for what peers take */
+		uint64_t held_from;                /* since when in a row; 0: it isn't */
+		uint64_t fold_at;                  /* the next batch of the views may begin; */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -211,6 +215,7 @@ struct relay {
 	struct waiting *inbox, **inbox_last;
 	struct waiting *unsealed; /* the oldest in there that is not sealed; NULL: all are */
 	size_t inbox_count;       /* not sealed */
+	size_t inbox_bytes;       /* of contents that are kept with them */
 	size_t inbox_durable; /* of these the oldest that are on disk: only they may be signed */
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
@@ -345,6 +350,8 @@ void views_begin_anew(struct relay *r);
 /* burst.c: so many entries or contents of others' logs have just been stored. */
 int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
+/* A peer was given a content. */
+void burst_gave(struct relay *r);
 /* Whether a log that is so far behind in the views is to wait. */
 bool burst_holds(struct relay *r, uint64_t behind);
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "daemon/web/pages.h"
+#include "daemon/web/write.h"
 
 enum { LATEST = 12, DESCRIPTION_BYTES = 400 };
 
@@ -249,8 +250,10 @@ void page_front(struct request *q, struct answer *a)
 
 	page.here = "/";
 	page.feed = "/feed";
+	page.script = "live.js";
 	f.h = page_begin(q, a, &page);
 	add_lead(f.h, q);
+	live_block(q, f.h, NULL, NULL);
 	html(f.h, "<div class=\"two\">\n");
 	err = add_topics(&f);
 	if (!err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How to read and write here. */
 #include "daemon/web/pages.h"
+#include "daemon/web/write.h"
 
 struct paragraph {
 	const char *heading, *id, *text[4];
@@ -59,6 +60,10 @@ void page_help(struct request *q, struct answer *a)
 			html(h, "<p>%s</p>\n", _(p->text[k]));
 		html(h, "</section>\n");
 	}
-	html(h, "</div>\n");
+	html(h, "<section aria-labelledby=\"trust\">\n<h2 id=\"trust\">%s</h2>\n",
+	    _("What you trust when you write here"));
+	for (size_t i = 0; trust_paragraphs[i]; i++)
+		html(h, "<p>%s</p>\n", _(trust_paragraphs[i]));
+	html(h, "</section>\n</div>\n");
 	page_end(h, q, &page);
 }

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "daemon/web/pages.h"
 #include "daemon/web/thread_rows.h"
+#include "daemon/web/write.h"
 
 /* So much of a text is shown in a thread; and less once a page has become long. */
 enum { TEXT_SHOWN = 16 << 10, TEXT_SHOWN_LATE = 2 << 10, PAGE_TEXTS = 256 << 10 };
@@ -106,10 +107,12 @@ static int add_thread(struct thread_page *t, struct answer *a)
 	page.title = t->subject.len > 0 ? "" : _("A thread");
 	page.feed = feed;
 	page.here = "/";
+	page.script = "live.js";
 	page.previous = n > 1 ? page_of(before, base, n - 1) : "";
 	page.next = n < pages ? page_of(after, base, n + 1) : "";
 	t->h = page_begin(t->q, a, &page);
 	add_head(t, hex);
+	live_block(t->q, t->h, NULL, t->rows.root);
 	page_pager(t->h, t->q, base, n, pages);
 	size_t start = t->h.out->len;
 	html(t->h, "<div class=\"thread\">\n");

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "daemon/web/pages.h"
+#include "daemon/web/write.h"
 
 /* ---- a thread in a list ---- */
 
@@ -149,12 +150,14 @@ void page_topic(struct request *q, struct answer *a)
 	page.title = page.subject.len > 0 ? "" : _("A topic");
 	page.feed = feed;
 	page.here = "/";
+	page.script = "live.js";
 	uint64_t pages = (t.threads + TOPIC_THREADS - 1) / TOPIC_THREADS;
 	page.previous = n > 1 ? page_of(before, base, n - 1) : "";
 	page.next = n < pages ? page_of(after, base, n + 1) : "";
 	t.h = page_begin(q, a, &page);
 	page_path(t.h, q, NULL, NULL);
 	add_topic_head(&t, here ? &m : NULL, hex);
+	live_block(q, t.h, q->id, NULL);
 	size_t at = t.h.out->len;
 	html(t.h, "<h2 class=\"off\">%s</h2>\n<ol class=\"threads\">\n", _("Threads"));
 	err = query_threads(

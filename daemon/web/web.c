@@ -24,8 +24,12 @@
 
 /* ---- the store ---- */
 
-static void reader_lost(struct web *w)
+static void reader_lost(struct web *w, int err)
 {
+	if (err != w->reader_trouble)
+		log_warning(
+		    "web: the store is not to be had: %s; it is tried again", error_text(err));
+	w->reader_trouble = err;
 	reader_close(w->reader);
 	w->reader = NULL;
 	w->state = 0;
@@ -41,15 +45,16 @@ int web_begin(struct web *w, uint64_t *state)
 			return ERR_NOTFOUND;
 		err = reader_open(&w->reader, w->store, w->node.conf->node.name);
 		if (err) {
-			reader_lost(w);
+			reader_lost(w, err);
 			return err;
 		}
 	}
 	err = reader_begin(w->reader, state);
 	if (err) {
-		reader_lost(w);
+		reader_lost(w, err);
 		return err;
 	}
+	w->reader_trouble = OK;
 	w->state = *state;
 	w->state_at = clock_mono_ms();
 	return OK;

@@ -125,6 +125,20 @@ int query_shown(struct store *s, uint64_t arrival,
 int query_erased(struct store *s, uint64_t after, int (*fn)(void *ctx, uint64_t shown), void *ctx);
 /* The id that was given that number. ERR_NOTFOUND. */
 int query_arrival(struct store *s, uint64_t arrival, uint8_t id[static ID_LEN]);
+/* Where topics and posts stand, in the order of arrival, arrival > after: for who keeps an index of
+ * all of them. A few microseconds for a row. */
+struct placed_row {
+	uint64_t arrival;
+	uint32_t log_no;
+	uint64_t index;
+	uint8_t id[ID_LEN], topic[ID_LEN];
+	bool amended, erased;
+	bool late;            /* it was mentioned before it came: answers may have moved with it */
+	uint32_t text_log_no; /* the message, or the AMEND, whose content is shown */
+	uint64_t text_index;
+};
+int query_placed(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, const struct placed_row *row), void *ctx);
 /* A number that no arrival so far is above, and every later one is. */
 int query_last_arrival(struct store *s, uint64_t *out);
 

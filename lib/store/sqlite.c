@@ -245,6 +245,10 @@ int sqlite_wal_truncate(struct sqlite_store *s)
 static int clean(struct sqlite_store *s)
 {
 	bool done;
+
+	/* No other connection may write meanwhile. */
+	if (follow_busy(s->follower))
+		return ERR_BUSY;
 	int rc = clean_sweep(s->clean, s->db, &done),
 	    err = rc == SQLITE_OK ? sqlite_wal_truncate(s) : sqlite_error(s, rc);
 
@@ -394,7 +398,7 @@ static int gather_wal(struct sqlite_store *s)
 	return err == ERR_STORE ? OK : err;
 }
 
-static int prepare_writer(struct sqlite_store *s)
+static int prepare_writer(struct sqlite_store *s, const char *path)
 {
 	char pragmas[320];
 	int64_t page = 0;
@@ -417,10 +421,10 @@ static int prepare_writer(struct sqlite_store *s)
 		return err;
 	/* Temporary data stays in memory: erased bytes must not linger in unknown files. */
 	snprintf(pragmas, sizeof(pragmas),
-	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=%d;"
+	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
 	    "PRAGMA max_page_count=%d",
-	    CHECKPOINT_BYTES / (int)page, WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
+	    WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
 	err = clean_start(&s->clean, s->db);
 	if (err == OK)
 		err = use_wal(s);
@@ -430,6 +434,10 @@ static int prepare_writer(struct sqlite_store *s)
 		err = create_schema(s, fresh);
 	if (err == OK)
 		err = gather_wal(s);
+	if (err == OK) {
+		s->follower = follow_start(s->db, path, CHECKPOINT_BYTES / (int)page);
+		err = s->follower == NULL ? ERR_NOMEM : OK;
+	}
 	return err;
 }
 
@@ -446,7 +454,7 @@ static int open_database(struct sqlite_store *s, const char *path)
 	if (rc != SQLITE_OK)
 		return sqlite_error(s, rc);
 	if (!s->read_only)
-		return prepare_writer(s);
+		return prepare_writer(s, path);
 	bool older;
 	int err = check_schema(s, &older);
 	return err == OK && older ? ERR_SCHEMA : err;
@@ -464,6 +472,7 @@ static void close_store(struct store *base)
 			sqlite3_finalize(s->views[i]);
 		free(s->views);
 		sqlite_run_forget(s);
+		follow_free(s->follower);
 		sqlite3_close_v2(s->db);
 	}
 	clean_free(s->clean);

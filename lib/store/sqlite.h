@@ -11,6 +11,7 @@
 
 #include "base/error.h"
 #include "store/clean.h"
+#include "store/follow.h"
 #include "store/gather.h"
 #include "store/leaves.h"
 
@@ -91,8 +92,9 @@ struct sqlite_store {
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
-	struct clean *clean; /* NULL in a reader */
-	struct gather *wal;  /* NULL in a reader, and where SQLite does not show the file */
+	struct clean *clean;       /* NULL in a reader */
+	struct follower *follower; /* NULL in a reader */
+	struct gather *wal;        /* NULL in a reader, and where SQLite does not show the file */
 	struct {
 		int64_t key; /* 0 or below: none */
 		uint8_t held[RUN_HELD];

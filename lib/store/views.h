@@ -103,6 +103,9 @@ enum view_id {
 	VIEW_SHOWN_ERASED,    /* after -> arrivals of what ERASEs erased that arrived later, or an
 	                       * AMEND of it */
 	VIEW_ARRIVAL_ID,      /* arrival -> id */
+	VIEW_PLACED,          /* after, limit -> arrival, at, id, topic's id, at of the AMEND in
+	                       * force (NULL: none), is erased, was mentioned before it came;
+	                       * of messages, not changes */
 	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
 	VIEW_PEOPLE,          /* log, class -> the same */
 	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it

@@ -66,8 +66,20 @@ static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *
 	for (size_t i = 0; i < a->count; i++) {
 		a->brought[i].data.data = a->bytes.data + a->at[i];
 		a->list[i] = &a->brought[i];
+	}
+}
+
+static void data_sent(struct sync_link *link, struct pair *p, const Convene__Data *m, size_t count)
+{
+	size_t packed = protobuf_c_message_get_packed_size(&m->base);
+
+	p->credit -= (int64_t)packed;
+	p->next += count;
+	p->unacknowledged += packed;
+	link->stats.data_out += packed;
+	for (size_t i = 0; i < m->n_contents; i++) {
 		link->stats.contents_out++;
-		link->stats.content_bytes_out += a->brought[i].data.len;
+		link->stats.content_bytes_out += m->contents[i]->data.len;
 	}
 }
 
@@ -81,7 +93,7 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	struct buffer leaves = BUFFER_INIT;
 	Convene__Data m = CONVENE__DATA__INIT;
 	struct along along;
-	size_t got = 0, hashes, packed;
+	size_t got = 0, hashes;
 	int err;
 
 	if (!p->subscribed || p->credit <= 0 || p->next >= held ||
@@ -107,12 +119,8 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 		along_fill(s, link, l, buffer_bytes(&leaves), got, &along);
 		m.n_contents = along.count;
 		m.contents = along.list;
-		packed = protobuf_c_message_get_packed_size(&m.base);
 		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
-		p->credit -= (int64_t)packed;
-		p->next += got;
-		p->unacknowledged += packed;
-		link->stats.data_out += packed;
+		data_sent(link, p, &m, got);
 		buffer_free(&along.bytes);
 	} else {
 		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look
@@ -122,6 +130,51 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	}
 	buffer_free(&leaves);
 	return err == OK;
+}
+
+static bool push_takes(struct sync *s, struct sync_link *link, struct log_slot *l, size_t contents)
+{
+	const struct pair *p = pair_of(s, link, l);
+
+	return p->subscribed && p->credit > 0 && p->next == replica_held(l->replica) &&
+	       p->along >= contents && s->io.backlog(s->io.ctx, link->handle) < ALONG_BACKLOG;
+}
+
+void sync_own_signed(struct sync *s, uint32_t no, struct bytes leaves, size_t count,
+    const struct sync_content *contents, size_t content_count)
+{
+	struct log_slot *l = slot_by_no(s, no);
+	struct tree_hash proof[TREE_PROOF_MAX];
+	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
+	Convene__Data m = CONVENE__DATA__INIT;
+	size_t hashes, bytes = 0;
+
+	if (!l || !log_shown(l) || count > ALONG_ENTRIES || content_count > count ||
+	    replica_prove_staged(l->replica, proof, &hashes) != OK)
+		return;
+	for (size_t i = 0; i < content_count; i++) {
+		convene__brought__init(&brought[i]);
+		brought[i].index = contents[i].index;
+		brought[i].salt = pb_of(bytes_of(contents[i].salt, SALT_LEN));
+		brought[i].data = pb_of(contents[i].content);
+		list[i] = &brought[i];
+		bytes += contents[i].content.len;
+	}
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.first = replica_held(l->replica);
+	m.leaves = pb_of(leaves);
+	m.checkpoint = pb_of(replica_note(l->replica));
+	m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+	m.contents = list;
+	m.n_contents = content_count;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct pair *p = pair_of(s, link, l);
+
+		if (!push_takes(s, link, l, bytes))
+			continue;
+		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
+		data_sent(link, p, &m, count);
+	}
 }
 
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l)

@@ -184,6 +184,18 @@ void sync_contents_committed(
     struct sync *s, const struct sync_stored *list, size_t count, uint64_t now);
 /* Our own log has grown (held); contents of its entries are held as well. */
 void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
+/* Entries of our own log are staged that can't be lost any more, since the same follows from what
+ * is durable: the inbox holds them, and whoever signs the head. To those who have all before them
+ * they go now, whole, before the store has them too; sync_own_grown() follows, if not in this life
+ * then in the next. `contents`: all that they commit to, ascending. Nothing is sent where that is
+ * more than a DATA brings along. */
+struct sync_content {
+	uint64_t index;
+	uint8_t salt[SALT_LEN];
+	struct bytes content;
+};
+void sync_own_signed(struct sync *s, uint32_t log, struct bytes leaves, size_t count,
+    const struct sync_content *contents, size_t content_count);
 /* A log is disputed by this proof (encoded and checked, copied): as loaded at the start, before any
  * link is up, or made elsewhere; links are told. Does not call io.disputed(). Nothing happens where
  * a proof is known already. ERR_NOTFOUND, ERR_NOMEM. */

@@ -129,8 +129,9 @@ struct world {
 	uint64_t now, order, random;
 	uint64_t delay_max, disk_max;
 	bool twins;
-	bool texts; /* contents are words, not chance */
-	bool keeps; /* what is posted goes without its contents, until kept_give() */
+	bool texts;     /* contents are words, not chance */
+	uint64_t early; /* ms that what is posted goes out before its origin's store has it */
+	bool keeps;     /* what is posted goes without its contents, until kept_give() */
 	struct kept *kept;
 	struct event *events;
 	uint8_t forum[HASH_LEN];
@@ -930,6 +931,26 @@ static inline void kept_give(struct world *w)
 	}
 }
 
+static inline void run(struct world *w, uint64_t ms);
+
+static inline void seal_early(struct node *n, struct bytes leaves, size_t count,
+    const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
+{
+	struct held_log *l = log_of_origin(n, n);
+	struct sync_content list[256];
+	size_t along = 0;
+
+	for (size_t i = 0; contents && i < count; i++) {
+		if (contents[i].len == 0)
+			continue;
+		list[along].index = replica_held(l->replica) + i;
+		memcpy(list[along].salt, salts[i], SALT_LEN);
+		list[along++].content = buffer_bytes(&contents[i]);
+	}
+	sync_own_signed(n->sync, l->no, leaves, count, list, along);
+	run(n->world, n->world->early);
+}
+
 static inline void seal(struct node *n, struct bytes leaves, size_t count,
     const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
 {
@@ -952,6 +973,8 @@ static inline void seal(struct node *n, struct bytes leaves, size_t count,
 	a.checkpoint = buffer_bytes(&note);
 	a.blocks = b->blocks;
 	a.block_count = b->block_count;
+	if (n->world->early > 0)
+		seal_early(n, leaves, count, contents, salts);
 	assert_int_equal(s->ops->begin(s), OK);
 	assert_int_equal(s->ops->append(s, &a), OK);
 	assert_int_equal(s->ops->commit(s), OK);

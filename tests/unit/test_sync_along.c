@@ -174,6 +174,82 @@ static void test_disk_fails(void **state)
 	world_free(w);
 }
 
+/* What is signed and in the inbox goes before the origin's store has it, once, to those who have
+ * all before it; others hear of the log as it is stored, and nobody says that it is ahead of
+ * itself. */
+static void test_signed(void **state)
+{
+	struct world *w = chain_of(3, 0x7, 6);
+	struct held_log *own = log_of_origin(&w->nodes[0], &w->nodes[0]);
+	struct held_log *next = log_of_origin(&w->nodes[1], &w->nodes[0]);
+	uint64_t held = replica_held(own->replica);
+
+	(void)state;
+	wire(w, 0, 2);
+	link_set(w, &w->ends[4], true);
+	run(w, 1000);
+	w->early = 400;
+	for (unsigned i = 0; i < 20; i++) {
+		size_t before = brought;
+
+		post(&w->nodes[0], 1 + i % 3, 1000);
+		held += 1 + i % 3;
+		assert_int_equal(replica_held(own->replica), held);
+		assert_int_equal(replica_held(next->replica), held);
+		assert_int_equal(missing_contents(&w->nodes[1]), 0);
+		assert_true(brought > before);
+	}
+	assert_all_equal(w, 2000);
+	assert_int_equal(wanted(w), 0);
+	assert_int_equal(w->nodes[1].entries_received, held + 1);
+	assert_int_equal(w->nodes[0].own_ahead, 0);
+	assert_int_equal(faults(w), 0);
+	/* More than may come along waits for the store; so do those who don't ask for it. */
+	post(&w->nodes[0], 1, 60);
+	brought = 0;
+	post(&w->nodes[0], 50, 16000);
+	assert_all_equal(w, 5000);
+	assert_int_equal(faults(w), 0);
+	world_free(w);
+}
+
+/* The origin dies before its store has what it gave: the same comes of the same inbox again. */
+static void test_signed_again(void **state)
+{
+	struct world *w = chain_of(2, 0x3, 7);
+	struct node *n = &w->nodes[0];
+	struct held_log *own = log_of_origin(n, n), *next = log_of_origin(&w->nodes[1], n);
+	struct buffer leaves = BUFFER_INIT, note = BUFFER_INIT;
+	struct checkpoint c = {.size = 0};
+	struct replica_batch *b;
+
+	(void)state;
+	strcpy(c.origin, n->credential.binding.log_name);
+	leaves_add(&leaves, bytes_str("one"));
+	assert_int_equal(replica_propose(own->replica, buffer_bytes(&leaves), &c.size, c.root), OK);
+	assert_int_equal(checkpoint_sign(&note, &c, &n->log_key), OK);
+	assert_int_equal(
+	    replica_stage_own(own->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b), OK);
+	sync_own_signed(n->sync, own->no, buffer_bytes(&leaves), 1, NULL, 0);
+	run(w, 500);
+	assert_int_equal(replica_held(next->replica), 2);
+	io_reset(n, own->no);
+	assert_int_equal(replica_staged(own->replica), 1);
+	link_set(w, &w->ends[0], false);
+	link_set(w, &w->ends[0], true);
+	run(w, 2000);
+	assert_int_equal(n->own_ahead, 2);
+	/* With another one behind it. */
+	leaves_add(&leaves, bytes_str("two"));
+	seal(n, buffer_bytes(&leaves), 2, NULL, NULL);
+	assert_all_equal(w, 2000);
+	assert_int_equal(n->forked + w->nodes[1].forked, 0);
+	assert_int_equal(faults(w), 0);
+	buffer_free(&leaves);
+	buffer_free(&note);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -182,6 +258,8 @@ int main(void)
 	    cmocka_unit_test(test_mixed),
 	    cmocka_unit_test(test_spoilt),
 	    cmocka_unit_test(test_disk_fails),
+	    cmocka_unit_test(test_signed),
+	    cmocka_unit_test(test_signed_again),
 	};
 
 	world_io = set_io;

@@ -32,7 +32,8 @@ function live(place) {
 		source.addEventListener('item', (event) => {
 			after = event.lastEventId || after;
 			const item = JSON.parse(event.data);
-			if (!/^[0-9a-f]{64}$/.test(item.id) || document.getElementById(`m-${item.id.slice(0, 16)}`) || seen.has(item.id))
+			/* Only topics (5) and posts (6): what is amended or erased is not new. */
+			if (![5, 6].includes(item.kind ?? 6) || !/^[0-9a-f]{64}$/.test(item.id) || document.getElementById(`m-${item.id.slice(0, 16)}`) || seen.has(item.id))
 				return;
 			seen.add(item.id);
 			draw({ href: `${place.dataset.liveBase ?? ''}/m/${item.id}` });
