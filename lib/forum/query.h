@@ -100,6 +100,17 @@ int query_thread(
  * about) in the order of arrival, arrival > after; topic NULL: all. `depth` is not told. */
 int query_arrivals(
     struct store *s, uint64_t after, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
+/* The other way: from the newest arrival below `before` (UINT64_MAX: all) to older ones. */
+int query_latest(
+    struct store *s, uint64_t before, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
+/* One of them by its id. ERR_NOTFOUND. */
+int query_item(struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, void *ctx);
+/* What a participant wrote of the latest `span` messages below the number `*before` (UINT64_MAX:
+ * all), newest first, and no more than `limit`; `*before` becomes where to go on, 0: nowhere. Their
+ * posts have no index: a call costs what `span` messages cost to look at. */
+int query_by_author(struct store *s, struct bytes organisation,
+    const uint8_t identity[static IDENTITY_LEN], uint64_t *before, uint64_t span, size_t limit,
+    item_fn *fn, void *ctx);
 /* The same, all topics, for who keeps something about each shown message: `arrival` is the number
  * of what came, `shown` that of the TOPIC or POST which is not what it was; 0: what came isn't
  * shown, since it was cut, or isn't folded again yet. */
@@ -114,17 +125,6 @@ int query_shown(struct store *s, uint64_t arrival,
 int query_erased(struct store *s, uint64_t after, int (*fn)(void *ctx, uint64_t shown), void *ctx);
 /* The id that was given that number. ERR_NOTFOUND. */
 int query_arrival(struct store *s, uint64_t arrival, uint8_t id[static ID_LEN]);
-/* The other way: from the newest arrival below `before` (UINT64_MAX: all) to older ones. */
-int query_latest(
-    struct store *s, uint64_t before, const uint8_t *topic, size_t limit, item_fn *fn, void *ctx);
-/* One of them by its id. ERR_NOTFOUND. */
-int query_item(struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, void *ctx);
-/* What a participant wrote of the latest `span` messages below the number `*before` (UINT64_MAX:
- * all), newest first, and no more than `limit`; `*before` becomes where to go on, 0: nowhere. Their
- * posts have no index: a call costs what `span` messages cost to look at. */
-int query_by_author(struct store *s, struct bytes organisation,
-    const uint8_t identity[static IDENTITY_LEN], uint64_t *before, uint64_t span, size_t limit,
-    item_fn *fn, void *ctx);
 /* Where topics and posts stand, in the order of arrival, arrival > after: for who keeps an index of
  * all of them. A few microseconds for a row. */
 struct placed_row {
