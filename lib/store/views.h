@@ -93,6 +93,12 @@ enum view_id {
 	VIEW_ARRIVALS,        /* after, limit -> AUTHOR, at, kind, time, arrival, id, topic's id,
 	                       * root's id, parent missing, CHANGES */
 	VIEW_ARRIVALS_TOPIC,  /* after, limit, topic -> the same */
+	VIEW_SHOWN_CHANGES,   /* after, limit -> arrival, id, arrival of what it changes, or its own
+	                       * (NULL: it isn't shown any more, or not again yet) */
+	VIEW_SHOWN_AT,        /* arrival -> as VIEW_ARRIVALS, lang */
+	VIEW_SHOWN_ERASED,    /* after -> arrivals of what ERASEs erased that arrived later, or an
+	                       * AMEND of it */
+	VIEW_ARRIVAL_ID,      /* arrival -> id */
 	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
 	VIEW_PEOPLE,          /* log, class -> the same */
 	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it

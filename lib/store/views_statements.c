@@ -191,6 +191,26 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " UNION ALL SELECT no, arrival FROM change WHERE topic = ?3 AND arrival > ?1"
 	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
 	    "ORDER BY n.arrival",
+	[VIEW_SHOWN_CHANGES] =
+	    "SELECT n.arrival, m.id,"
+	    " CASE WHEN m.topic IS NOT NULL THEN m.arrival WHEN x.topic IS NOT NULL THEN x.arrival END"
+	    " FROM (SELECT no, no AS arrival FROM message WHERE no > ?1 AND arrival = no"
+	    " UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1 AND arrival <> no"
+	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no"
+	    " LEFT JOIN change c ON c.no = m.no LEFT JOIN message x ON x.no = c.target"
+	    " ORDER BY n.arrival",
+	[VIEW_SHOWN_AT] =
+	    ARRIVAL ", m.lang FROM (SELECT no FROM message WHERE no = ?1 AND arrival = no"
+	    " UNION ALL SELECT no FROM message WHERE arrival = ?1 AND arrival <> no) n"
+	    " CROSS JOIN message m ON m.no = n.no AND m.topic IS NOT NULL" ARRIVAL_OF_MESSAGE,
+	[VIEW_SHOWN_ERASED] =
+	    "SELECT x.arrival FROM erasure e CROSS JOIN message w ON w.no = e.message"
+	    " LEFT JOIN change c ON c.no = e.target"
+	    " CROSS JOIN message x ON x.no = coalesce(c.target, e.target)"
+	    " WHERE x.arrival IS NOT NULL AND (w.arrival IS NULL OR w.arrival > ?1)",
+	[VIEW_ARRIVAL_ID] =
+	    "SELECT id FROM message WHERE no = ?1 AND arrival = no"
+	    " UNION ALL SELECT id FROM message WHERE arrival = ?1 AND arrival <> no",
 	[VIEW_SIGNER_FIND] =
 	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
 	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER

@@ -342,6 +342,7 @@ static void test_prompts(void **state)
 	press(K_ENTER);
 	assert_int_equal(asked[asked_count - 1].kind, JOB_SEARCH);
 	assert_string_equal(asked[asked_count - 1].words, "规模");
+	assert_true(asked[asked_count - 1].before == UINT64_MAX);
 	tell(news_of(NEWS_FOUND));
 	assert_true(shows("Nothing was found"));
 	press('q');
