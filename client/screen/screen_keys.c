@@ -308,12 +308,14 @@ static void over_key(struct screen *s, unsigned key)
 
 void screen_again(struct screen *s)
 {
-	if (s->at == AT_TOPICS || s->at == AT_FOUND)
-		ask_topics_again(s, true);
-	else if (s->at == AT_THREADS)
+	enum at at = s->at == AT_MESSAGE ? s->under : s->at;
+
+	if (at == AT_THREADS)
 		ask_for_threads(s, 0);
-	else
+	else if (at == AT_TREE)
 		ask_for_thread(s, s->thread, s->posts.count);
+	else
+		ask_topics_again(s, true);
 }
 
 static void reload(struct screen *s)

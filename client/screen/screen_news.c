@@ -349,7 +349,10 @@ static void failed(struct screen *s, const struct news *n)
 	snprintf(text, sizeof text, "%s.%s%s", n->trouble.text, n->trouble.hint[0] ? "\n" : "",
 	    n->trouble.hint);
 	s->posts_more = false;
-	screen_tell(s, text);
+	if (s->over == OVER_PROMPT) /* what is being typed stays */
+		screen_say(s, "%s", n->trouble.text);
+	else
+		screen_tell(s, text);
 }
 
 /* The node is there, perhaps again: it gets what waits, and is asked for what the copy gave. */

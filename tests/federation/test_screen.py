@@ -427,6 +427,12 @@ class Story:
         s.ended()
         s.close()
 
+        s = self.screens.open(self.alice)
+        s.wait("Roadmap")
+        os.kill(s.pid(), 15)
+        tap.ok(s.ended() == 0, "SIGTERM ends it in order")
+        s.close()
+
         s = self.screens.open(self.alice, "--offline")
         s.wait("Roadmap", "offline: copy of 20")
         tap.ok(True, "convene --offline asks nobody")
@@ -551,7 +557,7 @@ def main(tap):
         tap.skip("the reader", "there is no tmux here")
         return
     names = [name for name in ("reading", "scripts", "states", "offline", "short", "invited")
-             if not wanted or name in wanted]
+             if not wanted or name in wanted or (name == "reading" and "offline" in wanted)]
     if names:
         with Forum(["a.example", "b.example"], edges=pair()) as forum:
             forum.start()
