@@ -108,7 +108,7 @@ void page_join(struct request *q, struct answer *a)
 	page.script = "join.js";
 	page.here = "/join";
 	h = page_begin(q, a, &page);
-	shell_begin(h, _("Take part"), "join-title",
+	shell_begin(h, q, _("Take part"), "join-title",
 	    _("To take part you need a key, and it is made in your browser, so that nobody else "
 	      "has it: so the page needs "
 	      "scripts."));
@@ -189,7 +189,8 @@ static void leave_add(struct html h)
 	    _("On a computer that isn't yours, delete the key when you go. It stays in force; if "
 	      "somebody may have used it, "
 	      "have it revoked by another device of yours, or by the organisation."));
-	html(h, "<p><button type=\"button\" id=\"leave\">%s", _("Delete this browser's key"));
+	html(h, "<p><button type=\"button\" class=\"plain\" id=\"leave\">%s",
+	    _("Delete this browser's key"));
 	html(h,
 	    "</button></p>\n<dialog id=\"leave-dialog\" aria-labelledby=\"leave-question\"><h2 "
 	    "id=\"leave-question\">%s",
@@ -201,7 +202,8 @@ static void leave_add(struct html h)
 	html(h, "<p id=\"leave-left\" class=\"error\" hidden>%s</p>\n",
 	    _("Some of what you wrote is not safe elsewhere yet; see your outbox."));
 	html(h, "<p class=\"buttons\"><button type=\"button\" id=\"leave-no\">%s", _("Keep it"));
-	html(h, "</button> <button type=\"button\" id=\"leave-yes\">%s", _("Delete it"));
+	html(h, "</button> <button type=\"button\" class=\"plain\" id=\"leave-yes\">%s",
+	    _("Delete it"));
 	html(h, "</button></p></dialog></section>\n");
 }
 
@@ -215,7 +217,7 @@ void page_keys(struct request *q, struct answer *a)
 	page.here = "/you";
 	page.unlisted = true;
 	h = page_begin(q, a, &page);
-	shell_begin(h, _("Your key"), "you-title",
+	shell_begin(h, q, _("Your key"), "you-title",
 	    _("Your key is in your browser and in no other place: so the page needs scripts."));
 	shell_no_key(q, h);
 	html(h, "<div id=\"you\" hidden>\n<p id=\"who\"></p>\n");

@@ -113,7 +113,8 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 		"<button type=\"submit\" id=\"send\" class=\"primary\">");
 	html_text(h, _("Sign and send"));
 	html(h,
-	    "</button> <button type=\"button\" id=\"preview-button\">%s</button></p>\n<p "
+	    "</button> <button type=\"button\" class=\"plain\" "
+	    "id=\"preview-button\">%s</button></p>\n<p "
 	    "class=\"fine\">",
 	    _("Preview"));
 	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and "
@@ -237,7 +238,7 @@ static int write_add(
 
 	if (!data)
 		return ERR_NOMEM;
-	shell_begin(h, title, "write-title",
+	shell_begin(h, q, title, "write-title",
 	    _("A message is signed with your key, which never leaves your browser: so the page "
 	      "needs scripts."));
 	if (reply) {
@@ -281,7 +282,7 @@ static void list_add(struct html h, const char *id, const char *title)
 	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
 	    id, id, id);
 	html_text(h, title);
-	html(h, "</h2><ul id=\"%s-list\" class=\"outbox\"></ul></section>\n", id);
+	html(h, "</h2><ul id=\"%s-list\" class=\"kept\"></ul></section>\n", id);
 }
 
 void page_outbox(struct request *q, struct answer *a)
@@ -294,7 +295,7 @@ void page_outbox(struct request *q, struct answer *a)
 	page.here = "/outbox";
 	page.unlisted = true;
 	h = page_begin(q, a, &page);
-	shell_begin(h, _("Your outbox"), "outbox-title",
+	shell_begin(h, q, _("Your outbox"), "outbox-title",
 	    _("What you have signed is kept in your browser and in no other place until it is safe "
 	      "elsewhere: so the "
 	      "page needs scripts."));

@@ -72,7 +72,7 @@ static const struct {
 	N_("It is sealed: it stands in the node's log for good. This browser keeps a copy "
 	   "until other organisations have it.")},
     {"state-anchored", N_("It is anchored, as the charter wants it.")},
-    {"state-anchored-by", N_("It is anchored: %s hold it too, and have signed for that.")},
+    {"state-anchored-by", N_("It is anchored: held, and signed for, by %s as well.")},
     {"state-refused", N_("The node has refused it: %s.")},
     {"advice-enrolled",
 	N_("The node doesn't know this browser's key. Ask the organisation for an invite.")},

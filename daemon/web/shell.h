@@ -10,7 +10,8 @@
 
 /* Heading, what is told without scripts (`why` they are needed), and the place for what goes wrong.
  */
-void shell_begin(struct html h, const char *title, const char *title_id, const char *why);
+void shell_begin(
+    struct html h, struct request *q, const char *title, const char *title_id, const char *why);
 /* A field: label, hint (NULL: none), place for its error, and the control with `more` attributes.
  */
 void shell_label_add(struct html h, const char *id, const char *text, const char *hint);

@@ -6,8 +6,10 @@
 // (/usr/bin/chromium).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 const require = createRequire(`${process.env.CONVENE_NPM ?? '.'}/`);
@@ -29,9 +31,9 @@ export async function poll(what, check, ms = LONG) {
 }
 
 export class Nodes {
-	static async start() {
+	static async start(...options) {
 		const nodes = new Nodes();
-		nodes.process = spawn('/usr/bin/python3', [new URL('nodes.py', import.meta.url).pathname],
+		nodes.process = spawn('/usr/bin/python3', [new URL('nodes.py', import.meta.url).pathname, ...options],
 			{ stdio: ['pipe', 'pipe', 'inherit'] });
 		nodes.lines = createInterface({ input: nodes.process.stdout })[Symbol.asyncIterator]();
 		nodes.about = await nodes.answer();
@@ -63,8 +65,16 @@ export class Nodes {
 	}
 }
 
-export const browser_start = () => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-	args: ['--no-sandbox', '--disable-gpu'] });
+const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium', FLAGS = ['--no-sandbox', '--disable-gpu'];
+
+// `enter`: words before its command.
+export function browser_start(enter = []) {
+	if (enter.length === 0)
+		return chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+	const script = join(mkdtempSync(join(tmpdir(), 'convene-browser-')), 'chromium');
+	writeFileSync(script, `#!/bin/sh\nexec ${enter.map((word) => `'${word}'`).join(' ')} '${CHROMIUM}' "$@"\n`, { mode: 0o700 });
+	return chromium.launch({ executablePath: script, args: FLAGS }).finally(() => rmSync(dirname(script), { recursive: true }));
+}
 
 // Somebody's browser profile, at one node. What its pages do wrong is in `faults`.
 export class Person {

@@ -7,9 +7,30 @@ import test from 'node:test';
 
 globalThis.document = { getElementById: () => null, documentElement: { lang: 'ar' } };
 const { own_line, quote, untouched } = await import('../../daemon/web/script/quote.js');
+const { text_build } = await import('../../daemon/web/script/text.js');
 const { media_type, part_name } = await import('../../daemon/web/script/attach.js');
 const { format, say_count } = await import('../../daemon/web/script/page.js');
 const web = new URL('../../daemon/web/', import.meta.url);
+
+// As the library's html_format() escapes.
+const escape = (text) => text.replace(/[&<>"']/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&#34;', "'": '&#39;' })[c]);
+
+function html_of(text) {
+	let out = '';
+	text_build({
+		open: (name, attributes = {}) => { out += `<${name}${Object.entries(attributes).map(([key, value]) => ` ${key}="${escape(value)}"`).join('')}>`; },
+		text: (text) => { out += escape(text); },
+		close: (name) => { out += `</${name}>`; },
+	}, text, (n) => (n === 1 ? '1 line quoted' : `${n} lines quoted`));
+	return out;
+}
+
+test('a text as the server shows it', () => {
+	const cases = JSON.parse(readFileSync(new URL('../vectors/text.json', import.meta.url)));
+	assert.ok(cases.length >= 20);
+	for (const { why, text, html } of cases)
+		assert.equal(html_of(text), html, why);
+});
 
 test('a quotation is one level deeper, without the signature', () => {
 	assert.equal(quote('\n> from before\n> > deeper\n>>> no room\nA line  \n\nlast\n-- \nAlice\n', 'alice wrote:'),

@@ -191,9 +191,10 @@ function loop_make(home) {
 			const left = await send(home);
 			pause = left.length === 0 ? 0 : Math.min(pause * 1.5, left.every((one) => one.state === 'sealed') ? 60000 : 5000);
 		} catch (e) {
-			if (e.name !== 'Unreachable')
+			/* An answer that can't be one is as good as none. */
+			reached = !['Unreachable', 'Malformed'].includes(e.name);
+			if (reached)
 				console.warn(e);
-			reached = e.name !== 'Unreachable';
 			pause = Math.min(Math.max(pause, 500) * 2, 30000);
 		}
 		busy = false;

@@ -57,8 +57,9 @@ export function sentence(key, ...values) {
 	return out;
 }
 
+/* UTC, as everywhere on these pages. */
 export function time_text(ms) {
-	return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short' }).format(ms);
+	return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(ms);
 }
 
 export function size_text(bytes) {

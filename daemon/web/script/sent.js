@@ -24,7 +24,7 @@ function entry_of(kept) {
 	if (kept.state === 'refused')
 		buttons.push(el('button', { type: 'button', class: 'small', onclick: () => acted(again(kept)) }, say('write-again')),
 			' ', el('button', { type: 'button', class: 'small', onclick: () => acted(forget(kept)) }, say('drop-refused')));
-	return el('li', { class: `kept ${kept.state}`, 'data-id': kept.id, 'data-state': kept.state },
+	return el('li', { class: kept.state, 'data-id': kept.id, 'data-state': kept.state },
 		el('p', { class: 'title' }, foreign(title_of(kept.about, ''))),
 		el('p', {}, time_text(kept.time), ' · ', ...state_text(kept, reached)),
 		kept.state === 'waiting' || kept.state === 'refused' ? null : el('p', {}, message_link(kept)),
@@ -32,7 +32,7 @@ function entry_of(kept) {
 }
 
 function draft_of(draft) {
-	return el('li', { class: 'kept' }, el('p', { class: 'title' }, el('a', { href: draft.path }, foreign(title_of(draft.subject || draft.about, draft.text)))),
+	return el('li', {}, el('p', { class: 'title' }, el('a', { href: draft.path }, foreign(title_of(draft.subject || draft.about, draft.text)))),
 		el('p', {}, say('draft-kept', time_text(draft.saved)), ' ',
 			el('button', { type: 'button', class: 'small', onclick: () => acted(drop('drafts', draft.id)) }, say('drop-draft'))));
 }

@@ -69,9 +69,10 @@ function linked(b, text) {
 function paragraph(b, lines) {
 	const pre = lines.filter((line) => is_laid_out(line.text)).length * 2 >= lines.length;
 	const name = pre ? 'pre' : 'p';
+	const indent = pre ? Math.min(...lines.map((line) => / */.exec(line.text)[0].length)) : 0;
 	b.open(name, { dir: 'auto' });
 	for (const [i, line] of lines.entries()) {
-		linked(b, line.text);
+		linked(b, line.text.slice(indent));
 		const next = lines[i + 1];
 		if (next && pre) {
 			b.text('\n');

@@ -124,7 +124,7 @@ function parts_changed() {
 
 function quote_insert() {
 	const { author, time, text } = page.parent, field = by_id('text');
-	quotation = quote(text, say('wrote', time_text(time), author));
+	quotation = quote(text, say('wrote', `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`, author));
 	const before = field.value.trim() ? field.value.trimEnd() + '\n\n' : '';
 	field.value = `${before}${quotation}\n`;
 	field.setSelectionRange(field.value.length, field.value.length);
