@@ -1,106 +1,102 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Debian's public-inbox, unpacked somewhere: a mailbox in, and its pages over HTTP by one worker.
+"""Debian's public-inbox with the mails of an mbox, served by public-inbox-httpd with its Xapian index.
 
-    with served(frame, "list.mbox", folder) as address:     ("http://127.0.0.1:PORT/list", pid), or None
+    with served(frame, mbox, folder) as address:   "http://127.0.0.1:PORT/list", or None: not to be had
 
-None: not asked for (PEERS=1), or not to be had here; a row says why. It wants git and perl, as
-Debian has them."""
+address.pid is that of the server; its workers and git are below it. level: basic has no Xapian.
+
+Fetched and unpacked as peers.py does it; nothing of the system changes. What Perl modules it needs
+and this machine has already, is taken from there."""
 import contextlib
 import os
+import re
 import shutil
-import socket
 import subprocess
 import time
+import urllib.request
 
-import peers
 from harness import Failure, free_port, poll
+from peers import Missing, unpacked, version
 
-ADDRESS = "list@bench.example"
-
-TAKE_IN = r"""
+PACKAGES = ["public-inbox", "libplack-perl", "libsearch-xapian-perl", "libdbd-sqlite3-perl",
+            "libemail-mime-perl", "libinline-c-perl"]
+IMPORT = """
+use PublicInbox::Config;
 use PublicInbox::InboxWritable;
-my ($dir, $path, $level) = @ARGV;
-my $ibx = PublicInbox::InboxWritable->new({ inboxdir => $dir, name => 'list', version => 2,
-	-primary_address => 'list@bench.example', address => ['list@bench.example'], indexlevel => $level });
-open my $fh, '<', $path or die "$path: $!";
-$ibx->import_mbox($fh, 'mboxrd');
+my $ibx = PublicInbox::InboxWritable->new(PublicInbox::Config->new->lookup_name("list"));
+open(my $mbox, "<", $ARGV[0]) or die "$ARGV[0]: $!";
+$ibx->import_mbox($mbox, "mboxo");
 """
 
 
-class Inbox:
-    def __init__(self, root, folder):
-        self.root, self.folder, self.process = root, folder, None
-        self.port = free_port()
-        libraries = [root / "usr/share/perl5"]
-        libraries += sorted((root / "usr/lib").glob("*/perl5/*"))
-        self.env = dict(os.environ, HOME=str(folder), PI_CONFIG=str(folder / "config"), LC_ALL="C.UTF-8",
-                        PERL5LIB=":".join(str(path) for path in libraries),
-                        LD_LIBRARY_PATH=":".join(str(path) for path in (root / "usr/lib").glob("*-linux-gnu")))
+def first_mails(mbox, to, count):
+    """A file with the first mails of an mbox."""
+    with open(mbox, "rb") as source, open(to, "wb") as out:
+        for line in source:
+            count -= line.startswith(b"From ")
+            if count < 0:
+                break
+            out.write(line)
+    return to
 
-    def run(self, *words):
-        done = subprocess.run([str(word) for word in words], env=self.env, stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=self.folder)
-        if done.returncode != 0:
-            raise Failure("%s: %s" % (words[0], done.stdout.decode(errors="replace")[-300:]))
 
-    def take(self, mailbox, level):
-        """level: basic (no search), or full."""
-        url = "http://127.0.0.1:%d/list" % self.port
-        self.run(self.root / "usr/bin/public-inbox-init", "-V2", "-L", level, "list", self.folder / "list", url,
-                 ADDRESS)
-        (self.folder / "take.pl").write_text(TAKE_IN)
-        self.run("perl", self.folder / "take.pl", self.folder / "list", mailbox, level)
+def environment(folder):
+    """For Perl, where it finds what was unpacked; and the folder with the programs."""
+    if shutil.which("public-inbox-httpd"):
+        return dict(os.environ, PI_CONFIG=str(folder / "config")), None
+    root = unpacked(*PACKAGES)
+    perl = re.search(r"5\.\d+", subprocess.run(["perl", "-e", "print $^V"], capture_output=True,
+                                              text=True, check=True).stdout).group()
+    libraries = [root / "usr/share/perl5", root / ("usr/lib/x86_64-linux-gnu/perl5/" + perl),
+                 root / ("usr/lib/aarch64-linux-gnu/perl5/" + perl)]
+    return dict(os.environ, PI_CONFIG=str(folder / "config"), PERL5LIB=":".join(map(str, libraries)),
+                LD_LIBRARY_PATH=":".join(str(p) for p in (root / "usr/lib").glob("*-linux-gnu")),
+                PATH="%s:%s" % (root / "usr/bin", os.environ["PATH"])), root
 
-    def start(self):
-        log = open(self.folder / "httpd.log", "wb")
-        # One worker, as one process of ours: each is a core.
-        self.process = subprocess.Popen(
-            [str(self.root / "usr/bin/public-inbox-httpd"), "-W0", "-l", "http://127.0.0.1:%d" % self.port],
-            env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
 
-        def up():
-            if self.process.poll() is not None:
-                raise Failure("public-inbox-httpd ended: " + (self.folder / "httpd.log").read_text()[-300:])
-            with contextlib.suppress(OSError):
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return True
-            return False
-
-        poll("public-inbox-httpd does not answer", 30, up)
-        return "http://127.0.0.1:%d/list" % self.port
-
-    def stop(self):
-        if self.process:
-            self.process.terminate()
-            try:
-                self.process.wait(10)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+class Address(str):
+    pid = 0
 
 
 @contextlib.contextmanager
-def served(frame, mailbox, folder, level="full"):
-    if not frame.peers:
+def served(frame, mbox, folder, workers=2, level="medium"):
+    folder.mkdir()
+    try:
+        env, root = environment(folder)
+    except Missing as why:
+        frame.figure("public-inbox", "not measured", "", note=str(why))
         yield None
         return
-    inbox = None
+    if root:
+        frame.say("public-inbox %s" % version(root, "public-inbox"))
+
+    def run(*words):
+        done = subprocess.run([str(word) for word in words], env=env, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=folder, check=False)
+        if done.returncode != 0:
+            raise Failure("%s: %s" % (words[0], done.stderr.decode()[-500:]))
+
+    port, began = free_port(), time.monotonic()
+    address = "http://127.0.0.1:%d" % port
+    run("public-inbox-init", "-V2", "-L", level, "list", folder / "list", address + "/list", "list@lists.example")
+    run("perl", "-e", IMPORT, mbox)
+    run("public-inbox-index", "-L", level, folder / "list")
+    frame.say("its import and index took %.0f s" % (time.monotonic() - began))
+    server = subprocess.Popen(["public-inbox-httpd", "-W%d" % workers, "-l", address], env=env, cwd=folder,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=open(folder / "httpd.log", "wb"))
+
+    def up():
+        if server.poll() is not None:
+            raise Failure("public-inbox-httpd: " + (folder / "httpd.log").read_text()[-500:])
+        with contextlib.suppress(OSError):
+            return urllib.request.urlopen(address + "/list/", timeout=30).read()
+
     try:
-        if not shutil.which("git") or not shutil.which("perl"):
-            raise peers.Missing("git and perl are wanted")
-        root = peers.unpacked("public-inbox")
-        folder.mkdir()
-        inbox = Inbox(root, folder)
-        began = time.monotonic()
-        inbox.take(mailbox, level)
-        frame.say("public-inbox %s took the mails in within %.0f s" % (
-            peers.version(root, "public-inbox"), time.monotonic() - began))
-        address = inbox.start(), inbox.process.pid
-    except (peers.Missing, Failure) as why:
-        frame.figure("public-inbox", "not measured", "", note=str(why)[:300])
-        address = None
-    try:
-        yield address
+        poll("public-inbox-httpd does not answer", 60, up)
+        found = Address(address + "/list")
+        found.pid = server.pid
+        yield found
     finally:
-        if inbox:
-            inbox.stop()
+        server.terminate()
+        server.wait(30)

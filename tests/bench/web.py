@@ -25,6 +25,7 @@ from web_client import Web
 THREADS, EACH = 1000, 100
 KEPT_S, RATE = 10, 200
 WORDS = 4000
+ADDRESS = "list@bench.example"
 
 
 # ---- mail ----
@@ -60,7 +61,7 @@ def mailbox(path, threads, each):
                 when = time.gmtime(1600000000 + (number * threads + thread) * 60)
                 person = rng.randrange(200)
                 out.write("From person%d@bench.example %s\n" % (person, time.strftime("%a %b %d %H:%M:%S %Y", when)))
-                out.write("From: Person %d <person%d@bench.example>\nTo: %s\n" % (person, person, peer_inbox.ADDRESS))
+                out.write("From: Person %d <person%d@bench.example>\nTo: %s\n" % (person, person, ADDRESS))
                 out.write("Date: %s\nMessage-ID: <%d.%d@bench.example>\n" % (
                     time.strftime("%a, %d %b %Y %H:%M:%S +0000", when), thread, number))
                 if number:
@@ -146,7 +147,7 @@ def thread_paths(web):
         page += 1
 
 
-def cold(frame, web, address, inbox_pid, threads):
+def cold(frame, web, address, threads):
     rng = random.Random(3)
     paths = thread_paths(web)
     if len(paths) != threads:
@@ -170,10 +171,10 @@ def cold(frame, web, address, inbox_pid, threads):
         some = rng.sample(range(threads), min(threads, frame.scale(60, 3)))
         roots = ["/list/%s/t/" % urllib.parse.quote("%d.0@bench.example" % thread) for thread in some]
         ask_each(address, roots[:1], False)
-        before = cpu_of(family(inbox_pid))
+        before = cpu_of(family(address.pid))
         seconds, size = ask_each(address, roots, False)
         theirs = len(roots) / seconds
-        theirs_cpu = (cpu_of(family(inbox_pid)) - before) / len(roots)
+        theirs_cpu = (cpu_of(family(address.pid)) - before) / len(roots)
         frame.say("public-inbox: %.0f ms a page, %.0f of them its CPU, %.0f kB, %d of them" % (
             1e3 / theirs, theirs_cpu * 1e3, size / 1e3 / len(roots), len(roots)))
         frame.figure("public-inbox, threads in full", theirs, "pages/s")
@@ -205,8 +206,10 @@ def pages(frame, wrk):
         archivist.bring("mbox", box, topic, timeout=3600)
         forum.settle(1200)
         frame.say("%d threads of %d messages, %.0f MB of text" % (threads, EACH, size / 1e6))
-        with peer_inbox.served(frame, box, forum.folder / "inbox", "basic") as address:
-            paths = cold(frame, web, address[0] if address else None, address and address[1], threads)
+        peer = peer_inbox.served(frame, box, forum.folder / "inbox", 1, "basic") if frame.peers else \
+            contextlib.nullcontext()
+        with peer as address:
+            paths = cold(frame, web, address, threads)
         if not wrk:
             return
         often = zipf(random.Random(5), paths, 20000)

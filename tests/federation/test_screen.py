@@ -369,10 +369,11 @@ class Story:
         s.wait("Roadmap", "? help")
         s.keys("/")
         s.wait("Search for:")
-        s.type("record")
+        s.type("record by:alice")
         s.keys("Enter")
-        s.wait("nothing is kept here", "convene sync")
-        s.keys("x")
+        text = s.wait("alice@a.example")
+        tap.ok("Who keeps the record?" in text and not (self.alice.home / "copy.db").exists(),
+               "a search at the node", text)
         s.keys("q")
         s.wait("Topics")
         s.keys("y")
@@ -424,6 +425,12 @@ class Story:
         tap.ok(found, "and sent when the node is there again, without a key")
         s.keys("Q")
         s.ended()
+        s.close()
+
+        s = self.screens.open(self.alice)
+        s.wait("Roadmap")
+        os.kill(s.pid(), 15)
+        tap.ok(s.ended() == 0, "SIGTERM ends it in order")
         s.close()
 
         s = self.screens.open(self.alice, "--offline")
@@ -550,7 +557,7 @@ def main(tap):
         tap.skip("the reader", "there is no tmux here")
         return
     names = [name for name in ("reading", "scripts", "states", "offline", "short", "invited")
-             if not wanted or name in wanted]
+             if not wanted or name in wanted or (name == "reading" and "offline" in wanted)]
     if names:
         with Forum(["a.example", "b.example"], edges=pair()) as forum:
             forum.start()
