@@ -3,6 +3,8 @@
 
     with served(frame, mbox, folder) as address:   "http://127.0.0.1:PORT/list", or None: not to be had
 
+address.pid is that of the server; its workers and git are below it. level: basic has no Xapian.
+
 Fetched and unpacked as peers.py does it; nothing of the system changes. What Perl modules it needs
 and this machine has already, is taken from there."""
 import contextlib
@@ -52,8 +54,12 @@ def environment(folder):
                 PATH="%s:%s" % (root / "usr/bin", os.environ["PATH"])), root
 
 
+class Address(str):
+    pid = 0
+
+
 @contextlib.contextmanager
-def served(frame, mbox, folder):
+def served(frame, mbox, folder, workers=2, level="medium"):
     folder.mkdir()
     try:
         env, root = environment(folder)
@@ -72,11 +78,11 @@ def served(frame, mbox, folder):
 
     port, began = free_port(), time.monotonic()
     address = "http://127.0.0.1:%d" % port
-    run("public-inbox-init", "-V2", "list", folder / "list", address + "/list", "list@lists.example")
+    run("public-inbox-init", "-V2", "-L", level, "list", folder / "list", address + "/list", "list@lists.example")
     run("perl", "-e", IMPORT, mbox)
-    run("public-inbox-index", "-L", "medium", folder / "list")
+    run("public-inbox-index", "-L", level, folder / "list")
     frame.say("its import and index took %.0f s" % (time.monotonic() - began))
-    server = subprocess.Popen(["public-inbox-httpd", "-W2", "-l", address], env=env, cwd=folder,
+    server = subprocess.Popen(["public-inbox-httpd", "-W%d" % workers, "-l", address], env=env, cwd=folder,
                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=open(folder / "httpd.log", "wb"))
 
@@ -88,7 +94,9 @@ def served(frame, mbox, folder):
 
     try:
         poll("public-inbox-httpd does not answer", 60, up)
-        yield address + "/list"
+        found = Address(address + "/list")
+        found.pid = server.pid
+        yield found
     finally:
         server.terminate()
         server.wait(30)
