@@ -93,6 +93,11 @@ static void say_invite(const json_t *a)
 	printf(":\n  convene join INVITE --handle ");
 	print_isolate(handle.len ? handle : bytes_str("HANDLE"));
 	printf("\n");
+	if (text_at(a, "link").len > 0) {
+		printf("or, in a browser, by this link:\n  ");
+		print_isolate(text_at(a, "link"));
+		printf("\n");
+	}
 	if (json_is_true(json_object_get(a, "restart")))
 		print_sentence(0,
 		    "The registrar key was replaced: restart convened first, for until then "

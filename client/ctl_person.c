@@ -15,6 +15,11 @@ static void say_line(const json_t *a)
 	printf("On their new computer:\n\n  convene join ");
 	print_isolate(text_at(a, "line"));
 	printf("\n\n");
+	if (text_at(a, "link").len > 0) {
+		printf("or, in their browser, by this link:\n\n  ");
+		print_isolate(text_at(a, "link"));
+		printf("\n\n");
+	}
 	print_sentence(0, "It prints a request, and the digits of a key; the line above holds no "
 			  "secret. Make sure "
 			  "that you talk with the person themselves, by voice or in person, and "

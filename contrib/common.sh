@@ -131,3 +131,19 @@ packages_install() { # PACKAGE...: a stage
 BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libsodium-dev
 	libprotobuf-c-dev protobuf-c-compiler libsqlite3-dev libconfuse-dev libicu-dev libjansson-dev libgmime-3.0-dev libxml2-dev
 	libzstd-dev zlib1g-dev gettext libncurses-dev)
+
+# What drives a browser, and what looks for what keeps people out. They are installed into a build folder and
+# are no part of the repository; nothing but tests and pictures needs them.
+BROWSER_TOOLS=(playwright-core@1.65.1 axe-core@4.14.1)
+BROWSER_PACKAGES=(nodejs chromium fonts-noto-core)
+# Whoever packages Node.js themselves brings npm along in it.
+command -v npm >/dev/null || BROWSER_PACKAGES+=(npm)
+
+browser_tools() { # FOLDER LOG
+	local tools=${BROWSER_TOOLS[*]}
+	[ "$(cat "$1/.tools" 2>/dev/null)" != "$tools" ] || return 0
+	mkdir -p "$1" || return
+	watch 'installing what drives a browser' "$2" npm install --prefix "$1" --no-save --ignore-scripts --no-audit --no-fund \
+		--loglevel=error "${BROWSER_TOOLS[@]}" || return
+	printf '%s' "$tools" >"$1/.tools"
+}

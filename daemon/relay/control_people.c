@@ -29,6 +29,28 @@ static void inviting_free(struct inviting *v)
 	free(v);
 }
 
+/* What a line is in a browser: behind "#", which browsers don't send. NULL: there is no web site. */
+static json_t *web_link(struct relay *r, const char *line, const char *handle)
+{
+	struct buffer link = BUFFER_INIT;
+	json_t *out;
+
+	if (!r->conf->web.url)
+		return NULL;
+	buffer_printf(&link, "%s/join#%s", r->conf->web.url, line);
+	if (handle[0])
+		buffer_add_str(&link, ";handle=");
+	for (const char *p = handle; *p; p++) {
+		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789-._~", *p))
+			buffer_add_u8(&link, (uint8_t)*p);
+		else
+			buffer_printf(&link, "%%%02X", (unsigned char)*p);
+	}
+	out = link.failed ? NULL : json_string(buffer_str(&link));
+	buffer_free(&link);
+	return out;
+}
+
 static void invited(
     void *ctx, int err, uint32_t code, const char *text, const uint8_t id[static ID_LEN])
 {
@@ -39,7 +61,8 @@ static void invited(
 		request_refuse(v->q, code, text);
 	else
 		request_reply(
-		    v->q, json_pack("{s:s, s:I, s:o, s:b}", "invite", buffer_str(&v->text),
+		    v->q, json_pack("{s:s, s:o*, s:I, s:o, s:b}", "invite", buffer_str(&v->text), "link",
+			      web_link(request_relay(v->q), buffer_str(&v->text), v->handle),
 			      "expires", (json_int_t)v->expires, "handle", report_text(v->handle),
 			      "restart", request_relay(v->q)->registrar_replaced));
 	inviting_free(v);
@@ -176,8 +199,9 @@ void control_identity(struct request *q, int argc, char **argv, struct bytes inp
 		request_refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
 	else
 		request_reply(
-		    q, json_pack("{s:s, s:o, s:s}", "handle", argv[1], "identity",
-			   report_hex(identity, IDENTITY_LEN), "line", buffer_str(&line)));
+		    q, json_pack("{s:s, s:o, s:s, s:o*}", "handle", argv[1], "identity",
+			   report_hex(identity, IDENTITY_LEN), "line", buffer_str(&line), "link",
+			   web_link(r, buffer_str(&line), "")));
 	buffer_free(&line);
 }
 

@@ -44,9 +44,6 @@ void cosign_members(struct relay *r);
 void cosign_watch(struct relay *r);
 
 /* cosign_store.c */
-/* The name of the organisation whose cosigner key has this name: without "/cosigner". False: it is
- * none. */
-bool cosigner_organisation(struct bytes key_name, char out[static ORG_NAME_MAX + 1]);
 int cosign_load(struct relay *r);
 void cosign_store(void *ctx, uint32_t log, const struct cosigner *who, uint64_t size,
     uint64_t seconds, struct bytes note);

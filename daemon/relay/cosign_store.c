@@ -11,19 +11,6 @@
 /* Where two organisations share a seat, both may have a row. */
 #define SPARE 8
 
-bool cosigner_organisation(struct bytes key_name, char out[static ORG_NAME_MAX + 1])
-{
-	static const char end[] = "/cosigner";
-	const size_t tail = sizeof end - 1;
-	size_t len = key_name.len > tail ? key_name.len - tail : 0;
-
-	if (len == 0 || len > ORG_NAME_MAX || memcmp(key_name.data + len, end, tail) != 0)
-		return false;
-	memcpy(out, key_name.data, len);
-	out[len] = '\0';
-	return true;
-}
-
 struct keep_job {
 	struct store_job job;
 	struct store_cosignature row;

@@ -9,43 +9,62 @@
 
 #define REPLACEMENT "\xef\xbf\xbd"
 
-/* For each byte: 0 as it is, else an index into `escapes`. */
-static const char *const escapes[] = {NULL, "&amp;", "&lt;", "&gt;", "&#34;", "&#39;", REPLACEMENT};
-
-static unsigned escape_of(uint8_t c)
-{
-	switch (c) {
-	case '&':
-		return 1;
-	case '<':
-		return 2;
-	case '>':
-		return 3;
-	case '"':
-		return 4;
-	case '\'':
-		return 5;
-	default:
-		return c < 0x20 && c != '\n' && c != '\t' ? 6 : 0;
-	}
-}
+/* For each byte: 0, as it is; else which of `escapes` stands for it. Control characters would break
+ * a page. */
+static const char *const escapes[] = {NULL, REPLACEMENT, "&amp;", "&lt;", "&gt;", "&#34;", "&#39;"};
+static const uint8_t escape_of[256] = {
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    ['\t'] = 0,
+    ['\n'] = 0,
+    [0x0b] = 1,
+    1,
+    1,
+    1,
+    1, /* 0x00 to 0x0f */
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1,
+    1, /* 0x10 to 0x1f */
+    ['&'] = 2,
+    ['<'] = 3,
+    ['>'] = 4,
+    ['"'] = 5,
+    ['\''] = 6,
+};
 
 void html_bytes(struct html h, struct bytes text)
 {
-	size_t start = 0;
+	size_t start = 0, i = 0;
 
-	for (size_t i = 0; i < text.len; i++) {
-		uint8_t c = text.data[i];
-		unsigned e;
-
-		/* Letters, and all beyond ASCII. */
-		if (c >= 0x3f || (e = escape_of(c)) == 0)
-			continue;
+	for (;;) {
+		while (i < text.len && !escape_of[text.data[i]])
+			i++;
 		buffer_add(h.out, text.data + start, i - start);
-		buffer_add_str(h.out, escapes[e]);
-		start = i + 1;
+		if (i == text.len)
+			return;
+		buffer_add_str(h.out, escapes[escape_of[text.data[i]]]);
+		start = ++i;
 	}
-	buffer_add(h.out, text.data + start, text.len - start);
 }
 
 void html_text(struct html h, const char *text)

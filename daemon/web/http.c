@@ -43,6 +43,9 @@
 #define WRITE_RATE 1000
 #define STREAM_BACKLOG 65536
 #define LINGER_MS 2000
+#define SEND_ROOM                                                                            \
+	131072 /* of a socket, doubled by the system; else readers who take nothing fill its \
+		  memory */
 #define LISTENERS_MAX 64
 
 enum state { READING, BODY, BUSY, WRITING, STREAM, LINGER };
@@ -125,6 +128,8 @@ static void exchange_free(struct exchange *x)
 	free(x);
 	if (h->paused)
 		resume(h);
+	if (h->finishing && h->count == 0)
+		event_base_loopbreak(h->base);
 }
 
 static void conn_end(struct exchange *x)
@@ -397,16 +402,10 @@ static int too_long(struct evbuffer *in)
 static void take_head(struct exchange *x)
 {
 	struct evbuffer *in = bufferevent_get_input(x->bev);
-	char two[2];
 	uint8_t *to;
 	size_t len;
 	int status;
 
-	/* An empty line or two before a request are no harm (RFC 9112 2.2). */
-	while (evbuffer_copyout(in, two, 2) == 2 && two[0] == '\r' && two[1] == '\n') {
-		evbuffer_drain(in, 2);
-		x->scanned = 0;
-	}
 	if (evbuffer_get_length(in) == 0)
 		return;
 	if (!x->begun) {
@@ -560,7 +559,7 @@ static void on_accept(
 	struct crowd_one *one = NULL;
 	struct exchange *x;
 	SSL *ssl = NULL;
-	int on = 1;
+	int on = 1, room = SEND_ROOM;
 
 	(void)listener;
 	(void)len;
@@ -573,6 +572,7 @@ static void on_accept(
 		return;
 	}
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	x = calloc(1, sizeof *x);
 	if (x && l->tls) {
 		ssl = web_tls_session(l->tls);
@@ -708,14 +708,11 @@ void http_finish(struct http *h)
 		evconnlistener_disable(h->listening[i].listener);
 	for (struct exchange *x = h->first, *next; x; x = next) {
 		next = x->next;
-		if (x->state == STREAM || (x->state == READING && !x->begun))
+		if (x->state == STREAM)
 			conn_end(x);
 	}
-}
-
-size_t http_connections(const struct http *h)
-{
-	return h->count;
+	if (h->count == 0)
+		event_base_loopbreak(h->base);
 }
 
 void http_free(struct http *h)

@@ -38,9 +38,9 @@ void http_limit(struct http *h, const struct http_limits *limits);
 /* Accept on a listening socket, which stays the caller's. `tls` NULL: in the clear; else it must
  * live as long. ERR_NOMEM. */
 int http_listen(struct http *h, int fd, struct web_tls *tls);
-/* No more connections, and no further request on those there are. */
+/* No more connections; those there are end after the request that is under way, or soon if there is
+ * none. With the last one the loop ends. */
 void http_finish(struct http *h);
-size_t http_connections(const struct http *h);
 
 const struct head *exchange_head(const struct exchange *x);
 struct bytes exchange_body(const struct exchange *x);

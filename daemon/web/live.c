@@ -67,8 +67,9 @@ static struct bytes event_of(char room[static 400], const struct item_row *row)
 	hex_encode(topic, row->topic, ID_LEN);
 	hex_encode(thread, row->thread, ID_LEN);
 	n = snprintf(room, 400,
-	    "id: %llu\nevent: item\ndata: {\"id\":\"%s\",\"topic\":\"%s\",\"thread\":\"%s\"}\n\n",
-	    (unsigned long long)row->arrival, id, topic, thread);
+	    "id: %llu\nevent: item\n"
+	    "data: {\"id\":\"%s\",\"kind\":%u,\"topic\":\"%s\",\"thread\":\"%s\"}\n\n",
+	    (unsigned long long)row->arrival, id, row->kind, topic, thread);
 	return bytes_of(room, (size_t)n);
 }
 

@@ -10,7 +10,12 @@
 #include "daemon/web/pages.h"
 #include "msg/body.h"
 
-enum { DEPTH_SHOWN = 7, ANCHOR_LEN = 8 };
+enum {
+	DEPTH_SHOWN = 7,
+	ANCHOR_LEN = 8,
+	DIRECTION_BYTES =
+	    400, /* that say which side a text begins on; each paragraph has its own */
+};
 
 static void anchor_of(char out[static 2 * ANCHOR_LEN + 1], const uint8_t id[static ID_LEN])
 {
@@ -158,7 +163,8 @@ static void add_text(struct html h, struct request *q, const struct message_view
 	struct bytes lang = m->amended.given ? m->amended.header.lang : m->header.lang;
 	char hex[ID_HEX];
 
-	html(h, "<div class=\"text\"");
+	html(h, "<div class=\"text\" dir=\"%s\"",
+	    text_is_rtl(text_head(m->content.text, DIRECTION_BYTES)) ? "rtl" : "ltr");
 	page_lang(h, lang);
 	html(h, ">\n");
 	if (!text_html(h, m->content.text, v->text_max)) {
@@ -255,7 +261,8 @@ void page_message_view(struct html h, struct request *q, const struct message_vi
 
 	hex_id(hex, m->row.id);
 	anchor_of(anchor, m->row.id);
-	html(h, "<article class=\"m d%u\" id=\"m-%s\">\n<header>\n<h%u>", depth, anchor, v->level);
+	html(h, "<article class=\"m d%u%s\" id=\"m-%s\">\n<header>\n<h%u>", depth,
+	    v->alone ? " alone" : "", anchor, v->level);
 	page_writer(h, q, m);
 	html(h, "</h%u>\n<p class=\"when\">", v->level);
 	if (v->alone) {

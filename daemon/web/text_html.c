@@ -7,7 +7,8 @@
  *   the next word would have made too long (FILL). Others are kept apart, as they were written.
  * - What begins with ">" is quoted. Of a quotation longer than QUOTE_LINES only a line is shown,
  *   which unfolds it.
- * - Lines that are indented or have columns are kept as they stand, in one width.
+ * - Lines that are indented or have columns are kept as they stand, in one width; what all of a
+ *   paragraph are indented by is left out.
  * - "-- " begins a signature, and a long rule of underscores what a list puts below each mail.
  * - http:// and https:// become links, of ASCII only, shown whole: where one goes is what is read.
  *   Nothing is ever fetched: no images. */
@@ -120,23 +121,41 @@ static bool is_item(struct bytes b)
 	       b.data[n + 1] == ' ';
 }
 
+/* Three spaces in a row from `from` on. Every third byte tells most of it. */
+static bool has_gap(struct bytes b, size_t from)
+{
+	for (size_t i = from + 2; i < b.len;) {
+		if (b.data[i] != ' ')
+			i += 3;
+		else if (b.data[i - 1] != ' ')
+			i += 2;
+		else if (b.data[i - 2] != ' ')
+			i += 1;
+		else
+			return true;
+	}
+	return false;
+}
+
 /* Whether it stands in columns, or is indented. */
 static bool is_laid_out(struct bytes b)
 {
-	bool inside = false;
-	size_t run = 0;
+	size_t n = 0;
 
-	if (b.len > 0 && (b.data[0] == '\t' || begins(b, "  ")))
+	if (begins(b, "\t") || begins(b, "  "))
 		return true;
-	for (size_t i = 0; i < b.len; i++) {
-		if (b.data[i] == '\t' && inside)
-			return true;
-		run = b.data[i] == ' ' ? run + 1 : 0;
-		if (run == 3 && inside)
-			return true;
-		inside |= !is_space(b.data[i]);
-	}
-	return false;
+	while (n < b.len && is_space(b.data[n]))
+		n++;
+	return b.len > n && (memchr(b.data + n, '\t', b.len - n) || has_gap(b, n));
+}
+
+static size_t indent_of(struct bytes b)
+{
+	size_t n = 0;
+
+	while (n < b.len && b.data[n] == ' ')
+		n++;
+	return n;
 }
 
 /* Han and its like are folded anywhere, and joined without a space: which it was can't be seen. */
@@ -152,9 +171,12 @@ static bool has_wide(struct bytes b)
 static bool is_folded(struct bytes line, struct bytes next)
 {
 	struct bytes word = first_word(next);
-	size_t len = characters(line);
+	size_t len;
 
-	return len <= LONG && len + 1 + characters(word) > FILL && word.len > 0 && !is_item(next) &&
+	if (word.len == 0 || line.len + 1 + word.len <= FILL)
+		return false;
+	len = characters(line);
+	return len <= LONG && len + 1 + characters(word) > FILL && !is_item(next) &&
 	       !(is_link(word) && is_link(line)) && !has_wide(line) && !has_wide(word);
 }
 
@@ -163,7 +185,21 @@ static bool is_folded(struct bytes line, struct bytes next)
 /* What may stand in a URL, in ASCII. */
 static bool in_link(uint8_t c)
 {
-	return c > ' ' && c < 0x7f && !strchr("\"'<>\\^`{|}", c);
+	switch (c) {
+	case '"':
+	case '\'':
+	case '<':
+	case '>':
+	case '\\':
+	case '^':
+	case '`':
+	case '{':
+	case '|':
+	case '}':
+		return false;
+	default:
+		return c > ' ' && c < 0x7f;
+	}
 }
 
 static size_t link_length(struct bytes b)
@@ -193,27 +229,33 @@ static bool in_word(uint8_t c)
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 }
 
+/* Where a link begins that has "://" here; NULL: none does. */
+static const uint8_t *link_begins(const uint8_t *from, const uint8_t *at)
+{
+	size_t n = at - from >= 5 && memcmp(at - 5, "https", 5) == 0  ? 5
+		   : at - from >= 4 && memcmp(at - 4, "http", 4) == 0 ? 4
+								      : 0;
+
+	return n > 0 && (at - n == from || !in_word(at[-(ptrdiff_t)n - 1])) ? at - n : NULL;
+}
+
 static void add_linked(struct html h, struct bytes b)
 {
-	size_t start = 0;
+	const uint8_t *start = b.data, *end = b.data + b.len, *p = start;
 
-	for (size_t i = 0; i < b.len; i++) {
-		struct bytes rest = bytes_of(b.data + i, b.len - i);
-		size_t head, n;
+	while (end - p > 3 && (p = memchr(p, ':', (size_t)(end - p - 3)))) {
+		const uint8_t *link = p[1] == '/' && p[2] == '/' ? link_begins(start, p) : NULL;
+		size_t n = link ? link_length(bytes_of(link, (size_t)(end - link))) : 0;
 
-		if (b.data[i] != 'h' || (i > 0 && in_word(b.data[i - 1])) || !is_link(rest))
+		p += link ? 3 : 1;
+		if (!link || p >= end || !in_word(*p) || link + n <= p)
 			continue;
-		head = begins(rest, "https://") ? 8 : 7;
-		n = link_length(rest);
-		if (n <= head || !in_word(rest.data[head]))
-			continue;
-		html_bytes(h, bytes_of(b.data + start, i - start));
+		html_bytes(h, bytes_of(start, (size_t)(link - start)));
 		html(h, "<a rel=\"nofollow noopener\" dir=\"ltr\" href=\"%.*s\">%.*s</a>", (int)n,
-		    (const char *)rest.data, (int)n, (const char *)rest.data);
-		i += n - 1;
-		start = i + 1;
+		    (const char *)link, (int)n, (const char *)link);
+		start = p = link + n;
 	}
-	html_bytes(h, bytes_of(b.data + start, b.len - start));
+	html_bytes(h, bytes_of(start, (size_t)(end - start)));
 }
 
 /* ---- paragraphs ---- */
@@ -224,16 +266,20 @@ static bool add_paragraph(struct lines *t, struct line first, struct line *next)
 {
 	struct bytes ahead = t->rest;
 	struct line l = first, n;
-	size_t count = 1, laid_out = is_laid_out(first.text);
+	size_t count = 1, laid_out = is_laid_out(first.text), indent = indent_of(first.text);
 	bool more;
 
 	while (next_line(&ahead, &n) && n.depth == first.depth && !is_blank(&n)) {
 		count++;
 		laid_out += is_laid_out(n.text);
+		indent = indent_of(n.text) < indent ? indent_of(n.text) : indent;
 	}
 	bool pre = laid_out > 0 && 2 * laid_out >= count;
 	buffer_add_str(t->h.out, pre ? "<pre dir=\"auto\">" : "<p dir=\"auto\">");
 	for (;;) {
+		/* What all are indented by says nothing. */
+		if (pre)
+			l.text = bytes_of(l.text.data + indent, l.text.len - indent);
 		add_linked(t->h, l.text);
 		more = next_line(&t->rest, &n);
 		if (!more || n.depth != first.depth || is_blank(&n))

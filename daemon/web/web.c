@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/web/sandbox.h"
 #include "daemon/web/web_inside.h"
 #include "msg/frame.h"
 
@@ -24,8 +25,12 @@
 
 /* ---- the store ---- */
 
-static void reader_lost(struct web *w)
+static void reader_lost(struct web *w, int err)
 {
+	if (err != w->reader_trouble)
+		log_warning(
+		    "web: the store is not to be had: %s; it is tried again", error_text(err));
+	w->reader_trouble = err;
 	reader_close(w->reader);
 	w->reader = NULL;
 	w->state = 0;
@@ -41,15 +46,16 @@ int web_begin(struct web *w, uint64_t *state)
 			return ERR_NOTFOUND;
 		err = reader_open(&w->reader, w->store, w->node.conf->node.name);
 		if (err) {
-			reader_lost(w);
+			reader_lost(w, err);
 			return err;
 		}
 	}
 	err = reader_begin(w->reader, state);
 	if (err) {
-		reader_lost(w);
+		reader_lost(w, err);
 		return err;
 	}
+	w->reader_trouble = OK;
 	w->state = *state;
 	w->state_at = clock_mono_ms();
 	return OK;
@@ -538,11 +544,8 @@ static void on_term(evutil_socket_t fd, short what, void *ctx)
 
 	(void)fd;
 	(void)what;
+	event_base_loopexit(w->base, &tv);
 	http_finish(w->http);
-	if (http_connections(w->http) == 0)
-		event_base_loopbreak(w->base);
-	else
-		event_base_loopexit(w->base, &tv);
 }
 
 static int signal_take(
@@ -614,6 +617,13 @@ int web_run(struct service_setup *setup)
 		if (!err && setup->number == 0)
 			log_info("web: %u %s of pages", setup->processes,
 			    setup->processes == 1 ? "process" : "processes");
+		if (!err &&
+		    !sandbox_enter(
+			setup->conf, setup->conf->web.certificate, setup->conf->web.key) &&
+		    setup->number == 0)
+			log_warning(
+			    "web: this kernel has no Landlock: a process that was taken over "
+			    "could write where its user may");
 		if (!err)
 			event_base_dispatch(w->base);
 		else

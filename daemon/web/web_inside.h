@@ -28,6 +28,7 @@ struct web {
 	char store[4096];      /* its path */
 	struct reader *reader; /* NULL: not open */
 	uint64_t reader_retry; /* mono ms: not before */
+	int reader_trouble;    /* what was said of it last */
 	uint64_t state;        /* of the store, at … */
 	uint64_t state_at;     /* mono ms */
 	struct event *term, *hup;

@@ -297,9 +297,12 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 	struct heap heap = {0};
 	size_t start = 0, i = 0; /* bytes from `start` on are fine and not yet copied */
 	while (i < in.len) {
-		if (in.data[i] >= 0x20 && in.data[i] < 0x7f) {
+		if ((in.data[i] >= 0x20 && in.data[i] < 0x7f) ||
+		    (in.data[i] == '\n' && !line && open.depth == 0)) {
 			heap = (struct heap){0};
 			i++;
+			while (i < in.len && in.data[i] >= 0x20 && in.data[i] < 0x7f)
+				i++;
 			continue;
 		}
 		size_t at = i;

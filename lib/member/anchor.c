@@ -185,3 +185,16 @@ uint64_t anchor_size(uint32_t needed, const uint64_t *sizes, size_t count)
 	}
 	return best;
 }
+
+bool cosigner_organisation(struct bytes key_name, char out[static ORG_NAME_MAX + 1])
+{
+	static const char end[] = "/cosigner";
+	const size_t tail = sizeof end - 1;
+	size_t len = key_name.len > tail ? key_name.len - tail : 0;
+
+	if (len == 0 || len > ORG_NAME_MAX || memcmp(key_name.data + len, end, tail) != 0)
+		return false;
+	memcpy(out, key_name.data, len);
+	out[len] = '\0';
+	return true;
+}

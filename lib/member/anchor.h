@@ -52,4 +52,8 @@ size_t anchor_seats(
  * each seat. 0: none. */
 uint64_t anchor_size(uint32_t needed, const uint64_t *sizes, size_t count);
 
+/* The name of the organisation whose cosigner key has this name: without "/cosigner". False: it is
+ * none. */
+bool cosigner_organisation(struct bytes key_name, char out[static ORG_NAME_MAX + 1]);
+
 #endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The front page: what this forum is, its topics, and what came last. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "daemon/web/pages.h"
+#include "daemon/web/write.h"
+
+enum { LATEST = 12, DESCRIPTION_BYTES = 400 };
+
+struct front {
+	struct html h;
+	struct request *q;
+	size_t count;
+};
+
+/* ---- topics ---- */
+
+static void add_counts(struct html h, struct request *q, const struct topic_row *row)
+{
+	char text[120];
+
+	snprintf(text, sizeof text,
+	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
+	    (unsigned long long)row->posts);
+	html(h, "<p class=\"meta\">%s", text);
+	snprintf(text, sizeof text,
+	    ngettext("%llu thread", "%llu threads", (unsigned long)row->threads),
+	    (unsigned long long)row->threads);
+	html(h, "<span class=\"sep\"></span>%s", text);
+	if (row->latest > 0) {
+		html(h, "<span class=\"sep\"></span>");
+		page_time(h, q->language, row->latest);
+	}
+	html(h, "</p>\n");
+}
+
+static int topic_add(void *ctx, const struct topic_row *row)
+{
+	struct front *f = ctx;
+	struct html h = f->h;
+	const char *why = reader_hidden(f->q->reader, row->id, &row->author);
+	char hex[ID_HEX];
+
+	hex_id(hex, row->id);
+	html(h, "<li>\n<h3><a");
+	page_href(h, f->q, "/topic/%s", hex);
+	html(h, ">");
+	if (why || row->title.len == 0) {
+		html(h, "<i>%s</i>", why ? _("a hidden title") : _("without a title"));
+	} else {
+		html(h, "<bdi>");
+		html_line(h, row->title);
+		html(h, "</bdi>");
+	}
+	html(h, "</a></h3>\n");
+	if (!why && row->description.len > 0) {
+		html(h, "<p dir=\"auto\">");
+		html_short(h, text_first_line(row->description), DESCRIPTION_BYTES);
+		html(h, "</p>\n");
+	}
+	add_counts(h, f->q, row);
+	html(h, "</li>\n");
+	f->count++;
+	return OK;
+}
+
+static int add_topics(struct front *f)
+{
+	size_t at;
+	int err;
+
+	html(
+	    f->h, "<section aria-labelledby=\"topics\">\n<h2 id=\"topics\">%s</h2>\n", _("Topics"));
+	at = f->h.out->len;
+	html(f->h, "<ul class=\"topics\">\n");
+	err = query_topics(reader_store(f->q->reader), topic_add, f);
+	if (f->count > 0) {
+		html(f->h, "</ul>\n");
+	} else {
+		f->h.out->len = at;
+		html(f->h, "<p class=\"none\">%s</p>\n", _("No topic has been opened yet."));
+	}
+	page_uncarried(f->h, f->q);
+	html(f->h, "</section>\n");
+	return err;
+}
+
+/* ---- where something was written last ---- */
+
+/* By the times that authors gave: an archive that is brought along is not news. Of the topics that
+ * are alive the threads that are. */
+struct recent {
+	struct front *front;
+	struct recent_topic {
+		uint8_t id[ID_LEN];
+		uint64_t latest;
+	} topics[LATEST];
+	size_t topic_count;
+	struct recent_thread {
+		uint8_t id[ID_LEN], topic[ID_LEN];
+		uint64_t latest, posts;
+		const char *what; /* instead of a subject */
+		struct buffer subject;
+	} threads[LATEST];
+	size_t thread_count;
+	const uint8_t *topic;
+};
+
+static int recent_topic(void *ctx, const struct topic_row *row)
+{
+	struct recent *r = ctx;
+	size_t at = r->topic_count;
+
+	while (at > 0 && r->topics[at - 1].latest < row->latest)
+		at--;
+	if (at == LATEST || row->posts == 0)
+		return OK;
+	r->topic_count += r->topic_count < LATEST;
+	memmove(
+	    &r->topics[at + 1], &r->topics[at], (r->topic_count - at - 1) * sizeof r->topics[0]);
+	memcpy(r->topics[at].id, row->id, ID_LEN);
+	r->topics[at].latest = row->latest;
+	return OK;
+}
+
+static int recent_thread(void *ctx, const struct thread_row *row)
+{
+	struct recent *r = ctx;
+	struct reader *reader = r->front->q->reader;
+	size_t at = r->thread_count;
+	struct recent_thread t = {.latest = row->latest, .posts = row->posts};
+
+	while (at > 0 && r->threads[at - 1].latest < row->latest)
+		at--;
+	/* They come newest first. */
+	if (at == LATEST)
+		return ERR_EXISTS;
+	memcpy(t.id, row->id, ID_LEN);
+	memcpy(t.topic, r->topic, ID_LEN);
+	if (row->root_missing)
+		t.what = _("its beginning is not here yet");
+	else if (reader_hidden(reader, row->id, &row->author))
+		t.what = _("a hidden subject");
+	else if (row->subject.len == 0)
+		t.what = _("without a subject");
+	else
+		buffer_add(&t.subject, row->subject.data, row->subject.len);
+	if (r->thread_count == LATEST)
+		buffer_free(&r->threads[LATEST - 1].subject);
+	r->thread_count += r->thread_count < LATEST;
+	memmove(&r->threads[at + 1], &r->threads[at],
+	    (r->thread_count - at - 1) * sizeof r->threads[0]);
+	r->threads[at] = t;
+	return t.subject.failed ? ERR_NOMEM : OK;
+}
+
+static void add_recent(struct front *f, const struct recent_thread *t)
+{
+	struct html h = f->h;
+	char hex[ID_HEX];
+
+	hex_id(hex, t->id);
+	html(h, "<li><a");
+	page_href(h, f->q, "/thread/%s", hex);
+	html(h, ">");
+	if (t->what) {
+		html(h, "<i>%s</i>", t->what);
+	} else {
+		html(h, "<bdi>");
+		html_short(h, buffer_bytes(&t->subject), 200);
+		html(h, "</bdi>");
+	}
+	html(h, "</a>\n<p class=\"meta\">");
+	page_topic_title(h, f->q, t->topic);
+	html(h, "<span class=\"sep\"></span>");
+	page_day(h, f->q->language, t->latest);
+	html(h, "</p></li>\n");
+}
+
+static int add_latest(struct front *f)
+{
+	struct recent r = {.front = f};
+	struct store *s = reader_store(f->q->reader);
+	int err = query_topics(s, recent_topic, &r);
+
+	for (size_t i = 0; i < r.topic_count && !err; i++) {
+		r.topic = r.topics[i].id;
+		err = query_threads(s, r.topic, LATEST, 0, recent_thread, &r);
+		err = err == ERR_EXISTS ? OK : err;
+	}
+	html(f->h,
+	    "<section class=\"latest\" aria-labelledby=\"latest\">\n<h2 "
+	    "id=\"latest\">%s</h2>\n<ol>\n",
+	    _("Alive now"));
+	for (size_t i = 0; i < r.thread_count; i++) {
+		if (!err)
+			add_recent(f, &r.threads[i]);
+		buffer_free(&r.threads[i].subject);
+	}
+	html(f->h, "</ol>\n<p class=\"feed\"><a");
+	page_href(f->h, f->q, "/feed");
+	html(f->h, ">%s</a></p>\n</section>\n", _("Follow by feed"));
+	return err;
+}
+
+/* ---- the page ---- */
+
+static void add_lead(struct html h, struct request *q)
+{
+	const struct web_node *node = web_node(q->web);
+	struct buffer room = BUFFER_INIT;
+	size_t at;
+
+	html(h, "<div class=\"lead\">\n<h1 dir=\"auto\">");
+	html_line(h, bytes_str(node->charter->name));
+	html(h, "</h1>\n");
+	if (node->charter->purpose && *node->charter->purpose) {
+		html(h, "<p dir=\"auto\">");
+		html_line(h, bytes_str(node->charter->purpose));
+		html(h, "</p>\n");
+	}
+	html(h, "<p class=\"meta\">");
+	at = h.out->len;
+	html(h, "<a");
+	page_href(h, q, "/about");
+	html(h, ">%s</a>", _("Who carries it, and how to check"));
+	struct html_piece about = html_cut(h, at, &room);
+	/* Translators: %s is a link, "Who carries it, and how to check". */
+	html_sentence(h,
+	    _("A forum that many organisations carry, and none controls. Every message is signed "
+	      "by "
+	      "its author. %s."),
+	    &about, 1);
+	html(h, "</p>\n<p class=\"do\"><a class=\"button\"");
+	page_href(h, q, "/join");
+	html(h, ">%s</a> <a", _("Join with an invite"));
+	page_href(h, q, "/help");
+	html(h, ">%s</a></p>\n</div>\n", _("How it works"));
+	buffer_free(&room);
+}
+
+void page_front(struct request *q, struct answer *a)
+{
+	struct page page = PAGE_INIT;
+	struct front f = {.q = q};
+	int err;
+
+	page.here = "/";
+	page.feed = "/feed";
+	page.script = "live.js";
+	f.h = page_begin(q, a, &page);
+	add_lead(f.h, q);
+	live_block(q, f.h, NULL, NULL);
+	html(f.h, "<div class=\"two\">\n");
+	err = add_topics(&f);
+	if (!err)
+		err = add_latest(&f);
+	html(f.h, "</div>\n");
+	page_end(f.h, q, &page);
+	if (err)
+		page_failed(q, a, err);
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /write and /outbox, and the form that writes, which /join has too: all words and fields are here,
+ * hidden; the scripts show what applies (script/write.js, sent.js). */
+#include <string.h>
+
+#include "base/encode.h"
+#include "base/error.h"
+#include "daemon/web/shell.h"
+#include "member/charter.h"
+
+#define PARENT_SHOWN 65536 /* bytes of the text that is answered */
+
+/* ---- the form that writes ---- */
+
+struct topics {
+	struct html html;
+	json_t *list;
+};
+
+static json_t *place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "log", shell_hex_json(log, DIGEST_LEN));
+	json_object_set_new(o, "id", shell_hex_json(id, ID_LEN));
+	json_object_set_new(o, "index", json_integer((json_int_t)index));
+	return o;
+}
+
+static int topic_take(void *ctx, const struct topic_row *row)
+{
+	struct topics *t = ctx;
+	char id[ID_HEX];
+	json_t *o;
+
+	if (row->title.len == 0)
+		return OK; /* not here yet, or erased */
+	o = place_json(row->log, row->id, row->index);
+	json_object_set_new(o, "title", shell_bytes_json(row->title));
+	json_array_append_new(t->list, o);
+	hex_id(id, row->id);
+	html(t->html, "<option value=\"%s\">", id);
+	html_line(t->html, row->title);
+	html(t->html, "</option>");
+	return OK;
+}
+
+/* A topic is chosen from all; who may open one can do that instead. */
+static int topics_add(struct html h, struct request *q, json_t *data)
+{
+	bool may_open = web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
+	struct topics t = {h, json_array()};
+	int err;
+
+	shell_label_add(h, "topic", _("Topic"), NULL);
+	html(h, "<select id=\"topic\" name=\"topic\"");
+	shell_described(h, "topic", false);
+	html(h, ">");
+	err = query_topics(reader_store(q->reader), topic_take, &t);
+	if (may_open)
+		html(h, "<option value=\"new\">%s</option>\n", _("A new topic"));
+	html(h, "</select></div>\n");
+	json_object_set_new(data, "topics", t.list);
+	json_object_set_new(data, "may_open", json_boolean(may_open));
+	return err;
+}
+
+/* What stands below the form: the preview, and what became of the message. */
+static void form_end(struct html h)
+{
+	html(h, "<section id=\"preview-section\" aria-labelledby=\"preview-title\" hidden>"
+		"<h2 id=\"preview-title\">");
+	html_text(h, _("Preview"));
+	html(h, "</h2><div id=\"preview\" class=\"message\"></div></section>\n"
+		"<section id=\"result\" aria-labelledby=\"result-title\" hidden><h2 "
+		"id=\"result-title\">");
+	html_text(h, _("Your message"));
+	html(h, "</h2><p id=\"result-state\" role=\"status\"></p><div id=\"result-steps\"></div>"
+		"<ul id=\"result-links\" class=\"links\"></ul></section>\n");
+}
+
+int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply)
+{
+	int err = OK;
+
+	html(h, "<form id=\"write\" hidden novalidate>\n<p id=\"as\"></p>\n");
+	if (choose)
+		err = topics_add(h, q, data);
+	if (!reply)
+		shell_input_add(h, "subject", _("Subject"),
+		    _("If you leave it empty, the beginning of your text is shown instead."),
+		    "type=\"text\" dir=\"auto\" autocomplete=\"off\" maxlength=\"500\"");
+	shell_area_add(h, "text", _("Text"),
+	    _("Plain text. A line that begins with “>” is a quotation."),
+	    "dir=\"auto\" rows=\"12\" spellcheck=\"true\"");
+	html(h,
+	    "<p id=\"quote-place\"><button type=\"button\" class=\"small\" id=\"quote\" "
+	    "hidden>%s</button></p>\n",
+	    _("Quote the message"));
+	shell_input_add(h, "files", _("Files"),
+	    _("They go along with the text; anyone can read them, and save them."),
+	    "type=\"file\" multiple");
+	html(h, "<ul id=\"parts\" class=\"parts\"></ul><p id=\"room\" class=\"fine\" "
+		"role=\"status\"></p>\n");
+	shell_input_add(h, "lang", _("Language of the text"), _("A tag, as in: en, fr, zh-Hant"),
+	    "type=\"text\" list=\"langs\" size=\"12\" autocomplete=\"off\" autocapitalize=\"none\" "
+	    "spellcheck=\"false\"");
+	html(h, "<datalist id=\"langs\">");
+	for (int l = 0; l < LANGUAGES; l++)
+		html(h, "<option value=\"%s\">%s</option>", language_tag((enum language)l),
+		    language_name((enum language)l));
+	html(h, "</datalist>\n<p id=\"draft-state\" class=\"fine\"></p>\n<p class=\"buttons\">"
+		"<button type=\"submit\" id=\"send\" class=\"primary\">");
+	html_text(h, _("Sign and send"));
+	html(h,
+	    "</button> <button type=\"button\" class=\"plain\" "
+	    "id=\"preview-button\">%s</button></p>\n<p "
+	    "class=\"fine\">",
+	    _("Preview"));
+	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and "
+		       "anyone can read it. It "
+		       "can be erased later; that it was there can't."));
+	html(h, " <a");
+	page_href(h, q, "/help#trust");
+	html(h, ">%s</a></p>\n</form>\n", _("What you trust when you write here"));
+	form_end(h);
+	return err;
+}
+
+/* ---- /write ---- */
+
+/* A writer as a quotation names them: who an archive says, or "alice@isoc.example". */
+static void writer_text(struct buffer *out, const struct message_shown *m)
+{
+	const struct author *a = &m->row.author;
+	char identity[2 * IDENTITY_LEN + 1];
+
+	hex_encode(identity, a->identity, IDENTITY_LEN);
+	if (m->state == TEXT_HERE && m->content.imported.present &&
+	    m->content.imported.author.len > 0)
+		text_line(out, m->content.imported.author);
+	else
+		buffer_printf(out, "%s@%s",
+		    a->handle[0] ? a->handle
+		    : a->device  ? identity
+				 : "",
+		    a->organisation);
+}
+
+/* What the scripts must know of the message that is answered: its place, and its text to quote. */
+static json_t *parent_json(const struct message_shown *m)
+{
+	bool topic_itself = m->header.kind == KIND_TOPIC;
+	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	struct buffer who = BUFFER_INIT;
+
+	writer_text(&who, m);
+	json_object_set_new(o, "author", shell_bytes_json(buffer_bytes(&who)));
+	buffer_free(&who);
+	json_object_set_new(o, "time", json_integer((json_int_t)m->header.time));
+	json_object_set_new(o, "lang", shell_bytes_json(m->header.lang));
+	json_object_set_new(o, "thread", shell_hex_json(m->row.thread, ID_LEN));
+	json_object_set_new(o, "topic",
+	    topic_itself
+		? place_json(m->log->binding.digest, m->row.id, m->row.index)
+		: place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
+	if (m->state == TEXT_HERE) {
+		json_object_set_new(o, "subject", shell_bytes_json(m->content.subject));
+		json_object_set_new(o, "text", shell_bytes_json(m->content.text));
+	}
+	return o;
+}
+
+/* The message that is answered, to look at while one writes. */
+static void parent_add(struct html h, struct request *q, const struct message_shown *m)
+{
+	html(h, "<details class=\"parent\"><summary>%s ", _("You answer:"));
+	page_writer_short(h, &m->row.author,
+	    m->state == TEXT_HERE && m->content.imported.present ? m->content.imported.author
+								 : bytes_str(""));
+	html(h, ", ");
+	page_time(h, q->language, m->header.time);
+	html(h, "</summary>\n<div class=\"text\"");
+	page_lang(h, m->header.lang);
+	html(h, ">");
+	if (m->state == TEXT_HERE)
+		text_html(h, m->content.text, PARENT_SHOWN);
+	html(h, "</div></details>\n");
+}
+
+static void topic_add(struct html h, struct request *q, json_t *data, const struct message_shown *m)
+{
+	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	char id[ID_HEX];
+
+	json_object_set_new(o, "title", shell_bytes_json(m->content.subject));
+	json_object_set_new(data, "topic", o);
+	hex_id(id, m->row.id);
+	html(h, "<p class=\"topic\"><a");
+	page_href(h, q, "/topic/%s", id);
+	html(h, " dir=\"auto\">");
+	html_line(h, m->content.subject);
+	html(h, "</a></p>\n");
+}
+
+/* An id in the query: true when there is one, whole. */
+static bool id_given(struct request *q, const char *name, uint8_t id[static ID_LEN])
+{
+	const char *text = request_query(q, name);
+
+	return strlen(text) == 2 * ID_LEN && hex_decode(id, ID_LEN, text, 2 * ID_LEN) == OK;
+}
+
+/* What is answered, or written in, as it is in the store. ERR_NOTFOUND. */
+static int place_take(struct request *q, struct message_shown *m, bool *topic, bool *reply)
+{
+	uint8_t id[ID_LEN];
+	int err = OK;
+
+	*topic = id_given(q, "topic", id);
+	*reply = !*topic && id_given(q, "parent", id);
+	if (*topic || *reply)
+		err = reader_message_by_id(q->reader, id, m);
+	else if (request_query(q, "topic")[0] || request_query(q, "parent")[0])
+		err = ERR_NOTFOUND;
+	if (!err && ((*topic && m->header.kind != KIND_TOPIC) ||
+			(*reply && m->header.kind != KIND_TOPIC && m->header.kind != KIND_POST)))
+		err = ERR_NOTFOUND;
+	return err;
+}
+
+static int write_add(
+    struct html h, struct request *q, const struct message_shown *m, bool topic, bool reply)
+{
+	const char *title = reply ? _("Reply") : _("New thread");
+	json_t *data = json_object();
+	int err;
+
+	if (!data)
+		return ERR_NOMEM;
+	shell_begin(h, q, title, "write-title",
+	    _("A message is signed with your key, which never leaves your browser: so the page "
+	      "needs scripts."));
+	if (reply) {
+		json_object_set_new(data, "parent", parent_json(m));
+		parent_add(h, q, m);
+	} else if (topic) {
+		topic_add(h, q, data, m);
+	}
+	shell_no_key(q, h);
+	err = shell_form_add(h, q, data, !reply && !topic, reply);
+	shell_data_add(h, q, "write", data);
+	return err;
+}
+
+void page_write(struct request *q, struct answer *a)
+{
+	struct message_shown m = MESSAGE_SHOWN_INIT;
+	struct page page = PAGE_INIT;
+	struct html h;
+	bool topic, reply;
+	int err = place_take(q, &m, &topic, &reply);
+
+	if (!err) {
+		page.title = reply ? _("Reply") : _("New thread");
+		page.script = "write.js";
+		page.unlisted = true;
+		h = page_begin(q, a, &page);
+		err = write_add(h, q, &m, topic, reply);
+		page_end(h, q, &page);
+	}
+	message_shown_clear(&m);
+	if (err)
+		page_failed(q, a, err);
+}
+
+/* ---- /outbox ---- */
+
+static void list_add(struct html h, const char *id, const char *title)
+{
+	html(h,
+	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
+	    id, id, id);
+	html_text(h, title);
+	html(h, "</h2><ul id=\"%s-list\" class=\"kept\"></ul></section>\n", id);
+}
+
+void page_outbox(struct request *q, struct answer *a)
+{
+	struct page page = PAGE_INIT;
+	struct html h;
+
+	page.title = _("Your outbox");
+	page.script = "sent.js";
+	page.here = "/outbox";
+	page.unlisted = true;
+	h = page_begin(q, a, &page);
+	shell_begin(h, q, _("Your outbox"), "outbox-title",
+	    _("What you have signed is kept in your browser and in no other place until it is safe "
+	      "elsewhere: so the "
+	      "page needs scripts."));
+	shell_no_key(q, h);
+	html(h, "<div id=\"outbox\" hidden>");
+	html(h, "<p>%s</p>\n",
+	    _("What you have written in this browser, and where it is. It stays here until other "
+	      "organisations hold it, "
+	      "too."));
+	html(h, "<p id=\"nothing\" hidden>%s</p>\n", _("There is nothing here."));
+	list_add(h, "drafts", _("Drafts"));
+	list_add(h, "on-way", _("On their way"));
+	list_add(h, "safe", _("Safe elsewhere"));
+	html(h, "</div>\n");
+	shell_data_add(h, q, "outbox", NULL);
+	page_end(h, q, &page);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* On pages that are read: what has come since, as a line that one may follow. Nothing that is being
+ * read moves. While the page is hidden nothing is asked for: browsers open few connections to a
+ * server, and a reader may have many tabs. */
+import { el, say_count } from './page.js';
+
+const place = document.querySelector('[data-live]');
+const CLOSE_MS = 30000;
+
+function live(place) {
+	const { live: scope, liveAfter, liveForms } = place.dataset, forms = JSON.parse(liveForms);
+	const seen = new Set();
+	let source = null, after = liveAfter ?? '', closing = 0;
+
+	function draw(latest) {
+		const link = el('a', { href: seen.size === 1 ? latest.href : location.pathname + location.search }, say_count(forms, seen.size));
+		if (seen.size > 1)
+			link.addEventListener('click', (event) => {
+				event.preventDefault();
+				location.reload();
+			});
+		place.replaceChildren(el('p', {}, link));
+		place.hidden = false;
+	}
+
+	function open() {
+		clearTimeout(closing);
+		if (source)
+			return;
+		source = new EventSource(`/live?${scope}${after ? `${scope ? '&' : ''}after=${after}` : ''}`);
+		source.addEventListener('at', (event) => { after ||= String(JSON.parse(event.data).arrival); });
+		source.addEventListener('item', (event) => {
+			after = event.lastEventId || after;
+			const item = JSON.parse(event.data);
+			/* Only topics (5) and posts (6): what is amended or erased is not new. */
+			if (![5, 6].includes(item.kind ?? 6) || !/^[0-9a-f]{64}$/.test(item.id) || document.getElementById(`m-${item.id.slice(0, 16)}`) || seen.has(item.id))
+				return;
+			seen.add(item.id);
+			draw({ href: `${place.dataset.liveBase ?? ''}/m/${item.id}` });
+		});
+	}
+
+	function close() {
+		source?.close();
+		source = null;
+	}
+
+	document.addEventListener('visibilitychange', () => {
+		clearTimeout(closing);
+		if (document.visibilityState === 'visible')
+			open();
+		else
+			closing = setTimeout(close, CLOSE_MS);
+	});
+	/* A page in the browser's back-forward cache may hold no connection. */
+	addEventListener('pagehide', close);
+	addEventListener('pageshow', open);
+	open();
+}
+
+if (place)
+	live(place);
+
+/* Somebody who writes from this browser: what waits here goes on its way from any page. */
+if (localStorage.getItem('convene'))
+	import('./carry.js');

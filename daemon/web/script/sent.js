@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /outbox: drafts, and what this browser has signed, with what became of it. */
+import { content_parse } from './codec.js';
+import { home_here, lacking } from './keys.js';
+import { forget, list, send_on, whole } from './outbox.js';
+import { by_id, el, focus_on, foreign, page, path, say, show, time_text, trouble, why } from './page.js';
+import { message_link, state_text } from './state.js';
+import { drop, on_change, put, read } from './store.js';
+
+let home, reached = navigator.onLine;
+
+const title_of = (about, text) => about || text.trim().split('\n')[0].slice(0, 80) || say('untitled');
+
+/* A refused one becomes a draft again, its text as it was. */
+async function again(kept) {
+	const content = content_parse(kept.content), id = `${home.id} again ${kept.id}`;
+	await put('drafts', { id, saved: Date.now(), subject: content.subject, text: content.text, lang: '', topic: '',
+		parts: content.parts, path: path('/write'), about: kept.about });
+	await forget(kept);
+}
+
+function entry_of(kept) {
+	const buttons = [];
+	if (kept.state === 'refused')
+		buttons.push(el('button', { type: 'button', class: 'small', onclick: () => acted(again(kept)) }, say('write-again')),
+			' ', el('button', { type: 'button', class: 'small', onclick: () => acted(forget(kept)) }, say('drop-refused')));
+	return el('li', { class: kept.state, 'data-id': kept.id, 'data-state': kept.state },
+		el('p', { class: 'title' }, foreign(title_of(kept.about, ''))),
+		el('p', {}, time_text(kept.time), ' · ', ...state_text(kept, reached)),
+		kept.state === 'waiting' || kept.state === 'refused' ? null : el('p', {}, message_link(kept)),
+		buttons.length ? el('p', {}, ...buttons) : null);
+}
+
+function draft_of(draft) {
+	return el('li', {}, el('p', { class: 'title' }, el('a', { href: draft.path }, foreign(title_of(draft.subject || draft.about, draft.text)))),
+		el('p', {}, say('draft-kept', time_text(draft.saved)), ' ',
+			el('button', { type: 'button', class: 'small', onclick: () => acted(drop('drafts', draft.id)) }, say('drop-draft'))));
+}
+
+/* The focus was on something that is gone now. */
+async function acted(work) {
+	try {
+		await work;
+	} catch (e) {
+		trouble(why(e));
+	}
+	await draw();
+	focus_on(by_id('outbox-title'));
+}
+
+async function draw() {
+	const all = (await list(home)).sort((a, b) => b.time - a.time), on_way = all.filter((one) => one.state !== 'anchored');
+	const safe = all.filter((one) => one.state === 'anchored'), drafts = (await read('drafts')).filter((one) => one.id.startsWith(home.id));
+	for (const [id, entries] of [['on-way', on_way.map(entry_of)], ['safe', safe.map(entry_of)],
+		['drafts', drafts.sort((a, b) => b.saved - a.saved).map(draft_of)]]) {
+		by_id(`${id}-list`).replaceChildren(...entries);
+		show(`${id}-section`, entries.length > 0);
+	}
+	show('nothing', all.length + drafts.length === 0);
+	for (const kept of on_way)
+		if (!await whole(kept))
+			trouble(say('damaged', title_of(kept.about, '')));
+}
+
+async function start() {
+	const lacks = await lacking();
+	if (lacks)
+		return trouble(say(lacks));
+	home = await home_here(page.node);
+	if (home?.state !== 'enrolled')
+		return show('no-key');
+	show('outbox');
+	on_change(() => draw().catch((e) => trouble(why(e))));
+	await draw();
+	return send_on(home, (now) => {
+		if (now !== reached) {
+			reached = now;
+			draw();
+		}
+	});
+}
+
+start().catch((e) => trouble(why(e)));

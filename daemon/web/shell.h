@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The shells of /join, /write, /outbox and /you: all words and fields are in the page, hidden, and
+ * scripts show what applies. Who has scripts off reads what they are for, and what to do instead.
+ */
+#ifndef DAEMON_WEB_SHELL_H
+#define DAEMON_WEB_SHELL_H
+
+#include "daemon/web/pages.h"
+#include "daemon/web/write.h"
+
+/* Heading, what is told without scripts (`why` they are needed), and the place for what goes wrong.
+ */
+void shell_begin(
+    struct html h, struct request *q, const char *title, const char *title_id, const char *why);
+/* A field: label, hint (NULL: none), place for its error, and the control with `more` attributes.
+ */
+void shell_label_add(struct html h, const char *id, const char *text, const char *hint);
+void shell_described(struct html h, const char *id, bool hint);
+void shell_input_add(
+    struct html h, const char *id, const char *text, const char *hint, const char *more);
+void shell_area_add(
+    struct html h, const char *id, const char *text, const char *hint, const char *more);
+/* What is shown while this browser has no key. */
+void shell_no_key(struct request *q, struct html h);
+
+/* What scripts must know: takes `more` (NULL: nothing of its own) over. */
+void shell_data_add(struct html h, struct request *q, const char *page, json_t *more);
+json_t *shell_hex_json(const uint8_t *bytes, size_t len);
+json_t *shell_bytes_json(struct bytes text);
+
+/* The form that writes (pages_write.c): into `data` goes what write.js needs. ERR_STORE, ERR_NOMEM.
+ */
+int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply);
+
+#endif
