@@ -4,7 +4,7 @@
 #include "forum_stage.h"
 
 #include "base/encode.h"
-#include "daemon/nntp/article.h"
+#include "daemon/nntp/ancestors.h"
 #include "daemon/nntp/catalogue.h"
 #include "daemon/reader/measure.h"
 
