@@ -3,6 +3,7 @@
 #ifndef DAEMON_NNTP_CATALOGUE_INSIDE_H
 #define DAEMON_NNTP_CATALOGUE_INSIDE_H
 
+#include "daemon/nntp/ancestors.h"
 #include "daemon/nntp/article.h"
 #include "daemon/nntp/catalogue.h"
 #include "daemon/nntp/groups.h"
