@@ -7,7 +7,9 @@
 
 #include "base/error.h"
 #include "client/cmd.h"
+#include "base/language.h"
 #include "client/output.h"
+#include "client/screen/reader.h"
 
 #define END                         \
 	{                           \
@@ -241,7 +243,10 @@ static const struct program program = {
     .commands = commands,
     .options = everywhere,
     .offer = convene_offer,
+    .alone_fit = reader_fit,
+    .alone = reader_run,
     .footer =
+	"Alone, on a terminal, convene opens a full-screen reader.\n"
 	"Exit codes: 0 done, 1 command line, 2 refused by the node, 3 node not reached, 4 not "
 	"verified, 5 not found or ambiguous, 6 trouble with files or keys here, 7 text that "
 	"can't be sent.",
@@ -252,6 +257,7 @@ int main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	setlocale(LC_NUMERIC, "C"); /* JSON's numbers have points */
 	tzset();
+	language_start();
 	if (crypto_start() != OK) {
 		fprintf(stderr, "convene: this system gives no random numbers.\n");
 		return EXIT_LOCAL;

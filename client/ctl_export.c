@@ -249,7 +249,7 @@ static int posts_write(
 	int err = OK;
 
 	for (size_t i = 0; !err && i < extract_size(x->extract); i++) {
-		const struct export_post *p;
+		const struct mail_post *p;
 
 		if (part != EXTRACT_ALL &&
 		    extract_is_topic(x->extract, i) != (part == EXTRACT_TOPICS))

@@ -321,6 +321,8 @@ int program_run(const struct program *p, int argc, char **argv)
 		complete_print(p, argc - 2, argv + 2);
 		return output_finish(p->name, EXIT_DONE);
 	}
+	if (argc == 0 && p->alone && !in.json && !option_given(&in, "help") && p->alone_fit())
+		return output_finish(p->name, p->alone(&in));
 	if (argc == 0 || (argc == 1 && strcmp(argv[0], "help") == 0)) {
 		program_help(p, NULL);
 		return output_finish(

@@ -29,6 +29,7 @@ struct command {
 };
 
 struct candidates; /* client/complete.h */
+struct invocation;
 
 struct program {
 	const char *name, *purpose; /* "convene", "take part in a forum" */
@@ -39,6 +40,10 @@ struct program {
 	/* Offer the words for an operand or a value of this kind ("TOPIC"), for completion; asks no
 	 * node and nobody, and says nothing. NULL: none are known. */
 	void (*offer)(struct candidates *c, const char *kind);
+	/* What the name alone does, instead of printing the help, where `alone_fit` says that it
+	 * can; NULL: nothing. */
+	bool (*alone_fit)(void);
+	int (*alone)(const struct invocation *in);
 };
 
 #define OPTIONS_GIVEN_MAX 64

@@ -337,6 +337,14 @@ static int by_proof(struct session *s, const uint8_t *id, size_t len, const char
 	return err;
 }
 
+void place_take(struct session *s, const Convene__Item *item, const struct shown *shown,
+    const struct ref *topic, struct place *out)
+{
+	memset(out, 0, sizeof *out);
+	item_take(s, item, shown, out);
+	out->topic = *topic;
+}
+
 int place_find(struct session *s, const char *text, struct place *out, struct trouble *t)
 {
 	struct frames frames = {NULL, 0};

@@ -31,6 +31,10 @@ int place_topic(struct session *s, const char *text, struct place *out, struct t
 /* A post, topic or amendment by its id or the beginning of that. Errors as above; ERR_INVALID: that
  * is no id. Only what has a good signature is found. */
 int place_find(struct session *s, const char *text, struct place *out, struct trouble *t);
+/* One that is there already, with a good signature, whose thread stands in `topic`. */
+struct shown;
+void place_take(struct session *s, const Convene__Item *item, const struct shown *shown,
+    const struct ref *topic, struct place *out);
 void place_clear(struct place *p);
 
 /* Where a sentence speaks of one: "46ef9549, "A first draft"" or "46ef9549"; isolated. */

@@ -136,17 +136,22 @@ static void about_set(struct posting *p)
 
 int posting_place(struct posting *p, bool leave, struct trouble *t)
 {
-	char hex[2 * ID_LEN + 1];
 	int err;
 
 	if (p->w.act == ACT_TOPIC)
 		return OK;
 	err = p->w.act == ACT_POST ? place_topic(&p->s, buffer_str(&p->w.to), &p->at, t)
 				   : place_find(&p->s, buffer_str(&p->w.to), &p->at, t);
-	if (!err)
-		err = suits(p, t);
 	if (err && leave && exit_of(t) == EXIT_UNREACHABLE)
 		return OK;
+	return err ? err : posting_placed(p, t);
+}
+
+int posting_placed(struct posting *p, struct trouble *t)
+{
+	char hex[2 * ID_LEN + 1];
+	int err = suits(p, t);
+
 	if (err)
 		return err;
 	p->placed = true;

@@ -33,6 +33,8 @@ int posting_options(struct posting *p, const char *subject, struct trouble *t);
 /* Find what it belongs to. With `leave` set, that it can't be known now is no failure, and
  * p->placed stays false. */
 int posting_place(struct posting *p, bool leave, struct trouble *t);
+/* `at` has been filled in: check that it suits, and take it. */
+int posting_placed(struct posting *p, struct trouble *t);
 /* The text, from file, standard input or editor, with a quotation or the text that is to be
  * amended. */
 int posting_write(struct posting *p, struct trouble *t);

@@ -83,8 +83,7 @@ int session_copy(struct session *s, bool create, struct trouble *t)
 	return s->copy ? OK : copy_open(&s->copy, &s->home, create, t);
 }
 
-/* Send in passing what waits. */
-static void waiting_send(struct session *s)
+void session_send_waiting(struct session *s)
 {
 	struct outcomes done = {NULL, 0};
 	struct anchored looked;
@@ -159,7 +158,7 @@ int session_open(struct session *s, const struct invocation *in, bool needed, st
 		return needed || err == ERR_FORK ? err : OK;
 	}
 	if (s->home.state == HOME_ENROLLED)
-		waiting_send(s);
+		session_send_waiting(s);
 	return OK;
 }
 

@@ -24,6 +24,9 @@ struct session {
  * s->client is then NULL. Close in any case. */
 int session_open(struct session *s, const struct invocation *in, bool needed, struct trouble *t);
 int session_connect(struct session *s, struct trouble *t);
+/* Of one that is connected and enrolled: send in passing what waits in the outbox. What becomes of
+ * it is told on standard error. */
+void session_send_waiting(struct session *s);
 /* Open the copy, if it isn't; `create`: make one. ERR_NOTFOUND: nothing is kept. */
 int session_copy(struct session *s, bool create, struct trouble *t);
 /* What one who isn't enrolled can do. */

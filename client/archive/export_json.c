@@ -40,7 +40,7 @@ static void put_text(json_t *o, const char *key, struct bytes text)
 		json_put(o, key, json_bytes(text));
 }
 
-static json_t *place_json(const struct export_place *at)
+static json_t *place_json(const struct mail_place *at)
 {
 	json_t *o = json_object();
 
@@ -50,7 +50,7 @@ static json_t *place_json(const struct export_place *at)
 	return o;
 }
 
-static json_t *author_json(const struct export_author *a)
+static json_t *author_json(const struct mail_author *a)
 {
 	json_t *o = json_object();
 
@@ -111,7 +111,7 @@ static void content_put(json_t *o, const struct content *c)
 		json_decref(mentions);
 }
 
-int export_line(struct buffer *out, const struct export_post *p)
+int export_line(struct buffer *out, const struct mail_post *p)
 {
 	const struct header *h = p->header;
 	json_t *o = json_object();
@@ -129,7 +129,7 @@ int export_line(struct buffer *out, const struct export_post *p)
 	}
 	if (h->kind != KIND_TOPIC && h->parent.present)
 		json_put(o, "parent", json_hex(h->parent.id, ID_LEN));
-	json_put(o, "state", json_string(export_state_name(p->state)));
+	json_put(o, "state", json_string(mail_state_name(p->state)));
 	if (p->content)
 		content_put(o, p->content);
 	if (p->imported)

@@ -2,60 +2,15 @@
 /* A post as a mail (RFC 5322, MIME), in an mbox (RFC 4155). */
 #include "client/archive/export.h"
 
-#include <stdio.h>
-#include <string.h>
+#include "mail/message_id.h"
+#include "mail/write.h"
 
-#include "base/encode.h"
-#include "base/error.h"
-#include "client/archive/mbox.h"
-#include "client/archive/message_id.h"
-#include "client/archive/mail_write.h"
-
-const char *export_state_name(enum export_state state)
-{
-	static const char *const names[] = {
-	    [EXPORT_PRESENT] = "present",
-	    [EXPORT_MISSING] = "missing",
-	    [EXPORT_ERASED] = "erased",
-	    [EXPORT_UNREADABLE] = "unreadable",
-	};
-	return names[state];
-}
-
-/* ---- the author ---- */
-
-/* What stands in front of the @: the handle, or what is always there. */
-static struct bytes local_part(const struct export_post *p, char hex[static 2 * KEY_LEN + 1])
-{
-	if (p->author.handle.len > 0)
-		return p->author.handle;
-	if (p->author.device)
-		hex_encode(hex, p->author.identity, IDENTITY_LEN);
-	else
-		hex_encode(hex, p->header->signer, KEY_LEN);
-	return bytes_str(hex);
-}
-
-static void author_write(struct buffer *out, const char *field, const struct export_post *p)
-{
-	const struct export_author *a = &p->author;
-	char hex[2 * KEY_LEN + 1];
-
-	field_mailbox(out, field,
-	    a->name.len > 0     ? a->name
-	    : a->handle.len > 0 ? a->handle
-				: a->organisation,
-	    local_part(p, hex), a->organisation);
-}
-
-/* ---- the header ---- */
-
-static void separator_write(struct buffer *out, const struct export_post *p)
+static void separator_write(struct buffer *out, const struct mail_post *p)
 {
 	char hex[2 * KEY_LEN + 1];
 
 	buffer_add_str(out, "From ");
-	local_part_add(out, local_part(p, hex));
+	local_part_add(out, mail_local_part(&p->author, p->header, hex));
 	buffer_add_u8(out, '@');
 	buffer_add(out, p->author.organisation.data, p->author.organisation.len);
 	buffer_add_u8(out, ' ');
@@ -63,155 +18,14 @@ static void separator_write(struct buffer *out, const struct export_post *p)
 	buffer_add_u8(out, '\n');
 }
 
-static void place_write(struct buffer *out, const char *field, const struct export_place *at)
-{
-	char hex[2 * ID_LEN + 1];
-
-	if (!at->present)
-		return;
-	hex_encode(hex, at->id, ID_LEN);
-	buffer_printf(out, "%s: %s\n", field, hex);
-}
-
-/* What an archive had is written as it had it, and what it did not have is not made up. */
-static void people_write(struct buffer *out, const struct export_post *p)
-{
-	if (p->imported) {
-		if (p->imported->author.len > 0)
-			field_author(out, "From", p->imported->author);
-		if (p->imported->date != 0)
-			field_date(out, "Date", p->imported->date);
-	} else {
-		author_write(out, "From", p);
-		field_date(out, "Date", (int64_t)p->header->time);
-	}
-}
-
-static void ids_write(struct buffer *out, const struct export_post *p)
-{
-	const struct bytes *refs = p->ancestors;
-	size_t count = p->ancestor_count;
-	struct buffer own = BUFFER_INIT;
-	struct bytes id;
-
-	message_id_add(&own, p->at.id, p->author.organisation,
-	    p->imported ? p->imported->message_id : bytes_of(NULL, 0));
-	id = buffer_bytes(&own);
-	field_ids(out, "Message-ID", &id, 1);
-	if (p->imported && p->imported->reference_count > 0) {
-		refs = p->imported->references;
-		count = p->imported->reference_count;
-	}
-	while (count > 0 && !message_id_usable(refs[count - 1]))
-		count--;
-	if (count > 0)
-		field_ids(out, "In-Reply-To", &refs[count - 1], 1);
-	field_ids(out, "References", refs, count);
-	out->failed |= own.failed;
-	buffer_free(&own);
-}
-
-static void convene_write(struct buffer *out, const struct export_post *p)
-{
-	char hex[2 * ID_LEN + 1];
-
-	place_write(out, "X-Convene-Id", &p->at);
-	buffer_printf(out, "X-Convene-Log: %.*s %llu\n", (int)p->at.log.len,
-	    (const char *)p->at.log.data, (unsigned long long)p->at.index);
-	hex_encode(hex, p->topic, ID_LEN);
-	buffer_printf(out, "X-Convene-Topic: %s\n", hex);
-	if (p->header->kind == KIND_TOPIC)
-		buffer_add_str(out, "X-Convene-Kind: topic\n");
-	if (p->imported) {
-		author_write(out, "X-Convene-Imported-By", p);
-		field_text(out, "X-Convene-Source", p->imported->source);
-	}
-	if (p->state != EXPORT_PRESENT)
-		buffer_printf(out, "X-Convene-State: %s\n", export_state_name(p->state));
-	place_write(out, "X-Convene-Amended", &p->amendment);
-	place_write(out, "X-Convene-Erased", &p->erasure);
-}
-
-/* ---- the body ---- */
-
-static void text_write(struct buffer *out, struct bytes text, const char *boundary)
-{
-	enum transfer transfer = transfer_of(text, boundary);
-
-	buffer_printf(out,
-	    "Content-Type: text/plain; charset=%s\nContent-Transfer-Encoding: %s\n\n", "utf-8",
-	    transfer_name(transfer));
-	body_write(out, text, transfer);
-}
-
-static bool begins_with(struct bytes text, const char *word)
-{
-	size_t len = strlen(word);
-
-	return text.len >= len && strncasecmp((const char *)text.data, word, len) == 0;
-}
-
-/* An attached mail, or report of one, must not be encoded (RFC 2046 section 5.2), and in what calls
- * itself a multipart a reader would look for parts. What can't stand bare is no more than bytes,
- * with its type beside. */
-static void part_write(struct buffer *out, const struct content_part *part, const char *boundary)
-{
-	enum transfer transfer = part->omitted > 0 ? TRANSFER_7BIT : TRANSFER_BASE64;
-	bool message = begins_with(part->media_type, "message/");
-
-	if ((message && !transfer_inner(part->data, boundary, &transfer)) ||
-	    begins_with(part->media_type, "multipart/")) {
-		buffer_add_str(out, "Content-Type: application/octet-stream\n");
-		field_text(out, "X-Convene-Media-Type", part->media_type);
-		transfer = TRANSFER_BASE64;
-	} else {
-		field_media_type(out, part->media_type);
-	}
-	field_attachment(out, part->name);
-	if (part->omitted > 0)
-		buffer_printf(out, "X-Convene-Omitted: %llu\n", (unsigned long long)part->omitted);
-	buffer_printf(out, "Content-Transfer-Encoding: %s\n\n", transfer_name(transfer));
-	if (part->omitted == 0)
-		body_write(out, part->data, transfer);
-}
-
-static void body_of(struct buffer *out, const struct export_post *p)
-{
-	const struct content *c = p->content;
-	char boundary[2 * ID_LEN + 3] = "=_";
-
-	if (!c) {
-		text_write(out, bytes_of(NULL, 0), NULL);
-		return;
-	}
-	if (c->part_count == 0) {
-		text_write(out, c->text, NULL);
-		return;
-	}
-	/* Nothing that is encoded can hold "=_", and what isn't is searched for the boundary. */
-	hex_encode(boundary + 2, p->at.id, ID_LEN);
-	buffer_printf(
-	    out, "Content-Type: multipart/mixed;\n boundary=\"%s\"\n\n--%s\n", boundary, boundary);
-	text_write(out, c->text, boundary);
-	for (size_t i = 0; i < c->part_count; i++) {
-		buffer_printf(out, "\n--%s\n", boundary);
-		part_write(out, &c->parts[i], boundary);
-	}
-	buffer_printf(out, "\n--%s--\n", boundary);
-}
-
-void export_mail(struct buffer *out, const struct export_post *p)
+void export_mail(struct buffer *out, const struct mail_post *p)
 {
 	separator_write(out, p);
-	people_write(out, p);
+	mail_people(out, p);
 	if (p->content)
 		field_text(out, "Subject", p->content->subject);
-	ids_write(out, p);
-	if (p->header->lang.len > 0)
-		buffer_printf(out, "Content-Language: %.*s\n", (int)p->header->lang.len,
-		    (const char *)p->header->lang.data);
-	convene_write(out, p);
-	buffer_add_str(out, "MIME-Version: 1.0\n");
-	body_of(out, p);
+	mail_ids(out, p, message_id_usable);
+	mail_facts(out, p);
+	mail_content(out, p, MAIL_MBOX);
 	buffer_add_u8(out, '\n');
 }

@@ -46,6 +46,6 @@ void extract_counts(const struct extract *e, struct extract_counts *out);
 size_t extract_size(const struct extract *e);
 bool extract_is_topic(const struct extract *e, size_t i);
 /* One of them; valid until the next call. `*out` NULL: it is left out (its content is bad). */
-int extract_post(struct extract *e, size_t i, const struct export_post **out, struct trouble *t);
+int extract_post(struct extract *e, size_t i, const struct mail_post **out, struct trouble *t);
 
 #endif

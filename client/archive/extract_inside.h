@@ -84,7 +84,7 @@ struct extract {
 	size_t order_count;
 	struct extract_counts counts;
 	/* What extract_post() gave last. */
-	struct export_post post;
+	struct mail_post post;
 	struct header header;
 	struct content content, original;
 	struct buffer message, text, original_text, ancestor_text;

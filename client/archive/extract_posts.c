@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "client/archive/extract_inside.h"
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 
 #define ASKED_AT_ONCE 16
 #define ANCESTORS_MAX 100 /* Message-IDs in References: the root's, and those nearest */
@@ -177,20 +177,20 @@ int extract_contents(struct extract *e, void (*tell)(void *ctx, uint64_t done, u
 
 /* ---- a post ---- */
 
-static void place_set(const struct extract *e, struct export_place *out, uint32_t no)
+static void place_set(const struct extract *e, struct mail_place *out, uint32_t no)
 {
 	const struct row *r = &e->rows[no];
 
-	*out = (struct export_place){
+	*out = (struct mail_place){
 	    .present = true, .log = bytes_str(e->logs[r->log].at->name), .index = r->index};
 	memcpy(out->id, r->id, ID_LEN);
 }
 
-static void author_set(const struct extract *e, const struct row *r, struct export_author *out)
+static void author_set(const struct extract *e, const struct row *r, struct mail_author *out)
 {
 	const struct person *p = r->person == NONE ? NULL : &e->people[r->person];
 
-	*out = (struct export_author){
+	*out = (struct mail_author){
 	    .organisation = bytes_str(e->logs[r->log].credential.organisation)};
 	if (!p)
 		return;
@@ -215,23 +215,23 @@ static int content_read(struct extract *e, const struct row *r, struct buffer *t
 
 static int content_set(struct extract *e, const struct row *r, uint32_t from, struct trouble *t)
 {
-	struct export_post *p = &e->post;
+	struct mail_post *p = &e->post;
 	int parsed = OK, err = OK;
 
 	switch ((enum row_content)e->rows[from].content) {
 	case CONTENT_GOT:
 		err = content_read(e, &e->rows[from], &e->text, &e->content, &parsed, t);
-		p->state = parsed == OK ? EXPORT_PRESENT : EXPORT_UNREADABLE;
+		p->state = parsed == OK ? MAIL_PRESENT : MAIL_UNREADABLE;
 		break;
 	case CONTENT_GONE:
-		p->state = EXPORT_ERASED;
+		p->state = MAIL_ERASED;
 		e->counts.erased_since += r->erasure == NONE;
 		break;
 	default:
-		p->state = EXPORT_MISSING;
+		p->state = MAIL_MISSING;
 	}
-	e->counts.unreadable += p->state == EXPORT_UNREADABLE;
-	if (!err && p->state == EXPORT_PRESENT) {
+	e->counts.unreadable += p->state == MAIL_UNREADABLE;
+	if (!err && p->state == MAIL_PRESENT) {
 		p->content = &e->content;
 		p->imported = e->content.imported.present ? &e->content.imported : NULL;
 	}
@@ -297,17 +297,17 @@ static int ancestors_set(
 	return OK;
 }
 
-int extract_post(struct extract *e, size_t i, const struct export_post **out, struct trouble *t)
+int extract_post(struct extract *e, size_t i, const struct mail_post **out, struct trouble *t)
 {
 	const struct row *r = &e->rows[e->order[i]], *root = &e->rows[r->root];
 	uint32_t from = r->erasure == NONE && r->amendment != NONE ? r->amendment : e->order[i];
-	struct export_post *p = &e->post;
+	struct mail_post *p = &e->post;
 	struct header root_header;
 	int err;
 
 	content_clear(&e->content);
 	content_clear(&e->original);
-	*p = (struct export_post){.header = &e->header};
+	*p = (struct mail_post){.header = &e->header};
 	*out = NULL;
 	if (e->rows[from].content == CONTENT_BAD || r->content == CONTENT_BAD) {
 		e->counts.bad++;

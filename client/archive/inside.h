@@ -4,7 +4,7 @@
 #define CLIENT_ARCHIVE_INSIDE_H
 
 #include "client/archive/mail.h"
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 
 enum {
 	REFERENCES_MAX = 4096, /* SPEC.md section 7 */

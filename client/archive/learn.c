@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 #include "client/output.h"
 #include "client/show.h"
 

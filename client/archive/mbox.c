@@ -212,11 +212,3 @@ bool mbox_next(struct mbox *m, struct mbox_mail *out)
 	out->raw = bytes_of(file.data + header, end - header);
 	return true;
 }
-
-bool mbox_must_quote(struct bytes line)
-{
-	size_t i = 0;
-	while (i < line.len && line.data[i] == '>')
-		i++;
-	return line.len - i >= 5 && memcmp(line.data + i, "From ", 5) == 0;
-}

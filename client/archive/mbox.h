@@ -12,7 +12,7 @@
 #ifndef CLIENT_ARCHIVE_MBOX_H
 #define CLIENT_ARCHIVE_MBOX_H
 
-#include "base/buffer.h"
+#include "mail/separator.h" /* mbox_must_quote() */
 
 struct mbox_mail {
 	struct bytes raw; /* header, empty line, body; without the separator */
@@ -31,9 +31,5 @@ struct mbox {
 void mbox_open(struct mbox *m, struct bytes file, size_t *before);
 /* The next mail: false at the end. */
 bool mbox_next(struct mbox *m, struct mbox_mail *out);
-
-/* Whether a line of a text would be taken for a separator by some reader, and so must be written
- * otherwise in an mbox: it begins with `From `, perhaps behind `>`. */
-bool mbox_must_quote(struct bytes line);
 
 #endif

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -31,12 +32,24 @@ const char *signer_user(const struct conf *conf)
 	return conf->node.signer_user ? conf->node.signer_user : conf->node.user;
 }
 
+/* Where the news server keeps the numbers of articles: nothing else there is its to write. */
+static int news_prepare(const struct conf *conf)
+{
+	const char *user = conf->nntp.user ? conf->nntp.user : conf->node.user;
+	char path[4096];
+
+	snprintf(path, sizeof path, "%s/news", conf->node.data);
+	return folder_make(path, 0700, user);
+}
+
 int data_prepare(const struct conf *conf)
 {
 	int err = folder_make(conf->node.data, 0750, conf->node.user);
 
 	if (!err && strcmp(conf->node.signer_data, conf->node.data) != 0)
 		err = folder_make(conf->node.signer_data, 0700, signer_user(conf));
+	if (!err && conf->nntp.listen_count > 0)
+		err = news_prepare(conf);
 	return err;
 }
 

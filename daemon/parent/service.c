@@ -11,6 +11,7 @@
 
 const struct service service_table[] = {
     {"web", SECTION_WEB, web_run},
+    {"nntp", SECTION_NNTP, nntp_run},
     {NULL, SECTIONS, NULL},
 };
 

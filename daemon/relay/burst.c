@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Receiving comes before showing. While much of others' logs is being stored, and the processors
- * are crowded, a log that is far behind in the views is folded with a small share of the time, and
- * the rest of it when what comes has come; it could not be shown before anyway. Only what has been
- * proven and stored counts as coming, so nobody can hold the views back by promising. A log that is
+/* Receiving comes before showing. While much of others' logs is being stored, a log that is far
+ * behind in the views is folded with a small share of the time, and the rest of it when what comes
+ * has come; it could not be shown before anyway. That does not go by how busy the processors are:
+ * workers that find one free take its time from what this node's peers, or the store thread, would
+ * do with it next. Only what has been proven and stored counts as coming, so nobody can hold the
+ * views back by promising. What peers take of it just then counts a little longer. A log that is
  * nearly up to date, where people wait for what is new, is never held; and somebody who writes
  * without end holds up what is behind for half of the time at most. */
-#include <time.h>
-
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-#define MANY 256               /* entries, or contents, */
+#define MANY 512               /* entries, or contents, */
 #define LATELY_MS 250          /* in this time */
 #define FAR (4 * VERIFY_BATCH) /* entries */
 #define HOLD_MS 10000          /* without an end of it; then they go on as long */
 #define SHARE_MS 500           /* from one batch to the next */
+#define LINGER_MS 3000         /* so long after it came what is given counts, too */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {
@@ -26,7 +27,6 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 int burst_start(struct relay *r)
 {
-	r->burst.crowded = true;
 	r->burst.resume = event_new(r->base, -1, 0, on_resume, r);
 	return r->burst.resume ? OK : ERR_NOMEM;
 }
@@ -40,8 +40,24 @@ void burst_note(struct relay *r, size_t count)
 		r->burst.count = 0;
 	}
 	r->burst.count += count;
-	if (r->burst.count >= MANY)
+	if (r->burst.count < MANY)
+		return;
+	if (now - r->burst.at > LATELY_MS)
+		r->burst.held_from = 0; /* it is another one */
+	r->burst.at = r->burst.came_at = now;
+}
+
+void burst_gave(struct relay *r)
+{
+	uint64_t now;
+
+	if (++r->burst.given < MANY)
+		return;
+	r->burst.given = 0;
+	now = clock_mono_ms();
+	if (now - r->burst.given_at <= LATELY_MS && now - r->burst.came_at <= LINGER_MS)
 		r->burst.at = now;
+	r->burst.given_at = now;
 }
 
 bool burst_holds(struct relay *r, uint64_t behind)
@@ -49,7 +65,7 @@ bool burst_holds(struct relay *r, uint64_t behind)
 	static const struct timeval lately = {0, LATELY_MS * 1000};
 	uint64_t now;
 
-	if (behind <= FAR || !r->burst.crowded || r->burst.at == 0)
+	if (behind <= FAR || r->burst.at == 0)
 		return false;
 	now = clock_mono_ms();
 	if (now - r->burst.at > LATELY_MS) {
@@ -67,30 +83,4 @@ bool burst_holds(struct relay *r, uint64_t behind)
 	}
 	r->burst.fold_at = now + SHARE_MS;
 	return false;
-}
-
-static uint64_t now_us(clockid_t clock)
-{
-	struct timespec ts;
-
-	clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-struct burst_watch burst_watch(void)
-{
-	return (struct burst_watch){now_us(CLOCK_MONOTONIC), now_us(CLOCK_THREAD_CPUTIME_ID)};
-}
-
-struct burst_watch burst_watched(struct burst_watch since)
-{
-	struct burst_watch now = burst_watch();
-
-	return (struct burst_watch){now.wall - since.wall, now.cpu - since.cpu};
-}
-
-void burst_told(struct relay *r, struct burst_watch took)
-{
-	if (took.cpu >= 1000)
-		r->burst.crowded = took.wall > took.cpu + took.cpu / 2;
 }

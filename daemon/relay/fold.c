@@ -7,6 +7,11 @@
  * limit. So a single message is shown at once, and a million are not written down one by one: what
  * a transaction costs, on the processor and on the disk, hardly depends on how much is in it.
  *
+ * Few that have just come are folded in the transaction that stores them (fold_along()): a sync for
+ * each step is what somebody waits for who waits for one message. What is stored does not depend on
+ * that: if folding fails, the entries come again and are stored alone, and folded apart from then
+ * on, until that succeeds.
+ *
  * A batch that does not fit any more, because a rebuild has moved the position or an earlier one
  * was lost to an error, is thrown away with all that are behind it; then the log begins again where
  * its views stand. */
@@ -18,8 +23,10 @@
 #include "daemon/relay/forks.h"
 
 enum {
-	BATCH_MIN = 16, /* entries: less is not worth another worker's while */
-	RUN_MAX = 4096, /* entries that are waited for before a transaction begins */
+	ALONG_MAX = 8,    /* entries: so many are verified by the store thread */
+	ALONG_KNOWN = 16, /* the same where they were verified before */
+	BATCH_MIN = 16,   /* entries: less is not worth another worker's while */
+	RUN_MAX = 4096,   /* entries that are waited for before a transaction begins */
 	AHEAD_MAX = 4 *
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
@@ -39,7 +46,6 @@ struct fold {
 	struct forum_entry *entries;
 	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
 	bool verified;
-	struct burst_watch watch; /* of the verification */
 	int err;
 	struct forum_result result;
 	struct fold *next; /* of the log; then of the run */
@@ -49,6 +55,7 @@ struct fold {
 struct fold_run {
 	struct store_job job;
 	struct fold *folds, **last;
+	bool along;             /* not a job of its own */
 	struct member *members; /* when they grew */
 	size_t member_count;
 };
@@ -64,7 +71,6 @@ static void fold_free(struct fold *f)
 static void verify_work(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
-	struct burst_watch began = burst_watch();
 	struct bytes leaf;
 	size_t pos = 0;
 
@@ -85,7 +91,6 @@ static void verify_work(struct job *job)
 		if (e->signature == OK)
 			e->enrol = roster_enrol_verify(&e->header, &f->binding);
 	}
-	f->watch = burst_watched(began);
 }
 
 /* ---- the store thread ---- */
@@ -99,13 +104,11 @@ static int fold_one(struct forum *forum, struct fold *f)
 	return err == ERR_NOTFOUND && f->first == 0 ? ERR_STALE : err;
 }
 
-static int run_fold(struct store_job *job, struct store *writer, struct forum *forum)
+static int run_work(struct fold_run *run, struct store_job *job, struct forum *forum)
 {
-	struct fold_run *run = (struct fold_run *)job;
 	bool grew = false;
 	int err = OK;
 
-	(void)writer;
 	for (struct fold *f = run->folds; f && !err; f = f->next) {
 		f->err = fold_one(forum, f);
 		if (f->result.erased)
@@ -117,6 +120,18 @@ static int run_fold(struct store_job *job, struct store *writer, struct forum *f
 	if (!err && grew)
 		err = members_copy(forum, &run->members, &run->member_count);
 	return forum_spoilt(job, err);
+}
+
+static int run_fold(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	(void)writer;
+	return run_work((struct fold_run *)job, job, forum);
+}
+
+int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum)
+{
+	verify_work(&run->folds->verify);
+	return run_work(run, job, forum);
 }
 
 /* ---- the loop thread again ---- */
@@ -157,6 +172,7 @@ static void own_node_changed(struct relay *r, const struct fold *f)
 static void fold_shown(struct relay *r, struct relay_log *l, const struct fold *f)
 {
 	l->folded = f->result.folded;
+	l->fold_apart = false;
 	l->invalid += f->result.invalid;
 	if (f->result.arrivals > r->arrivals)
 		r->arrivals = f->result.arrivals;
@@ -171,17 +187,15 @@ static void fold_shown(struct relay *r, struct relay_log *l, const struct fold *
 	cosign_soon(r, l);
 }
 
-static void run_done(struct store_job *job)
+static void run_end(struct relay *r, struct fold_run *run, int result)
 {
-	struct fold_run *run = (struct fold_run *)job;
-	struct relay *r = job->relay;
-	bool grew = job->result == OK && run->members;
+	bool grew = result == OK && run->members, ok = result == OK;
 	struct fold *f = run->folds;
 
 	while (f) {
 		struct fold *next = f->next;
 		struct relay_log *l = f->log;
-		int err = job->result ? job->result : f->err;
+		int err = result ? result : f->err;
 
 		l->folding--;
 		r->folds_ahead -= f->count;
@@ -189,7 +203,8 @@ static void run_done(struct store_job *job)
 			fold_shown(r, l, f);
 		else
 			l->fold_again = true;
-		if (job->result)
+		l->fold_apart |= result != OK;
+		if (result && !run->along)
 			log_error("log %s: folding [%llu, %llu): %s", f->binding.log_name,
 			    (unsigned long long)f->first, (unsigned long long)(f->first + f->count),
 			    error_text(err));
@@ -209,13 +224,23 @@ static void run_done(struct store_job *job)
 		cosign_members(r);
 	}
 	free(run->members);
-	bool ok = job->result == OK;
 	free(run);
 	if (grew)
 		sync_members_grew(r->sync, clock_mono_ms());
 	clients_notify(r);
 	if (ok)
 		views_follow(r); /* after an error the housekeeping timer tries again */
+}
+
+static void run_done(struct store_job *job)
+{
+	run_end(job->relay, (struct fold_run *)job, job->result);
+}
+
+void fold_along_done(struct relay *r, struct fold_run *run, int result)
+{
+	if (run)
+		run_end(r, run, result);
 }
 
 /* How far a log may be folded now: a successor's not before all that it inherits from. */
@@ -272,6 +297,54 @@ static void run_soon(struct relay *r)
 	run->job.run = run_fold;
 	run->job.done = run_done;
 	storage_submit(r, &run->job);
+}
+
+/* Whether a batch would be the next with the store thread. */
+static bool along_fits(struct relay_log *l, uint64_t first, size_t count, bool known)
+{
+	if (l->folding == 0) {
+		l->fold_next = l->folded;
+		l->fold_again = false;
+	}
+	return count <= (known ? ALONG_KNOWN : ALONG_MAX) && l->folded > 0 &&
+	       l->fold_next == first && !l->folds && !l->fold_again && !l->fold_apart &&
+	       !l->cutting && first + count <= l->end && !l->relay->rebuilding;
+}
+
+struct fold_run *fold_along(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing)
+{
+	struct relay *r = l->relay;
+	struct fold_run *run;
+	struct fold *f;
+
+	if (!along_fits(l, first, count, sealing))
+		return NULL;
+	run = calloc(1, sizeof *run);
+	f = calloc(1, sizeof *f);
+	if (f)
+		f->entries = calloc(count, sizeof *f->entries);
+	if (f)
+		buffer_add(&f->leaves, leaves.data, leaves.len);
+	if (!run || !f || !f->entries || f->leaves.failed) {
+		if (f)
+			fold_free(f);
+		free(run);
+		return NULL;
+	}
+	f->relay = r;
+	f->log = l;
+	f->binding = l->credential.binding;
+	f->first = first;
+	f->count = count;
+	if (sealing)
+		inbox_sealing(r, f->entries, f->known, count);
+	run->folds = f;
+	run->along = true;
+	l->folding++;
+	l->fold_next += count;
+	r->folds_ahead += count;
+	return run;
 }
 
 static void verify_done(struct job *job);
@@ -352,7 +425,6 @@ static void verify_done(struct job *job)
 	struct fold *f = (struct fold *)job;
 	struct relay *r = f->relay;
 
-	burst_told(r, f->watch);
 	f->verified = true;
 	r->folds_verifying -= f->count;
 	if (!r->stopping)

@@ -12,6 +12,8 @@
 #include "msg/body.h"
 
 #define ROOM_MS 100
+#define KEEP_MOST (16 * 1024)   /* bytes of one content */
+#define KEEP_BYTES (512 * 1024) /* of all that wait */
 
 static void waiting_read(struct relay *r, struct waiting *w, struct bytes content)
 {
@@ -30,15 +32,36 @@ static void waiting_read(struct relay *r, struct waiting *w, struct bytes conten
 		amend_claim(r, w, &h);
 }
 
+void inbox_content_drop(struct relay *r, struct waiting *w)
+{
+	r->inbox_bytes -= w->content.len;
+	buffer_free(&w->content);
+}
+
+/* So that what has just been written can be given to others when it is signed. */
+static void content_keep(
+    struct relay *r, struct waiting *w, const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	w->committed = content.len > 0;
+	if (content.len > KEEP_MOST || r->inbox_bytes + content.len > KEEP_BYTES)
+		return;
+	buffer_add(&w->content, content.data, content.len);
+	if (w->content.failed)
+		buffer_free(&w->content);
+	memcpy(w->salt, salt, SALT_LEN);
+	r->inbox_bytes += w->content.len;
+}
+
 void waiting_free(struct waiting *w)
 {
 	buffer_free(&w->message);
+	buffer_free(&w->content);
 	free(w->skeleton);
 	free(w);
 }
 
 void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes message,
-    struct bytes content, bool verified)
+    const uint8_t salt[static SALT_LEN], struct bytes content, bool verified)
 {
 	struct waiting *w = calloc(1, sizeof *w);
 
@@ -49,6 +72,7 @@ void inbox_add(struct relay *r, const uint8_t id[static ID_LEN], struct bytes me
 	memcpy(w->id, id, ID_LEN);
 	w->verified = verified;
 	waiting_read(r, w, content);
+	content_keep(r, w, salt, content);
 	*r->inbox_last = w;
 	r->inbox_last = &w->next;
 	r->inbox_count++;
@@ -86,6 +110,16 @@ void inbox_known(const struct relay *r, uint64_t first, struct bytes leaves,
 		if (known[i])
 			memcpy(entries[i].id, w->id, ID_LEN);
 		w = w->next;
+	}
+}
+
+void inbox_sealing(const struct relay *r, struct forum_entry *entries, bool *known, size_t count)
+{
+	const struct waiting *w = r->unsealed;
+
+	for (size_t i = 0; i < count && w; i++, w = w->next) {
+		known[i] = w->verified;
+		memcpy(entries[i].id, w->id, ID_LEN);
 	}
 }
 
@@ -176,7 +210,7 @@ static int load_row(void *ctx, const struct store_inbox *row)
 
 	if (err)
 		return err;
-	inbox_add(r, row->id, row->message, row->content, false);
+	inbox_add(r, row->id, row->message, row->salt, row->content, false);
 	r->inbox_durable++;
 	return OK;
 }
@@ -257,6 +291,7 @@ static int heads_compare(struct relay *r)
 	if (inbox_explains(r, size, root)) {
 		/* Stopped between signing and committing: the same batch must come again. */
 		r->resume = (size_t)(size - held);
+		r->own->fold_apart = true; /* which may be why */
 		return OK;
 	}
 	if (size == held)
@@ -279,7 +314,7 @@ int inbox_reload(struct relay *r, struct roster *roster)
 	}
 	r->inbox_last = &r->inbox;
 	r->unsealed = NULL;
-	r->inbox_count = r->inbox_durable = 0;
+	r->inbox_count = r->inbox_durable = r->inbox_bytes = 0;
 	roster_free(r->roster);
 	r->roster = roster;
 	r->next_index = roster_next(roster);

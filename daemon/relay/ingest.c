@@ -420,8 +420,8 @@ static void batch_admit(struct batch *b)
 		wait |= s->status == CONVENE__STATUS__ACCEPTED;
 		s->fresh = r->next_index != before;
 		if (s->fresh) {
-			inbox_add(r, s->id, buffer_bytes(&s->message), buffer_bytes(&s->content),
-			    s->parsed == OK && s->signature == OK);
+			inbox_add(r, s->id, buffer_bytes(&s->message), s->salt,
+			    buffer_bytes(&s->content), s->parsed == OK && s->signature == OK);
 			b->accepted++;
 		}
 	}

@@ -302,18 +302,67 @@ static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t 
 	return held_read(ctx, no, first, count, max_bytes, out, got);
 }
 
+static void along_free(struct along *a)
+{
+	buffer_free(&a->bytes);
+	free(a->items);
+	*a = (struct along){.count = 0};
+}
+
+static void io_along(void *ctx, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct relay *r = ctx;
+	struct along *a = &r->along;
+	struct store_content *c;
+
+	if (a->count == a->cap) {
+		a->cap = a->cap ? 2 * a->cap : 8;
+		a->items = realloc(a->items, a->cap * sizeof *a->items);
+	}
+	buffer_add(&a->bytes, content.data, content.len);
+	if (!a->items || a->bytes.failed)
+		abort(); /* sync counts on it */
+	c = &a->items[a->count++];
+	*c = (struct store_content){.log = no, .index = index, .content.len = content.len};
+	memcpy(c->id, id, ID_LEN);
+	memcpy(c->salt, salt, SALT_LEN);
+}
+
+/* Those that belong with the batch at hand. */
+static void along_move(struct along *out, struct along *from)
+{
+	size_t at = 0;
+
+	*out = *from;
+	*from = (struct along){.count = 0};
+	for (size_t i = 0; i < out->count; i++) {
+		out->items[i].content.data = out->bytes.data + at;
+		at += out->items[i].content.len;
+	}
+}
+
 struct append_job {
 	struct store_job job;
 	struct store_append append;
 	struct buffer leaves, note, right;
 	struct tree_hash *blocks;
 	uint64_t *wanted;
+	struct along along;
+	struct fold_run *fold; /* into the views, in the same transaction; NULL: later */
 };
 
+/* Entries, the contents that came along with them, and what readers see of both: one sync. */
 static int append_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
-	(void)forum;
-	return writer->ops->append(writer, &((struct append_job *)job)->append);
+	struct append_job *a = (struct append_job *)job;
+	int err = writer->ops->append(writer, &a->append);
+
+	/* What was erased here before it came is no more wanted than taken. */
+	if (!err && a->along.count > 0)
+		err = forum_spoilt(
+		    job, writer->ops->contents_put(writer, a->along.items, a->along.count));
+	return err || !a->fold ? err : fold_along_run(a->fold, job, forum);
 }
 
 static void append_free(struct append_job *a)
@@ -321,6 +370,7 @@ static void append_free(struct append_job *a)
 	buffer_free(&a->leaves);
 	buffer_free(&a->note);
 	buffer_free(&a->right);
+	along_free(&a->along);
 	free(a->blocks);
 	free(a->wanted);
 	free(a);
@@ -338,6 +388,7 @@ static void append_done(struct store_job *job)
 	if (job->result == OK)
 		held_came(r, a->append.log, a->append.expected, a->append.count, a->append.leaves);
 	sync_committed(r->sync, a->append.log, job->result, clock_mono_ms());
+	fold_along_done(r, a->fold, job->result);
 	append_free(a);
 	views_follow(r);
 	tick_soon(r);
@@ -377,7 +428,9 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 	memcpy(a->append.root, b->root, HASH_LEN);
 	a->job.run = append_run;
 	a->job.done = append_done;
-	a->job.adds = true;
+	along_move(&a->along, &r->along);
+	a->fold = fold_along(log_by_no(r, no), b->first, a->append.leaves, b->count, false);
+	a->job.adds = !a->fold;
 	storage_submit(r, &a->job);
 }
 
@@ -439,6 +492,8 @@ static int io_content(
 	uint8_t id[ID_LEN];
 	int err = l ? held_content(r, no, index, salt, out) : ERR_NOTFOUND;
 
+	if (err == OK)
+		burst_gave(r);
 	if (!l || err != ERR_NOTFOUND)
 		return err;
 	err = log_entry(r, no, index, &entry, &leaf);
@@ -582,9 +637,11 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 {
 	struct relay *r = ctx;
 	struct session *s = link;
-
 	char why[200];
 
+	/* It was sent before it was stored, and is sealed again, as it was. */
+	if (r->resume > 0 && size <= replica_held(r->own->replica) + r->resume)
+		return;
 	snprintf(why, sizeof why,
 	    "%s shows %llu entries of our log, signed by its key, and we hold %llu", link_name(s),
 	    (unsigned long long)size, (unsigned long long)replica_held(r->own->replica));
@@ -626,6 +683,7 @@ struct sync_io logs_sync_io(struct relay *r)
 	    .fault = io_fault,
 	    .read = io_read,
 	    .commit = io_commit,
+	    .along = io_along,
 	    .reset = io_reset,
 	    .wanted = io_wanted,
 	    .wanted_below = io_wanted_below,

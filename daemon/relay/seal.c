@@ -10,13 +10,18 @@
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
- * stored and not sent: peers ask. Nothing is sent before it is stored. */
+ * stored and not sent: peers ask. From (2) on nothing of the batch can get lost, or come to be
+ * another: inbox and lock file are durable, and all else follows from them. So few are sent to
+ * those who wait for them while they are stored (sync_own_signed()), and a peer may show more of
+ * our log than the store holds; never more than the lock file says. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
+
+#define SEND_MAX 16 /* entries */
 
 struct seal {
 	struct job sign;
@@ -31,6 +36,7 @@ struct seal {
 	size_t proof_count;
 	int result;
 	struct replica_batch *batch; /* the replica's, until committed */
+	struct fold_run *fold;       /* into the views, in the same transaction; NULL: later */
 };
 
 #define seal_of_store(j) ((struct seal *)((char *)(j)-offsetof(struct seal, store)))
@@ -67,9 +73,9 @@ static int seal_run(struct store_job *job, struct store *writer, struct forum *f
 	    .from_inbox = true,
 	};
 
-	(void)forum;
 	memcpy(a.root, s->root, HASH_LEN);
-	return writer->ops->append(writer, &a);
+	int err = writer->ops->append(writer, &a);
+	return err || !s->fold ? err : fold_along_run(s->fold, job, forum);
 }
 
 /* Give the sealed ones their index. */
@@ -80,6 +86,7 @@ static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 	for (size_t i = 0; i < count && w; i++, w = w->next) {
 		w->sealed = true;
 		w->index = first + i;
+		inbox_content_drop(r, w);
 		r->inbox_count--;
 		r->inbox_durable--;
 	}
@@ -92,7 +99,10 @@ static void seal_done(struct store_job *job)
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
 	uint64_t now = clock_mono_ms(), pause = 2 * (now - s->began) + 1;
+	struct fold_run *fold = s->fold;
 
+	if (job->result != OK)
+		fold_along_done(r, fold, job->result);
 	if (job->result == ERR_NOSPACE) {
 		/* The head is signed: this very batch comes again when there is room. */
 		if (!r->read_only)
@@ -117,6 +127,7 @@ static void seal_done(struct store_job *job)
 	r->resume = 0;
 	seal_free(s);
 	sync_own_grown(r->sync, r->own->no, now);
+	fold_along_done(r, fold, OK);
 	views_follow(r);
 	tick_soon(r);
 	seal_soon(r);
@@ -129,6 +140,28 @@ static void sign_work(struct job *job)
 
 	s->result = signer_checkpoint(
 	    s->relay->signer, s->size, s->root, s->proof, s->proof_count, &s->note);
+}
+
+/* Few that have just come, with all that they say: they go now. */
+static void seal_send(struct relay *r, const struct seal *s)
+{
+	struct sync_content contents[SEND_MAX];
+	const struct waiting *w = r->unsealed;
+	uint64_t index = s->size - s->count;
+	size_t count = 0;
+
+	if (s->count > SEND_MAX || r->recovering)
+		return;
+	for (size_t i = 0; i < s->count; i++, w = w->next, index++) {
+		if (w->committed && w->content.len == 0)
+			return;
+		if (!w->committed)
+			continue;
+		contents[count].index = index;
+		memcpy(contents[count].salt, w->salt, SALT_LEN);
+		contents[count++].content = buffer_bytes(&w->content);
+	}
+	sync_own_signed(r->sync, r->own->no, buffer_bytes(&s->leaves), s->count, contents, count);
 }
 
 static void sign_done(struct job *job)
@@ -155,9 +188,11 @@ static void sign_done(struct job *job)
 		seal_free(s);
 		return;
 	}
+	s->fold = fold_along(r->own, s->batch->first, buffer_bytes(&s->leaves), s->count, true);
 	s->store.run = seal_run;
 	s->store.done = seal_done;
 	storage_submit(r, &s->store);
+	seal_send(r, s);
 }
 
 static void seal_now(struct relay *r)

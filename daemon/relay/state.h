@@ -64,6 +64,13 @@ struct writer {
 
 /* ---- logs.c ---- */
 
+/* Contents, whose bytes stand one behind the other. */
+struct along {
+	struct store_content *items;
+	size_t count, cap;
+	struct buffer bytes;
+};
+
 struct relay_log {
 	uint32_t no;
 	struct relay *relay;
@@ -78,6 +85,7 @@ struct relay_log {
 	struct fold *folds;
 	uint64_t fold_next;
 	bool fold_again;
+	bool fold_apart;             /* not in the transaction that stores its entries */
 	uint64_t invalid;            /* entries seen that are not valid */
 	struct relay_log *previous;  /* of a successor: the log that it follows */
 	uint64_t end;                /* a successor has taken over here; UINT64_MAX: it goes on */
@@ -133,6 +141,9 @@ struct session {
 struct waiting {
 	uint8_t id[ID_LEN];
 	struct buffer message;
+	bool committed;        /* there is a content, */
+	struct buffer content; /* kept until it is sealed, if it is small (inbox.c) */
+	uint8_t salt[SALT_LEN];
 	uint32_t kind;                  /* 0: not known */
 	uint8_t target[ID_LEN];         /* of an AMEND or ERASE */
 	char *skeleton;                 /* of the handle in its profile; NULL: none */
@@ -158,11 +169,11 @@ struct relay {
 	struct net net;
 	struct pool *workers, *storage;
 	struct {
-		uint64_t since, count; /* so much of others' logs was stored; */
-		uint64_t at;           /* then it was much, the last time. Meanwhile */
-		uint64_t held_from;    /* since when in a row; 0: it isn't */
-		uint64_t fold_at;      /* the next batch of the views may begin; */
-		bool crowded;          /* the last had to wait for a processor */
+		uint64_t since, count;             /* so much of others' logs was stored; */
+		uint64_t at;                       /* then it was much, the last time. Meanwhile */
+		uint64_t came_at, given, given_at; /* the same, but for what peers take */
+		uint64_t held_from;                /* since when in a row; 0: it isn't */
+		uint64_t fold_at;                  /* the next batch of the views may begin; */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -203,6 +214,7 @@ struct relay {
 	struct waiting *inbox, **inbox_last;
 	struct waiting *unsealed; /* the oldest in there that is not sealed; NULL: all are */
 	size_t inbox_count;       /* not sealed */
+	size_t inbox_bytes;       /* of contents that are kept with them */
 	size_t inbox_durable; /* of these the oldest that are on disk: only they may be signed */
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
@@ -226,6 +238,8 @@ struct relay {
 	struct request *requests;        /* of the control socket, under way */
 
 	struct cosigning *cosigning;
+	struct along
+	    along; /* contents that came along with the entries that are to be stored next */
 	uint64_t arrivals; /* highest arrival number known */
 	uint64_t folds_ahead,
 	    folds_verifying; /* entries on their way into the views; with workers */
@@ -305,6 +319,16 @@ void tick_soon(struct relay *r);
 
 /* fold.c */
 void views_follow(struct relay *r); /* fold whatever has come */
+/* Few entries that are about to be stored, to be folded in the same transaction: NULL where that is
+ * not how it is done best. `sealing`: they are the oldest of the inbox. `run` in the job that has
+ * just stored them; what it returns is the job's result. `done` in any case, after the log has
+ * taken note that they are held; NULL does nothing.
+ */
+struct fold_run;
+struct fold_run *fold_along(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing);
+int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum);
+void fold_along_done(struct relay *r, struct fold_run *run, int result);
 
 /* views.c */
 int views_rebuild(struct relay *r, uint64_t *entries);
@@ -317,15 +341,10 @@ void views_begin_anew(struct relay *r);
 /* burst.c: so many entries or contents of others' logs have just been stored. */
 int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
+/* A peer was given a content. */
+void burst_gave(struct relay *r);
 /* Whether a log that is so far behind in the views is to wait. */
 bool burst_holds(struct relay *r, uint64_t behind);
-/* How long a worker took, in µs, and how long it had a processor. */
-struct burst_watch {
-	uint64_t wall, cpu;
-};
-struct burst_watch burst_watch(void);
-struct burst_watch burst_watched(struct burst_watch since);
-void burst_told(struct relay *r, struct burst_watch took);
 
 /* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
 int held_start(struct relay *r);
@@ -391,6 +410,8 @@ bool inbox_explains(struct relay *r, uint64_t size, const uint8_t root[static HA
 void inbox_forget(struct relay *r);
 /* Which of our log's leaves, from `first` on, were verified here when they came in: known[i], and
  * entries[i].id. The same bytes in the same log want no second look. */
+/* The same for the oldest that wait, which are being sealed. */
+void inbox_sealing(const struct relay *r, struct forum_entry *entries, bool *known, size_t count);
 void inbox_known(const struct relay *r, uint64_t first, struct bytes leaves,
     struct forum_entry *entries, bool *known, size_t count);
 /* One that was accepted and that the views may not know yet, or NULL. */

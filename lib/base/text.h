@@ -87,6 +87,12 @@ size_t text_fit(struct bytes in, size_t columns);
  * Asian letters that are written without them; a URL stays whole. */
 void text_breaks(struct buffer *out, struct bytes in);
 
+/* Append the words of a title in lower-case ASCII letters and digits, with '-' between: of Latin
+ * letters the letter without its marks, of other scripts nothing. At most `max` bytes, in whole
+ * words if there are several. The same on every machine and in every version of Unicode; empty when
+ * nothing of it is Latin. */
+void text_slug(struct buffer *out, struct bytes in, size_t max);
+
 /* A BCP 47 tag as the envelope takes it: 1 to 35 of A-Z a-z 0-9 '-'. */
 bool lang_valid(struct bytes tag);
 /* An organisation's name: lower-case LDH DNS name, 1 to 100 bytes, labels 1 to 63, at least one

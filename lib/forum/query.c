@@ -264,6 +264,34 @@ int query_by_author(struct store *s, struct bytes organisation,
 	return err;
 }
 
+int query_placed(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, const struct placed_row *row), void *ctx)
+{
+	struct view v;
+	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after;
+	int64_t most = limit > INT64_MAX ? INT64_MAX : (int64_t)limit;
+	int err = view_start(&v, s, VIEW_PLACED, "ii", from, most);
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		int64_t at = view_int(&v, 1), text = view_null(&v, 4) ? at : view_int(&v, 4);
+		struct placed_row row = {
+		    .arrival = (uint64_t)view_int(&v, 0),
+		    .log_no = view_at_log(at),
+		    .index = view_at_index(at),
+		    .amended = !view_null(&v, 4),
+		    .erased = view_int(&v, 5) != 0,
+		    .late = view_int(&v, 6) != 0,
+		    .text_log_no = view_at_log(text),
+		    .text_index = view_at_index(text),
+		};
+		id_read(&v, 2, row.id);
+		id_read(&v, 3, row.topic);
+		if ((err = fn(ctx, &row)) != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
 int query_last_arrival(struct store *s, uint64_t *out)
 {
 	struct view v;

@@ -111,6 +111,20 @@ int query_item(struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, vo
 int query_by_author(struct store *s, struct bytes organisation,
     const uint8_t identity[static IDENTITY_LEN], uint64_t *before, uint64_t span, size_t limit,
     item_fn *fn, void *ctx);
+/* Where topics and posts stand, in the order of arrival, arrival > after: for who keeps an index of
+ * all of them. A few microseconds for a row. */
+struct placed_row {
+	uint64_t arrival;
+	uint32_t log_no;
+	uint64_t index;
+	uint8_t id[ID_LEN], topic[ID_LEN];
+	bool amended, erased;
+	bool late;            /* it was mentioned before it came: answers may have moved with it */
+	uint32_t text_log_no; /* the message, or the AMEND, whose content is shown */
+	uint64_t text_index;
+};
+int query_placed(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, const struct placed_row *row), void *ctx);
 /* A number that no arrival so far is above, and every later one is. */
 int query_last_arrival(struct store *s, uint64_t *out);
 

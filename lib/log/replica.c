@@ -597,6 +597,15 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
 	    replica_fetch, (void *)(uintptr_t)r, out, count);
 }
 
+int replica_prove_staged(
+    const struct replica *r, struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
+{
+	if (r->note_size != tree_size(r->tree) || r->held == r->note_size)
+		return ERR_RANGE;
+	return tree_prove_range(r->tree, r->held, r->note_size, r->note_size, NULL, 0,
+	    replica_fetch, (void *)(uintptr_t)r, out, count);
+}
+
 int replica_prove_inclusion(
     const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count)
 {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "store/gather.h"
 
 enum {
 	PAGE_MAX = 65536,
@@ -14,8 +15,7 @@ enum {
 };
 
 struct clean {
-	sqlite3_io_methods methods; /* first: a file points to it */
-	const sqlite3_io_methods *below;
+	struct gather *file;
 	uint8_t page[PAGE_MAX];
 	int64_t swept; /* bytes of the file; -1: all of it */
 };
@@ -53,22 +53,17 @@ static bool is_zero(const uint8_t *p, size_t len)
 	return true;
 }
 
-static bool is_page(int len, int64_t at)
+static bool is_page(size_t len, int64_t at)
 {
-	return len >= 512 && len <= PAGE_MAX && (len & (len - 1)) == 0 && at % len == 0;
+	return len >= 512 && len <= PAGE_MAX && (len & (len - 1)) == 0 && at % (int64_t)len == 0;
 }
 
-static int write_page(sqlite3_file *file, const void *data, int len, sqlite3_int64 at)
+static void write_page(uint8_t *data, size_t len, int64_t at)
 {
-	struct clean *c = (struct clean *)(void *)(uintptr_t)file->pMethods;
 	size_t from, to;
 
-	if (is_page(len, at) && page_gap(data, (size_t)len, at == 0, &from, &to)) {
-		memcpy(c->page, data, (size_t)len);
-		memset(c->page + from, 0, to - from);
-		data = c->page;
-	}
-	return c->below->xWrite(file, data, len, at);
+	if (is_page(len, at) && page_gap(data, len, at == 0, &from, &to))
+		memset(data + from, 0, to - from);
 }
 
 static sqlite3_file *file_of(sqlite3 *db)
@@ -81,25 +76,21 @@ static sqlite3_file *file_of(sqlite3 *db)
 
 int clean_start(struct clean **out, sqlite3 *db)
 {
-	sqlite3_file *file = file_of(db);
-	struct clean *c;
+	struct clean *c = calloc(1, sizeof(*c));
+	int err = c == NULL ? ERR_NOMEM : gather_start(&c->file, file_of(db), false, write_page);
 
-	*out = NULL;
-	if (file == NULL || file->pMethods == NULL)
-		return ERR_STORE;
-	c = calloc(1, sizeof(*c));
-	if (c == NULL)
-		return ERR_NOMEM;
-	c->below = file->pMethods;
-	c->methods = *file->pMethods;
-	c->methods.xWrite = write_page;
-	file->pMethods = &c->methods;
+	if (err != OK) {
+		free(c);
+		c = NULL;
+	}
 	*out = c;
-	return OK;
+	return err;
 }
 
 void clean_free(struct clean *c)
 {
+	if (c != NULL)
+		gather_free(c->file);
 	free(c);
 }
 
@@ -107,14 +98,14 @@ void clean_free(struct clean *c)
 static int sweep_page(struct clean *c, sqlite3_file *file, int len, int64_t at, bool *wrote)
 {
 	size_t from, to;
-	int rc = c->below->xRead(file, c->page, len, at);
+	int rc = file->pMethods->xRead(file, c->page, len, at);
 
 	if (rc != SQLITE_OK || !page_gap(c->page, (size_t)len, at == 0, &from, &to) ||
 	    is_zero(c->page + from, to - from))
 		return rc;
 	*wrote = true;
 	memset(c->page + from, 0, to - from);
-	return c->below->xWrite(file, c->page + from, (int)(to - from), at + (int64_t)from);
+	return file->pMethods->xWrite(file, c->page + from, (int)(to - from), at + (int64_t)from);
 }
 
 static int page_size(sqlite3 *db, int *out)
@@ -141,14 +132,14 @@ int clean_sweep(struct clean *c, sqlite3 *db, bool *done)
 		return SQLITE_OK;
 	rc = page_size(db, &len);
 	if (rc == SQLITE_OK)
-		rc = c->below->xFileSize(file, &end);
+		rc = file->pMethods->xFileSize(file, &end);
 	while (rc == SQLITE_OK && c->swept + len <= end && c->swept < stop) {
 		rc = sweep_page(c, file, len, c->swept, &wrote);
 		if (rc == SQLITE_OK)
 			c->swept += len;
 	}
 	if (rc == SQLITE_OK && wrote)
-		rc = c->below->xSync(file, SQLITE_SYNC_NORMAL);
+		rc = file->pMethods->xSync(file, SQLITE_SYNC_NORMAL);
 	if (rc != SQLITE_OK)
 		return rc;
 	/* What the file grows by from now on has passed write_page(). */

@@ -28,6 +28,7 @@ enum {
 	CHECKPOINT_BYTES = 62 << 20, /* of the log file, before it is copied into the other */
 	WAL_BYTES = 64 << 20,        /* what a reset leaves of it */
 	CACHE_KIB = 24576,
+	SCHEMA_OLDEST = 2, /* schemas below have not left the makers' hands */
 };
 
 static struct sqlite_store *inside(struct store *base)
@@ -244,6 +245,10 @@ int sqlite_wal_truncate(struct sqlite_store *s)
 static int clean(struct sqlite_store *s)
 {
 	bool done;
+
+	/* No other connection may write meanwhile. */
+	if (follow_busy(s->follower))
+		return ERR_BUSY;
 	int rc = clean_sweep(s->clean, s->db, &done),
 	    err = rc == SQLITE_OK ? sqlite_wal_truncate(s) : sqlite_error(s, rc);
 
@@ -325,22 +330,27 @@ static int number(struct sqlite_store *s, const char *sql, int64_t *out)
 	return err == 1 ? OK : err == OK ? ERR_STORE : err;
 }
 
-/* OK: ours; ERR_NOTFOUND: empty; ERR_SCHEMA: somebody else's, or another version's. */
-static int check_schema(struct sqlite_store *s)
+/* OK: ours; ERR_NOTFOUND: empty; ERR_SCHEMA: somebody else's, or another version's. `*older`: ours,
+ * and has to be raised. */
+static int check_schema(struct sqlite_store *s, bool *older)
 {
 	int64_t application = 0, version = 0, objects = 0;
 	int err;
 
+	*older = false;
 	if ((err = number(s, "PRAGMA application_id", &application)) != OK ||
 	    (err = number(s, "PRAGMA user_version", &version)) != OK ||
 	    (err = number(s, "SELECT count(*) FROM sqlite_schema", &objects)) != OK)
 		return err;
 	if (application == 0 && version == 0 && objects == 0)
 		return ERR_NOTFOUND;
-	return application == STORE_APPLICATION_ID && version == STORE_SCHEMA ? OK : ERR_SCHEMA;
+	*older = version == SCHEMA_OLDEST;
+	return application == STORE_APPLICATION_ID && (*older || version == STORE_SCHEMA)
+		   ? OK
+		   : ERR_SCHEMA;
 }
 
-static int create_schema(struct sqlite_store *s)
+static int create_schema(struct sqlite_store *s, bool fresh)
 {
 	char stamp[96];
 	int err = begin(&s->base);
@@ -349,8 +359,10 @@ static int create_schema(struct sqlite_store *s)
 		return err;
 	snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%d; PRAGMA user_version=%d",
 	    STORE_APPLICATION_ID, STORE_SCHEMA);
-	if ((err = sqlite_exec(s, store_schema_sql)) == OK &&
-	    (err = sqlite_exec(s, store_views_sql)) == OK && (err = sqlite_exec(s, stamp)) == OK)
+	if (fresh && (err = sqlite_exec(s, store_schema_sql)) == OK)
+		err = sqlite_exec(s, store_views_sql);
+	if (err == OK && (err = sqlite_exec(s, store_schema3_sql)) == OK &&
+	    (err = sqlite_exec(s, stamp)) == OK)
 		return commit(&s->base);
 	rollback(&s->base);
 	return err;
@@ -372,14 +384,29 @@ static int use_wal(struct sqlite_store *s)
 	return err;
 }
 
-static int prepare_writer(struct sqlite_store *s)
+/* The log's file is open once something was read or written. Without this it is only slower. */
+static int gather_wal(struct sqlite_store *s)
+{
+	sqlite3_file *file = NULL;
+	int64_t schema;
+	int err = number(s, "PRAGMA schema_version", &schema);
+
+	if (err != OK)
+		return err;
+	sqlite3_file_control(s->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&file);
+	err = gather_start(&s->wal, file, true, NULL);
+	return err == ERR_STORE ? OK : err;
+}
+
+static int prepare_writer(struct sqlite_store *s, const char *path)
 {
 	char pragmas[320];
 	int64_t page = 0;
 	int keep = 1;
 
 	/* Look before changing anything: journal_mode=WAL would write into a foreign file. */
-	int err = check_schema(s);
+	bool older;
+	int err = check_schema(s, &older);
 	if (err != OK && err != ERR_NOTFOUND)
 		return err;
 	bool fresh = err == ERR_NOTFOUND;
@@ -394,17 +421,23 @@ static int prepare_writer(struct sqlite_store *s)
 		return err;
 	/* Temporary data stays in memory: erased bytes must not linger in unknown files. */
 	snprintf(pragmas, sizeof(pragmas),
-	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=%d;"
+	    "PRAGMA synchronous=FULL; PRAGMA secure_delete=ON; PRAGMA wal_autocheckpoint=0;"
 	    "PRAGMA journal_size_limit=%d; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;"
 	    "PRAGMA max_page_count=%d",
-	    CHECKPOINT_BYTES / (int)page, WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
+	    WAL_BYTES, CACHE_KIB, CLEAN_PAGES_MAX);
 	err = clean_start(&s->clean, s->db);
 	if (err == OK)
 		err = use_wal(s);
 	if (err == OK)
 		err = sqlite_exec(s, pragmas);
-	if (err == OK && fresh)
-		err = create_schema(s);
+	if (err == OK && (fresh || older))
+		err = create_schema(s, fresh);
+	if (err == OK)
+		err = gather_wal(s);
+	if (err == OK) {
+		s->follower = follow_start(s->db, path, CHECKPOINT_BYTES / (int)page);
+		err = s->follower == NULL ? ERR_NOMEM : OK;
+	}
 	return err;
 }
 
@@ -420,7 +453,11 @@ static int open_database(struct sqlite_store *s, const char *path)
 	rc = sqlite_functions(s->db);
 	if (rc != SQLITE_OK)
 		return sqlite_error(s, rc);
-	return s->read_only ? check_schema(s) : prepare_writer(s);
+	if (!s->read_only)
+		return prepare_writer(s, path);
+	bool older;
+	int err = check_schema(s, &older);
+	return err == OK && older ? ERR_SCHEMA : err;
 }
 
 static void close_store(struct store *base)
@@ -434,9 +471,12 @@ static void close_store(struct store *base)
 		for (size_t i = 0; i < s->view_count; i++)
 			sqlite3_finalize(s->views[i]);
 		free(s->views);
+		sqlite_run_forget(s);
+		follow_free(s->follower);
 		sqlite3_close_v2(s->db);
 	}
 	clean_free(s->clean);
+	gather_free(s->wal);
 	/* The last of all: the next writer may come as soon as this is gone. */
 	if (s->lock >= 0)
 		close(s->lock);

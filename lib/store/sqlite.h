@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "store/clean.h"
+#include "store/follow.h"
+#include "store/gather.h"
 #include "store/leaves.h"
 
 #include <assert.h>
@@ -53,17 +55,22 @@ enum sqlite_cached {
 	ST_GAP_BACK,
 	ST_CONTENT_ADD,
 	ST_CONTENT_GET,
-	ST_CONTENT_RUN,
+	ST_CONTENT_KEYS,
+	ST_CONTENT_ROWS,
 	ST_CONTENT_DROP,
 	ST_CONTENT_CUT,
+	ST_RUN_ADD,
+	ST_RUN_SCAN,
+	ST_RUN_DELETE,
+	ST_RUN_CUT,
 	ST_TOMB_ADD,
 	ST_TOMB_GET,
 	ST_TOMB_ANY,
+	ST_TOMB_PIN,
 	ST_VERSION,
 	ST_INBOX_ADD,
 	ST_INBOX_FIND,
 	ST_INBOX_COUNT,
-	ST_INBOX_TAKE,
 	ST_INBOX_OLDEST,
 	ST_INBOX_DROP,
 	ST_FORK_ADD,
@@ -75,6 +82,8 @@ enum sqlite_cached {
 	ST_COUNT,
 };
 
+enum { RUN_HELD = TREE_BLOCK / 8 };
+
 struct sqlite_store {
 	struct store base;
 	sqlite3 *db;
@@ -83,14 +92,22 @@ struct sqlite_store {
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];
-	struct clean *clean;  /* NULL in a reader */
+	struct clean *clean;       /* NULL in a reader */
+	struct follower *follower; /* NULL in a reader */
+	struct gather *wal;        /* NULL in a reader, and where SQLite does not show the file */
+	struct {
+		int64_t key; /* 0 or below: none */
+		uint8_t held[RUN_HELD];
+		struct buffer directory, contents;
+	} run; /* of contents, as it was read last: entries are folded in order (sqlite_run.c) */
 	sqlite3_stmt **views; /* the statements of views.h; NULL until the first is used */
 	size_t view_count;
 };
 
-/* The schemas, made from the .sql files by sql/embed.sh. Both are executed once, in the transaction
- * that creates the store. */
+/* The schemas, made from the .sql files by sql/embed.sh. All are executed once, in the transaction
+ * that creates the store; the second alone in a store that has only the first. */
 extern const char store_schema_sql[];
+extern const char store_schema3_sql[];
 extern const char store_views_sql[];
 
 /* id_key() of views.sql, for a connection. An SQLite result. */
@@ -134,6 +151,27 @@ int sqlite_log_head(struct sqlite_store *s, uint32_t log, uint64_t *size, uint64
 int sqlite_gap_add(struct sqlite_store *s, uint32_t log, const uint64_t *indices, size_t count);
 int sqlite_gap_clear(struct sqlite_store *s, uint32_t log, uint64_t index);
 int sqlite_gap_cut(struct sqlite_store *s, uint32_t log, uint64_t size);
+
+/* Add contents that the log has room for: of one block, ascending, none of them in a run yet. Each
+ * gets its result, OK or ERR_EXISTS: it is there as a row. */
+int sqlite_contents_add(struct sqlite_store *s, struct store_content *const *items, size_t count);
+/* Which of a block are in runs. */
+int sqlite_run_held(
+    struct sqlite_store *s, uint32_t log, uint64_t block, uint8_t held[static RUN_HELD]);
+/* As content_get(), of what is in runs. */
+int sqlite_run_get(struct sqlite_store *s, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], uint8_t *salt, struct buffer *content);
+/* Those in runs of [first, last], which is within one block, in no order. */
+int sqlite_run_each(struct sqlite_store *s, uint32_t log, uint64_t first, uint64_t last,
+    int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+	const uint8_t salt[static SALT_LEN], struct bytes content),
+    void *ctx);
+/* OK too when it is in none. */
+int sqlite_run_drop(
+    struct sqlite_store *s, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN]);
+int sqlite_run_truncate(struct sqlite_store *s, uint32_t log, uint64_t size);
+/* Give back the memory of the run that was read last; always allowed. */
+void sqlite_run_forget(struct sqlite_store *s);
 
 /* Move the `count` oldest inbox rows' contents to entries from `first`; the rows leave. Their
  * messages must be those of `leaves`, in order: ERR_INVALID. */

@@ -242,36 +242,33 @@ static int tombstone_any(struct sqlite_store *s)
 	return err;
 }
 
-/* That it is held already shows in the key. */
-static int content_add(struct sqlite_store *s, const struct store_content *c)
-{
-	sqlite3_stmt **st = &s->cached[ST_CONTENT_ADD];
-	int err = sqlite_statement(s, st, "INSERT INTO content VALUES (?, ?, ?, ?)");
-
-	if (err != OK)
-		return err;
-	sqlite3_bind_int64(*st, 1, sqlite_key(c->log, c->index));
-	sqlite_bind(*st, 2, c->id, ID_LEN);
-	sqlite_bind(*st, 3, c->salt, SALT_LEN);
-	sqlite_bind(*st, 4, c->content.data, c->content.len);
-	return sqlite_run(s, *st);
-}
-
-/* What contents of one block share, looked at once for all. */
+/* Contents of one block, until the last of them has come. */
 struct putting {
 	struct sqlite_store *s;
-	bool tombstones, changed, known; /* known: the log */
+	bool tombstones, known; /* known: the log */
 	uint32_t log;
 	uint64_t size, block;
 	uint8_t missing[GAP_LEN];
+	uint8_t held[RUN_HELD]; /* in runs, or among these */
+	struct store_content *items[TREE_BLOCK];
+	size_t count;
 };
 
 static int block_end(struct putting *p)
 {
-	bool changed = p->changed;
+	bool changed = false;
+	int err = sqlite_contents_add(p->s, p->items, p->count);
 
-	p->changed = false;
-	return changed ? gap_put(p->s, sqlite_key(p->log, p->block), p->missing) : OK;
+	for (size_t i = 0; i < p->count && err == OK; i++) {
+		unsigned bit = p->items[i]->index % TREE_BLOCK;
+
+		if (p->items[i]->result != OK || (p->missing[bit / 8] >> bit % 8 & 1) == 0)
+			continue;
+		p->missing[bit / 8] &= (uint8_t) ~(1u << bit % 8);
+		changed = true;
+	}
+	p->count = 0;
+	return err == OK && changed ? gap_put(p->s, sqlite_key(p->log, p->block), p->missing) : err;
 }
 
 /* OK, an error that lost the transaction, or in the content's own result why it isn't taken. */
@@ -279,7 +276,7 @@ static int content_put_one(struct putting *p, struct store_content *c)
 {
 	struct sqlite_store *s = p->s;
 	uint64_t block = c->index / TREE_BLOCK;
-	uint8_t *byte = &p->missing[c->index % TREE_BLOCK / 8], bit = (uint8_t)(1u << c->index % 8);
+	uint8_t *byte = &p->held[c->index % TREE_BLOCK / 8], bit = (uint8_t)(1u << c->index % 8);
 	int err = OK;
 
 	if (!p->known || c->log != p->log || block != p->block) {
@@ -298,16 +295,17 @@ static int content_put_one(struct putting *p, struct store_content *c)
 		c->result = ERR_RANGE;
 		return OK;
 	}
-	if (block != p->block && (err = gap_get(s, sqlite_key(c->log, block), p->missing)) != OK)
+	if (block != p->block && ((err = gap_get(s, sqlite_key(c->log, block), p->missing)) != OK ||
+				     (err = sqlite_run_held(s, c->log, block, p->held)) != OK))
 		return err;
 	p->block = block;
 	if (p->tombstones)
 		c->result = sqlite_tombstone(s, c->id);
-	if (c->result == OK)
-		c->result = content_add(s, c);
-	if (c->result == OK && (*byte & bit) != 0) {
-		*byte &= (uint8_t)~bit;
-		p->changed = true;
+	if (c->result == OK && (*byte & bit) != 0)
+		c->result = ERR_EXISTS;
+	if (c->result == OK) {
+		*byte |= bit;
+		p->items[p->count++] = c;
 	}
 	return s->failed;
 }
@@ -368,7 +366,8 @@ int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
 	sqlite3_stmt **st = &s->cached[ST_CONTENT_GET];
 	int err;
 
-	/* One statement, so that a reader never sees the moment between content and tombstone. */
+	/* As long as this stands on its row the connection sees one state: never the moment between
+	 * content and tombstone. */
 	err = sqlite_statement(s, st,
 	    "SELECT EXISTS (SELECT 1 FROM tombstone WHERE id = ?2), salt, content"
 	    " FROM (SELECT 1) LEFT JOIN content ON key = ?1 AND id = ?2");
@@ -381,7 +380,8 @@ int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
 	if (sqlite3_column_int(*st, 0) != 0) {
 		err = ERR_REFUSED;
 	} else if (sqlite3_column_type(*st, 1) == SQLITE_NULL) {
-		err = ERR_NOTFOUND;
+		err = index < STORE_SIZE_MAX ? sqlite_run_get(s, log, index, id, salt, content)
+					     : ERR_NOTFOUND;
 	} else {
 		err = OK;
 		if (salt != NULL)
@@ -396,45 +396,117 @@ int sqlite_content_get(struct store *base, uint32_t log, uint64_t index,
 	return err;
 }
 
+/* What is held of a part of a block, as it was at one moment. */
+struct gathered {
+	struct sqlite_store *s;
+	bool tombstones;
+	struct gathered_one {
+		bool here;
+		uint8_t id[ID_LEN], salt[SALT_LEN];
+		size_t at, len; /* in `bytes` */
+	} one[TREE_BLOCK];
+	struct buffer bytes;
+};
+
+static int gather_one(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct gathered *g = ctx;
+	struct gathered_one *one = &g->one[index % TREE_BLOCK];
+	int err = g->tombstones ? sqlite_tombstone(g->s, id) : OK;
+
+	if (err != OK)
+		return err == ERR_REFUSED ? OK : err;
+	memcpy(one->id, id, ID_LEN);
+	memcpy(one->salt, salt, SALT_LEN);
+	one->at = g->bytes.len;
+	one->len = content.len;
+	one->here = true;
+	buffer_add(&g->bytes, content.data, content.len);
+	return g->bytes.failed ? ERR_NOMEM : OK;
+}
+
+static int gather_rows(struct gathered *g, uint32_t log, uint64_t first, uint64_t last)
+{
+	sqlite3_stmt **st = &g->s->cached[ST_CONTENT_ROWS];
+	int err = sqlite_statement(
+	    g->s, st, "SELECT key, id, salt, content FROM content WHERE key >= ?1 AND key <= ?2");
+
+	if (err != OK)
+		return err;
+	sqlite3_bind_int64(*st, 1, sqlite_key(log, first));
+	sqlite3_bind_int64(*st, 2, sqlite_key(log, last));
+	while (err == OK && (err = sqlite_row(g->s, *st)) == 1) {
+		struct bytes id = sqlite_bytes(*st, 1), salt = sqlite_bytes(*st, 2);
+
+		err = id.len != ID_LEN || salt.len != SALT_LEN
+			  ? ERR_STORE
+			  : gather_one(g, sqlite_key_index(sqlite3_column_int64(*st, 0)), id.data,
+				salt.data, sqlite_bytes(*st, 3));
+	}
+	sqlite3_reset(*st);
+	return err;
+}
+
+static int gather_part(struct gathered *g, uint32_t log, uint64_t first, uint64_t last)
+{
+	sqlite3_stmt **st = &g->s->cached[ST_TOMB_PIN];
+	int err;
+
+	for (size_t i = 0; i < TREE_BLOCK; i++)
+		g->one[i].here = false;
+	buffer_reset(&g->bytes);
+	/* Stands on its row, as in content_get(). */
+	err = sqlite_statement(g->s, st, "SELECT EXISTS (SELECT 1 FROM tombstone)");
+	if (err != OK || (err = sqlite_row(g->s, *st)) != 1)
+		return err == OK ? ERR_STORE : err;
+	g->tombstones = sqlite3_column_int(*st, 0) != 0;
+	err = gather_rows(g, log, first, last);
+	if (err == OK)
+		err = sqlite_run_each(g->s, log, first, last, gather_one, g);
+	sqlite3_reset(*st);
+	return err;
+}
+
 int sqlite_contents(struct store *base, uint32_t log, uint64_t first, size_t count,
     size_t max_bytes,
     int (*fn)(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
 	const uint8_t salt[static SALT_LEN], struct bytes content),
     void *ctx)
 {
-	struct sqlite_store *s = (struct sqlite_store *)base;
-	sqlite3_stmt **st = &s->cached[ST_CONTENT_RUN];
+	struct gathered *g;
 	size_t len = 0;
-	int err;
+	uint64_t size, end;
+	bool more;
+	int err = sqlite_log_head((struct sqlite_store *)base, log, &size, NULL);
 
-	if (first >= STORE_SIZE_MAX || count == 0)
-		return OK;
-	if (count > STORE_SIZE_MAX - first)
-		count = STORE_SIZE_MAX - first;
-	/* One statement, so that a reader never sees the moment between content and tombstone. */
-	err = sqlite_statement(s, st,
-	    "SELECT key, id, salt, content FROM content WHERE key >= ?1 AND key <= ?2"
-	    " AND NOT EXISTS (SELECT 1 FROM tombstone WHERE tombstone.id = content.id)"
-	    " ORDER BY key DESC");
-	if (err != OK)
-		return err;
-	sqlite3_bind_int64(*st, 1, sqlite_key(log, first));
-	sqlite3_bind_int64(*st, 2, sqlite_key(log, first + count - 1));
-	while (len < max_bytes && (err = sqlite_row(s, *st)) == 1) {
-		struct bytes id = sqlite_bytes(*st, 1), salt = sqlite_bytes(*st, 2);
-		struct bytes content = sqlite_bytes(*st, 3);
+	if (err != OK || first >= size || count == 0)
+		return err == ERR_NOTFOUND ? OK : err;
+	end = count < size - first ? first + count : size;
+	g = calloc(1, sizeof(*g));
+	if (g == NULL)
+		return ERR_NOMEM;
+	g->s = (struct sqlite_store *)base;
+	more = max_bytes > 0;
+	while (err == OK && more && end > first) {
+		uint64_t block = (end - 1) / TREE_BLOCK * TREE_BLOCK;
+		uint64_t from = block > first ? block : first;
 
-		if (id.len != ID_LEN || salt.len != SALT_LEN) {
-			err = ERR_STORE;
-			break;
+		err = gather_part(g, log, from, end - 1);
+		while (err == OK && more && end > from) {
+			const struct gathered_one *one = &g->one[--end % TREE_BLOCK];
+
+			if (!one->here)
+				continue;
+			len += one->len;
+			more = fn(ctx, end, one->id, one->salt,
+				   bytes_of(g->bytes.data + one->at, one->len)) == OK &&
+			       len < max_bytes;
 		}
-		len += content.len;
-		if (fn(ctx, sqlite_key_index(sqlite3_column_int64(*st, 0)), id.data, salt.data,
-			content) != OK)
-			break;
 	}
-	sqlite3_reset(*st);
-	return err < 0 ? err : OK;
+	buffer_free(&g->bytes);
+	free(g);
+	return err;
 }
 
 int sqlite_content_drop(
@@ -454,7 +526,8 @@ int sqlite_content_drop(
 		return err;
 	sqlite3_bind_int64(*st, 1, sqlite_key(log, index));
 	sqlite_bind(*st, 2, id, ID_LEN);
-	if ((err = sqlite_run(s, *st)) != OK || (erased && (err = tombstone_add(s, id)) != OK))
+	if ((err = sqlite_run(s, *st)) != OK || (err = sqlite_run_drop(s, log, index, id)) != OK ||
+	    (erased && (err = tombstone_add(s, id)) != OK))
 		return err;
 	return sqlite_gap_clear(s, log, index);
 }
@@ -468,5 +541,6 @@ int sqlite_content_cut(struct sqlite_store *s, uint32_t log, uint64_t size)
 		return err;
 	sqlite3_bind_int64(*st, 1, sqlite_key(log, size));
 	sqlite3_bind_int64(*st, 2, sqlite_key(log + 1, 0));
-	return sqlite_run(s, *st);
+	err = sqlite_run(s, *st);
+	return err == OK ? sqlite_run_truncate(s, log, size) : err;
 }

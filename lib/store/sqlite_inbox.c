@@ -4,6 +4,9 @@
 
 #include "store/leaves.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 /* The number of a message, or ERR_NOTFOUND. */
 static int inbox_find(struct sqlite_store *s, const uint8_t id[static ID_LEN], uint64_t *no)
 {
@@ -117,6 +120,10 @@ struct take {
 	size_t count;  /* rows seen */
 	uint64_t last; /* number of the last one */
 	struct bytes leaves;
+	/* Contents on their way into one block of the log; theirs lie in `bytes`. */
+	struct store_content *moved;
+	size_t moved_count;
+	struct buffer bytes;
 };
 
 static int take_check(void *ctx, const struct store_inbox *row)
@@ -131,24 +138,51 @@ static int take_check(void *ctx, const struct store_inbox *row)
 	return OK;
 }
 
+/* What lies in `bytes` now become contents. */
+static int moved_add(struct take *t)
+{
+	struct store_content *items[TREE_BLOCK];
+	size_t at = 0;
+	int err;
+
+	if (t->bytes.failed)
+		return t->s->failed = ERR_NOMEM;
+	for (size_t i = 0; i < t->moved_count; i++) {
+		struct store_content *c = items[i] = &t->moved[i];
+
+		c->content = bytes_of(t->bytes.data + at, c->content.len);
+		at += c->content.len;
+	}
+	err = sqlite_contents_add(t->s, items, t->moved_count);
+	for (size_t i = 0; i < t->moved_count && err == OK; i++)
+		if (t->moved[i].result != OK)
+			err = t->s->failed = ERR_STORE; /* an entry that is new has none yet */
+	t->moved_count = 0;
+	buffer_reset(&t->bytes);
+	return err;
+}
+
 static int take_move(void *ctx, const struct store_inbox *row)
 {
 	struct take *t = ctx;
 	uint64_t index = t->next++;
+	struct store_content *c;
+	int err = OK;
 
+	if (index % TREE_BLOCK == 0 && (err = moved_add(t)) != OK)
+		return err;
 	if (row->content.len == 0)
 		return OK;
-	sqlite3_stmt **st = &t->s->cached[ST_INBOX_TAKE];
-	int err = sqlite_tombstone(t->s, row->id);
+	err = sqlite_tombstone(t->s, row->id);
 	if (err != OK) /* erased before it was sealed: nothing to keep */
 		return err == ERR_REFUSED ? OK : err;
-	if ((err = sqlite_statement(t->s, st, "INSERT INTO content VALUES (?, ?, ?, ?)")) != OK)
-		return err;
-	sqlite3_bind_int64(*st, 1, sqlite_key(t->log, index));
-	sqlite_bind(*st, 2, row->id, ID_LEN);
-	sqlite_bind(*st, 3, row->salt, SALT_LEN);
-	sqlite_bind(*st, 4, row->content.data, row->content.len);
-	return sqlite_run(t->s, *st);
+	c = &t->moved[t->moved_count++];
+	*c = (struct store_content){.log = t->log, .index = index};
+	memcpy(c->id, row->id, ID_LEN);
+	memcpy(c->salt, row->salt, SALT_LEN);
+	buffer_add(&t->bytes, row->content.data, row->content.len);
+	c->content.len = row->content.len;
+	return OK;
 }
 
 /* The oldest, as sealing reads them, twice for each batch. */
@@ -180,8 +214,13 @@ int sqlite_inbox_take(
 
 	if (err != OK || t.count != count)
 		return err == OK ? ERR_INVALID : err;
-	if ((err = take_each(&t, count, take_move)) != OK ||
-	    (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
+	t.moved = calloc(TREE_BLOCK, sizeof(*t.moved));
+	err = t.moved == NULL ? s->failed = ERR_NOMEM : take_each(&t, count, take_move);
+	if (err == OK)
+		err = moved_add(&t);
+	free(t.moved);
+	buffer_wipe(&t.bytes);
+	if (err != OK || (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
 		return err;
 	sqlite3_bind_int64(*st, 1, (int64_t)t.last);
 	return sqlite_run(s, *st);

@@ -22,7 +22,7 @@
 #include "log/tree.h"
 #include "msg/message.h"
 
-#define STORE_SCHEMA 2
+#define STORE_SCHEMA 3
 #define STORE_READ_ONLY 1u /* flags of store_open() */
 
 struct store;

@@ -97,6 +97,9 @@ enum view_id {
 	VIEW_LATEST_TOPIC,    /* before, limit, topic -> the same */
 	VIEW_ITEM,            /* id -> the same */
 	VIEW_BY_AUTHOR,       /* before, from, limit, organisation, identity -> the same, and no */
+	VIEW_PLACED,          /* after, limit -> arrival, at, id, topic's id, at of the AMEND in
+	                       * force (NULL: none), is erased, was mentioned before it came;
+	                       * of messages, not changes */
 	VIEW_SIGNER_FIND,     /* log, key -> AUTHOR, SIGNER_COLUMNS */
 	VIEW_PEOPLE,          /* log, class -> the same */
 	VIEW_RESTORED,        /* AMEND -> if it is in force: no, at, id of what would be if it

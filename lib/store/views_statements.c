@@ -211,6 +211,15 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " ON o.log = i.log WHERE o.organisation = ?4 AND i.identity = ?5)"
 	    " ORDER BY no DESC LIMIT ?3) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
 	    "ORDER BY n.no DESC",
+	[VIEW_PLACED] =
+	    "SELECT n.arrival, m.at, m.id, t.id, f.at, e.target IS NOT NULL,"
+	    " m.no <> n.arrival FROM"
+	    " (SELECT no, no AS arrival FROM message WHERE no > ?1 AND arrival = no"
+	    " AND topic IS NOT NULL UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1"
+	    " AND arrival <> no AND topic IS NOT NULL ORDER BY arrival LIMIT ?2) n"
+	    " CROSS JOIN message m ON m.no = n.no CROSS JOIN message t ON t.no = m.topic"
+	    " LEFT JOIN message f ON f.no = " IN_FORCE("m.no")
+	    " LEFT JOIN erasure e ON e.target = m.no ORDER BY n.arrival",
 	[VIEW_SIGNER_FIND] =
 	    "SELECT " AUTHOR ", g.key, g.class, g.identity, g.custody, g.recovery, g.enrolled,"
 	    " g.enrol_id, g.revoked, g.sequence, g.last_id FROM signer g" AUTHOR_OF_SIGNER

@@ -281,7 +281,7 @@ void frontier_head(struct sync *s, struct sync_link *link, struct log_slot *l, u
 		return;
 	pair_shown(pair_of(s, link, l), size, root, now);
 	cosign_stands(s, link, l);
-	if (slot_is_ours(l) && size > replica_held(l->replica))
+	if (slot_is_ours(l) && size > replica_staged(l->replica))
 		pull_own(s, l, link);
 }
 

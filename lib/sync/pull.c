@@ -71,6 +71,7 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.from = replica_staged(l->replica);
 	m.credit = SYNC_CREDIT;
+	m.contents = s->io.along ? SYNC_ALONG_BYTES : 0;
 	m.anchored = cosign_subscribe(s, link, l);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
 }
@@ -421,8 +422,44 @@ static uint64_t due_bytes(const struct log_slot *l, const struct sync_link *link
 	return sum;
 }
 
-/* Indices of a batch whose content is committed to. What does not parse has none. */
-static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
+/* ---- contents that come along ---- */
+
+struct along {
+	const Convene__Data *data;
+	size_t next;
+	bool bad; /* one that its entry does not commit to */
+};
+
+static bool along_take(struct sync *s, struct log_slot *l, struct along *a, uint64_t index,
+    struct bytes message, const struct header *h)
+{
+	const Convene__Brought *b;
+	uint8_t id[ID_LEN];
+
+	while (a->next < a->data->n_contents && a->data->contents[a->next]->index < index)
+		a->next++;
+	if (!s->io.along || a->next == a->data->n_contents)
+		return false;
+	b = a->data->contents[a->next];
+	if (b->index != index)
+		return false;
+	if (b->salt.len != SALT_LEN ||
+	    content_check(h, &l->binding, b->salt.data, bytes_of_pb(b->data)) != OK) {
+		a->bad = true;
+		return false;
+	}
+	message_id(id, message, &l->binding);
+	s->io.along(s->io.ctx, l->no, index, id, b->salt.data, bytes_of_pb(b->data));
+	l->upstream->stats.contents_in++;
+	l->upstream->stats.content_bytes_in += b->data.len;
+	s->contents_in += b->data.len;
+	return true;
+}
+
+/* Indices of a batch whose content is committed to, and did not come along. What does not parse has
+ * none. */
+static size_t batch_wanted(struct sync *s, struct log_slot *l, const struct replica_batch *b,
+    struct along *a, uint64_t *out)
 {
 	struct header h;
 	struct bytes leaf;
@@ -430,7 +467,8 @@ static size_t batch_wanted(const struct replica_batch *b, uint64_t *out)
 
 	for (size_t i = 0; i < b->count && leaves_next(buffer_bytes(&b->leaves), &pos, &leaf) == OK;
 	     i++) {
-		if (message_parse(leaf, &h) == OK && h.has_commitment)
+		if (message_parse(leaf, &h) == OK && h.has_commitment &&
+		    !along_take(s, l, a, b->first + i, leaf, &h))
 			out[n++] = b->first + i;
 	}
 	return n;
@@ -451,21 +489,24 @@ static void commit_failed(struct sync *s, struct log_slot *l, struct sync_link *
 	}
 }
 
-static void batch_commit(
-    struct sync *s, struct log_slot *l, const struct replica_batch *b, size_t bytes, uint64_t now)
+/* False: a content that came along is not what its entry commits to. */
+static bool batch_commit(struct sync *s, struct log_slot *l, const struct replica_batch *b,
+    const Convene__Data *m, size_t bytes, uint64_t now)
 {
 	uint64_t *wanted = malloc(b->count * sizeof *wanted);
+	struct along along = {.data = m};
 	size_t n;
 
 	if (!wanted || !due_add(l, l->upstream, l->stream, bytes)) {
 		free(wanted);
 		commit_failed(s, l, l->upstream, now);
-		return;
+		return true;
 	}
-	n = batch_wanted(b, wanted);
+	n = batch_wanted(s, l, b, &along, wanted);
 	l->due[l->due_count - 1].wanted = n > 0;
 	s->io.commit(s->io.ctx, l->no, b, wanted, n);
 	free(wanted);
+	return !along.bad;
 }
 
 static size_t leaves_count(struct bytes leaves)
@@ -562,12 +603,19 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 		l->span.bytes += m->leaves.len;
 		if (batch) {
 			uint8_t root[HASH_LEN];
+			bool good;
 
 			memcpy(root, batch->root, HASH_LEN);
 			bulk_note(s, l, batch->first, bytes);
-			batch_commit(s, l, batch, bytes, now);
+			good = batch_commit(s, l, batch, m, bytes, now);
 			if (outcome == REPLICA_STAGED && l->upstream)
 				pull_compare(s, l, end, root, now);
+			if (!good) {
+				snprintf(text, sizeof text,
+				    "a content that came along with entries of %s is not theirs",
+				    replica_name(l->replica));
+				s->io.fault(s->io.ctx, link->handle, ERR_COMMITMENT, text);
+			}
 		}
 		if (outcome == REPLICA_ENDED) {
 			l->stopped = replica_ended(

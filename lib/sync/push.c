@@ -8,6 +8,80 @@
 #include "sync/state.h"
 
 #define CREDIT_MAX (1024 * 1024)
+#define ALONG_ENTRIES 64 /* whoever lacks more asks for contents by itself */
+#define ALONG_BUCKET 14  /* of one: 16 KiB */
+#define ALONG_BACKLOG (32 * 1024)
+
+/* Contents that go along with entries. */
+struct along {
+	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
+	uint8_t salts[ALONG_ENTRIES][SALT_LEN];
+	size_t at[ALONG_ENTRIES], count;
+	struct buffer bytes;
+};
+
+/* Whether the content of an entry may be here, and is small enough to go along. */
+static bool along_has(struct log_slot *l, uint64_t index, struct bytes leaf)
+{
+	const struct want *w;
+	struct header h;
+
+	if (message_parse(leaf, &h) != OK || !h.has_commitment || h.bucket > ALONG_BUCKET)
+		return false;
+	w = want_find(l, index);
+	return !w || (!w->link && !w->committing);
+}
+
+/* What has just been written goes whole: the entry, and what it says. Not where others have to wait
+ * for the line. */
+static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *l,
+    struct bytes leaves, size_t count, struct along *a)
+{
+	const struct pair *p = pair_of(s, link, l);
+	struct bytes leaf;
+	size_t pos = 0;
+
+	if (replica_held(l->replica) - p->next > ALONG_ENTRIES || p->along == 0 ||
+	    s->io.backlog(s->io.ctx, link->handle) >= ALONG_BACKLOG)
+		return;
+	for (size_t i = 0; i < count && leaves_next(leaves, &pos, &leaf) == OK; i++) {
+		size_t before = a->bytes.len;
+
+		if (!along_has(l, p->next + i, leaf))
+			continue;
+		if (s->io.content(s->io.ctx, l->no, p->next + i, a->salts[a->count], &a->bytes) !=
+			OK ||
+		    a->bytes.failed || a->bytes.len > p->along) {
+			a->bytes.len = before;
+			if (a->bytes.failed)
+				break;
+			continue;
+		}
+		convene__brought__init(&a->brought[a->count]);
+		a->brought[a->count].index = p->next + i;
+		a->brought[a->count].salt = pb_of(bytes_of(a->salts[a->count], SALT_LEN));
+		a->brought[a->count].data.len = a->bytes.len - before;
+		a->at[a->count++] = before;
+	}
+	for (size_t i = 0; i < a->count; i++) {
+		a->brought[i].data.data = a->bytes.data + a->at[i];
+		a->list[i] = &a->brought[i];
+	}
+}
+
+static void data_sent(struct sync_link *link, struct pair *p, const Convene__Data *m, size_t count)
+{
+	size_t packed = protobuf_c_message_get_packed_size(&m->base);
+
+	p->credit -= (int64_t)packed;
+	p->next += count;
+	p->unacknowledged += packed;
+	link->stats.data_out += packed;
+	for (size_t i = 0; i < m->n_contents; i++) {
+		link->stats.contents_out++;
+		link->stats.content_bytes_out += m->contents[i]->data.len;
+	}
+}
 
 /* Send one DATA of what the peer lacks. False when there is nothing to send or no leave to send it.
  */
@@ -18,7 +92,8 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	struct tree_hash proof[TREE_PROOF_MAX];
 	struct buffer leaves = BUFFER_INIT;
 	Convene__Data m = CONVENE__DATA__INIT;
-	size_t got = 0, hashes, packed;
+	struct along along;
+	size_t got = 0, hashes;
 	int err;
 
 	if (!p->subscribed || p->credit <= 0 || p->next >= held ||
@@ -39,12 +114,14 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 		m.leaves = pb_of(buffer_bytes(&leaves));
 		m.checkpoint = pb_of(replica_note(l->replica));
 		m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
-		packed = protobuf_c_message_get_packed_size(&m.base);
+		along.count = 0;
+		along.bytes = (struct buffer)BUFFER_INIT;
+		along_fill(s, link, l, buffer_bytes(&leaves), got, &along);
+		m.n_contents = along.count;
+		m.contents = along.list;
 		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
-		p->credit -= (int64_t)packed;
-		p->next += got;
-		p->unacknowledged += packed;
-		link->stats.data_out += packed;
+		data_sent(link, p, &m, got);
+		buffer_free(&along.bytes);
 	} else {
 		/* Our own trouble: stop feeding this log; the peer's clock of a stall will look
 		 * elsewhere. */
@@ -53,6 +130,51 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	}
 	buffer_free(&leaves);
 	return err == OK;
+}
+
+static bool push_takes(struct sync *s, struct sync_link *link, struct log_slot *l, size_t contents)
+{
+	const struct pair *p = pair_of(s, link, l);
+
+	return p->subscribed && p->credit > 0 && p->next == replica_held(l->replica) &&
+	       p->along >= contents && s->io.backlog(s->io.ctx, link->handle) < ALONG_BACKLOG;
+}
+
+void sync_own_signed(struct sync *s, uint32_t no, struct bytes leaves, size_t count,
+    const struct sync_content *contents, size_t content_count)
+{
+	struct log_slot *l = slot_by_no(s, no);
+	struct tree_hash proof[TREE_PROOF_MAX];
+	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
+	Convene__Data m = CONVENE__DATA__INIT;
+	size_t hashes, bytes = 0;
+
+	if (!l || !log_shown(l) || count > ALONG_ENTRIES || content_count > count ||
+	    replica_prove_staged(l->replica, proof, &hashes) != OK)
+		return;
+	for (size_t i = 0; i < content_count; i++) {
+		convene__brought__init(&brought[i]);
+		brought[i].index = contents[i].index;
+		brought[i].salt = pb_of(bytes_of(contents[i].salt, SALT_LEN));
+		brought[i].data = pb_of(contents[i].content);
+		list[i] = &brought[i];
+		bytes += contents[i].content.len;
+	}
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.first = replica_held(l->replica);
+	m.leaves = pb_of(leaves);
+	m.checkpoint = pb_of(replica_note(l->replica));
+	m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+	m.contents = list;
+	m.n_contents = content_count;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct pair *p = pair_of(s, link, l);
+
+		if (!push_takes(s, link, l, bytes))
+			continue;
+		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
+		data_sent(link, p, &m, count);
+	}
 }
 
 void push_log(struct sync *s, struct sync_link *link, struct log_slot *l)
@@ -89,6 +211,7 @@ void push_receive_subscribe(struct sync *s, struct sync_link *link, uint32_t str
 	p->next = m->from;
 	p->unacknowledged = 0;
 	p->credit = m->credit < CREDIT_MAX ? (int64_t)m->credit : CREDIT_MAX;
+	p->along = m->contents < SYNC_ALONG_BYTES ? (size_t)m->contents : SYNC_ALONG_BYTES;
 	if (p->shown < m->from && m->from <= replica_held(l->replica))
 		p->shown = m->from;
 	if (l->upstream == link)

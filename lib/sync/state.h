@@ -49,6 +49,7 @@ struct pair {
 	uint64_t next;           /* first entry not sent yet */
 	uint64_t unacknowledged; /* bytes sent on this subscription, and not credited again */
 	int64_t credit;
+	size_t along; /* bytes of contents that a DATA may bring */
 	/* Our backing off from it as upstream. */
 	uint64_t backoff_until;
 	unsigned backoff_shift;

@@ -26,6 +26,7 @@
 #define SYNC_BACKLOG_CONTENTS \
 	(SYNC_BACKLOG / 2)           /* the same for contents, so that entries overtake them */
 #define SYNC_DATA_BYTES (128 * 1024) /* leaves in one DATA */
+#define SYNC_ALONG_BYTES (64 * 1024) /* contents that come along with the entries of a DATA */
 #define SYNC_WANTS_MAX 1024          /* a peer's outstanding WANTs */
 #define SYNC_WANT_WINDOW 960         /* ours, per link */
 #define SYNC_WANT_BYTES (256 * 1024) /* what they may weigh, to begin with */
@@ -63,6 +64,11 @@ struct sync_io {
 	 * are indices whose content is missing. */
 	void (*commit)(void *ctx, uint32_t log, const struct replica_batch *batch,
 	    const uint64_t *wanted, size_t wanted_count);
+	/* A content that came along with entries (11.4), matched its commitment and is not among
+	 * `wanted`: it goes to the store with the batch that the next commit() is about, whole or
+	 * not at all (copies). NULL: contents are not asked for along with entries. */
+	void (*along)(void *ctx, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN],
+	    const uint8_t salt[static SALT_LEN], struct bytes content);
 	/* All commits of this log that were under way have been answered, and one had failed: cut
 	 * the replica back to what the store holds (replica_unstage()). */
 	void (*reset)(void *ctx, uint32_t log);
@@ -178,6 +184,18 @@ void sync_contents_committed(
     struct sync *s, const struct sync_stored *list, size_t count, uint64_t now);
 /* Our own log has grown (held); contents of its entries are held as well. */
 void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
+/* Entries of our own log are staged that can't be lost any more, since the same follows from what
+ * is durable: the inbox holds them, and whoever signs the head. To those who have all before them
+ * they go now, whole, before the store has them too; sync_own_grown() follows, if not in this life
+ * then in the next. `contents`: all that they commit to, ascending. Nothing is sent where that is
+ * more than a DATA brings along. */
+struct sync_content {
+	uint64_t index;
+	uint8_t salt[SALT_LEN];
+	struct bytes content;
+};
+void sync_own_signed(struct sync *s, uint32_t log, struct bytes leaves, size_t count,
+    const struct sync_content *contents, size_t content_count);
 /* A log is disputed by this proof (encoded and checked, copied): as loaded at the start, before any
  * link is up, or made elsewhere; links are told. Does not call io.disputed(). Nothing happens where
  * a proof is known already. ERR_NOTFOUND, ERR_NOMEM. */

@@ -57,6 +57,23 @@ def store_of(node):
     return sqlite3.connect("file:%s?mode=ro" % path, uri=True)
 
 
+def contents_of(store):
+    """(id, salt, content, log name, index) of all contents, as rows and in runs (lib/store/sql)."""
+    names = dict(store.execute("SELECT no, name FROM log"))
+    for key, identifier, salt, content in store.execute("SELECT key, id, salt, content FROM content"):
+        yield identifier, salt, content, names[key >> 40], key & ((1 << 40) - 1)
+    for key, held, directory, contents in store.execute(
+            "SELECT key, held, directory, contents FROM run"):
+        start = 0
+        indices = [bit for bit in range(256) if held[bit // 8] >> bit % 8 & 1]
+        for n, bit in enumerate(indices):
+            place = directory[n * 68:n * 68 + 68]
+            end = int.from_bytes(place[64:], "big")
+            index = (key & ((1 << 40) - 1)) // 256 * 256 + bit
+            yield place[:32], place[32:64], contents[start:end], names[key >> 40], index
+            start = end
+
+
 class Reader:
     """Somebody in the middle of reading a store. A process of its own: whoever opens and closes
     one of the files, as this test does, loses the locks that his process has on it."""
@@ -85,10 +102,8 @@ class Erasing:
     def content(self, identifier):
         """(salt, content, log name, index) as one node's store has it."""
         with store_of(self.a) as store:
-            row = store.execute(
-                "SELECT salt, content, name, key & ((1 << 40) - 1) FROM content"
-                " JOIN log ON log.no = key >> 40 WHERE id = ?", (bytes.fromhex(identifier),)
-            ).fetchone()
+            row = next((one[1:] for one in contents_of(store)
+                        if one[0] == bytes.fromhex(identifier)), None)
         store.close()
         return row
 
@@ -105,7 +120,7 @@ class Erasing:
             self.terms |= {word for text in (parsed.subject, parsed.text)
                            for word in text.split() if TERM <= len(word) < 100}
         with store_of(self.a) as store:
-            for identifier, content in store.execute("SELECT id, content FROM content"):
+            for identifier, _, content, _, _ in contents_of(store):
                 if identifier.hex() not in self.contents:
                     self.kept |= {content[i:i + RUN] for i in range(len(content) - RUN + 1)}
         store.close()

@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct content c;
 
 	if (content_parse(bytes_of(data, size), &c) == OK) {
-		struct export_post p = {.header = &h,
+		struct mail_post p = {.header = &h,
 		    .at = {.present = true, .log = bytes_str("a.example/x/1")},
 		    .author = {.organisation = bytes_str("a.example"),
 			.handle = c.profile.handle,

@@ -106,6 +106,7 @@ struct commit {
 };
 
 struct log {
+	uint64_t along; /* contents that belong with the next commit */
 	const struct history *history;
 	struct node *node;
 	struct replica *replica;
@@ -182,6 +183,20 @@ static int io_read(void *ctx, uint32_t no, uint64_t first, size_t count, size_t 
 	return log_read(log_of(ctx, no), first, count, max_bytes, out, got);
 }
 
+static void io_along(void *ctx, uint32_t no, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t its_salt[static SALT_LEN], struct bytes content)
+{
+	struct log *l = log_of(ctx, no);
+	uint8_t expected[ID_LEN];
+
+	REQUIRE(index >= l->size && index < ENTRIES && !(l->along >> index & 1));
+	message_id(
+	    expected, buffer_bytes(&l->history->leaves[index]), &l->history->credential.binding);
+	REQUIRE(memcmp(id, expected, ID_LEN) == 0 && memcmp(its_salt, salt, SALT_LEN) == 0);
+	REQUIRE(bytes_equal(content, buffer_bytes(&l->history->contents[index])));
+	l->along |= UINT64_C(1) << index;
+}
+
 static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, const uint64_t *wanted,
     size_t wanted_count)
 {
@@ -203,6 +218,10 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 		REQUIRE(wanted[i] >= first && wanted[i] < first + b->count);
 		c->wanted |= UINT64_C(1) << wanted[i];
 	}
+	REQUIRE((l->along & c->wanted) == 0);
+	for (uint64_t i = 0; i < ENTRIES; i++)
+		REQUIRE(!(l->along >> i & 1) || (i >= first && i < first + b->count));
+	l->along = 0;
 }
 
 static void io_reset(void *ctx, uint32_t no)
@@ -529,6 +548,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .fault = io_fault,
 	    .read = io_read,
 	    .commit = io_commit,
+	    .along = io_along,
 	    .reset = io_reset,
 	    .wanted = io_wanted,
 	    .wanted_below = io_wanted_below,

@@ -382,6 +382,21 @@ static void durable(struct node *n, ProtobufCBinaryData digest, uint64_t size, c
 	}
 }
 
+static void content_durable(struct node *n, ProtobufCBinaryData digest, uint64_t index)
+{
+	for (size_t i = 0; i < n->log_count; i++) {
+		const struct carried *l = n->logs[i];
+
+		/* Our own may be in the inbox still. */
+		if (memcmp(l->org->credential.binding.digest, digest.data, DIGEST_LEN) == 0 &&
+		    (l != n->own || index < replica_held(l->replica)) &&
+		    content_state(n, l, index) != OK)
+			world_fail(n->world,
+			    "n%u gives the content of entry %llu of %s, which it does not hold",
+			    n->number, (unsigned long long)index, l->org->name);
+	}
+}
+
 void check_durable(struct node *n, uint8_t type, const ProtobufCMessage *message)
 {
 	if (type == FRAME_ANNOUNCE) {
@@ -395,7 +410,11 @@ void check_durable(struct node *n, uint8_t type, const ProtobufCMessage *message
 		for (size_t i = 0; i < m->n_heads; i++)
 			durable(n, m->heads[i]->log, m->heads[i]->size, "shows");
 	} else if (type == FRAME_DATA) {
-		durable(n, ((const Convene__Data *)message)->log, 0, "gives entries of");
+		const Convene__Data *m = (const Convene__Data *)message;
+
+		durable(n, m->log, 0, "gives entries of");
+		for (size_t i = 0; i < m->n_contents; i++)
+			content_durable(n, m->log, m->contents[i]->index);
 	}
 }
 

@@ -23,6 +23,12 @@ void job_free(struct job *j)
 {
 	if (j->kind == JOB_LOG)
 		carried_free(j->log); /* not taken up */
+	while (j->along) {
+		struct job *next = j->along->next;
+
+		job_free(j->along);
+		j->along = next;
+	}
 	buffer_free(&j->leaves);
 	buffer_free(&j->note);
 	buffer_free(&j->right);
@@ -59,6 +65,19 @@ static int content_put(struct node *n, struct job *j)
 	return err;
 }
 
+/* With what came along with it. */
+static int append_run(struct node *n, struct job *j)
+{
+	int err = n->store->ops->append(n->store, &j->append);
+
+	for (struct job *c = j->along; c && !err; c = c->next) {
+		c->result = content_put(n, c);
+		if (c->result != OK && c->result != ERR_REFUSED)
+			err = c->result;
+	}
+	return err;
+}
+
 static int job_run(struct node *n, struct job *j)
 {
 	struct store *s = n->store;
@@ -73,7 +92,7 @@ static int job_run(struct node *n, struct job *j)
 		j->append.right = buffer_bytes(&j->right);
 		j->append.blocks = j->blocks;
 		j->append.wanted = j->wanted;
-		return s->ops->append(s, &j->append);
+		return append_run(n, j);
 	case JOB_CONTENT:
 		err = content_put(n, j);
 		/* Erased here: not wanted any more. */
@@ -176,6 +195,8 @@ static void disk_start(struct node *n)
 	for (size_t i = 0; n->queue && i < GROUP_MAX; i++) {
 		*at = n->queue;
 		took += n->queue->content.len / 200 + n->queue->leaves.len / 200;
+		for (const struct job *c = n->queue->along; c; c = c->next)
+			took += c->content.len / 200;
 		n->queue = n->queue->next;
 		at = &(*at)->next;
 		*at = NULL;
@@ -210,6 +231,8 @@ void disk_crash(struct node *n)
 	}
 	jobs_free(n->group);
 	jobs_free(n->queue);
+	jobs_free(n->along);
+	n->along = NULL;
 	n->group = n->queue = NULL;
 	n->queue_last = &n->queue;
 	n->disk_busy = false;

@@ -172,6 +172,34 @@ static bool data_repeat(struct node *n, struct end *e, uint32_t stream, const Co
 	return false;
 }
 
+/* What it would not give, or not unchanged, when it is asked for it, does not come along either. */
+static bool along_lie(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
+{
+	Convene__Data bad = *m;
+	Convene__Brought wrong, *list[1] = {&wrong};
+	struct buffer copy = BUFFER_INIT;
+
+	if (m->n_contents == 0)
+		return false;
+	bad.n_contents = 0;
+	if (n->lies & (LIE_NONE | LIE_SLOW)) {
+		lied(n, "entries, and nothing along with them", e);
+	} else if ((n->lies & LIE_CONTENT) && rng_chance(&n->rng, 200000)) {
+		wrong = *m->contents[m->n_contents - 1];
+		buffer_add(&copy, wrong.data.data, wrong.data.len);
+		copy.data[rng_below(&n->rng, copy.len)] ^= 4;
+		wrong.data = pb_of(buffer_bytes(&copy));
+		bad.contents = list;
+		bad.n_contents = 1;
+		lied(n, "a wrong content along with its entry", e);
+	} else {
+		return false;
+	}
+	say(e, FRAME_DATA, stream, &bad.base, false);
+	buffer_free(&copy);
+	return true;
+}
+
 static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
 {
 	if ((n->lies & LIE_STALE) && n->world->now > n->stale_after) {
@@ -190,7 +218,7 @@ static bool data_lie(struct node *n, struct end *e, uint32_t stream, const Conve
 		return data_drip(n, e, stream, m);
 	if ((n->lies & LIE_REPEAT) && withheld(n, m->log.data))
 		return data_repeat(n, e, stream, m);
-	return false;
+	return along_lie(n, e, stream, m);
 }
 
 /* ---- contents ---- */

@@ -241,6 +241,29 @@ static void append_of_batch(
 	memcpy(j->append.root, b->root, HASH_LEN);
 }
 
+static struct job *content_job(struct node *n, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct job *j = job_new(JOB_CONTENT, node_log(n, log));
+
+	j->index = index;
+	memcpy(j->id, id, ID_LEN);
+	memcpy(j->salt, salt, SALT_LEN);
+	buffer_add(&j->content, content.data, content.len);
+	n->contents_in++;
+	return j;
+}
+
+static void io_along(void *ctx, uint32_t log, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct node *n = ctx;
+	struct job *j = content_job(n, log, index, id, salt, content);
+
+	j->next = n->along;
+	n->along = j;
+}
+
 static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b,
     const uint64_t *wanted, size_t wanted_count)
 {
@@ -248,6 +271,8 @@ static void io_commit(void *ctx, uint32_t log, const struct replica_batch *b,
 	struct job *j = job_new(JOB_APPEND, node_log(n, log));
 
 	append_of_batch(j, b, wanted, wanted_count);
+	j->along = n->along;
+	n->along = NULL;
 	n->entries_in += b->count;
 	disk_submit(n, j);
 }
@@ -310,16 +335,8 @@ static void io_content_commit(void *ctx, uint32_t log, uint64_t index,
     const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes message,
     struct bytes content)
 {
-	struct node *n = ctx;
-	struct job *j = job_new(JOB_CONTENT, node_log(n, log));
-
 	(void)message;
-	j->index = index;
-	memcpy(j->id, id, ID_LEN);
-	memcpy(j->salt, salt, SALT_LEN);
-	buffer_add(&j->content, content.data, content.len);
-	n->contents_in++;
-	disk_submit(n, j);
+	disk_submit(ctx, content_job(ctx, log, index, id, salt, content));
 }
 
 static struct bytes io_credential(void *ctx, uint32_t log)
@@ -386,7 +403,8 @@ static void io_own_ahead(void *ctx, void *link, uint64_t size)
 	struct node *n = ctx;
 
 	(void)link;
-	if (!n->org->forked)
+	/* What was given before it was stored comes of the same inbox again. */
+	if (!n->org->forked && size > replica_held(n->own->replica) + n->inbox_durable)
 		world_fail(n->world, "n%u: %llu entries of its own log are shown, and it has %llu",
 		    n->number, (unsigned long long)size,
 		    (unsigned long long)replica_held(n->own->replica));
@@ -442,6 +460,39 @@ static int seal_row(void *ctx, const struct store_inbox *row)
 	return OK;
 }
 
+struct signed_contents {
+	struct sync_content list[SEAL_MAX];
+	struct buffer bytes[SEAL_MAX];
+	size_t count;
+	uint64_t next;
+};
+
+static int signed_row(void *ctx, const struct store_inbox *row)
+{
+	struct signed_contents *c = ctx;
+	uint64_t index = c->next++;
+
+	if (row->content.len > 0) {
+		buffer_add(&c->bytes[c->count], row->content.data, row->content.len);
+		c->list[c->count].index = index;
+		memcpy(c->list[c->count].salt, row->salt, SALT_LEN);
+		c->list[c->count].content = buffer_bytes(&c->bytes[c->count]);
+		c->count++;
+	}
+	return OK;
+}
+
+/* To those who wait for it before the disk has it. */
+static void seal_signed(struct node *n, struct bytes leaves, size_t count)
+{
+	struct signed_contents c = {.next = replica_held(n->own->replica)};
+
+	n->store->ops->inbox_each(n->store, 0, count, signed_row, &c);
+	sync_own_signed(n->sync, n->own->no, leaves, count, c.list, c.count);
+	for (size_t i = 0; i < c.count; i++)
+		buffer_free(&c.bytes[i]);
+}
+
 static void on_seal(struct world *w, void *what, uint64_t life)
 {
 	struct node *n = what;
@@ -487,6 +538,8 @@ void node_seal(struct node *n)
 		append_of_batch(j, batch, NULL, 0);
 		j->append.from_inbox = true;
 		n->sealing = true;
+		if (n->number % 2 == 0)
+			seal_signed(n, buffer_bytes(&leaves), j->append.count);
 		disk_submit(n, j);
 		j = NULL;
 	}
@@ -582,6 +635,8 @@ void node_answer(struct node *n, struct job *j)
 				fork_grown(n, j->log);
 			if (w->committed)
 				w->committed(w, n, j->log, j->append.expected, j->append.size);
+			for (const struct job *c = j->along; w->stored && c; c = c->next)
+				w->stored(w, n, c->log, c->index, c->content.len);
 			fold(n, j->log);
 		}
 		break;
@@ -789,6 +844,7 @@ void node_start(struct node *n)
 	    .fault = io_fault,
 	    .read = io_read,
 	    .commit = io_commit,
+	    .along = io_along,
 	    .reset = io_reset,
 	    .wanted = io_wanted,
 	    .wanted_below = io_wanted_below,
@@ -809,6 +865,9 @@ void node_start(struct node *n)
 
 	if (n->up || w->failed)
 		return;
+	/* As a node that doesn't know of it: these ask for each content. */
+	if (n->number % 4 == 3)
+		io.along = NULL;
 	n->up = true;
 	n->life++;
 	n->tick_at = UINT64_MAX;

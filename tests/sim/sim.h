@@ -118,6 +118,7 @@ struct job {
 	struct buffer leaves, note, right;
 	struct tree_hash *blocks;
 	uint64_t *wanted;
+	struct job *along; /* JOB_APPEND: contents that came with it */
 	uint64_t index;
 	uint8_t id[ID_LEN], salt[SALT_LEN];
 	struct buffer message, content;
@@ -171,6 +172,7 @@ struct node {
 	/* The disk. */
 	struct rng rng;
 	struct job *queue, **queue_last, *group;
+	struct job *along; /* for the next commit */
 	bool disk_busy, sealing;
 	unsigned disk_slow; /* factor */
 	unsigned disk_fail; /* so many commits will fail */

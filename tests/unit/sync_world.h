@@ -65,6 +65,7 @@ struct node {
 	unsigned faults;        /* peers that broke a rule, as this node saw it */
 	char fault[200];        /* the last of them */
 	bool asks;              /* for packed contents */
+	struct event *along;    /* for the next commit */
 	uint64_t own_ahead;     /* the size of our own log that a peer has proven */
 	uint64_t entries_received;
 	size_t frames_sent, bytes_sent;
@@ -107,6 +108,7 @@ struct event {
 	uint64_t *wanted;
 	uint8_t id[ID_LEN], salt[SALT_LEN];
 	struct buffer content;
+	struct event *along; /* contents that came with a commit's batch */
 	struct event *next;
 };
 
@@ -127,8 +129,9 @@ struct world {
 	uint64_t now, order, random;
 	uint64_t delay_max, disk_max;
 	bool twins;
-	bool texts; /* contents are words, not chance */
-	bool keeps; /* what is posted goes without its contents, until kept_give() */
+	bool texts;     /* contents are words, not chance */
+	uint64_t early; /* ms that what is posted goes out before its origin's store has it */
+	bool keeps;     /* what is posted goes without its contents, until kept_give() */
 	struct kept *kept;
 	struct event *events;
 	uint8_t forum[HASH_LEN];
@@ -159,6 +162,13 @@ static inline struct event *event_add(struct world *w, uint64_t at, enum event_k
 
 static inline void event_free(struct event *e)
 {
+	while (e->along) {
+		struct event *next = e->along->next;
+
+		buffer_free(&e->along->content);
+		free(e->along);
+		e->along = next;
+	}
 	buffer_free(&e->bytes);
 	buffer_free(&e->leaves);
 	buffer_free(&e->note);
@@ -358,7 +368,26 @@ static inline void io_commit(void *ctx, uint32_t log, const struct replica_batch
 	    .block_count = b->block_count,
 	    .wanted_count = wanted_count};
 	memcpy(e->append.root, b->root, HASH_LEN);
+	e->along = n->along;
+	n->along = NULL;
 	n->entries_received += b->count;
+}
+
+/* For a test's own io functions: others ask for each content. */
+static inline void io_along(void *ctx, uint32_t log, uint64_t index,
+    const uint8_t id[static ID_LEN], const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct node *n = ctx;
+	struct event *e = calloc(1, sizeof *e);
+
+	assert_non_null(e);
+	e->log = log;
+	e->index = index;
+	memcpy(e->id, id, ID_LEN);
+	memcpy(e->salt, salt, SALT_LEN);
+	buffer_add(&e->content, content.data, content.len);
+	e->next = n->along;
+	n->along = e;
 }
 
 static inline int reset_row(void *ctx, const struct store_log *row)
@@ -724,6 +753,12 @@ static inline void commit_now(struct world *w, struct event *e)
 	e->append.wanted = e->wanted;
 	assert_int_equal(s->ops->begin(s), OK);
 	err = s->ops->append(s, &e->append);
+	for (const struct event *c = e->along; c && !err; c = c->next) {
+		err = s->ops->content_put(
+		    s, c->log, c->index, c->id, c->salt, buffer_bytes(&c->content));
+		if (err == ERR_REFUSED)
+			err = OK;
+	}
 	if (!err && n->fail_commits > 0) {
 		n->fail_commits--;
 		err = ERR_IO;
@@ -896,6 +931,26 @@ static inline void kept_give(struct world *w)
 	}
 }
 
+static inline void run(struct world *w, uint64_t ms);
+
+static inline void seal_early(struct node *n, struct bytes leaves, size_t count,
+    const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
+{
+	struct held_log *l = log_of_origin(n, n);
+	struct sync_content list[256];
+	size_t along = 0;
+
+	for (size_t i = 0; contents && i < count; i++) {
+		if (contents[i].len == 0)
+			continue;
+		list[along].index = replica_held(l->replica) + i;
+		memcpy(list[along].salt, salts[i], SALT_LEN);
+		list[along++].content = buffer_bytes(&contents[i]);
+	}
+	sync_own_signed(n->sync, l->no, leaves, count, list, along);
+	run(n->world, n->world->early);
+}
+
 static inline void seal(struct node *n, struct bytes leaves, size_t count,
     const struct buffer *contents, const uint8_t (*salts)[SALT_LEN])
 {
@@ -918,6 +973,8 @@ static inline void seal(struct node *n, struct bytes leaves, size_t count,
 	a.checkpoint = buffer_bytes(&note);
 	a.blocks = b->blocks;
 	a.block_count = b->block_count;
+	if (n->world->early > 0)
+		seal_early(n, leaves, count, contents, salts);
 	assert_int_equal(s->ops->begin(s), OK);
 	assert_int_equal(s->ops->append(s, &a), OK);
 	assert_int_equal(s->ops->commit(s), OK);

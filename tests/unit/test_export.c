@@ -15,9 +15,9 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "client/archive/export.h"
-#include "client/archive/mail_write.h"
+#include "mail/write.h"
 #include "client/archive/mbox.h"
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 
 #define LOG "isoc.example/00112233445566778899aabbccddeeff/1"
 #define HEX_ID "abababababababababababababababababababababababababababababababab"
@@ -26,7 +26,7 @@
 static struct header header;
 static struct content content;
 static struct content_imported imported;
-static struct export_post post;
+static struct mail_post post;
 static struct buffer out, value, body;
 
 static void reset(void)
@@ -34,7 +34,7 @@ static void reset(void)
 	header = (struct header){.kind = KIND_POST, .time = UINT64_C(1780000180123)};
 	content = (struct content){.text = bytes_str("what was said\n")};
 	imported = (struct content_imported){.present = true};
-	post = (struct export_post){.header = &header,
+	post = (struct mail_post){.header = &header,
 	    .content = &content,
 	    .at = {.present = true, .log = bytes_str(LOG), .index = 7},
 	    .author = {.organisation = bytes_str("isoc.example"),
@@ -327,7 +327,7 @@ static void test_authors(void **state)
 	render();
 	assert_string_equal(
 	    field("From"), "\"Smith, \\\"J\\\" \\\\\" <%C3%A5l.ice%2E@isoc.example>");
-	post.author = (struct export_author){.organisation = bytes_str("isoc.example")};
+	post.author = (struct mail_author){.organisation = bytes_str("isoc.example")};
 	render();
 	assert_string_equal(field("From"),
 	    "\"isoc.example\" "
@@ -571,7 +571,7 @@ static void test_states(void **state)
 	(void)state;
 	reset();
 	post.content = NULL;
-	post.state = EXPORT_ERASED;
+	post.state = MAIL_ERASED;
 	post.erasure = post.at;
 	header.kind = KIND_TOPIC;
 	render();

@@ -35,7 +35,7 @@ static void test_meta(void **state)
 
 	assert_int_equal(ops->meta_get(s, "forum", &out), ERR_NOTFOUND);
 	assert_ok(ops->meta_get(s, "schema", &out));
-	assert_true(bytes_equal(buffer_bytes(&out), bytes_str("2")));
+	assert_true(bytes_equal(buffer_bytes(&out), bytes_str("3")));
 	buffer_reset(&out);
 	assert_ok(ops->begin(s));
 	assert_ok(ops->meta_put(s, "forum", bytes_str("one")));
@@ -605,6 +605,161 @@ static void test_contents_run(void **state)
 	assert_int_equal(few.count, 2);
 }
 
+/* Many of a block at once, as a log that is copied brings them; then what may happen to some. */
+static void assert_many(struct store *s, uint64_t from, uint64_t to, uint64_t step, int want)
+{
+	for (uint64_t i = from; i < to; i += step) {
+		struct buffer out = BUFFER_INIT;
+		uint8_t salt[SALT_LEN] = {0}, text[1200];
+		int err = s->ops->content_get(s, 1, i, made_id((unsigned)i).bytes, salt, &out);
+
+		assert_int_equal(err, want);
+		assert_int_equal(
+		    s->ops->content_get(s, 1, i, made_id(90000).bytes, NULL, NULL), ERR_NOTFOUND);
+		if (want == OK) {
+			fill(text, sizeof(text), i);
+			assert_int_equal(salt[0], i & 255);
+			assert_true(
+			    bytes_equal(buffer_bytes(&out), bytes_of(text, 1 + i * 37 % 1200)));
+		}
+		buffer_free(&out);
+	}
+}
+
+static void put_many(struct store *s, uint64_t from, uint64_t to, uint64_t step, int want)
+{
+	static struct store_content items[512];
+	static uint8_t text[512][1200];
+	size_t n = 0;
+
+	memset(items, 0, sizeof(items));
+	for (uint64_t i = to; i-- > from;) {
+		if ((i - from) % step != 0)
+			continue;
+		assert_true(n < 512);
+		fill(text[n], sizeof(text[n]), i);
+		items[n].log = 1;
+		items[n].index = i;
+		memcpy(items[n].id, made_id((unsigned)i).bytes, ID_LEN);
+		items[n].salt[0] = (uint8_t)i;
+		items[n].content = bytes_of(text[n], 1 + i * 37 % 1200);
+		n++;
+	}
+	assert_ok(s->ops->contents_put(s, items, n));
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(items[i].result, want);
+}
+
+struct seen_many {
+	uint64_t last;
+	size_t count;
+};
+
+static int see_many(void *ctx, uint64_t index, const uint8_t id[static ID_LEN],
+    const uint8_t salt[static SALT_LEN], struct bytes content)
+{
+	struct seen_many *seen = ctx;
+
+	assert_true(index < seen->last);
+	assert_memory_equal(id, made_id((unsigned)index).bytes, ID_LEN);
+	assert_int_equal(salt[0], index & 255);
+	assert_int_equal(content.len, 1 + index * 37 % 1200);
+	seen->last = index;
+	seen->count++;
+	return OK;
+}
+
+static void assert_seen(struct store *s, uint64_t first, size_t count, size_t want)
+{
+	struct seen_many seen = {UINT64_MAX, 0};
+
+	assert_ok(s->ops->contents(s, 1, first, count, SIZE_MAX, see_many, &seen));
+	assert_int_equal(seen.count, want);
+}
+
+static void test_contents_many(void **state)
+{
+	START;
+	uint8_t root[HASH_LEN] = {1}, salt[SALT_LEN] = {0};
+	uint64_t missing[700], count;
+	struct batch b;
+
+	for (uint64_t i = 0; i < 700; i++)
+		missing[i] = i;
+	assert_ok(ops->begin(s));
+	assert_int_equal(add_log(s, 1), 1);
+	assert_int_equal(add_log(s, 2), 2);
+	batch_make(&b, 1, 0, 0, 700);
+	b.a.wanted = missing;
+	b.a.wanted_count = 700;
+	assert_ok(ops->append(s, &b.a));
+	buffer_free(&b.leaves);
+	assert_ok(append_made(s, 2, 0, 0, 700));
+	/* Some alone, every other, those between them: they lie between each other. */
+	assert_ok(ops->content_put(s, 1, 103, made_id(103).bytes, salt, bytes_str("alone")));
+	put_many(s, 200, 700, 2, OK);
+	put_many(s, 201, 700, 2, OK);
+	put_many(s, 0, 100, 1, OK);
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_many(s, 0, 100, 1, OK);
+	assert_many(s, 100, 200, 100, ERR_NOTFOUND);
+	assert_many(s, 200, 700, 1, OK);
+	assert_seen(s, 200, SIZE_MAX, 500);
+	assert_seen(s, 250, 20, 20);
+	assert_ok(ops->wanted_count(s, 1, &count));
+	assert_int_equal(count, 99);
+
+	/* What is there comes again, in a run or alone, with some that are not. */
+	assert_ok(ops->begin(s));
+	put_many(s, 200, 700, 1, ERR_EXISTS);
+	assert_int_equal(
+	    ops->content_put(s, 1, 50, made_id(50).bytes, salt, bytes_str("x")), ERR_EXISTS);
+	assert_int_equal(
+	    ops->content_put(s, 1, 103, made_id(103).bytes, salt, bytes_str("x")), ERR_EXISTS);
+	put_many(s, 104, 200, 1, OK);
+	put_many(s, 103, 104, 1, ERR_EXISTS);
+	assert_ok(ops->content_drop(s, 1, 103, made_id(103).bytes, false));
+	put_many(s, 100, 104, 1, OK);
+	assert_ok(ops->wanted_count(s, 1, &count));
+	assert_int_equal(count, 0);
+
+	/* Dropped, erased, with another's id: then not. The first and the last of runs, too. */
+	assert_ok(ops->content_drop(s, 1, 30, made_id(31).bytes, false));
+	for (uint64_t i = 200; i < 256; i += 5)
+		assert_ok(ops->content_drop(s, 1, i, made_id((unsigned)i).bytes, i % 2));
+	assert_many(s, 30, 32, 1, OK);
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_many(s, 200, 256, 10, ERR_NOTFOUND);
+	assert_many(s, 205, 256, 10, ERR_REFUSED);
+	assert_many(s, 201, 256, 5, OK);
+	assert_many(s, 0, 200, 1, OK);
+	assert_many(s, 256, 700, 1, OK);
+	assert_seen(s, 0, 700, 688);
+	assert_ok(ops->begin(s));
+	put_many(s, 200, 256, 10, OK);
+	put_many(s, 205, 256, 10, ERR_REFUSED);
+	ops->rollback(s);
+	assert_many(s, 200, 256, 10, ERR_NOTFOUND);
+
+	/* Cut in the middle of runs; the other log is not touched. */
+	assert_ok(ops->begin(s));
+	assert_ok(ops->truncate(s, 1, 301, root, bytes_of(NULL, 0)));
+	assert_ok(append_made(s, 1, 0, 301, 399));
+	assert_ok(ops->commit(s));
+	restart(f, &s);
+	assert_many(s, 256, 301, 1, OK);
+	assert_many(s, 301, 700, 1, ERR_NOTFOUND);
+	assert_seen(s, 0, 700, 301 - 12);
+	assert_ok(ops->begin(s));
+	put_many(s, 301, 700, 1, OK);
+	assert_ok(ops->truncate(s, 1, 0, root, bytes_of(NULL, 0)));
+	assert_ok(append_made(s, 1, 0, 0, 700));
+	assert_ok(ops->commit(s));
+	assert_seen(s, 0, 700, 0);
+}
+
 struct seen_ids {
 	struct id id[8];
 	size_t count, stop;
@@ -994,6 +1149,7 @@ int main(void)
 	    BOTH(test_wanted),
 	    BOTH(test_contents),
 	    BOTH(test_contents_run),
+	    BOTH(test_contents_many),
 	    BOTH(test_tombstones),
 	    BOTH(test_inbox_order),
 	    BOTH(test_inbox_remove),

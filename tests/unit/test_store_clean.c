@@ -69,6 +69,33 @@ static void contents_put(struct fixture *f, uint64_t from, uint64_t to)
 	}
 }
 
+/* In runs: neighbours come together, and a part of each block later. */
+static void runs_put(struct fixture *f, bool later)
+{
+	static struct store_content items[ALL];
+	static uint8_t rooms[ALL][CONTENT_ROOM];
+	size_t count = 0;
+
+	memset(items, 0, sizeof(items));
+	for (uint64_t n = 0; n < ALL; n++) {
+		struct store_content *c = &items[count];
+
+		if ((n % 5 < 2) != later)
+			continue;
+		c->log = log_at(n);
+		c->index = n % ENTRIES;
+		memcpy(c->id, made_id(n).bytes, ID_LEN);
+		memcpy(c->salt, salt_of(n).bytes, SALT_LEN);
+		c->content = content_of(n, rooms[n]);
+		count++;
+	}
+	assert_ok(f->s->ops->begin(f->s));
+	assert_ok(f->s->ops->contents_put(f->s, items, count));
+	for (size_t i = 0; i < count; i++)
+		assert_ok(items[i].result);
+	assert_ok(f->s->ops->commit(f->s));
+}
+
 /* Erase every fourth. */
 static void contents_erase(struct fixture *f)
 {
@@ -149,6 +176,29 @@ static void test_moved(void **state)
 	assert_rest_here(f);
 }
 
+static void test_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	logs_make(f);
+	runs_put(f, false);
+	fixture_restart(f);
+	runs_put(f, true);
+	assert_true(in_files(f, 4) >= GONE);
+	contents_erase(f);
+	assert_ok(scrub(f));
+	assert_int_equal(in_files(f, 4), 0);
+	assert_rest_here(f);
+	/* Each page that is left changes, and is written from memory. */
+	assert_ok(f->s->ops->begin(f->s));
+	assert_ok(sqlite_exec((struct sqlite_store *)f->s,
+	    "UPDATE run SET contents = contents || x'00', directory = directory || x''"));
+	assert_ok(f->s->ops->commit(f->s));
+	assert_int_equal(in_files(f, 4), 0);
+	fixture_restart(f);
+	assert_rest_here(f);
+}
+
 /* The pages that are written next come from the file, not from before. */
 static void test_not_again(void **state)
 {
@@ -216,7 +266,7 @@ static void test_swept(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    EACH(test_moved), EACH(test_not_again), EACH(test_swept)};
+	    EACH(test_moved), EACH(test_runs), EACH(test_not_again), EACH(test_swept)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

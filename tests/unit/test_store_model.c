@@ -3,7 +3,7 @@
  * state after each transaction. CONVENE_SEED replays one seed. */
 #include "store_fixture.h"
 
-enum { LOGS = 3, IDS = 24, SEEDS = 12, TRANSACTIONS = 30, LONGEST = 700 };
+enum { LOGS = 3, IDS = 24, SEEDS = 12, TRANSACTIONS = 30, LONGEST = 700, MANY = 60 };
 
 static uint64_t seed, counter;
 
@@ -178,10 +178,10 @@ static int do_append(uint32_t log)
 /* A run of contents, of which some aren't taken. */
 static int do_contents(uint32_t log)
 {
-	struct store_content items[2][8];
+	static struct store_content items[2][MANY];
 	uint64_t first = draw(size_of(sides[0].s, log) + 2);
-	size_t count = draw(8) + 1;
-	uint8_t text[300];
+	size_t count = draw(draw(3) ? 8 : MANY) + 1;
+	uint8_t text[900];
 	int err;
 
 	fill(text, sizeof(text), counter);
@@ -190,7 +190,7 @@ static int do_contents(uint32_t log)
 		struct store_content *c = &items[0][i];
 
 		c->log = draw(10) == 0 ? log + 1 : log;
-		c->index = first + (draw(4) == 0 ? draw(300) : 8 - i);
+		c->index = first + (draw(4) == 0 ? draw(300) : count - i);
 		memcpy(c->id, made_id(draw(20) == 0 ? draw(IDS) : c->index % IDS).bytes, ID_LEN);
 		fill(c->salt, SALT_LEN, draw(1000));
 		c->content = bytes_of(text, draw(sizeof(text)) + 1);

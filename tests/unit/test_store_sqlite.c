@@ -142,11 +142,11 @@ static void test_schema(void **state)
 	struct store *s;
 
 	close_it(f);
-	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=3");
+	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=4");
 	assert_refused(f);
 	run_sql(f, "PRAGMA user_version=1");
 	assert_refused(f);
-	run_sql(f, "PRAGMA user_version=2");
+	run_sql(f, "PRAGMA user_version=3");
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
 	close_it(f);
 
@@ -166,6 +166,40 @@ static void test_schema(void **state)
 	assert_int_equal(truncate(f->path, 0), 0);
 	assert_int_equal(store_open(&s, &store_sqlite, f->path, STORE_READ_ONLY), ERR_NOTFOUND);
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
+}
+
+/* What schema 2 has is used on as it is; only who may write can open it first. */
+static void test_older(void **state)
+{
+	struct fixture *f = *state;
+	const struct store_backend *ops = &store_sqlite;
+	struct buffer out = BUFFER_INIT;
+	uint8_t salt[SALT_LEN] = {7};
+	struct store *r;
+
+	assert_ok(ops->begin(f->s));
+	add_log(f->s, 1);
+	assert_ok(append_made(f->s, 1, 1, 0, 10));
+	assert_ok(ops->content_put(f->s, 1, 3, made_id(3).bytes, salt, bytes_str("of old")));
+	assert_ok(ops->commit(f->s));
+	close_it(f);
+	run_sql(f, "DROP TABLE run; UPDATE meta SET value = CAST('2' AS BLOB) WHERE key = 'schema';"
+		   "PRAGMA user_version=2");
+	assert_int_equal(store_open(&r, ops, f->path, STORE_READ_ONLY), ERR_SCHEMA);
+	for (int again = 0; again < 2; again++) {
+		assert_ok(store_open(&f->s, ops, f->path, 0));
+		assert_ok(store_open(&r, ops, f->path, STORE_READ_ONLY));
+		buffer_reset(&out);
+		assert_ok(ops->meta_get(r, "schema", &out));
+		assert_ok(ops->content_get(r, 1, 3, made_id(3).bytes, NULL, &out));
+		assert_true(bytes_equal(buffer_bytes(&out), bytes_str("3of old")));
+		assert_int_equal(
+		    ops->content_get(r, 1, 4, made_id(4).bytes, NULL, NULL), ERR_NOTFOUND);
+		store_close(r);
+		close_it(f);
+	}
+	buffer_free(&out);
+	assert_ok(store_open(&f->s, ops, f->path, 0));
 }
 
 static void assert_mode(const struct fixture *f, const char *end, mode_t mode)
@@ -304,6 +338,7 @@ int main(void)
 	    EACH(test_reader),
 	    EACH(test_absent),
 	    EACH(test_schema),
+	    EACH(test_older),
 	    EACH(test_modes),
 	    EACH(test_full_disk),
 	    EACH(test_erased_bytes),

@@ -6,8 +6,8 @@
  * amended since; all else is called `HEX@ORGANISATION`, the message's own id in hexadecimal and the
  * organisation in whose log it stands. An archive's id that could not stand in a header, or whose
  * content is not here or was erased, gives way to that. */
-#ifndef CLIENT_ARCHIVE_MESSAGE_ID_H
-#define CLIENT_ARCHIVE_MESSAGE_ID_H
+#ifndef MAIL_MESSAGE_ID_H
+#define MAIL_MESSAGE_ID_H
 
 #include "base/buffer.h"
 #include "msg/message.h"

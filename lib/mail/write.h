@@ -6,11 +6,11 @@
  * A reader that joins folded lines, decodes encoded words and undoes the transfer encoding has what
  * was given here, byte for byte; but U+FFFD stands for CR, LF and NUL in a header field, which have
  * no place there. No text, whatever it holds, makes another field or another mail: lines for which
- * mbox_must_quote() (mbox.h) holds never appear. */
-#ifndef CLIENT_ARCHIVE_MAIL_WRITE_H
-#define CLIENT_ARCHIVE_MAIL_WRITE_H
+ * mbox_must_quote() holds never appear. */
+#ifndef MAIL_WRITE_H
+#define MAIL_WRITE_H
 
-#include "base/buffer.h"
+#include "mail/separator.h"
 
 /* ---- header fields; each ends with a newline ---- */
 
@@ -23,9 +23,10 @@ void field_author(struct buffer *out, const char *name, struct bytes value);
  * is written as %XX. */
 void field_mailbox(struct buffer *out, const char *name, struct bytes display, struct bytes local,
     struct bytes domain);
-/* Message-IDs, given without brackets, on as many lines as needed; those that can't be used are
- * left out, and with none there is no field. */
-void field_ids(struct buffer *out, const char *name, const struct bytes *ids, size_t count);
+/* Message-IDs, given without brackets, on as many lines as needed; those that can't be used, for
+ * anybody or as `usable` says, are left out, and with none there is no field. */
+void field_ids(struct buffer *out, const char *name, const struct bytes *ids, size_t count,
+    bool (*usable)(struct bytes id));
 /* In UTC. Nothing for a date outside the years 1 to 9999. */
 void field_date(struct buffer *out, const char *name, int64_t ms);
 /* Content-Type: `media_type` if it is `type/subtype`, perhaps with parameters, in ASCII and of
@@ -49,6 +50,8 @@ const char *transfer_name(enum transfer transfer);
  * NULL) and it is empty or ends with exactly one newline; otherwise encoded, which keeps it exact.
  */
 enum transfer transfer_of(struct bytes text, const char *boundary);
+/* How it goes where its end may get a newline, and nothing reads as a separator. */
+enum transfer transfer_loose(struct bytes text, const char *boundary);
 /* The same for a part that must not be encoded, and behind which a boundary follows, so that it may
  * end as it likes: whether it can stand there. */
 bool transfer_inner(struct bytes data, const char *boundary, enum transfer *out);

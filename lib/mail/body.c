@@ -3,11 +3,19 @@
 #include <string.h>
 
 #include "base/encode.h"
-#include "client/archive/mail_write.h"
-#include "client/archive/mbox.h"
+#include "mail/write.h"
 
 #define LINE 76           /* of encoded lines */
 #define TEXT_LINE_MAX 998 /* what no line may exceed (RFC 5322) */
+
+bool mbox_must_quote(struct bytes line)
+{
+	size_t i = 0;
+
+	while (i < line.len && line.data[i] == '>')
+		i++;
+	return line.len - i >= 5 && memcmp(line.data + i, "From ", 5) == 0;
+}
 
 const char *transfer_name(enum transfer transfer)
 {
@@ -36,13 +44,13 @@ static bool last_hidden(struct bytes text)
 }
 
 /* Whether all lines may stand there as they are. `strict`: not if there are control characters in
- * them, though mail allows all but CR and NUL. */
-static bool lines_good(struct bytes text, const char *boundary, bool strict)
+ * them, though mail allows all but CR and NUL. `mbox`: nor what reads as a separator. */
+static bool lines_good(struct bytes text, const char *boundary, bool strict, bool mbox)
 {
 	for (size_t at = 0; at < text.len;) {
 		struct bytes line = line_at(text, at);
 
-		if (line.len > TEXT_LINE_MAX || mbox_must_quote(line))
+		if (line.len > TEXT_LINE_MAX || (mbox && mbox_must_quote(line)))
 			return false;
 		at += line.len + 1;
 	}
@@ -70,7 +78,7 @@ enum transfer transfer_of(struct bytes text, const char *boundary)
 	size_t needs = 0;
 
 	if ((text.len == 0 || (text.data[text.len - 1] == '\n' && !last_hidden(text))) &&
-	    lines_good(text, boundary, true))
+	    lines_good(text, boundary, true, true))
 		return transfer_bare(text);
 	for (size_t i = 0; i < text.len; i++) {
 		uint8_t c = text.data[i];
@@ -81,10 +89,16 @@ enum transfer transfer_of(struct bytes text, const char *boundary)
 	return needs * 6 > text.len ? TRANSFER_BASE64 : TRANSFER_QUOTED;
 }
 
+enum transfer transfer_loose(struct bytes text, const char *boundary)
+{
+	return lines_good(text, boundary, true, false) ? transfer_bare(text)
+						       : transfer_of(text, boundary);
+}
+
 bool transfer_inner(struct bytes data, const char *boundary, enum transfer *out)
 {
 	*out = transfer_bare(data);
-	return lines_good(data, boundary, false);
+	return lines_good(data, boundary, false, true);
 }
 
 static void quoted_write(struct buffer *out, struct bytes text)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 
 #include "base/encode.h"
 #include "base/text.h"

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Header fields (RFC 5322, 2047, 2231). */
-#include "client/archive/mail_write.h"
+#include "mail/write.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/encode.h"
-#include "client/archive/message_id.h"
+#include "mail/message_id.h"
 
 #define LINE 76      /* where lines are folded */
 #define WORD_MAX 900 /* a longer word of a header is encoded, which can be folded */
@@ -244,14 +244,15 @@ void field_mailbox(struct buffer *out, const char *name, struct bytes display, s
 
 /* ---- the other fields ---- */
 
-void field_ids(struct buffer *out, const char *name, const struct bytes *ids, size_t count)
+void field_ids(struct buffer *out, const char *name, const struct bytes *ids, size_t count,
+    bool (*usable)(struct bytes id))
 {
 	struct field f = {out, 0, true};
 
 	for (size_t i = 0; i < count; i++) {
 		char text[MESSAGE_ID_MAX + 3];
 
-		if (!message_id_usable(ids[i]))
+		if (!message_id_usable(ids[i]) || !usable(ids[i]))
 			continue;
 		snprintf(text, sizeof text, "<%.*s>", (int)ids[i].len, (const char *)ids[i].data);
 		if (f.empty)
