@@ -95,6 +95,13 @@ int client_thread(struct client *c, const uint8_t *id, size_t len, struct frames
 int client_post(
     struct client *c, const uint8_t *id, size_t len, struct frames *out, struct trouble *t);
 int client_logs(struct client *c, struct frames *out, struct trouble *t);
+/* What the node finds (search/search.h says what a query may be), newest arrival first, up to
+ * `limit` (100 at most) items below the arrival number `before` (UINT64_MAX: from the newest on).
+ * `*next` is where to go on; 0: that was all. A page may hold less than `limit`, also nothing,
+ * where there is more. ERR_INVALID with a sentence for a query that isn't one; ERR_NOTFOUND
+ * when the node has no search, ERR_BUSY while its index begins. */
+int client_search(struct client *c, struct bytes query, uint64_t before, uint32_t limit,
+    struct frames *out, uint64_t *next, struct trouble *t);
 
 /* All that has arrived at the node after an arrival number, up to now, in that order; `topic` (an
  * id, or NULL: all). The last frame tells up to which number. `fn` is called per frame; other than

@@ -9,114 +9,69 @@
 #include "base/text.h"
 #include "client/cmd.h"
 #include "client/copy.h"
-#include "client/search_fold.h"
 #include "client/session.h"
 #include "client/show.h"
+#include "search/search.h"
 
 #define LIMIT 20
 #define LIMIT_MAX 10000
+#define PAGE 100  /* of the node's answers */
 #define AROUND 60 /* bytes of a line before and after what was found, at least */
+
+/* ---- what is asked ---- */
+
+/* As one query: an operand of several words is a phrase, and `topic` one more restriction. */
+static int query_make(
+    struct search_query **out, const struct invocation *in, struct buffer *text, struct trouble *t)
+{
+	const char *why;
+	int err;
+
+	for (int i = 0; i < in->count; i++) {
+		const char *word = in->operands[i];
+		bool phrase = strpbrk(word, " \t\n") && !strpbrk(word, "\":");
+
+		buffer_add_str(text, i > 0 ? " " : "");
+		buffer_add_str(text, phrase ? "\"" : "");
+		buffer_add_str(text, word);
+		buffer_add_str(text, phrase ? "\"" : "");
+	}
+	if (text->failed)
+		out_of_memory();
+	err = search_parse(out, buffer_bytes(text), &why);
+	return err ? trouble_set(t, err, "that can't be searched for: %s", why) : OK;
+}
 
 /* ---- the line in which a word stands ---- */
 
-static bool folds_to(struct bytes text, struct bytes word)
+static bool snippet_of(struct buffer *out, struct bytes text, const struct search_query *q)
 {
-	struct buffer folded = BUFFER_INIT;
-	bool found = search_fold(&folded, text) == OK && folded.len > 0 &&
-		     memmem(folded.data, folded.len, word.data, word.len) != NULL;
+	struct search_span line, found;
 
-	buffer_free(&folded);
-	return found;
-}
-
-/* Onto the beginning of a character, away from `from`. */
-static size_t boundary(struct bytes text, size_t at, bool up)
-{
-	while (at > 0 && at < text.len && (text.data[at] & 0xc0) == 0x80)
-		at += up ? 1 : (size_t)-1;
-	return at;
-}
-
-/* Where in the text a word is that its folded form has: the shortest beginning that has it, and of
- * that the shortest end. Each is found by halving. */
-static bool word_find(struct bytes text, struct bytes word, size_t *begin, size_t *end)
-{
-	size_t low = 0, high = text.len;
-
-	if (!folds_to(text, word))
+	if (search_snippet(q, text, AROUND, true, &line, &found, 1) == 0)
 		return false;
-	while (low < high) {
-		size_t middle = boundary(text, low + (high - low) / 2, false);
-
-		if (middle <= low)
-			middle = boundary(text, low + 1, true);
-		if (middle >= high)
-			break;
-		if (folds_to(bytes_of(text.data, middle), word))
-			high = middle;
-		else
-			low = middle;
-	}
-	*end = high;
-	low = 0;
-	while (low < high) {
-		size_t middle = boundary(text, low + (high - low) / 2, false);
-
-		if (middle <= low)
-			middle = boundary(text, low + 1, true);
-		if (middle >= high)
-			break;
-		if (folds_to(bytes_of(text.data + middle, *end - middle), word))
-			low = middle;
-		else
-			high = middle;
-	}
-	*begin = low;
+	if (line.from > 0 && text.data[line.from - 1] != '\n')
+		buffer_add_str(out, "\xe2\x80\xa6");
+	for (size_t at = line.from; at < line.to; at++)
+		buffer_add_u8(out, text.data[at] == '\n' ? ' ' : text.data[at]);
+	if (line.to < text.len && text.data[line.to] != '\n')
+		buffer_add_str(out, "\xe2\x80\xa6");
 	return true;
 }
 
-/* What stands around the first of the words that the text has, within its line. */
-static bool snippet_of(struct buffer *out, struct bytes text, const struct buffer *words, int count)
-{
-	size_t begin, end, from, to;
-
-	for (int i = 0; i < count; i++) {
-		if (!word_find(text, buffer_bytes(&words[i]), &begin, &end))
-			continue;
-		from = begin > AROUND ? boundary(text, begin - AROUND, true) : 0;
-		to = end + 2 * AROUND < text.len ? boundary(text, end + 2 * AROUND, false)
-						 : text.len;
-		for (size_t at = begin; at > from; at--)
-			if (text.data[at - 1] == '\n')
-				from = at;
-		for (size_t at = end; at < to; at++)
-			if (text.data[at] == '\n')
-				to = at;
-		if (from > 0 && text.data[from - 1] != '\n')
-			buffer_add_str(out, "\xe2\x80\xa6");
-		for (size_t at = from; at < to; at++)
-			buffer_add_u8(out, text.data[at] == '\n' ? ' ' : text.data[at]);
-		if (to < text.len && text.data[to] != '\n')
-			buffer_add_str(out, "\xe2\x80\xa6");
-		return true;
-	}
-	return false;
-}
-
 /* Of the text; else of what else is searched; else how the text begins. */
-static void snippet(
-    struct buffer *out, const struct content *c, const struct buffer *words, int count)
+static void snippet(struct buffer *out, const struct content *c, const struct search_query *q)
 {
 	struct bytes head = c->text;
 
-	if (snippet_of(out, c->text, words, count))
+	if (snippet_of(out, c->text, q))
 		return;
 	for (size_t i = 0; i < c->part_count; i++)
-		if (snippet_of(out, c->parts[i].name, words, count))
+		if (snippet_of(out, c->parts[i].name, q))
 			return;
 	while (head.len > 0 && (head.data[0] == '\n' || head.data[0] == ' '))
 		head = bytes_of(head.data + 1, head.len - 1);
-	head = text_head(text_first_line(head), 3 * AROUND);
+	head = text_head(text_first_line(head), (size_t)3 * AROUND);
 	buffer_add(out, head.data, head.len);
 }
 
@@ -136,18 +91,20 @@ static void found_print(const struct shown *s, struct bytes subject, struct byte
 	buffer_free(&who);
 }
 
-static int item_found(struct session *s, const Convene__Item *item, const struct buffer *words,
-    int count, json_t *list, struct trouble *t)
+static int item_found(struct session *s, const Convene__Item *item, const struct search_query *q,
+    json_t *list, struct trouble *t)
 {
 	struct buffer subject = BUFFER_INIT, line = BUFFER_INIT, safe = BUFFER_INIT;
 	struct shown shown;
 	int err = OK;
 
 	shown_open(&shown, item, s->home.node.forum, NULL);
-	if (item->thread.len == ID_LEN)
+	if (item->thread.len == ID_LEN && s->copy)
 		err = copy_subject(s->copy, item->thread.data, &subject, t);
+	else if (shown.has_content)
+		buffer_add(&subject, shown.content.subject.data, shown.content.subject.len);
 	if (shown.has_content)
-		snippet(&line, &shown.content, words, count);
+		snippet(&line, &shown.content, q);
 	if (!err && s->in->json) {
 		json_t *o = shown_json(&shown);
 
@@ -165,40 +122,36 @@ static int item_found(struct session *s, const Convene__Item *item, const struct
 	return err;
 }
 
-static int found_show(
-    struct session *s, const struct frames *frames, size_t limit, struct trouble *t)
+static int found_show(struct session *s, const struct frames *frames, const struct search_query *q,
+    size_t limit, bool further, struct trouble *t)
 {
 	const struct invocation *in = s->in;
-	struct buffer *words = calloc((size_t)in->count + 1, sizeof *words);
 	json_t *list = json_array(), *o = json_object();
 	size_t count = 0;
 	int err = OK;
 
-	if (!words)
-		out_of_memory();
-	for (int i = 0; i < in->count; i++)
-		search_fold(&words[i], bytes_str(in->operands[i]));
 	for (size_t i = 0; i < frames->count; i++) {
 		const Convene__Items *m = (const Convene__Items *)frames->list[i];
 
-		for (size_t j = 0; j < m->n_items && !err && count < limit; j++, count++)
-			err = item_found(s, m->items[j], words, in->count, list, t);
-		/* One more than shown was asked for. */
-		if (!err && in->json)
-			json_put(o, "more", json_boolean(m->n_items > limit));
-		else if (!err && m->n_items > limit)
-			printf("\nThe newest %zu; --limit shows more.\n", limit);
+		/* Of the copy, one more than is shown was asked for. */
+		for (size_t j = 0; j < m->n_items && !err; j++) {
+			if (count < limit)
+				err = item_found(s, m->items[j], q, list, t);
+			else
+				further = true;
+			count += count < limit;
+		}
 	}
 	if (!err && in->json) {
 		json_put(o, "items", json_incref(list));
+		json_put(o, "more", json_boolean(further));
 		json_print(json_incref(o));
 	} else if (!err && count == 0) {
-		print_sentence(0, "No post in your copy has %s.",
-		    in->count == 1 ? "this word" : "all of these words");
+		print_sentence(0, s->copy ? "No post in your copy has what you ask for."
+					  : "Your node has no post with what you ask for.");
+	} else if (!err && further) {
+		printf("\nThe newest %zu; --limit shows more.\n", count);
 	}
-	for (int i = 0; i < in->count; i++)
-		buffer_free(&words[i]);
-	free(words);
 	json_decref(list);
 	json_decref(o);
 	return err;
@@ -211,6 +164,8 @@ static int refresh(struct session *s, struct trouble *t)
 	struct trouble why;
 	int err = session_copy(s, false, t);
 
+	if (err == ERR_NOTFOUND && s->client)
+		return OK;
 	if (err == ERR_NOTFOUND) {
 		trouble_hint(t, "`convene sync` keeps topics; what is kept can be searched.");
 		return err;
@@ -222,12 +177,50 @@ static int refresh(struct session *s, struct trouble *t)
 	return err;
 }
 
+/* ---- the node, where nothing is kept here ---- */
+
+/* Page by page, until there are enough. */
+static int node_search(struct session *s, struct buffer *query, const Convene__Topic *topic,
+    size_t limit, struct frames *out, bool *further, struct trouble *t)
+{
+	char hex[2 * ID_LEN + 1];
+	uint64_t next = UINT64_MAX;
+	size_t count = 0;
+	int err = OK;
+
+	*out = (struct frames){NULL, 0};
+	if (topic && topic->id.len == ID_LEN) {
+		hex_encode(hex, topic->id.data, ID_LEN);
+		buffer_printf(query, " topic:%s", hex);
+	}
+	do {
+		struct frames page;
+		size_t wanted = limit - count < PAGE ? limit - count : PAGE;
+
+		err = client_search(
+		    s->client, buffer_bytes(query), next, (uint32_t)wanted, &page, &next, t);
+		for (size_t i = 0; i < page.count && !err; i++) {
+			count += ((const Convene__Items *)page.list[i])->n_items;
+			err = frames_add(out, page.list[i]) == OK ? OK : no_memory(t);
+			page.list[i] = NULL;
+		}
+		if (err)
+			break;
+		free(page.list);
+	} while (next > 0 && count < limit);
+	*further = next > 0;
+	return err;
+}
+
 int cmd_search(const struct invocation *in)
 {
 	const char *name = option_value(in, "topic"), *most = option_value(in, "limit");
 	struct frames topics = {NULL, 0}, found = {NULL, 0};
 	const Convene__Topic *topic = NULL;
+	struct search_query *q = NULL;
+	struct buffer query = BUFFER_INIT;
 	uint64_t limit = LIMIT;
+	bool further = false;
 	struct session s;
 	struct trouble t;
 	int code, err;
@@ -237,21 +230,28 @@ int cmd_search(const struct invocation *in)
 		    "--limit wants a number from 1 to %d, not %s", LIMIT_MAX, most);
 	err = session_open(&s, in, false, &t);
 	if (!err)
+		err = query_make(&q, in, &query, &t);
+	if (!err)
 		err = refresh(&s, &t);
 	if (!err && name)
-		err = copy_topics(s.copy, &topics, &t);
+		err = s.copy ? copy_topics(s.copy, &topics, &t)
+			     : client_topics(s.client, &topics, &t);
 	if (!err && name)
 		err = find_topic(&topics, name, &topic, &t);
-	if (!err)
-		err = copy_search(s.copy, topic ? topic->id.data : NULL, in->operands, in->count,
-		    (size_t)limit + 1, &found, &t);
-	if (!err && !s.client)
+	if (!err && s.copy)
+		err = copy_search(
+		    s.copy, topic ? topic->id.data : NULL, q, (size_t)limit + 1, &found, &t);
+	else if (!err)
+		err = node_search(&s, &query, topic, (size_t)limit, &found, &further, &t);
+	if (!err && s.copy && !s.client)
 		copy_tell(&s);
 	if (!err)
-		err = found_show(&s, &found, (size_t)limit, &t);
+		err = found_show(&s, &found, q, (size_t)limit, further, &t);
 	code = err ? session_complain(in, &t) : EXIT_DONE;
 	frames_free(&topics);
 	frames_free(&found);
+	search_query_free(q);
+	buffer_free(&query);
 	session_close(&s);
 	return code;
 }

@@ -189,9 +189,10 @@ static const struct command commands[] = {
 	"that "
 	"there are now will be.",
 	sync_options, cmd_sync},
-    {"search", "WORD...", 1, -1, "find posts in what sync keeps",
-	"Every WORD must occur, in the subject, text, author or names of attachments; case and "
-	"accents don't matter. Several words in quotes are one.",
+    {"search", "WORD...", 1, -1, "find posts in what sync keeps, or else at the node",
+	"Every WORD must occur, in the subject, text or names of attachments; case doesn't matter, "
+	"and accents only where you write them. Several words in quotes are a phrase, -WORD must "
+	"not occur; by:HANDLE@ORG, lang:TAG, since:2026-01-31 and until:2026-02-28 say more.",
 	search_options, cmd_search},
     {"topic", "TITLE", 1, 1, "open a topic, where the charter lets you", NULL, topic_options,
 	cmd_topic},

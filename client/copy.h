@@ -81,10 +81,10 @@ uint64_t copy_synced(struct copy *c);
 
 /* ---- searching ---- */
 
-/* Posts whose subject, text, names of parts or author have every word, newest first. `words` are
- * folded here (search_fold.h); `topic` NULL: all that are kept. Items in frames, as in an answer to
- * WATCH. */
-int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
+/* Posts that a query finds (search/search.h), newest first; its words may also stand in the author's
+ * name. `topic` NULL: all that are kept. Items in frames, as in an answer to WATCH. */
+struct search_query;
+int copy_search(struct copy *c, const uint8_t *topic, const struct search_query *q, size_t limit,
     struct frames *out, struct trouble *t);
 
 #endif

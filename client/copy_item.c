@@ -12,7 +12,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "client/search_fold.h"
+#include "search/fold.h"
 #include "client/show.h"
 
 /* A message that comes. */

@@ -1,58 +1,68 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Words in the copy: plain substrings of folded text, which need no notion of where words end and
- * so find Chinese as well as Portuguese. */
+/* Searching the copy: every text, folded when it came, by the rules of the node (search/search.h);
+ * but words may also stand in an author's name. */
 #include "client/copy_inside.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
-#include "client/search_fold.h"
+#include "msg/content.h"
+#include "search/search.h"
 
-static bool has_word(struct bytes text, struct bytes word)
+/* What the query says beside its words, and of marks, by the message itself. */
+static int row_fits(struct copy *c, const struct query *row, const struct search_query *q,
+    bool *fits, struct trouble *t)
 {
-	return text.len > 0 && memmem(text.data, text.len, word.data, word.len) != NULL;
-}
+	struct bytes topic = query_bytes(row, 3), id = query_bytes(row, 4);
+	struct buffer handle = BUFFER_INIT, organisation = BUFFER_INIT;
+	struct content content = {0};
+	struct item_text text;
+	struct header h = {0};
+	int err;
 
-static int words_fold(struct buffer *folded, char *const *words, int count, struct trouble *t)
-{
-	for (int i = 0; i < count; i++) {
-		int err = search_fold(&folded[i], bytes_str(words[i]));
+	*fits = false;
+	if (topic.len != ID_LEN || id.len != ID_LEN)
+		return OK;
+	err = text_start(&text, c, id.data, t);
+	buffer_add(&handle, query_bytes(row, 5).data, query_bytes(row, 5).len);
+	buffer_add(&organisation, query_bytes(row, 6).data, query_bytes(row, 6).len);
+	if (!err && text.state == STATE(PRESENT) && content_parse(text.content, &content) == OK &&
+	    message_parse(query_bytes(row, 7), &h) == OK) {
+		struct search_about about = {
+		    topic.data, buffer_str(&handle), buffer_str(&organisation), h.lang, h.time};
 
-		if (err)
-			return trouble_set(
-			    t, err, "a word can't be searched for: %s", error_text(err));
-		if (folded[i].len == 0) {
-			trouble_set(
-			    t, ERR_INVALID, "one of the words is empty, or holds marks alone");
-			return t->err;
-		}
+		*fits = search_fits(q, &about, &content) &&
+			(!search_has_marks(q) || search_matches(q, &content));
 	}
-	return OK;
+	content_clear(&content);
+	text_end(&text);
+	buffer_free(&handle);
+	buffer_free(&organisation);
+	return err;
 }
 
 /* The numbers of what is found, newest first. */
-static int rows_find(struct copy *c, const uint8_t *topic, const struct buffer *words, int count,
+static int rows_find(struct copy *c, const uint8_t *topic, const struct search_query *search,
     size_t limit, int64_t *found, size_t *n, struct trouble *t)
 {
 	struct query *q;
 	int err = query_start(&q, c->d,
-	    "SELECT i.no, f.text, p.folded FROM item i JOIN folded f ON f.item = i.no"
-	    " LEFT JOIN person p ON p.no = i.person"
+	    "SELECT i.no, f.text, p.folded, o.id, i.id, p.handle, p.organisation, b.message"
+	    " FROM item i JOIN folded f ON f.item = i.no JOIN topic o ON o.no = i.topic"
+	    " JOIN body b ON b.item = i.no LEFT JOIN person p ON p.no = i.person"
 	    " WHERE ?1 IS NULL OR i.topic = (SELECT no FROM topic WHERE id = ?1)"
 	    " ORDER BY i.time DESC, i.id DESC",
 	    t, "B", bytes_of(topic, topic ? ID_LEN : 0));
 
 	*n = 0;
 	while (!err && *n < limit && (err = query_next(&q, t)) == 1) {
-		struct bytes text = query_bytes(q, 1), author = query_bytes(q, 2);
-		bool all = true;
+		bool fits = false;
 
-		err = OK;
-		for (int i = 0; i < count && all; i++)
-			all = has_word(text, buffer_bytes(&words[i])) ||
-			      has_word(author, buffer_bytes(&words[i]));
-		if (all)
+		err = search_matches_folded(search, query_bytes(q, 1), query_bytes(q, 2))
+			  ? row_fits(c, q, search, &fits, t)
+			  : OK;
+		if (fits)
 			found[(*n)++] = query_int(q, 0);
 	}
 	query_end(&q);
@@ -89,25 +99,19 @@ static int found_out(
 	return err;
 }
 
-int copy_search(struct copy *c, const uint8_t *topic, char *const *words, int count, size_t limit,
+int copy_search(struct copy *c, const uint8_t *topic, const struct search_query *q, size_t limit,
     struct frames *out, struct trouble *t)
 {
-	struct buffer *folded = calloc((size_t)count + 1, sizeof *folded);
 	int64_t *found = calloc(limit + 1, sizeof *found);
 	size_t n = 0;
 	int err;
 
 	*out = (struct frames){NULL, 0};
-	if (!folded || !found)
+	if (!found)
 		out_of_memory();
-	err = words_fold(folded, words, count, t);
-	if (!err)
-		err = rows_find(c, topic, folded, count, limit, found, &n, t);
+	err = rows_find(c, topic, q, limit, found, &n, t);
 	if (!err)
 		err = found_out(c, found, n, out, t);
-	for (int i = 0; i < count; i++)
-		buffer_free(&folded[i]);
-	free(folded);
 	free(found);
 	return err;
 }

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "client/search_fold.h"
+#include "search/fold.h"
 #include "msg/content.h"
 
 int text_start(

@@ -311,6 +311,34 @@ static void print_due(const json_t *a, const char *key, const char *title)
 	buffer_free(&line);
 }
 
+static void print_search(const json_t *search)
+{
+	struct buffer line = BUFFER_INIT;
+	uint64_t texts = number_at(search, "texts"), missing = number_at(search, "missing");
+	char size[16];
+
+	printf("Search    ");
+	if (!json_is_object(search)) {
+		print_sentence(10, "off");
+		return;
+	}
+	buffer_printf(&line, "%" PRIu64 " text%s, %s", texts, texts == 1 ? "" : "s",
+	    size_text(size, number_at(search, "bytes")));
+	if (flag_at(search, "behind") && number_at(search, "per_second"))
+		buffer_printf(&line, "; behind, and taking in %" PRIu64 " a second",
+		    number_at(search, "per_second"));
+	else if (flag_at(search, "behind"))
+		buffer_add_str(&line, "; behind");
+	if (missing)
+		buffer_printf(&line, "; waits for %" PRIu64 " more", missing);
+	if (text_at(search, "trouble").len) {
+		buffer_add_str(&line, "; it can't be written: ");
+		text_isolate(&line, text_at(search, "trouble"));
+	}
+	print_sentence(10, "%s", buffer_str(&line));
+	buffer_free(&line);
+}
+
 static void print_status(const json_t *a)
 {
 	struct bytes forum = text_at(a, "forum"), sealing = text_at(a, "sealing"),
@@ -361,6 +389,7 @@ static void print_status(const json_t *a)
 	    "%s%s   nodes that show the same one hold the same, but for disputed logs",
 	    buffer_str(&line), frontier.len > 16 ? "…" : "");
 	buffer_free(&line);
+	print_search(json_object_get(a, "search"));
 	print_logs(json_object_get(a, "logs"));
 	print_peers(json_object_get(a, "peers"));
 }

@@ -126,6 +126,22 @@ int client_logs(struct client *c, struct frames *out, struct trouble *t)
 	return gather(c, FRAME_LOGS_GET, &get.base, FRAME_LOGS, logs_last, out, t);
 }
 
+int client_search(struct client *c, struct bytes query, uint64_t before, uint32_t limit,
+    struct frames *out, uint64_t *next, struct trouble *t)
+{
+	Convene__Search search = CONVENE__SEARCH__INIT;
+	int err;
+
+	search.query = pb_of(query);
+	search.before = before == UINT64_MAX ? 0 : before;
+	search.limit = limit;
+	err = gather(c, FRAME_SEARCH, &search.base, FRAME_ITEMS, items_last, out, t);
+	*next = 0;
+	if (!err && out->count > 0)
+		*next = ((const Convene__Items *)out->list[out->count - 1])->next;
+	return err;
+}
+
 int client_arrivals(struct client *c, uint64_t after, const uint8_t *topic,
     int (*fn)(void *ctx, const Convene__Items *items), void *ctx, struct trouble *t)
 {

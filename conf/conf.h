@@ -62,6 +62,7 @@ struct conf {
 		char *user;                  /* NULL: stay who we are */
 		char *signer_user;           /* NULL: as `user` */
 		char *signer_data;           /* directory */
+		bool search;                 /* keep an index to search in: DATA/search */
 	} node;
 	struct {
 		unsigned clients;             /* participants' connections at once */

@@ -56,6 +56,8 @@ const struct option_schema option_table[] = {
 	"user that the signer becomes instead"},
     {NODE(signer_data), TYPE_PATH, 1, PATH_LONGEST, false, NULL, "DATA", SCOPE_RESTART,
 	IN_NODE(signer_data), "directory of the signer's files"},
+    {NODE(search), TYPE_YESNO, 0, 0, false, "yes", NULL, SCOPE_RESTART, IN_NODE(search),
+	"whether there is an index to search in"},
 
     LIMIT(clients, 1, 1000000, "10000", SCOPE_RELOAD, "connections of participants at once"),
     LIMIT(clients_per_address, 1, 1000000, "64", SCOPE_RELOAD,

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "client/copy.h"
 #include "client/screen/worker_inside.h"
+#include "search/search.h"
 
 #define RETRY_MS 15000 /* a node that wasn't there isn't tried again before that */
 #define LONG_THREAD 10 /* posts */
@@ -226,43 +227,22 @@ static void post(struct asking *a)
 
 /* ---- the copy ---- */
 
-/* Words stand between spaces, and several of them in quotes are one. */
-static int words_split(char *text, char **words, int most)
-{
-	int count = 0;
-	char *at = text;
-
-	while (*at && count < most) {
-		char end = ' ';
-
-		while (*at == ' ')
-			at++;
-		if (*at == '"') {
-			end = '"';
-			at++;
-		}
-		if (*at)
-			words[count++] = at;
-		while (*at && *at != end)
-			at++;
-		if (*at)
-			*at++ = '\0';
-	}
-	return count;
-}
-
 static void search(struct asking *a)
 {
-	struct job job = *a->job;
 	struct frames frames = {NULL, 0};
+	struct search_query *q = NULL;
+	const char *why = NULL;
 	struct trouble t;
 	struct news *n;
-	char *words[32];
-	int count = words_split(job.words, words, 32);
-	int err = session_copy(&a->s, false, &t);
+	int err = search_parse(&q, bytes_str(a->job->words), &why);
 
+	if (err)
+		trouble_set(&t, err, "%s", why ? why : error_text(err));
+	else
+		err = session_copy(&a->s, false, &t);
 	if (!err)
-		err = copy_search(a->s.copy, NULL, words, count, FOUND_MAX, &frames, &t);
+		err = copy_search(a->s.copy, NULL, q, FOUND_MAX, &frames, &t);
+	search_query_free(q);
 	if (err) {
 		fail(a, &t);
 		return;

@@ -17,6 +17,7 @@ struct answer {
 	struct block *blocks;
 	void **list; /* of generated messages */
 	size_t count, cap, bytes;
+	uint64_t next; /* of SEARCH */
 	bool lean; /* the answer is long: contents are to be asked for one by one */
 	int err;
 };
@@ -44,6 +45,7 @@ void items_flush(struct answer *a, bool last, uint64_t missing);
 
 /* One for each request. */
 void erasure_get(struct session *s, uint32_t stream, const Convene__ErasureGet *m);
+void search_get(struct session *s, uint32_t stream, const Convene__Search *m);
 void topics_get(struct session *s, uint32_t stream);
 void threads_get(struct session *s, uint32_t stream, const Convene__ThreadsGet *m);
 void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m);

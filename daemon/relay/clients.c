@@ -94,6 +94,9 @@ static void request(struct session *s, uint8_t type, uint32_t stream, struct byt
 	case FRAME_ERASURE_GET:
 		erasure_get(s, stream, (const Convene__ErasureGet *)m);
 		break;
+	case FRAME_SEARCH:
+		search_get(s, stream, (const Convene__Search *)m);
+		break;
 	default:
 		channel_refuse(s->channel, CONVENE__CODE__UNEXPECTED, ERR_UNKNOWN_KIND,
 		    "a client sends no frames of this type");
@@ -117,6 +120,7 @@ static bool is_request(uint8_t type)
 	case FRAME_SIGNER_GET:
 	case FRAME_CHARTER_GET:
 	case FRAME_ERASURE_GET:
+	case FRAME_SEARCH:
 		return true;
 	}
 	return false;
@@ -185,6 +189,7 @@ void client_closed(struct session *s)
 {
 	ingest_session_closed(s);
 	enrol_session_closed(s);
+	searching_session_closed(s);
 	while (s->pending) {
 		struct pending *p = pending_take(s);
 

@@ -170,6 +170,8 @@ static void do_rebuild(struct request *q, int argc, char **argv, struct bytes in
 	(void)argc;
 	(void)argv;
 	(void)input;
+	if (!err)
+		searching_reset(q->relay);
 	if (err)
 		refuse(q, CONVENE__CODE__BUSY,
 		    err == ERR_BUSY ? "the views are being rebuilt already" : error_text(err));

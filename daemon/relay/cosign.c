@@ -168,7 +168,7 @@ static bool is_whole(struct relay *r, const struct relay_log *l)
 
 	return l->folded == replica_held(l->replica) && !l->folding &&
 	       r->reader->ops->wanted(r->reader, l->no, 0, &missing, &count) == OK && count == 0 &&
-	       !atomic_load(&r->writer.erased);
+	       !storage_erased(r);
 }
 
 static bool is_ready(struct relay *r, const struct relay_log *l)

@@ -116,7 +116,7 @@ void erasure_keep(struct relay *r)
 	}
 	if (f)
 		facts_keep(r, f, NULL, NULL);
-	if (!atomic_load(&r->writer.erased)) {
+	if (!storage_erased(r)) {
 		r->erased_since = 0;
 		r->erased_told = false;
 	} else if (r->erased_since == 0) {
@@ -153,7 +153,7 @@ void erasure_scrubbed(struct relay *r, const struct scrubbed *list, size_t count
 
 bool erasure_gone(const struct relay *r, const struct relay_log *l, uint64_t size)
 {
-	return l->folded >= size && (l->scrubbed >= size || !atomic_load(&r->writer.erased));
+	return l->folded >= size && (l->scrubbed >= size || !storage_erased(r));
 }
 
 /* ---- for clients ---- */

@@ -134,6 +134,7 @@ void items_flush(struct answer *a, bool last, uint64_t missing)
 	m.n_items = a->count;
 	m.last = last;
 	m.missing = missing;
+	m.next = last ? a->next : 0;
 	if (last)
 		m.n_without = carry_without(a, &m.without);
 	channel_send(a->session->channel, FRAME_ITEMS, a->stream, &m.base);

@@ -93,6 +93,7 @@ static void on_housekeeping(evutil_socket_t fd, short what, void *arg)
 	storage_scrub(r);
 	erasure_keep(r);
 	cosign_watch(r);
+	searching_follow(r);
 }
 
 static void on_hup(evutil_socket_t fd, short what, void *arg)
@@ -318,6 +319,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (!err)
 		err = erasure_start(r);
 	if (!err)
+		err = searching_start(r);
+	if (!err)
 		err = storage_start(r);
 	for (struct relay_log *l = r->logs; l && !err; l = l->next)
 		cut_follow(r, l);
@@ -347,6 +350,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	if (r->conf->peer_count == 0)
 		seal_allowed(r);
 	views_follow(r);
+	searching_follow(r);
 	return r->listeners ? OK : ERR_NOMEM;
 }
 
@@ -358,6 +362,7 @@ static void relay_free(struct relay *r)
 	r->stopping = true;
 	atomic_store(&r->ending, true);
 	registrar_resume(r);
+	searching_stop(r);
 	storage_stop(r); /* what is under way becomes durable and is answered to nobody */
 	for (size_t i = 0; i < r->listener_count; i++)
 		evconnlistener_free(r->listeners[i]);

@@ -316,6 +316,7 @@ json_t *report_status(struct relay *r)
 	put_number(o, "clients", r->client_count);
 	put_flag(o, "read_only", r->read_only || r->room_short);
 	put(o, "logs", logs);
+	put(o, "search", searching_report(r));
 	put(o, "peers", peers_report(r, false));
 	put(o, "members", members_report(r));
 	return o;

@@ -57,6 +57,7 @@ struct writer {
 	int begun;               /* result of store begin */
 	bool spoilt;             /* the forum failed half-way: the whole group is rolled back */
 	atomic_bool erased;      /* bytes of an erased content may still be in the files */
+	atomic_bool indexed;     /* not in the store's, but in those of the search index */
 	struct scrub_job *scrub; /* in this group of jobs, sees to that; NULL: none */
 	bool dead; /* a vital job failed: those behind it, decided upon when it seemed to succeed,
 		      must not become durable */
@@ -252,6 +253,7 @@ struct relay {
 	struct watch *watches, *watch_next; /* watch_next: of the round that is under way */
 	bool watch_again;                   /* and there is another behind it */
 	struct event *watch_event;          /* goes on with it */
+	struct searching *searching;        /* search.c; NULL: it is switched off */
 	struct pages *pages;                /* pages.h */
 	size_t pages_bytes;                 /* that they hold, and what is on its way to clients */
 	uint64_t items_changes;  /* counts whatever changes what items tell and is not in the store:
@@ -294,6 +296,13 @@ int storage_start(struct relay *r);
 void storage_submit(struct relay *r, struct store_job *job);
 void storage_stop(struct relay *r);
 void storage_scrub(struct relay *r); /* see to it that erased bytes leave the files */
+/* The index, too, has done its part of a scrub. */
+void storage_scrubbed(struct relay *r, int result, const struct scrubbed *list, size_t count);
+/* Whether they may be in one still. */
+static inline bool storage_erased(const struct relay *r)
+{
+	return atomic_load(&r->writer.erased) || atomic_load(&r->writer.indexed);
+}
 int forum_spoilt(
     struct store_job *job, int err); /* a fold failed: pass it on, and have the group rolled back */
 
@@ -373,6 +382,16 @@ void contents_idle(struct relay *r);
 const struct store_content *contents_stored(const struct relay *r, uint32_t no, uint64_t index);
 void contents_stale(struct relay *r);
 void contents_flush(struct relay *r);
+
+/* search.c: the index behind the views (lib/search), and looking things up in it. */
+int searching_start(struct relay *r);
+void searching_stop(struct relay *r);
+void searching_follow(struct relay *r); /* perhaps something has come */
+void searching_reset(struct relay *r);  /* the index begins anew */
+void searching_session_closed(struct session *s);
+/* Take out of the index what was erased, then storage_scrubbed(); takes the list. false: there is
+ * no index (or no memory), and nothing was done. */
+bool searching_erase(struct relay *r, struct scrubbed *list, size_t count);
 
 /* links.c */
 int links_start(struct relay *r);

@@ -82,8 +82,10 @@ static void group_scrub(struct writer *w)
 		err = query_erasures(w->store, scrub_erases, j);
 	if (!err)
 		err = w->store->ops->scrub(w->store);
-	if (!err)
+	if (!err) {
+		atomic_store(&w->indexed, j->job.relay->searching != NULL);
 		atomic_store(&w->erased, false);
+	}
 	j->result = err;
 }
 
@@ -193,17 +195,35 @@ static int scrub_run(struct store_job *job, struct store *writer, struct forum *
 	return OK;
 }
 
+void storage_scrubbed(struct relay *r, int result, const struct scrubbed *list, size_t count)
+{
+	r->scrubbing = false;
+	if (result == OK)
+		erasure_scrubbed(r, list, count);
+	cosign_soon(r, NULL);
+}
+
 static void scrub_done(struct store_job *job)
 {
 	struct scrub_job *j = (struct scrub_job *)job;
 	struct relay *r = job->relay;
+	int err = job->result ? job->result : j->result;
 
-	r->scrubbing = false;
-	if (job->result == OK && j->result == OK)
-		erasure_scrubbed(r, j->list, j->count);
+	/* The store's files first: what is in them can come into the index. */
+	if (!err && r->stopping)
+		err = ERR_CLOSED;
+	if (!err && r->searching && searching_erase(r, j->list, j->count)) {
+		free(j);
+		return;
+	}
+	if (!err && r->searching) {
+		atomic_store(&r->writer.erased, true);
+		atomic_store(&r->writer.indexed, false);
+		err = ERR_NOMEM;
+	}
+	storage_scrubbed(r, err, j->list, j->count);
 	free(j->list);
 	free(j);
-	cosign_soon(r, NULL);
 }
 
 /* It is done when the run of jobs that this one is in has been committed; a reader may be in the
@@ -212,7 +232,7 @@ void storage_scrub(struct relay *r)
 {
 	struct scrub_job *j;
 
-	if (r->scrubbing || r->stopping || !atomic_load(&r->writer.erased))
+	if (r->scrubbing || r->stopping || !storage_erased(r))
 		return;
 	j = calloc(1, sizeof *j);
 	if (!j)

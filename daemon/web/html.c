@@ -56,7 +56,7 @@ void html_bytes(struct html h, struct bytes text)
 {
 	size_t start = 0, i = 0;
 
-	for (;;) {
+	while (text.len > 0) {
 		while (i < text.len && !escape_of[text.data[i]])
 			i++;
 		buffer_add(h.out, text.data + start, i - start);

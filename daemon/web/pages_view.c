@@ -284,7 +284,10 @@ void page_message_view(struct html h, struct request *q, const struct message_vi
 		html(h, "</p>\n");
 	}
 	add_body(h, q, v);
-	html(h, "<p class=\"do\"><a");
-	page_href(h, q, "/write?parent=%s", hex);
-	html(h, ">%s</a></p>\n</article>\n", _("Reply"));
+	if (m->header.kind != KIND_AMEND) {
+		html(h, "<p class=\"do\"><a");
+		page_href(h, q, "/write?parent=%s", hex);
+		html(h, ">%s</a></p>\n", _("Reply"));
+	}
+	html(h, "</article>\n");
 }

@@ -204,8 +204,8 @@ void respond_answer(struct web *w, struct exchange *x, const struct answer *a,
 	buffer_reset(&r->fields);
 	add_fields(&r->fields, &whole, v, type, tag, zipped);
 	c = r->fields.failed ? NULL
-			     : cache_add(w->cache, key, key.len > 0 ? state : 0, whole.status, tag,
-				   buffer_bytes(&r->fields), body);
+			     : cache_add(w->cache, key, key.len > 0 && !a->passing ? state : 0,
+				   whole.status, tag, buffer_bytes(&r->fields), body);
 	if (c) {
 		give(x, c);
 	} else {

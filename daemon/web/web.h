@@ -47,6 +47,7 @@ struct answer {
 	const char *download; /* a name: as an attachment, never shown in place */
 	char name[400];       /* room for that */
 	bool for_ever;        /* never changes: by id, raw */
+	bool passing;         /* depends on more than the store: not to be kept */
 };
 
 typedef void page_fn(struct request *q, struct answer *a);

@@ -138,31 +138,40 @@ int query_threads(struct store *s, const uint8_t topic[static ID_LEN], size_t li
 	return err == OK ? threads_each(s, no, limit, offset, fn, ctx) : err;
 }
 
+/* A row of what arrived. */
+static void arrival_read(const struct view *v, struct item_row *row)
+{
+	int64_t at = view_int(v, AUTHOR_COLUMNS_COUNT);
+
+	*row = (struct item_row){
+	    .log_no = view_at_log(at),
+	    .index = view_at_index(at),
+	    .kind = (uint32_t)view_int(v, AUTHOR_COLUMNS_COUNT + 1),
+	    .time = (uint64_t)view_int(v, AUTHOR_COLUMNS_COUNT + 2),
+	    .arrival = (uint64_t)view_int(v, AUTHOR_COLUMNS_COUNT + 3),
+	    .parent_missing = view_int(v, AUTHOR_COLUMNS_COUNT + 7) != 0,
+	};
+	id_read(v, AUTHOR_COLUMNS_COUNT + 4, row->id);
+	id_read(v, AUTHOR_COLUMNS_COUNT + 5, row->topic);
+	/* A TOPIC that nobody has answered is a thread by itself. */
+	id_read(v,
+	    view_null(v, AUTHOR_COLUMNS_COUNT + 6) ? AUTHOR_COLUMNS_COUNT + 5
+						   : AUTHOR_COLUMNS_COUNT + 6,
+	    row->thread);
+	ref_read(v, AUTHOR_COLUMNS_COUNT + 8, &row->amendment);
+	ref_read(v, AUTHOR_COLUMNS_COUNT + 10, &row->erasure);
+	author_read(v, 0, &row->author);
+}
+
 /* What the four of them have in common. */
 static int arrivals_each(struct view *v, item_fn *fn, void *ctx)
 {
 	int err;
 
 	while ((err = view_next(v)) == 1) {
-		int64_t at = view_int(v, AUTHOR_COLUMNS_COUNT);
-		struct item_row row = {
-		    .log_no = view_at_log(at),
-		    .index = view_at_index(at),
-		    .kind = (uint32_t)view_int(v, AUTHOR_COLUMNS_COUNT + 1),
-		    .time = (uint64_t)view_int(v, AUTHOR_COLUMNS_COUNT + 2),
-		    .arrival = (uint64_t)view_int(v, AUTHOR_COLUMNS_COUNT + 3),
-		    .parent_missing = view_int(v, AUTHOR_COLUMNS_COUNT + 7) != 0,
-		};
-		id_read(v, AUTHOR_COLUMNS_COUNT + 4, row.id);
-		id_read(v, AUTHOR_COLUMNS_COUNT + 5, row.topic);
-		/* A TOPIC that nobody has answered is a thread by itself. */
-		id_read(v,
-		    view_null(v, AUTHOR_COLUMNS_COUNT + 6) ? AUTHOR_COLUMNS_COUNT + 5
-							   : AUTHOR_COLUMNS_COUNT + 6,
-		    row.thread);
-		ref_read(v, AUTHOR_COLUMNS_COUNT + 8, &row.amendment);
-		ref_read(v, AUTHOR_COLUMNS_COUNT + 10, &row.erasure);
-		author_read(v, 0, &row.author);
+		struct item_row row;
+
+		arrival_read(v, &row);
 		if ((err = fn(ctx, &row)) != OK) {
 			view_end(v);
 			return err;
@@ -262,6 +271,72 @@ int query_by_author(struct store *s, struct bytes organisation,
 		err = arrivals_each(&v, by_author_row, &b);
 	*before = b.counting.count == limit ? b.last : from;
 	return err;
+}
+
+int query_changes(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown),
+    void *ctx)
+{
+	struct view v;
+	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after;
+	int err = view_start(&v, s, VIEW_SHOWN_CHANGES, "ii", from, (int64_t)limit);
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		uint8_t id[ID_LEN];
+
+		id_read(&v, 1, id);
+		err = fn(ctx, (uint64_t)view_int(&v, 0), id, (uint64_t)view_int(&v, 2));
+		if (err != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+int query_shown(struct store *s, uint64_t arrival,
+    int (*fn)(void *ctx, const struct item_row *row, struct bytes lang), void *ctx)
+{
+	struct view v;
+	struct item_row row;
+	int err = arrival > INT64_MAX ? ERR_NOTFOUND
+				      : view_start(&v, s, VIEW_SHOWN_AT, "i", (int64_t)arrival);
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	arrival_read(&v, &row);
+	err = fn(ctx, &row, view_bytes(&v, AUTHOR_COLUMNS_COUNT + 12));
+	view_end(&v);
+	return err;
+}
+
+int query_erased(struct store *s, uint64_t after, int (*fn)(void *ctx, uint64_t shown), void *ctx)
+{
+	struct view v;
+	int64_t from = after > INT64_MAX ? INT64_MAX : (int64_t)after;
+	int err = view_start(&v, s, VIEW_SHOWN_ERASED, "i", from);
+
+	while (err == OK && (err = view_next(&v)) == 1) {
+		err = fn(ctx, (uint64_t)view_int(&v, 0));
+		if (err != OK)
+			view_end(&v);
+	}
+	return err;
+}
+
+int query_arrival(struct store *s, uint64_t arrival, uint8_t id[static ID_LEN])
+{
+	struct view v;
+	int err = arrival > INT64_MAX ? ERR_NOTFOUND
+				      : view_start(&v, s, VIEW_ARRIVAL_ID, "i", (int64_t)arrival);
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	id_read(&v, 0, id);
+	view_end(&v);
+	return OK;
 }
 
 int query_placed(struct store *s, uint64_t after, size_t limit,

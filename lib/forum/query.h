@@ -111,6 +111,20 @@ int query_item(struct store *s, const uint8_t id[static ID_LEN], item_fn *fn, vo
 int query_by_author(struct store *s, struct bytes organisation,
     const uint8_t identity[static IDENTITY_LEN], uint64_t *before, uint64_t span, size_t limit,
     item_fn *fn, void *ctx);
+/* The same, all topics, for who keeps something about each shown message: `arrival` is the number
+ * of what came, `shown` that of the TOPIC or POST which is not what it was; 0: what came isn't
+ * shown, since it was cut, or isn't folded again yet. */
+int query_changes(struct store *s, uint64_t after, size_t limit,
+    int (*fn)(void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown),
+    void *ctx);
+/* The TOPIC or POST with that arrival number, and its language tag. ERR_NOTFOUND: none is shown. */
+int query_shown(struct store *s, uint64_t arrival,
+    int (*fn)(void *ctx, const struct item_row *row, struct bytes lang), void *ctx);
+/* Arrival numbers of TOPICs and POSTs which ERASEs that arrived after a number have erased, or an
+ * AMEND of them; in any order, perhaps several times. */
+int query_erased(struct store *s, uint64_t after, int (*fn)(void *ctx, uint64_t shown), void *ctx);
+/* The id that was given that number. ERR_NOTFOUND. */
+int query_arrival(struct store *s, uint64_t arrival, uint8_t id[static ID_LEN]);
 /* Where topics and posts stand, in the order of arrival, arrival > after: for who keeps an index of
  * all of them. A few microseconds for a row. */
 struct placed_row {

@@ -60,6 +60,7 @@ static const struct frame_info infos[] = {
     [FRAME_CHARTER] = {"CHARTER", CONTENT_FRAME_MAX, &convene__charter__descriptor},
     [FRAME_ERASURE_GET] = {"ERASURE_GET", OTHER_MAX, &convene__erasure_get__descriptor},
     [FRAME_ERASURE] = {"ERASURE", CONTENT_FRAME_MAX, &convene__erasure__descriptor},
+    [FRAME_SEARCH] = {"SEARCH", OTHER_MAX, &convene__search__descriptor},
     [FRAME_CONTROL] = {"CONTROL", FRAME_MAX, &convene__control__descriptor},
     [FRAME_CONTROL_REPLY] = {"CONTROL_REPLY", FRAME_MAX, &convene__control_reply__descriptor},
 };

@@ -97,6 +97,12 @@ enum view_id {
 	VIEW_LATEST_TOPIC,    /* before, limit, topic -> the same */
 	VIEW_ITEM,            /* id -> the same */
 	VIEW_BY_AUTHOR,       /* before, from, limit, organisation, identity -> the same, and no */
+	VIEW_SHOWN_CHANGES,   /* after, limit -> arrival, id, arrival of what it changes, or its own
+	                       * (NULL: it isn't shown any more, or not again yet) */
+	VIEW_SHOWN_AT,        /* arrival -> as VIEW_ARRIVALS, lang */
+	VIEW_SHOWN_ERASED,    /* after -> arrivals of what ERASEs erased that arrived later, or an
+	                       * AMEND of it */
+	VIEW_ARRIVAL_ID,      /* arrival -> id */
 	VIEW_PLACED,          /* after, limit -> arrival, at, id, topic's id, at of the AMEND in
 	                       * force (NULL: none), is erased, was mentioned before it came;
 	                       * of messages, not changes */

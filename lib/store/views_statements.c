@@ -211,6 +211,26 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " ON o.log = i.log WHERE o.organisation = ?4 AND i.identity = ?5)"
 	    " ORDER BY no DESC LIMIT ?3) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
 	    "ORDER BY n.no DESC",
+	[VIEW_SHOWN_CHANGES] =
+	    "SELECT n.arrival, m.id,"
+	    " CASE WHEN m.topic IS NOT NULL THEN m.arrival WHEN x.topic IS NOT NULL THEN x.arrival END"
+	    " FROM (SELECT no, no AS arrival FROM message WHERE no > ?1 AND arrival = no"
+	    " UNION ALL SELECT no, arrival FROM message WHERE arrival > ?1 AND arrival <> no"
+	    " ORDER BY arrival LIMIT ?2) n CROSS JOIN message m ON m.no = n.no"
+	    " LEFT JOIN change c ON c.no = m.no LEFT JOIN message x ON x.no = c.target"
+	    " ORDER BY n.arrival",
+	[VIEW_SHOWN_AT] =
+	    ARRIVAL ", m.lang FROM (SELECT no FROM message WHERE no = ?1 AND arrival = no"
+	    " UNION ALL SELECT no FROM message WHERE arrival = ?1 AND arrival <> no) n"
+	    " CROSS JOIN message m ON m.no = n.no AND m.topic IS NOT NULL" ARRIVAL_OF_MESSAGE,
+	[VIEW_SHOWN_ERASED] =
+	    "SELECT x.arrival FROM erasure e CROSS JOIN message w ON w.no = e.message"
+	    " LEFT JOIN change c ON c.no = e.target"
+	    " CROSS JOIN message x ON x.no = coalesce(c.target, e.target)"
+	    " WHERE x.arrival IS NOT NULL AND (w.arrival IS NULL OR w.arrival > ?1)",
+	[VIEW_ARRIVAL_ID] =
+	    "SELECT id FROM message WHERE no = ?1 AND arrival = no"
+	    " UNION ALL SELECT id FROM message WHERE arrival = ?1 AND arrival <> no",
 	[VIEW_PLACED] =
 	    "SELECT n.arrival, m.at, m.id, t.id, f.at, e.target IS NOT NULL,"
 	    " m.no <> n.arrival FROM"

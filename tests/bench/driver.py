@@ -14,7 +14,7 @@ from harness import Failure, Forum, chain
 
 # Over what convened.conf(5) has by default: one address and 200 people are all the clients there are,
 # and in a minute they post more than people do in a year. Nothing else is changed.
-RAISED = {"posts_per_hour": "1000000", "clients_per_address": "10000", "inbox": "100000"}
+RAISED = {"posts_per_hour": "1000000", "clients_per_address": "10000", "inbox": "100000", "search": "no"}
 SETTLE_SECONDS = 300
 
 

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from harness import Failure, Forum
-from nodes import Held, fill, wait
+from nodes import SEARCH_OFF, Held, fill, wait
 
 
 def serving(frame, node, invite):
@@ -36,7 +36,7 @@ def taken_in(frame, node, made, label):
 def run(frame):
     large, more = frame.scale(5000000, 20000), frame.scale(100000, 3000)
     names = ["o.example", "large.example", "empty.example"]
-    with Forum(names, edges=[(0, 1), (0, 2)]) as forum:
+    with Forum(names, edges=[(0, 1), (0, 2)], limits=SEARCH_OFF) as forum:
         origin, full, empty = forum
         # What the large store holds is nothing that the others want: they would be filled with it.
         for node in (origin, empty):

@@ -13,6 +13,9 @@ import time
 from harness import Failure, Forum
 
 
+SEARCH_OFF = {"search": "no"}  # the subject `search` alone has it on
+
+
 def fill(frame, node, entries, *words):
     """Make the store of a node that has never run; what fill says."""
     out, _, wall = frame.run([frame.program("fill"), node.config, "--entries", entries, *words])
@@ -26,7 +29,7 @@ def fill(frame, node, entries, *words):
 @contextlib.contextmanager
 def filled(frame, entries, names, edges, *words):
     """A forum whose first node holds that many entries, folded, and runs: (forum, what fill said)."""
-    with Forum(names, edges=edges) as forum:
+    with Forum(names, edges=edges, limits=SEARCH_OFF) as forum:
         made = fill(frame, forum[0], entries, "--fold", *words)
         forum[0].start()
         yield forum, made

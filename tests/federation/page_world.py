@@ -6,7 +6,7 @@ import sys
 sys.dont_write_bytecode = True
 
 import archives  # noqa: E402
-from harness import Forum, poll, ring  # noqa: E402
+from harness import Forum, ring  # noqa: E402
 
 NAMES = ["isoc.example", "ripe.example", "apc.example"]
 ERASED = "marzipanklotz that was erased"
@@ -27,7 +27,9 @@ FRENCH = ("Qui conserve les débats entre deux réunions ? Chaque organisation d
 
 
 class World:
-    """`mail`: mails of an archive to import, all if None, 0 for none."""
+    """lists: (title, mbox) of archives to bring along."""
+
+    erased_words, hidden_words = ERASED, HIDDEN
 
     def __init__(self, forum, lists=()):
         self.forum, self.lists = forum, lists
@@ -103,6 +105,7 @@ class World:
         paper.write_bytes(b"%PDF-1.4\n" + b"not really\n" * 3000)
         note = folder / "notes.html"
         note.write_text("<script>alert('attached')</script>\n")
+        self.parts = [paper, note]
         self.attached = alice.reply(self.root, "Our contribution is attached.\n",
                                     attach=[paper, note])
         self.amended = tomas.reply(self.root, "Frist words.\n")
@@ -123,7 +126,3 @@ class World:
 def world(lists=()):
     return Forum(NAMES, ring(3), purpose="Dialogue between meetings, across stakeholder groups, "
                  "languages and scripts.")
-
-
-def threads_of(person, topic):
-    return poll("no threads", 10, lambda: person.threads(topic))

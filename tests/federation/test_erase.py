@@ -10,6 +10,7 @@ erased, in each file below each node's folder. Then: the node that was away, a s
 bundle from before, a peer that sends the content again, an import of the same archive, a kill
 between erasing and its end, and who has confirmed.
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -24,6 +25,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 from harness import CONVENECTL, Forum, Node, poll, ring, run, tap_run  # noqa: E402
+import indexed  # noqa: E402
 import rogue  # noqa: E402
 
 spec, pb = rogue.spec, rogue.pb
@@ -94,7 +96,8 @@ class Erasing:
         self.a, self.b, self.c, self.d = forum.nodes
         self.runs, self.salts, self.terms, self.contents = set(), set(), set(), {}
         self.blank = b""
-        self.kept = set()
+        self.kept, self.kept_words = set(), set()
+        self.indexed = set()  # terms of the search index that no other text has
         self.id = spec.parse_charter((self.a.folder / "forum.charter").read_bytes()).forum
 
     # ---- what is looked for ----
@@ -117,14 +120,22 @@ class Erasing:
                           parsed.imported.message_id] + [
                               x for part in parsed.parts for x in (part.data, part.name)]:
                 self.runs |= {piece[i:i + RUN] for i in range(len(piece) - RUN + 1)}
+            for text in (parsed.subject, parsed.text):
+                self.indexed |= {indexed.term(word) for word in indexed.words(text.decode())}
             self.terms |= {word for text in (parsed.subject, parsed.text)
                            for word in text.split() if TERM <= len(word) < 100}
         with store_of(self.a) as store:
             for identifier, _, content, _, _ in contents_of(store):
                 if identifier.hex() not in self.contents:
                     self.kept |= {content[i:i + RUN] for i in range(len(content) - RUN + 1)}
+                    with contextlib.suppress(Exception):
+                        parsed = pb.Content.FromString(content)
+                        for text in (parsed.subject, parsed.text):
+                            self.kept_words |= {indexed.term(word) for word in
+                                                indexed.words(text.decode())}
         store.close()
         self.runs -= self.kept
+        self.indexed -= self.kept_words
         self.terms = {term for term in self.terms if term not in self.blank}
 
     def left(self, node):
@@ -141,7 +152,7 @@ class Erasing:
             if not found:
                 found += [(name, data[i:i + RUN]) for i in range(len(data) - RUN + 1)
                           if data[i:i + RUN] in self.runs][:3]
-        return found
+        return found + [("data/search", term) for term in self.indexed & indexed.terms(node)]
 
     def gone(self, nodes, what, since=None, seconds=MINUTE):
         since = since or time.monotonic()
@@ -223,8 +234,16 @@ class Erasing:
                     and len(self.terms) > 30,
                     "%d texts, %d runs of 12 bytes and %d words that stand nowhere else" % (
                         len(self.salts), len(self.runs), len(self.terms)))
+        # What was amended is found by its new words only.
+        poll("an index is behind", 20, lambda: not any(
+            node.status()["search"]["behind"] for node in self.forum))
+        self.indexed &= indexed.terms(self.a)
         for node in self.forum:
             self.tap.ok(self.left(node), "%s holds them" % node)
+            poll("they are not in the index of %s" % node, 20,
+                 lambda node=node: len(self.indexed & indexed.terms(node)) == len(self.indexed))
+        self.tap.ok(len(self.indexed) > 50, "so do the indexes: %d terms of nothing else" % len(
+            self.indexed))
         poll("nothing is published", 20, lambda: all(
             any("published" in name for name, _ in self.left_in(node)) for node in (
                 self.a, self.b, self.c)))

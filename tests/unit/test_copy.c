@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "search/search.h"
 #include "client/show.h"
 
 static struct copy_progress give(
@@ -131,11 +132,13 @@ static void shown_is(struct copy *c, const struct made *m, const char *expect)
 
 static size_t found(struct copy *c, const char *word)
 {
-	char *words[] = {(char *)(uintptr_t)word, NULL};
+	struct search_query *q;
 	struct frames frames;
 	struct trouble t;
 
-	assert_int_equal(copy_search(c, NULL, words, 1, 100, &frames, &t), OK);
+	assert_int_equal(search_parse(&q, bytes_str(word), NULL), OK);
+	assert_int_equal(copy_search(c, NULL, q, 100, &frames, &t), OK);
+	search_query_free(q);
 	size_t n = ((Convene__Items *)frames.list[0])->n_items;
 	frames_free(&frames);
 	return n;

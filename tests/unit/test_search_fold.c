@@ -10,7 +10,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "client/search_fold.h"
+#include "search/fold.h"
 
 static const struct {
 	const char *text, *folded;

@@ -157,7 +157,15 @@ static void file_take(struct buffer *out, const char *path)
 		fclose(f);
 }
 
-static struct web *web_make(const char *charter, const char *organisation)
+/* Beside the store is the index. */
+static char *data_of(const char *store)
+{
+	const char *slash = strrchr(store, '/');
+
+	return slash ? strndup(store, (size_t)(slash - store)) : strdup(".");
+}
+
+static struct web *web_make(const char *store, const char *charter, const char *organisation)
 {
 	struct buffer note = BUFFER_INIT;
 	struct web *w = calloc(1, sizeof *w);
@@ -170,6 +178,7 @@ static struct web *web_make(const char *charter, const char *organisation)
 	}
 	buffer_free(&note);
 	w->conf.node.name = strdup(organisation);
+	w->conf.node.data = data_of(store);
 	w->conf.web.operator= strdup("The secretariat of this organisation");
 	w->conf.web.contact = strdup("mailto:forum@isoc.example");
 	w->node = (struct web_node){&w->conf, c, &w->binding, w->root};
@@ -191,7 +200,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	language_start();
-	struct web *w = web_make(argv[optind + 1], argv[optind + 2]);
+	struct web *w = web_make(argv[optind], argv[optind + 1], argv[optind + 2]);
 	int err = reader_open(&r, argv[optind], argv[optind + 2]);
 
 	if (err) {
@@ -226,5 +235,12 @@ int main(int argc, char **argv)
 	buffer_free(&a.body);
 	reader_close(r);
 	page_time_end();
+	page_search_end();
+	free(w->conf.node.data);
+	charter_free((struct charter *)w->node.charter);
+	free(w->conf.node.name);
+	free(w->conf.web.operator);
+	free(w->conf.web.contact);
+	free(w);
 	return 0;
 }

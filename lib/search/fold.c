@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "client/search_fold.h"
+#include "search/fold.h"
 
 #include <stdlib.h>
 
@@ -14,14 +14,14 @@
 #define FOLD_MAX (64 * 1024 * 1024) /* bytes; ICU counts in int32_t, and text grows */
 #define TATWEEL 0x640               /* stretches Arabic words, and means nothing */
 
-/* Accents and points: by their combining classes, which leave aside nukta, voicing marks, virama
+/* Points, and accents: by their combining classes, which leave aside nukta, voicing marks, virama
  * and the vowels of Indic and South-East Asian scripts. */
-static bool is_mark(UChar32 ch)
+static bool is_mark(UChar32 ch, bool accents)
 {
 	uint8_t class = u_getCombiningClass(ch);
 
 	return u_charType(ch) == U_NON_SPACING_MARK &&
-	       ((class >= 10 && class <= 36) || class >= 200);
+	       ((class >= 10 && class <= 36) || (accents && class >= 200));
 }
 
 /* Written without spaces, so that a line may end within a word. */
@@ -32,6 +32,11 @@ static bool is_unspaced(UChar32 ch)
 
 	return U_SUCCESS(status) && (script == USCRIPT_HAN || script == USCRIPT_HIRAGANA ||
 					script == USCRIPT_KATAKANA || script == USCRIPT_BOPOMOFO);
+}
+
+bool search_fold_joins(int32_t before, int32_t after)
+{
+	return is_unspaced(before) && is_unspaced(after);
 }
 
 struct units {
@@ -76,7 +81,7 @@ static void normalize(
 }
 
 /* Take marks off, in place, and bring spaces together. */
-static void strip(struct units *u)
+static void strip(struct units *u, bool accents)
 {
 	UChar32 ch, before = 0;
 	int32_t from = 0, to = 0;
@@ -89,9 +94,9 @@ static void strip(struct units *u)
 			line |= ch == '\n';
 			continue;
 		}
-		if (is_mark(ch) || ch == TATWEEL)
+		if (ch == TATWEEL || (ch >= 0x300 && is_mark(ch, accents)))
 			continue;
-		if (space && !(line && is_unspaced(before) && is_unspaced(ch)))
+		if (space && !(line && search_fold_joins(before, ch)))
 			u->at[to++] = ' ';
 		space = line = false;
 		before = ch;
@@ -149,7 +154,7 @@ static void ascii_fold(struct buffer *out, struct bytes text)
 	out->len += to;
 }
 
-int search_fold(struct buffer *out, struct bytes text)
+static int fold_text(struct buffer *out, struct bytes text, bool accents)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *nfd = unorm2_getNFDInstance(&status),
@@ -169,10 +174,20 @@ int search_fold(struct buffer *out, struct bytes text)
 	normalize(&b, fold, &a, &status);
 	normalize(&a, nfd, &b, &status);
 	if (U_SUCCESS(status))
-		strip(&a);
+		strip(&a, accents);
 	normalize(&b, nfc, &a, &status);
 	to_utf8(out, &b, &status);
 	free(a.at);
 	free(b.at);
 	return U_FAILURE(status) || out->failed ? ERR_NOMEM : OK;
+}
+
+int search_fold(struct buffer *out, struct bytes text)
+{
+	return fold_text(out, text, true);
+}
+
+int search_fold_marked(struct buffer *out, struct bytes text)
+{
+	return fold_text(out, text, false);
 }

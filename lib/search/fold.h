@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Text as a search compares it, with ICU. Pure; any thread. */
-#ifndef CLIENT_SEARCH_FOLD_H
-#define CLIENT_SEARCH_FOLD_H
+#ifndef SEARCH_FOLD_H
+#define SEARCH_FOLD_H
 
 #include "base/buffer.h"
 
@@ -10,5 +10,10 @@
  * become one, and none where a line ends between Chinese or Japanese characters. What isn't UTF-8
  * is taken as U+FFFD. ERR_NOMEM; ERR_TOO_LARGE beyond 64 MiB. */
 int search_fold(struct buffer *out, struct bytes text);
+/* The same, but accents stay (and Arabic hamzas); points still go. */
+int search_fold_marked(struct buffer *out, struct bytes text);
+
+/* Whether nothing stands between two characters that a line's end is between. */
+bool search_fold_joins(int32_t before, int32_t after);
 
 #endif
