@@ -33,6 +33,7 @@ struct catalogue {
 
 	/* catalogue_follow.c */
 	uint64_t wall;
+	uint64_t until; /* mono ms: then the go that is under way ends */
 	uint64_t state, topics_state, pending_state; /* of the reader, when each was looked at */
 	uint64_t topics_at, pending_at, forget_at;   /* mono ms: not before */
 	uint64_t sweep_at, sweep_began;

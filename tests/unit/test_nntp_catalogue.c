@@ -29,7 +29,7 @@ static void look(struct scene *sc)
 {
 	sc->now += 70000;
 	for (int i = 0; catalogue_update(sc->c, sc->now, sc->now); i++)
-		assert_true(i < 100);
+		assert_true(i < 1000);
 }
 
 static struct scene scene_new(void)
