@@ -452,7 +452,7 @@ class Story:
                  "it is synced, before the signature is given", True),
                 ("d", relay, "before a sync of the store", True),
                 ("n", relay, "before anything is sent", False),
-                ("w", relay, "before anything is written into the store", False)):
+                ("w", relay, "before anything is written into the store", True)):
             self.crash_at(preload, calls, threads, what, 0 if all_points else points, rng)
 
     def crash_at(self, preload, calls, threads, what, points, rng):
@@ -491,6 +491,8 @@ class Story:
         identifier = self.post(self.alice, text)
         with contextlib.suppress(Failure):
             poll("", 0.6, lambda: not a.running() or self.b_has(identifier), 0.05)
+            # B may have it before it is stored here.
+            poll("", 0.3, lambda: not a.running(), 0.05)
         self.when.unlink()
         if a.running():
             return False
