@@ -229,18 +229,25 @@ void page_address_of(struct html h, const struct author *a)
 	}
 }
 
-void page_author_link(struct html h, const struct request *q, const struct author *a)
+/* A link to what somebody wrote, up to its text. */
+static void begin_author(struct html h, const struct request *q, const struct author *a)
 {
 	char hex[2 * IDENTITY_LEN + 1];
 
+	hex_encode(hex, a->identity, IDENTITY_LEN);
+	html(h, "<a class=\"who\"");
+	page_href(h, q, "/by/%s/%s", a->organisation, hex);
+	html(h, ">");
+}
+
+void page_author_link(struct html h, const struct request *q, const struct author *a)
+{
 	if (!a->device) {
 		html(h, "<b class=\"who\"><bdi>%s</bdi></b>", a->organisation);
 		return;
 	}
-	hex_encode(hex, a->identity, IDENTITY_LEN);
-	html(h, "<a class=\"who\"");
-	page_href(h, q, "/by/%s/%s", a->organisation, hex);
-	html(h, "><bdi>");
+	begin_author(h, q, a);
+	html(h, "<bdi>");
 	add_author(h, a);
 	html(h, "</bdi></a> ");
 	page_address_of(h, a);
@@ -265,7 +272,11 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 		html(h, "%s", _("somebody"));
 	html(h, "</bdi></b> <span class=\"archived\">");
 	at = h.out->len;
-	page_author_link(h, q, a);
+	if (a->device)
+		begin_author(h, q, a);
+	page_address_of(h, a);
+	if (a->device)
+		html(h, "</a>");
 	struct html_piece by = html_cut(h, at, &room);
 	/* Translators: %s is who put an old message of an archive here. */
 	html_sentence(h, _("archived by %s"), &by, 1);

@@ -78,7 +78,7 @@ static void add_head(struct thread_page *t, const char *hex)
 	html(h, "</h1>\n<p class=\"meta\">");
 	snprintf(
 	    text, sizeof text, ngettext("%zu message", "%zu messages", rows->count), rows->count);
-	html(h, "%s<span class=\"sep\"></span><a", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"></span><a", text);
 	page_href(h, t->q, "/thread/%s/feed", hex);
 	html(h, ">%s</a></p>\n", _("Follow by feed"));
 	if (rows->missing > 0) {
