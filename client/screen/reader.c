@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,24 @@ struct reader {
 	uint64_t began, asked; /* monotonic ms */
 	bool watching, ended;
 };
+
+static volatile sig_atomic_t told_to_end;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	told_to_end = 1;
+}
+
+/* The terminal is left as it was found, whoever ends us. */
+static void signals_take(void)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	const struct sigaction end = {.sa_handler = on_signal};
+
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
+		sigaction(signals[i], &end, NULL);
+}
 
 bool reader_fit(void)
 {
@@ -152,7 +171,7 @@ static void watch_perhaps(struct reader *r)
 
 static void loop(struct reader *r)
 {
-	while (!r->ended) {
+	while (!r->ended && !told_to_end) {
 		struct pollfd fds[] = {{STDIN_FILENO, POLLIN, 0}, {worker_fd(r->worker), POLLIN, 0},
 		    {terminal_said_fd(), POLLIN, 0}};
 		uint64_t waited = (clock_mono_ms() - r->asked) / 1000;
@@ -208,6 +227,7 @@ int reader_run(const struct invocation *in)
 		trouble_set(&t, ERR_IO, "this terminal can't show a screen");
 		return session_complain(in, &t);
 	}
+	signals_take();
 	size_take(&r);
 	screen_begin(&r.screen);
 	loop(&r);

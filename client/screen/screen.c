@@ -57,6 +57,7 @@ void screen_free(struct screen *s)
 	page_free(&s->page);
 	page_free(&s->help);
 	buffer_free(&s->typed);
+	buffer_free(&s->words);
 }
 
 /* ---- where things are ---- */

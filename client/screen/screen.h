@@ -78,6 +78,8 @@ struct screen {
 	bool posts_more;  /* the rest of the thread is on its way */
 	uint64_t missing; /* posts of it that are known of, and not at the node */
 	struct posts found;
+	struct buffer words;   /* what was searched for */
+	uint64_t found_before; /* where there is more of it; 0: there isn't */
 	struct page page;
 
 	enum over over;

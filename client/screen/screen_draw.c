@@ -186,7 +186,8 @@ static void list_draw(const struct screen *s, struct canvas *f)
 	}
 	if (l->count == 0 && !s->waiting)
 		canvas_text(f, 2, 1, f->columns - 2, STYLE_PLAIN,
-		    bytes_str(s->at == AT_FOUND ? _("Nothing was found in your copy.")
+		    bytes_str(s->at == AT_FOUND ? s->copy ? _("Nothing was found in your copy.")
+							  : _("Nothing was found.")
 						: _("There is nothing here yet.")));
 }
 

@@ -18,7 +18,7 @@ static const struct {
     {"r", N_("reply, in your editor ($VISUAL, $EDITOR)")},
     {"w", N_("write: begin a thread in this topic")},
     {"c", N_("all of this is read")},
-    {"/", N_("search in your copy")},
+    {"/", N_("search: words, \"a phrase\", -without, by:alice, lang:fr, since:2026-01-31")},
     {"y", N_("keep a copy, or bring it up to date")},
     {"R", N_("ask again, and send what waits")},
     {"B", N_("right-to-left text: put it in order here, or leave that to the terminal")},

@@ -117,6 +117,23 @@ static void more_threads(struct screen *s)
 		ask_for_threads(s, (uint32_t)l->count);
 }
 
+/* From the newest, or from where the last page ended. */
+static void search(struct screen *s, uint64_t before)
+{
+	struct job job = {
+	    .kind = JOB_SEARCH, .limit = (uint32_t)screen_height(s), .before = before};
+
+	strncpy(job.words, buffer_str(&s->words), sizeof job.words - 1);
+	ask_for(s, &job);
+}
+
+static void more_found(struct screen *s)
+{
+	if (s->at == AT_FOUND && s->found_before > 0 && !s->waiting &&
+	    s->lists[AT_FOUND].selected + 1 >= s->found.count)
+		search(s, s->found_before);
+}
+
 static void move(struct screen *s, long by)
 {
 	if (s->at == AT_MESSAGE)
@@ -124,6 +141,7 @@ static void move(struct screen *s, long by)
 	else
 		list_move(&s->lists[s->at], by);
 	more_threads(s);
+	more_found(s);
 }
 
 static void next_message(struct screen *s, long by)
@@ -209,7 +227,6 @@ static void all_read(struct screen *s, uint64_t now)
 
 static enum wish prompt_done(struct screen *s, uint64_t now)
 {
-	struct job job = {.kind = JOB_SEARCH};
 	const char *typed = buffer_str(&s->typed);
 
 	s->over = OVER_NONE;
@@ -219,11 +236,12 @@ static enum wish prompt_done(struct screen *s, uint64_t now)
 	case ASK_SEARCH:
 		if (strspn(typed, " \"") == strlen(typed))
 			return WISH_NONE;
-		strncpy(job.words, typed, sizeof job.words - 1);
+		buffer_reset(&s->words);
+		buffer_add_str(&s->words, typed);
 		posts_free(&s->found);
 		lists_fit(s);
 		s->at = AT_FOUND;
-		ask_for(s, &job);
+		search(s, UINT64_MAX);
 		return WISH_NONE;
 	case ASK_SUBJECT:
 		return strspn(typed, " ") < strlen(typed) ? WISH_THREAD : WISH_NONE;
@@ -290,12 +308,14 @@ static void over_key(struct screen *s, unsigned key)
 
 void screen_again(struct screen *s)
 {
-	if (s->at == AT_TOPICS || s->at == AT_FOUND)
-		ask_topics_again(s, true);
-	else if (s->at == AT_THREADS)
+	enum at at = s->at == AT_MESSAGE ? s->under : s->at;
+
+	if (at == AT_THREADS)
 		ask_for_threads(s, 0);
-	else
+	else if (at == AT_TREE)
 		ask_for_thread(s, s->thread, s->posts.count);
+	else
+		ask_topics_again(s, true);
 }
 
 static void reload(struct screen *s)

@@ -194,6 +194,24 @@ static void thread_take(struct screen *s, struct news *n)
 	posts_replace(s, AT_TREE, &s->posts, n);
 }
 
+/* The first page, or one more. */
+static void found_take(struct screen *s, struct news *n)
+{
+	if (strcmp(n->job.words, buffer_str(&s->words)) != 0)
+		return;
+	s->found_before = n->number;
+	if (n->job.before == UINT64_MAX) {
+		posts_replace(s, AT_FOUND, &s->found, n);
+		return;
+	}
+	unread_set(s, &n->posts);
+	for (size_t i = 0; i < n->posts.count; i++)
+		if (posts_find(&s->found, n->posts.list[i]->shown.id) == POST_NONE &&
+		    posts_insert(&s->found, s->found.count, n->posts.list[i]) == OK)
+			n->posts.list[i] = NULL;
+	lists_fit(s);
+}
+
 /* One that was asked for alone: in the place of the one that is here. */
 static void post_swap(struct screen *s, struct posts *in, struct news *n)
 {
@@ -331,7 +349,10 @@ static void failed(struct screen *s, const struct news *n)
 	snprintf(text, sizeof text, "%s.%s%s", n->trouble.text, n->trouble.hint[0] ? "\n" : "",
 	    n->trouble.hint);
 	s->posts_more = false;
-	screen_tell(s, text);
+	if (s->over == OVER_PROMPT) /* what is being typed stays */
+		screen_say(s, "%s", n->trouble.text);
+	else
+		screen_tell(s, text);
 }
 
 /* The node is there, perhaps again: it gets what waits, and is asked for what the copy gave. */
@@ -373,7 +394,7 @@ void screen_news(struct screen *s, struct news *n)
 		post_swap(s, &s->found, n);
 		break;
 	case NEWS_FOUND:
-		posts_replace(s, AT_FOUND, &s->found, n);
+		found_take(s, n);
 		break;
 	case NEWS_PROGRESS:
 		s->progress = n->number;

@@ -17,7 +17,7 @@ enum job_kind {
 	JOB_THREADS, /* of `id`: `limit` of them behind the newest `offset` */
 	JOB_THREAD,  /* in which `id` stands; `posts` there are, as far as is known */
 	JOB_POST,    /* `id` alone, whole */
-	JOB_SEARCH,  /* for `words`, in the copy */
+	JOB_SEARCH,  /* for `words`: `limit` that arrived before `before` */
 	JOB_SYNC,    /* keep all topics here, or bring them up to date */
 	JOB_FLUSH,   /* send what waits */
 };
@@ -27,7 +27,7 @@ struct job {
 	unsigned no; /* comes back with the news */
 	uint8_t id[ID_LEN];
 	uint32_t limit, offset;
-	uint64_t posts;
+	uint64_t posts, before;
 	bool retry; /* try to connect, however short ago that failed */
 	char words[512];
 };

@@ -227,31 +227,74 @@ static void post(struct asking *a)
 
 /* ---- the copy ---- */
 
-static void search(struct asking *a)
+static void found_tell(struct asking *a, struct frames *frames, bool copy, uint64_t next)
+{
+	struct news *n = answer_new(a, NEWS_FOUND);
+	struct trouble t;
+
+	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, NULL, &t) == OK) {
+		n->number = next;
+		n->copy = copy;
+		n->synced = copy ? copy_synced(a->s.copy) : 0;
+	}
+	news_send(a->w, n);
+}
+
+/* A page of what the node finds; it may have to look on for the first of it. */
+static int search_node(struct asking *a, struct trouble *t)
+{
+	struct frames frames = {NULL, 0};
+	uint64_t next = a->job->before;
+	bool some = false;
+	int err;
+
+	do {
+		frames_free(&frames);
+		err = client_search(
+		    a->s.client, bytes_str(a->job->words), next, a->job->limit, &frames, &next, t);
+		for (size_t i = 0; i < frames.count && !err; i++)
+			some |= ((const Convene__Items *)frames.list[i])->n_items > 0;
+	} while (!err && !some && next > 0);
+	if (!err)
+		found_tell(a, &frames, false, next);
+	frames_free(&frames);
+	return err;
+}
+
+static void search_copy(struct asking *a, struct trouble *t)
 {
 	struct frames frames = {NULL, 0};
 	struct search_query *q = NULL;
-	const char *why = NULL;
-	struct trouble t;
-	struct news *n;
+	const char *why;
 	int err = search_parse(&q, bytes_str(a->job->words), &why);
 
 	if (err)
-		trouble_set(&t, err, "%s", why ? why : error_text(err));
-	else
-		err = session_copy(&a->s, false, &t);
+		trouble_set(t, err, "that can't be searched for: %s", why);
 	if (!err)
-		err = copy_search(a->s.copy, NULL, q, FOUND_MAX, &frames, &t);
+		err = session_copy(&a->s, false, t);
+	if (!err)
+		err = copy_search(a->s.copy, NULL, q, FOUND_MAX, &frames, t);
+	if (err)
+		fail(a, t);
+	else
+		found_tell(a, &frames, true, 0);
 	search_query_free(q);
-	if (err) {
+	frames_free(&frames);
+}
+
+/* Of the node; of the copy, when it can't be asked or has no search. */
+static void search(struct asking *a)
+{
+	struct trouble t;
+	int err = a->s.client ? search_node(a, &t) : ERR_CLOSED;
+
+	if (!err)
+		return;
+	if (a->s.client && err != ERR_NOTFOUND && exit_of(&t) != EXIT_UNREACHABLE) {
 		fail(a, &t);
 		return;
 	}
-	n = answer_new(a, NEWS_FOUND);
-	if (n && posts_take(&n->posts, &frames, a->s.home.node.forum, NULL, &t) == OK)
-		n->synced = copy_synced(a->s.copy);
-	frames_free(&frames);
-	news_send(a->w, n);
+	search_copy(a, &t);
 }
 
 static void progress(void *ctx, const struct copy_progress *p)
@@ -336,8 +379,7 @@ static void work(struct asking *a)
 
 	if (a->job->kind == JOB_TOPICS && a->tried == 0 && !a->s.offline)
 		topics_kept(a);
-	if (a->job->kind != JOB_SEARCH)
-		reach(a);
+	reach(a);
 	does[a->job->kind](a);
 }
 

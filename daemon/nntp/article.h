@@ -24,14 +24,4 @@ int article_make(struct articles *a, struct reader *r, const uint8_t id[static I
     const uint8_t topic[static ID_LEN], const char *group, uint32_t number, enum news_extent extent,
     struct news_article *out);
 
-/* Whether an archive's Message-ID may stand in an article: printable ASCII, of at most NEWS_ID_MAX
- * (RFC 3977 section 3.6); archives have some without an @. All others give way to the forum's own.
- */
-bool news_id_usable(struct bytes id);
-/* The Message-ID that an archive gave a message, from its own first content; empty when there is
- * none, or it is not here, or may not be shown. Points into `*text`, whose content it is. ERR_… of
- * the store. */
-int imported_id(struct reader *r, const struct message_shown *m, struct buffer *text,
-    struct content *content, struct bytes *id);
-
 #endif

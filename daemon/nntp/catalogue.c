@@ -61,6 +61,8 @@ static int article(struct news_source *s, uint32_t group, uint32_t number, enum 
 {
 	struct catalogue *c = of(s);
 
+	if (!c->reader)
+		return ERR_BUSY;
 	if (number == 0 || group >= c->group_count || number > numbers_high(c->numbers, group))
 		return ERR_NOTFOUND;
 	return article_make(c->articles, c->reader, numbers_id(c->numbers, group, number),
@@ -82,6 +84,8 @@ static int locate(struct news_source *s, struct bytes id, uint32_t *group, uint3
 	bool is;
 	int err;
 
+	if (!c->reader)
+		return ERR_BUSY;
 	is = names_find(c->names, id, group, number) ||
 	     (id_read(id, message) && numbers_find(c->numbers, message, group, number));
 	if (!is || *number > numbers_high(c->numbers, *group))

@@ -9,9 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
 
+#define LOOK_MS 8            /* of one go */
 #define ROWS 256             /* looked at in one go */
 #define TOPICS_EVERY_MS 1000 /* topics are few, but all are read */
 #define PENDING_EVERY_MS 1000
@@ -262,6 +264,12 @@ static int row_place(
 	return err;
 }
 
+/* Contents are read, and may be large: readers wait meanwhile. */
+static int time_over(const struct catalogue *c)
+{
+	return clock_mono_ms() > c->until ? ERR_TIMEOUT : OK;
+}
+
 static int arrival_take(void *ctx, const struct placed_row *row)
 {
 	struct catalogue *c = ctx;
@@ -281,7 +289,7 @@ static int arrival_take(void *ctx, const struct placed_row *row)
 	c->sweep_wanted |= row->late && c->following;
 	if (!err)
 		c->after = row->arrival;
-	return err;
+	return err ? err : time_over(c);
 }
 
 static int sweep_take(void *ctx, const struct placed_row *row)
@@ -294,7 +302,7 @@ static int sweep_take(void *ctx, const struct placed_row *row)
 		c->sweep = row->arrival;
 		c->sweep_wanted |= placed == PLACED_NOT;
 	}
-	return err;
+	return err ? err : time_over(c);
 }
 
 struct retry {
@@ -339,7 +347,7 @@ static int arrivals_look(struct catalogue *c, bool *more)
 
 	*more = c->after != before || err == ERR_STALE;
 	c->following |= !err && !*more;
-	return err == ERR_STALE ? OK : err;
+	return err == ERR_STALE || err == ERR_TIMEOUT ? OK : err;
 }
 
 static int sweep_look(struct catalogue *c, uint64_t mono, bool *more)
@@ -356,6 +364,8 @@ static int sweep_look(struct catalogue *c, uint64_t mono, bool *more)
 		c->sweep_began = mono;
 	}
 	err = query_placed(reader_store(c->reader), c->sweep, ROWS, sweep_take, c);
+	if (err == ERR_TIMEOUT)
+		err = OK;
 	if (err == ERR_RANGE)
 		err = OK;
 	else if (!err && c->sweep != before)
@@ -394,6 +404,7 @@ bool catalogue_update(struct catalogue *c, uint64_t wall, uint64_t mono)
 	int err = OK;
 
 	c->wall = wall;
+	c->until = clock_mono_ms() + LOOK_MS;
 	if (!c->reader) {
 		err = reader_open(&c->reader, c->setup.store, c->setup.organisation);
 		c->state = c->topics_state = 0;

@@ -3,6 +3,7 @@
 #ifndef DAEMON_NNTP_CATALOGUE_INSIDE_H
 #define DAEMON_NNTP_CATALOGUE_INSIDE_H
 
+#include "daemon/nntp/ancestors.h"
 #include "daemon/nntp/article.h"
 #include "daemon/nntp/catalogue.h"
 #include "daemon/nntp/groups.h"
@@ -32,6 +33,7 @@ struct catalogue {
 
 	/* catalogue_follow.c */
 	uint64_t wall;
+	uint64_t until; /* mono ms: then the go that is under way ends */
 	uint64_t state, topics_state, pending_state; /* of the reader, when each was looked at */
 	uint64_t topics_at, pending_at, forget_at;   /* mono ms: not before */
 	uint64_t sweep_at, sweep_began;

@@ -14,6 +14,7 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "daemon/nntp/nntp.h"
 #include "daemon/web/crowd.h"
@@ -21,7 +22,7 @@
 
 #define OUT_MAX 65536    /* what waits to be sent before the next turn, but for one article */
 #define OUT_LOW 16384    /* and when the next turn comes */
-#define TURN_PIECES 64   /* pieces of answers in one turn */
+#define TURN_MS 4        /* of one turn; then others have theirs */
 #define IDLE_SECONDS 600 /* without a command (RFC 3977 section 3.1: at least three minutes) */
 #define HELLO_SECONDS 30 /* for TLS, and the first command */
 #define STUCK_SECONDS 60 /* in which nothing of an answer is taken */
@@ -84,12 +85,10 @@ static bool turn_take(struct conn *c)
 	struct evbuffer *to = bufferevent_get_output(c->be);
 	struct buffer out = BUFFER_INIT;
 	bool more = true, reading = catalogue_begin(c->nntp->catalogue) == OK;
+	uint64_t until = clock_mono_ms() + TURN_MS;
 
-	for (unsigned i = 0; more && i < TURN_PIECES; i++) {
-		if (evbuffer_get_length(to) + out.len >= OUT_MAX)
-			break;
+	while (more && evbuffer_get_length(to) + out.len < OUT_MAX && clock_mono_ms() <= until)
 		more = session_run(c->session, &out);
-	}
 	if (reading)
 		catalogue_end(c->nntp->catalogue);
 	if (out.failed || (out.len > 0 && evbuffer_add(to, out.data, out.len) != 0)) {
@@ -161,12 +160,19 @@ static void on_written(struct bufferevent *be, void *ctx)
 
 static void on_event(struct bufferevent *be, short what, void *ctx)
 {
-	(void)be;
+	struct conn *c = ctx;
+
 	if (what & BEV_EVENT_CONNECTED)
 		return;
+	/* Who is silent because a long answer is still on its way is not idle. */
+	if ((what & BEV_EVENT_TIMEOUT) && (what & BEV_EVENT_READING) && c->known &&
+	    evbuffer_get_length(bufferevent_get_output(be)) > 0) {
+		bufferevent_enable(be, EV_READ);
+		return;
+	}
 	/* Its reasons are of no interest to anybody. */
 	ERR_clear_error();
-	conn_close(ctx);
+	conn_close(c);
 }
 
 static struct conn *conn_new(struct nntp *n, evutil_socket_t fd, struct crowd_one *one)

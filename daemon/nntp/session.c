@@ -181,6 +181,8 @@ bool session_run(struct nntp_session *s, struct buffer *out)
 
 	if (s->over)
 		return false;
+	if (s->article.text.cap > KEPT_BYTES)
+		buffer_free(&s->article.text);
 	if (s->answer.more) {
 		if (!s->answer.more(s, out))
 			s->answer.more = NULL;

@@ -6,8 +6,10 @@
 #include "daemon/nntp/session.h"
 
 #define ARGUMENTS_MAX 32
-#define PIECE 32         /* articles looked at for one piece */
+#define PIECE 8          /* articles looked at for one piece */
 #define PIECE_BYTES 8192 /* or as many bytes written */
+
+#define KEPT_BYTES 262144 /* of an article's memory, from one to the next */
 
 struct arguments {
 	size_t count; /* without the command itself */

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@
 #define ORDER_STOP 's'
 #define STOP_WAIT_MS 3000 /* for answers under way */
 #define WORKERS_MAX 64
+#define BEHIND 5 /* nice: a third of a core against one who wants it whole */
 
 /* ---- the keeper's process ---- */
 
@@ -224,6 +226,8 @@ static void keeper_run(
 	prctl(PR_SET_NAME, name);
 	if (privileges_drop(service_user(keeper->service, setup->conf)) != OK)
 		_exit(EXIT_SETUP);
+	/* When both want a core, what has been written goes before what is read. */
+	setpriority(PRIO_PROCESS, 0, BEHIND);
 	/* Whoever takes one process of this user over shall not read along in the others. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	config_refresh(&setup->conf);

@@ -11,12 +11,12 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-#define MANY 512               /* entries, or contents, */
-#define LATELY_MS 250          /* in this time */
-#define FAR (4 * VERIFY_BATCH) /* entries */
-#define HOLD_MS 10000          /* without an end of it; then they go on as long */
-#define SHARE_MS 500           /* from one batch to the next */
-#define LINGER_MS 3000         /* so long after it came what is given counts, too */
+#define MANY 512                /* entries, or contents, */
+#define LATELY_MS 250           /* in this time */
+#define FAR (32 * VERIFY_BATCH) /* entries: more than what is live gets to be, even in a crowd */
+#define HOLD_MS 10000           /* without an end of it; then they go on as long */
+#define SHARE_MS 1000           /* from one batch to the next */
+#define LINGER_MS 3000          /* so long after it came what is given counts, too */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
 {

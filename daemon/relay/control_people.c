@@ -29,7 +29,8 @@ static void inviting_free(struct inviting *v)
 	free(v);
 }
 
-/* What a line is in a browser: behind "#", which browsers don't send. NULL: there is no web site. */
+/* What a line is in a browser: behind "#", which browsers don't send. NULL: there is no web site.
+ */
 static json_t *web_link(struct relay *r, const char *line, const char *handle)
 {
 	struct buffer link = BUFFER_INIT;
@@ -60,11 +61,11 @@ static void invited(
 	if (err)
 		request_refuse(v->q, code, text);
 	else
-		request_reply(
-		    v->q, json_pack("{s:s, s:o*, s:I, s:o, s:b}", "invite", buffer_str(&v->text), "link",
-			      web_link(request_relay(v->q), buffer_str(&v->text), v->handle),
-			      "expires", (json_int_t)v->expires, "handle", report_text(v->handle),
-			      "restart", request_relay(v->q)->registrar_replaced));
+		request_reply(v->q,
+		    json_pack("{s:s, s:o*, s:I, s:o, s:b}", "invite", buffer_str(&v->text), "link",
+			web_link(request_relay(v->q), buffer_str(&v->text), v->handle), "expires",
+			(json_int_t)v->expires, "handle", report_text(v->handle), "restart",
+			request_relay(v->q)->registrar_replaced));
 	inviting_free(v);
 }
 
@@ -198,10 +199,9 @@ void control_identity(struct request *q, int argc, char **argv, struct bytes inp
 	if (line.failed)
 		request_refuse(q, CONVENE__CODE__INTERNAL, "out of memory");
 	else
-		request_reply(
-		    q, json_pack("{s:s, s:o, s:s, s:o*}", "handle", argv[1], "identity",
-			   report_hex(identity, IDENTITY_LEN), "line", buffer_str(&line), "link",
-			   web_link(r, buffer_str(&line), "")));
+		request_reply(q, json_pack("{s:s, s:o, s:s, s:o*}", "handle", argv[1], "identity",
+				     report_hex(identity, IDENTITY_LEN), "line", buffer_str(&line),
+				     "link", web_link(r, buffer_str(&line), "")));
 	buffer_free(&line);
 }
 

@@ -7,6 +7,10 @@
  * limit. So a single message is shown at once, and a million are not written down one by one: what
  * a transaction costs, on the processor and on the disk, hardly depends on how much is in it.
  *
+ * Where people write just now, or wait for what others write, it is one slice at a time, and each
+ * is small: an append or a post that comes meanwhile stands behind the slice that is under way, and
+ * before the next.
+ *
  * Few that have just come are folded in the transaction that stores them (fold_along()): a sync for
  * each step is what somebody waits for who waits for one message. What is stored does not depend on
  * that: if folding fails, the entries come again and are stored alone, and folded apart from then
@@ -26,6 +30,8 @@ enum {
 	ALONG_MAX = 8,    /* entries: so many are verified by the store thread */
 	ALONG_KNOWN = 16, /* the same where they were verified before */
 	BATCH_MIN = 16,   /* entries: less is not worth another worker's while */
+	RUN_LIVE = 128,   /* the same where others are not to wait for it */
+	LIVE_MS = 200,    /* somebody wrote so lately */
 	RUN_MAX = 4096,   /* entries that are waited for before a transaction begins */
 	AHEAD_MAX = 4 *
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
@@ -55,6 +61,7 @@ struct fold {
 struct fold_run {
 	struct store_job job;
 	struct fold *folds, **last;
+	size_t count;
 	bool along;             /* not a job of its own */
 	struct member *members; /* when they grew */
 	size_t member_count;
@@ -192,6 +199,8 @@ static void run_end(struct relay *r, struct fold_run *run, int result)
 	bool grew = result == OK && run->members, ok = result == OK;
 	struct fold *f = run->folds;
 
+	r->fold_runs -= !run->along;
+
 	while (f) {
 		struct fold *next = f->next;
 		struct relay_log *l = f->log;
@@ -268,32 +277,57 @@ static uint64_t fold_left(struct relay_log *l)
 	return l->fold_again || l->fold_next >= end ? 0 : end - l->fold_next;
 }
 
+void views_live(struct relay *r)
+{
+	r->live_at = clock_mono_ms();
+}
+
+static bool is_live(const struct relay *r)
+{
+	return r->live_at > 0 && clock_mono_ms() - r->live_at < LIVE_MS;
+}
+
+/* Of this log, as far as it is verified, and up to so many entries. */
+static void run_take(struct fold_run *run, struct relay_log *l, size_t most)
+{
+	while (l->folds && l->folds->verified && run->count < most) {
+		struct fold *f = l->folds;
+
+		l->folds = f->next;
+		f->next = NULL;
+		*run->last = f;
+		run->last = &f->next;
+		run->count += f->count;
+	}
+}
+
 /* Hand over what is verified, once it is worth a transaction. */
 static void run_soon(struct relay *r)
 {
 	uint64_t left = r->folds_verifying, ready = 0;
+	bool live = is_live(r);
+	struct relay_log *from = log_by_no(r, r->run_last);
 
 	for (struct relay_log *l = r->logs; l; l = l->next) {
 		left += fold_left(l);
 		for (const struct fold *f = l->folds; f && f->verified; f = f->next)
 			ready += f->count;
 	}
-	if (ready == 0 || (ready < left && ready < RUN_MAX && r->folds_verifying > 0))
+	if (ready == 0 || (live && r->fold_runs > 0) ||
+	    (ready < left && ready < (live ? RUN_LIVE : RUN_MAX) && r->folds_verifying > 0))
 		return;
 	struct fold_run *run = calloc(1, sizeof *run);
 	if (!run)
 		abort(); /* nobody would come for them again */
 	run->last = &run->folds;
-	for (struct relay_log *l = r->logs; l; l = l->next) {
-		while (l->folds && l->folds->verified) {
-			struct fold *f = l->folds;
-
-			l->folds = f->next;
-			f->next = NULL;
-			*run->last = f;
-			run->last = &f->next;
-		}
-	}
+	/* In turn: the log behind the one that was served last comes first. */
+	for (struct relay_log *l = from ? from->next : NULL; l; l = l->next)
+		run_take(run, l, live ? RUN_LIVE : SIZE_MAX);
+	for (struct relay_log *l = r->logs; l; l = l->next)
+		run_take(run, l, live ? RUN_LIVE : SIZE_MAX);
+	for (const struct fold *f = run->folds; f; f = f->next)
+		r->run_last = f->log->no;
+	r->fold_runs++;
 	run->job.run = run_fold;
 	run->job.done = run_done;
 	storage_submit(r, &run->job);
@@ -398,15 +432,14 @@ static struct relay_log *log_next(struct relay *r)
 static bool folds_start(struct relay *r)
 {
 	struct relay_log *from = log_next(r), *l = from;
-	bool started = false;
+	bool started = false, live = is_live(r);
 
 	if (!from)
 		return false;
 	do {
 		uint64_t left = fold_left(l), share = left / pool_threads(r->workers) + 1;
-		size_t count = share < BATCH_MIN      ? BATCH_MIN
-			       : share < VERIFY_BATCH ? (size_t)share
-						      : VERIFY_BATCH;
+		size_t most = live ? RUN_LIVE : VERIFY_BATCH;
+		size_t count = share < BATCH_MIN ? BATCH_MIN : share < most ? (size_t)share : most;
 
 		if (r->folds_ahead >= AHEAD_MAX || r->folds_verifying >= VERIFYING_MAX(r))
 			break;

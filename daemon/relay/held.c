@@ -12,9 +12,10 @@
 #include "base/error.h"
 #include "daemon/relay/state.h"
 
-#define BLOCKS 16 /* of 256 entries: half a MiB each, at worst */
-#define RUN 48
-#define RUN_BYTES ((size_t)64 * 1024)
+#define BLOCKS \
+	40 /* of 256 entries, 60 KiB each and half a MiB at worst: what is asked for lies in 16 */
+#define RUN 128
+#define RUN_BYTES ((size_t)96 * 1024)
 
 struct block {
 	uint32_t log; /* 0: none */

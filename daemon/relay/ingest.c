@@ -432,6 +432,7 @@ static void batch_admit(struct batch *b)
 		b->store.vital = true;
 		b->store.run = inbox_run;
 		b->store.done = inbox_done;
+		views_live(r);
 		storage_submit(r, &b->store);
 	} else {
 		batch_answer(b);

@@ -11,6 +11,7 @@
  * seen, and to cost no more than that. */
 #define FIRST_LOGS_MAX 8
 #define LOGS_MAX 64 /* with all successors */
+#define LIVE 64     /* entries; more have been waiting somewhere */
 
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
 {
@@ -431,6 +432,8 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 	along_move(&a->along, &r->along);
 	a->fold = fold_along(log_by_no(r, no), b->first, a->append.leaves, b->count, false);
 	a->job.adds = !a->fold;
+	if (b->count <= LIVE && replica_note_size(log_by_no(r, no)->replica) == a->append.size)
+		views_live(r);
 	storage_submit(r, &a->job);
 }
 

@@ -3,10 +3,11 @@
  * checkpoint.
  *
  * At once when idle, in batches under load: what comes while a batch is being sealed is the next
- * one, and between two there is a pause twice as long as the first took, and a millisecond. So
- * sealing has a third of the time at most, whatever the disk does, a message waits for about three
- * rounds, and other nodes, to whom each checkpoint is a signature to verify, get fewer of them the
- * more there is to do. A whole batch that waits ends the pause, and limits.batch_ms bounds it.
+ * one, and between two there is a pause twice as long as the last two took, the quicker of them,
+ * and a millisecond: one that had to wait for something rare does not count. So sealing has a third
+ * of the time at most, whatever the disk does, a message waits for about three rounds, and other
+ * nodes, to whom each checkpoint is a signature to verify, get fewer of them the more there is to
+ * do. A whole batch that waits ends the pause, and limits.batch_ms bounds it.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
@@ -98,7 +99,8 @@ static void seal_done(struct store_job *job)
 {
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
-	uint64_t now = clock_mono_ms(), pause = 2 * (now - s->began) + 1;
+	uint64_t now = clock_mono_ms(), took = now - s->began;
+	uint64_t pause = 2 * (took < r->seal_took ? took : r->seal_took) + 1;
 	struct fold_run *fold = s->fold;
 
 	if (job->result != OK)
@@ -121,6 +123,7 @@ static void seal_done(struct store_job *job)
 		relay_fail(r);
 		return;
 	}
+	r->seal_took = took;
 	replica_committed(r->own->replica);
 	waiting_sealed(r, s->size - s->count, s->count);
 	r->seal_from = now + (pause < r->conf->limits.batch_ms ? pause : r->conf->limits.batch_ms);
@@ -152,7 +155,7 @@ static void seal_send(struct relay *r, const struct seal *s)
 
 	if (s->count > SEND_MAX || r->recovering)
 		return;
-	for (size_t i = 0; i < s->count; i++, w = w->next, index++) {
+	for (size_t i = 0; i < s->count && w; i++, w = w->next, index++) {
 		if (w->committed && w->content.len == 0)
 			return;
 		if (!w->committed)

@@ -244,7 +244,11 @@ struct relay {
 	uint64_t arrivals; /* highest arrival number known */
 	uint64_t folds_ahead,
 	    folds_verifying; /* entries on their way into the views; with workers */
-	uint32_t fold_last;  /* the log that was served last */
+	uint32_t fold_last,
+	    run_last;       /* the log that was served last, by workers and store thread */
+	unsigned fold_runs; /* with the store thread */
+	uint64_t live_at;   /* somebody has written something; 0: never */
+	uint64_t seal_took; /* ms, the round before */
 	bool rebuilding;
 	bool scrubbing;
 	uint64_t erased_since;     /* erased bytes are in the files since then; 0: none are */
@@ -328,6 +332,8 @@ void tick_soon(struct relay *r);
 
 /* fold.c */
 void views_follow(struct relay *r); /* fold whatever has come */
+/* Something is on its way to the store that people wait for: it is not to wait for views. */
+void views_live(struct relay *r);
 /* Few entries that are about to be stored, to be folded in the same transaction: NULL where that is
  * not how it is done best. `sealing`: they are the oldest of the inbox. `run` in the job that has
  * just stored them; what it returns is the job's result. `done` in any case, after the log has

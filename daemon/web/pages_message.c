@@ -208,7 +208,14 @@ static void add_record(struct message_page *p)
 	page_href(h, p->q, "/m/%s/proof", hex);
 	html(h, ">%s</a></li>\n<li><a", _("Proof"));
 	page_href(h, p->q, "/about#verify");
-	html(h, ">%s</a></li>\n</ul>\n</section>\n", _("How to check them"));
+	html(h, ">%s</a></li>\n", _("How to check them"));
+	if (m->state != TEXT_ERASED &&
+	    (m->header.kind == KIND_POST || m->header.kind == KIND_TOPIC)) {
+		html(h, "<li><a");
+		page_href(h, p->q, "/write?amend=%s", hex);
+		html(h, ">%s</a></li>\n", _("Amend or erase it, if it is yours"));
+	}
+	html(h, "</ul>\n</section>\n");
 }
 
 /* ---- the page ---- */

@@ -211,44 +211,125 @@ static bool id_given(struct request *q, const char *name, uint8_t id[static ID_L
 	return strlen(text) == 2 * ID_LEN && hex_decode(id, ID_LEN, text, 2 * ID_LEN) == OK;
 }
 
-/* What is answered, or written in, as it is in the store. ERR_NOTFOUND. */
-static int place_take(struct request *q, struct message_shown *m, bool *topic, bool *reply)
-{
-	uint8_t id[ID_LEN];
-	int err = OK;
+enum write_place { WRITE_NEW, WRITE_IN_TOPIC, WRITE_REPLY, WRITE_AMEND };
 
-	*topic = id_given(q, "topic", id);
-	*reply = !*topic && id_given(q, "parent", id);
-	if (*topic || *reply)
+/* What is answered, amended, or written in, as it is in the store. ERR_NOTFOUND. */
+static int place_take(struct request *q, struct message_shown *m, enum write_place *place)
+{
+	static const char *const names[] = {
+	    [WRITE_IN_TOPIC] = "topic", [WRITE_REPLY] = "parent", [WRITE_AMEND] = "amend"};
+	uint8_t id[ID_LEN];
+	int err;
+
+	for (*place = WRITE_AMEND; *place > WRITE_NEW; (*place)--) {
+		if (!request_query(q, names[*place])[0])
+			continue;
+		if (!id_given(q, names[*place], id))
+			return ERR_NOTFOUND;
 		err = reader_message_by_id(q->reader, id, m);
-	else if (request_query(q, "topic")[0] || request_query(q, "parent")[0])
-		err = ERR_NOTFOUND;
-	if (!err && ((*topic && m->header.kind != KIND_TOPIC) ||
-			(*reply && m->header.kind != KIND_TOPIC && m->header.kind != KIND_POST)))
-		err = ERR_NOTFOUND;
-	return err;
+		if (!err && m->header.kind != KIND_TOPIC &&
+		    (m->header.kind != KIND_POST || *place == WRITE_IN_TOPIC))
+			err = ERR_NOTFOUND;
+		return err;
+	}
+	return OK;
+}
+
+/* What is amended: its text and files as they are now, and whose it is. */
+static json_t *amend_json(const struct message_shown *m)
+{
+	const struct header *h = m->amended.given ? &m->amended.header : &m->header;
+	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	json_t *parts = json_array();
+
+	json_object_set_new(o, "topic", json_boolean(m->header.kind == KIND_TOPIC));
+	json_object_set_new(o, "organisation", json_string(m->row.author.organisation));
+	json_object_set_new(o, "identity", shell_hex_json(m->row.author.identity, IDENTITY_LEN));
+	json_object_set_new(o, "lang", shell_bytes_json(h->lang));
+	if (m->state == TEXT_HERE) {
+		json_object_set_new(o, "subject", shell_bytes_json(m->content.subject));
+		json_object_set_new(o, "text", shell_bytes_json(m->content.text));
+	}
+	for (size_t i = 0; m->state == TEXT_HERE && i < m->content.part_count; i++) {
+		json_t *part;
+
+		if (m->content.parts[i].omitted > 0)
+			continue; /* there is nothing to take along */
+		part = json_object();
+		json_object_set_new(part, "n", json_integer((json_int_t)i + 1));
+		json_object_set_new(part, "name", shell_bytes_json(m->content.parts[i].name));
+		json_object_set_new(
+		    part, "media_type", shell_bytes_json(m->content.parts[i].media_type));
+		json_array_append_new(parts, part);
+	}
+	json_object_set_new(o, "parts", parts);
+	return o;
+}
+
+static void erase_add(struct html h)
+{
+	html(h, "<p id=\"not-yours\" class=\"note\" hidden>%s</p>\n",
+	    _("This message is by somebody else, and they alone can amend or erase it. If it is "
+	      "yours: do it with the "
+	      "device that has a key of yours."));
+	html(h,
+	    "<section id=\"erase-section\" aria-labelledby=\"erase-title\" hidden><h2 "
+	    "id=\"erase-title\">%s</h2>\n",
+	    _("Erase it"));
+	html(h, "<p>%s</p>\n",
+	    _("All nodes of the forum then drop the text and its files, and never take them again. "
+	      "That you wrote "
+	      "something, when, and that it was erased stays in the log; so does what others have "
+	      "copied."));
+	html(h, "<p><button type=\"button\" class=\"plain\" id=\"erase\">%s</button></p>\n",
+	    _("Erase the text"));
+	html(h,
+	    "<dialog id=\"erase-dialog\" aria-labelledby=\"erase-question\"><h2 "
+	    "id=\"erase-question\">%s</h2>",
+	    _("Erase it everywhere?"));
+	html(h, "<p>%s</p>\n", _("This can't be undone."));
+	html(h, "<p class=\"buttons\"><button type=\"button\" id=\"erase-no\">%s</button> ",
+	    _("Keep it"));
+	html(h,
+	    "<button type=\"button\" class=\"plain\" "
+	    "id=\"erase-yes\">%s</button></p></dialog></section>\n",
+	    _("Erase it"));
+}
+
+static const char *write_title(enum write_place place)
+{
+	return place == WRITE_AMEND   ? _("Amend")
+	       : place == WRITE_REPLY ? _("Reply")
+				      : _("New thread");
 }
 
 static int write_add(
-    struct html h, struct request *q, const struct message_shown *m, bool topic, bool reply)
+    struct html h, struct request *q, const struct message_shown *m, enum write_place place)
 {
-	const char *title = reply ? _("Reply") : _("New thread");
 	json_t *data = json_object();
+	bool titled = place != WRITE_REPLY;
 	int err;
 
 	if (!data)
 		return ERR_NOMEM;
-	shell_begin(h, q, title, "write-title",
+	shell_begin(h, q, write_title(place), "write-title",
 	    _("A message is signed with your key, which never leaves your browser: so the page "
 	      "needs scripts."));
-	if (reply) {
+	if (place == WRITE_REPLY) {
 		json_object_set_new(data, "parent", parent_json(m));
 		parent_add(h, q, m);
-	} else if (topic) {
+	} else if (place == WRITE_AMEND) {
+		json_object_set_new(data, "amend", amend_json(m));
+		/* An answer stands under its thread's subject, unless it has one of its own. */
+		titled = !m->header.parent.present ||
+			 (m->state == TEXT_HERE && m->content.subject.len > 0);
+	} else if (place == WRITE_IN_TOPIC) {
 		topic_add(h, q, data, m);
 	}
 	shell_no_key(q, h);
-	err = shell_form_add(h, q, data, !reply && !topic, reply);
+	err = shell_form_add(h, q, data, place == WRITE_NEW, !titled);
+	if (place == WRITE_AMEND)
+		erase_add(h);
 	shell_data_add(h, q, "write", data);
 	return err;
 }
@@ -257,16 +338,16 @@ void page_write(struct request *q, struct answer *a)
 {
 	struct message_shown m = MESSAGE_SHOWN_INIT;
 	struct page page = PAGE_INIT;
+	enum write_place place;
 	struct html h;
-	bool topic, reply;
-	int err = place_take(q, &m, &topic, &reply);
+	int err = place_take(q, &m, &place);
 
 	if (!err) {
-		page.title = reply ? _("Reply") : _("New thread");
+		page.title = write_title(place);
 		page.script = "write.js";
 		page.unlisted = true;
 		h = page_begin(q, a, &page);
-		err = write_add(h, q, &m, topic, reply);
+		err = write_add(h, q, &m, place);
 		page_end(h, q, &page);
 	}
 	message_shown_clear(&m);

@@ -13,7 +13,8 @@
 #include "crypto/hash.h"
 #include "daemon/web/web_inside.h"
 
-/* Measured on threads of 100 messages: see daemon/web/README. */
+/* A thread of 100 messages, 147 kB: 26.7 kB in 0.9 ms at level 1, 22.4 in 1.3 at 4, 20.5 in 2.5 at
+ * 6, 19.9 in 9 at 9. Making it takes 2.5 ms. */
 #define GZIP_LEVEL 4
 #define GZIP_MIN 400 /* below that there is nothing to gain */
 #define TAG_LEN 12   /* bytes of the hash */

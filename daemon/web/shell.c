@@ -183,7 +183,7 @@ void live_block(struct request *q, struct html h, const uint8_t *topic, const ui
 	if (query_last_arrival(reader_store(q->reader), &after) != OK)
 		return; /* then the page does without */
 	html(h,
-	    "<div class=\"live\" role=\"status\" hidden data-live=\"%s%s\" "
+	    "<div class=\"live\" role=\"status\" data-live=\"%s%s\" "
 	    "data-live-after=\"%llu\" data-live-base=\"%s%s\"",
 	    topic    ? "topic="
 	    : thread ? "thread="

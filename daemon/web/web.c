@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "daemon/web/sandbox.h"
 #include "daemon/web/web_inside.h"
 #include "msg/frame.h"
 
@@ -616,6 +617,13 @@ int web_run(struct service_setup *setup)
 		if (!err && setup->number == 0)
 			log_info("web: %u %s of pages", setup->processes,
 			    setup->processes == 1 ? "process" : "processes");
+		if (!err &&
+		    !sandbox_enter(
+			setup->conf, setup->conf->web.certificate, setup->conf->web.key) &&
+		    setup->number == 0)
+			log_warning(
+			    "web: this kernel has no Landlock: a process that was taken over "
+			    "could write where its user may");
 		if (!err)
 			event_base_dispatch(w->base);
 		else

@@ -161,10 +161,12 @@ enum language language_accepted(const char *field)
 	int quality[LANGUAGES], others = 0, best = 0, count = 0;
 	enum language order[LANGUAGES], answer = LANGUAGE_EN;
 	size_t named = 0, len = field ? strnlen(field, FIELD_MAX + 1) : 0;
-	const char *at = field, *end = field + len;
+	const char *at, *end;
 
 	if (len == 0 || len > FIELD_MAX)
 		return LANGUAGE_EN;
+	at = field;
+	end = field + len;
 	for (unsigned l = 0; l < LANGUAGES; l++)
 		quality[l] = -1;
 	/* What is malformed counts for nothing, and takes nothing else along. */

@@ -71,7 +71,8 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
 	m.from = replica_staged(l->replica);
 	m.credit = SYNC_CREDIT;
-	m.contents = s->io.along ? SYNC_ALONG_BYTES : 0;
+	/* What comes along is not packed. */
+	m.contents = s->io.along && !link->unpacks ? SYNC_ALONG_BYTES : 0;
 	m.anchored = cosign_subscribe(s, link, l);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
 }

@@ -27,7 +27,7 @@ sys.path.insert(0, str(HERE))
 from frame import LIMITS, Frame  # noqa: E402
 
 # In the order in which they run; each is a file with a function run(frame).
-SUBJECTS = ["limits", "log", "shown", "post", "latency", "fresh", "clients", "search", "peers", "large"]
+SUBJECTS = ["limits", "log", "shown", "post", "latency", "fresh", "clients", "search", "web", "peers", "large"]
 ONLY_BY_NAME = ["large"]
 
 

@@ -65,28 +65,28 @@ def _apt(*words, cwd=None):
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def _fetch(package, folder):
+def _fetch(packages, folder):
     """What apt would install, without what only matters once it is set up: mail, cron, Perl."""
-    code, said = _apt("install", "-s", "--no-install-recommends", package)
+    code, said = _apt("install", "-s", "--no-install-recommends", *packages)
     if code == 0:
-        wanted = {package} | {name for name in re.findall(r"(?m)^Inst (\S+)", said)
-                              if name.startswith(("lib", package + "-"))}
+        wanted = set(packages) | {name for name in re.findall(r"(?m)^Inst (\S+)", said)
+                                  if name.startswith(("lib", packages[0] + "-"))}
         code, said = _apt("download", *sorted(wanted), cwd=folder)
     return code, said
 
 
 @functools.lru_cache(maxsize=None)
-def unpacked(package):
-    """The folder with the package's files, as / would have them."""
+def unpacked(*packages):
+    """The folder with the packages' files, as / would have them."""
     folder = pathlib.Path(tempfile.mkdtemp(prefix="convene-peers-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     folder.chmod(0o755)  # another user runs what is there
-    code, said = _fetch(package, folder)
+    code, said = _fetch(packages, folder)
     if code != 0 and os.geteuid() == 0:
         _apt("update")
-        code, said = _fetch(package, folder)
+        code, said = _fetch(packages, folder)
     if code != 0:
-        raise Missing("apt-get has no %s: %s" % (package, (said.strip().splitlines() or [""])[-1]))
+        raise Missing("apt-get has no %s: %s" % (" ".join(packages), (said.strip().splitlines() or [""])[-1]))
     root = folder / "root"
     for archive in sorted(folder.glob("*.deb")):
         subprocess.run(["dpkg-deb", "-x", archive, root], check=True)

@@ -23,7 +23,8 @@ const reading = () => {
 		'/since/2026-01-01', '/about', '/help'];
 };
 
-const writing = () => ['/join', '/write', `/write?topic=${nodes.about.topic}`, `/write?parent=${nodes.about.thread}`, '/outbox', '/you'];
+const writing = () => ['/join', '/write', `/write?topic=${nodes.about.topic}`, `/write?parent=${nodes.about.thread}`, `/write?amend=${nodes.about.thread}`,
+	'/outbox', '/you'];
 
 test('with scripts off everything can be read, and it is said what needs them', async () => {
 	const reader = await Person.come(browser, nodes, 1, { javaScriptEnabled: false }), { page } = reader;

@@ -151,9 +151,17 @@ test('what is missing is said at its field, and the focus goes there', async () 
 	await page.click('#quote');
 	await page.click('#send');
 	assert.match(await text_of(page, '#text-error'), /nothing but the quotation/);
-	await page.fill('#text', 'x'.repeat(1100000));
+	const file = (size) => [{ name: 'large.bin', mimeType: '', buffer: Buffer.alloc(size) }];
+	await page.setInputFiles('#files', file(1100000));
+	await poll('nothing is said', () => text_of(page, '#files-error').then((text) => /too large/.test(text)));
+	await page.fill('#text', 'With two files');
+	await page.setInputFiles('#files', file(600000));
+	await page.waitForSelector('#parts li');
+	await page.setInputFiles('#files', file(600000));
+	await page.waitForSelector('#parts li:nth-child(2)');
+	assert.match(await text_of(page, '#room'), /Too much/);
 	await page.click('#send');
-	assert.match(await text_of(page, '#text-error'), /at most/);
+	assert.match(await text_of(page, '#files-error'), /at most/);
 });
 
 test('a draft stays through a reload, and goes when it is sent', async () => {
@@ -178,6 +186,44 @@ test('a draft stays through a reload, and goes when it is sent', async () => {
 	await alice.go('/outbox');
 	await page.waitForSelector('#outbox:visible');
 	assert.equal(await page.locator('#drafts-list li').count(), drafts - 1);
+});
+
+test('what one wrote can be amended, with its files, and erased; what others wrote can not', async () => {
+	const { page } = maryam;
+	await maryam.go(`/thread/${nodes.about.thread}`);
+	const link = await page.locator('article', { hasText: 'نعم، نحن جميعا.' }).last().locator('header a[href*="/m/"]').first().getAttribute('href');
+	await maryam.go(link);
+	await page.click('a[href*="/write?amend="]');
+	await page.waitForSelector('#write:visible');
+	assert.match(await page.inputValue('#text'), /^On .*\n> The forum goes on/);
+	assert.match(await page.locator('#parts').innerText(), /خطة\.pdf/);
+	await page.fill('#text', 'Amended: yes.');
+	await page.click('#send');
+	await maryam.state_is('sealed');
+	await nodes.do({ do: 'settle' });
+	await alice.go(link);
+	assert.match(await alice.page.locator('article').innerText(), /Amended: yes\./);
+	assert.equal(await alice.page.locator('article a[href*="/part/"]').count(), 1);
+	await alice.page.click('a[href*="/write?amend="]');
+	await alice.page.waitForSelector('#not-yours:visible');
+	await maryam.go(link.replace('/m/', '/write?amend='));
+	await page.waitForSelector('#erase-section:visible');
+	await page.click('#erase');
+	await page.click('#erase-yes');
+	await maryam.state_is('sealed');
+	await nodes.do({ do: 'settle' });
+	await alice.go(link);
+	assert.match(await alice.page.locator('article').innerText(), /erased/);
+	assert.doesNotMatch(await alice.page.content(), /Amended: yes|نعم، نحن جميعا/);
+	await maryam.go('/outbox');
+	await page.waitForSelector('#outbox:visible');
+	assert.doesNotMatch(await page.evaluate(async () => {
+		const open = indexedDB.open('convene');
+		await new Promise((done) => { open.onsuccess = done; });
+		const all = open.result.transaction('outbox').objectStore('outbox').getAll();
+		await new Promise((done) => { all.onsuccess = done; });
+		return all.result.map((kept) => new TextDecoder().decode(kept.content)).join();
+	}), /Amended: yes|نعم، نحن جميعا/);
 });
 
 test('nothing on a console, and no request elsewhere', async () => {

@@ -18,6 +18,7 @@ import ssl
 import subprocess
 import sys
 import time
+import unicodedata
 import warnings
 
 sys.dont_write_bytecode = True
@@ -27,7 +28,7 @@ sys.path.insert(0, str(HERE.parent))
 import archives  # noqa: E402
 import news  # noqa: E402
 from archives import archive  # noqa: E402
-from harness import Forum, pair, poll, tap_run  # noqa: E402
+from harness import CONVENED, Forum, pair, poll, tap_run  # noqa: E402
 from news import Line, Screen  # noqa: E402
 from test_export import decoded, text_of  # noqa: E402
 
@@ -369,7 +370,9 @@ def slow_readers(tap, node, port, group):
     with Line(port) as line:
         good = line.ask("GROUP " + group)[0].startswith("211")
     took, grown = time.monotonic() - began, memory_of(pid) - before
-    tap.ok(good and took < 1 and grown < 8 * 600, "eight that ask for 30,000 overviews and take none "
+    # A sanitizer keeps for a while what was given back.
+    most = 8 * (600 if b"__asan_init" not in CONVENED.read_bytes() else 20000)
+    tap.ok(good and took < 5 and grown < most, "eight that ask for 30,000 overviews and take none "
            "cost %d KiB, and others are answered in %d ms" % (grown, took * 1000))
     for line in lines:
         line.close()
@@ -479,6 +482,48 @@ def erased(tap, forum, ports, contexts, group, alice, topic):
            and "X-Convene-State: erased" in text, "its place is still there, and says so", *text)
     for line in lines:
         line.close()
+
+
+SPELT = {"æ": "ae", "œ": "oe", "ß": "ss", "þ": "th", "ð": "d", "đ": "d", "ø": "o", "ł": "l", "ħ": "h",
+         "ı": "i"}
+TITLES = ["Ærø, Þórr & Straße — Łódź", "What’s next? (2026)", "İstanbul'da 5G", "Đại hội ẤN ĐỘ ǅ",
+          "résumé e\u0301toile", "Обсуждение IPv6", "a" * 60, "one two three four five six seven eight nine",
+          "!!!", "ﬁne Ｗｉｄｅ x²", "123 456"]
+
+
+def words_of(title, most):
+    """SPEC.md 15.1, by Python's own tables."""
+    text = ""
+    for c in title:
+        if 0x300 <= ord(c) < 0x370 or c in "'\u2019":
+            continue
+        if c.lower() in SPELT and c != "I":
+            c = SPELT[c.lower()]
+        elif 0xc0 <= ord(c) < 0x250 or 0x1e00 <= ord(c) < 0x1f00:
+            c = unicodedata.normalize("NFD", c)[0]
+        c = "".join(chr(ord(d) + 32) if "A" <= d <= "Z" else d for d in c)
+        text += c if re.fullmatch("[a-z0-9]+", c) else " "
+    words = text.split()
+    while len(words) > 1 and len("-".join(words)) > most:
+        words.pop()
+    return "-".join(words)[:most]
+
+
+def named(tap, forum, port, alice):
+    """Topics in many scripts are called as the specification says."""
+    topics = {alice.topic(title): title for title in TITLES}
+    forum.settle()
+
+    def groups():
+        with Line(port) as line:
+            return set(line.groups())
+
+    wanted = {"test.%s-%s" % (words_of(title, 40) or "topic", topic[:16])
+              for topic, title in topics.items()}
+    poll("the groups are not there", 20, lambda: sum(t[:16] in str(groups()) for t in topics)
+         == len(topics))
+    tap.equal(sorted(wanted - groups()), [], "%d groups have the names that SPEC.md 15.1 gives them" %
+              len(topics))
 
 
 def renamed(tap, forum, node, port, alice):
@@ -615,6 +660,7 @@ def main(tap):
         numbers_stay(tap, forum, forum[0], ports[0], group, alice)
         erased(tap, forum, ports, contexts, group, alice, topic)
         renamed(tap, forum, forum[0], ports[0], alice)
+        named(tap, forum, ports[0], alice)
         certificates(tap, forum, forum[1], ports[1], forum.folder)
         archived(tap, forum, forum[0], ports[0])
 

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import pwd
 import signal
 import ssl
 import sys
@@ -286,6 +287,58 @@ def test_tls(t, node, ids):
     t.ok("127.0.0.2" not in lines, "the log names no address of a reader")
 
 
+def test_users(t, node, ids):
+    """Root gives node and pages a user each; of one group, which is how the store is read."""
+    users = {}
+    with contextlib.suppress(KeyError):
+        users = {name: pwd.getpwnam(name) for name in ("nobody", "_apt")}
+    if os.geteuid() != 0 or len(users) < 2 or users["nobody"].pw_gid != users["_apt"].pw_gid:
+        t.skip("users", "only root can start it for others, and here two of one group are wanted")
+        return
+    node.stop()
+    node.config.write_text(node.config.read_text().split("\nweb {")[0].replace(
+        "node {", 'node {\n\tuser = "nobody"', 1))
+    web = Web(node, user='"_apt"')
+    for folder in (node.folder.parent, node.folder, node.config):
+        folder.chmod(0o755)
+    for path in [node.folder / "data", *(node.folder / "data").rglob("*")]:
+        os.chown(path, users["nobody"].pw_uid, users["nobody"].pw_gid)
+    node.start()
+    poll("there are no pages", 10, lambda: len(web.workers()) == 2)
+    everybody = [web.keeper(), *web.workers()]
+    t.equal([uid_of(pid) for pid in everybody],
+            [users["_apt"].pw_uid] * 3, "pages have a user of their own")
+    t.equal([uid_of(pid) for pid in (node.process.pid, node.child("convened-relay"))],
+            [users["nobody"].pw_uid] * 2, "and the node has its own")
+    t.equal(web.ask("/thread/%(post)s" % ids).status, 200, "who reads the store as another user")
+    t.equal(web.gate(FRAMES["CHARTER_GET"]).status, 200, "and speaks to the relay as any client")
+    open_files = {os.readlink("/proc/%d/fd/%s" % (pid, fd)) for pid in everybody
+                  for fd in os.listdir("/proc/%d/fd" % pid)}
+    t.ok(not any("key" in path or "convened.sock" in path or "signer" in path for path in open_files),
+         "nothing of the node's keys is open there", open_files)
+    gone = web.workers()[0]
+    os.kill(gone, signal.SIGKILL)
+    poll("it is not started again", 10, lambda: len(web.workers()) == 2 and gone not in web.workers())
+    t.equal([uid_of(pid) for pid in web.workers()], [users["_apt"].pw_uid] * 2, "one that fails comes back as that user")
+    web.configure(operator='"Another operator"')
+    node.hangup()
+    poll("the reload does not come through", 10, lambda: all(
+        b"Another operator" in web.ask("/about").body for _ in range(6)))
+    t.ok(True, "a reload reaches it")
+    os.kill(web.keeper(), signal.SIGKILL)
+    poll("nothing is said", 10, lambda: any("can only be started with convened" in line for line in node.log_lines()))
+    t.ok(node.status()["sealing"] == "on", "without its keeper there are no pages, and the node goes on")
+    began = time.monotonic()
+    node.stop()
+    t.ok(time.monotonic() - began < 10, "and stops in order")
+    node.start()
+
+
+def uid_of(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii") as f:
+        return int(next(line for line in f if line.startswith("Uid:")).split()[1])
+
+
 def main(t):
     with Forum(["a.example"]) as forum:
         node = forum[0]
@@ -303,6 +356,7 @@ def main(t):
         test_listeners(t, web)
         test_restarts(t, web, node, alice, ids)
         test_tls(t, node, ids)
+        test_users(t, node, ids)
         with contextlib.suppress(CommandFailure):
             t.ok(node.status()["sealing"] == "on", "the relay is as it was")
 

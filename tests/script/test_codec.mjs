@@ -92,6 +92,14 @@ test('an ENROL is for one key and one identity', async () => {
 	assert.ok(!await codec.enrol_is(where, unhex(post.header + post.signature), body.identity, body.device_key));
 });
 
+test('bodies of an AMEND and an ERASE', () => {
+	const [post, reply] = vectors.messages.filter((m) => m.fields.kind === codec.KIND.POST);
+	const body_of = (kind) => vectors.messages.find((m) => m.fields.kind === kind).fields.body;
+	const log = unhex(vectors.log.digest);
+	assert.equal(hex(codec.target_body(log, unhex(post.id))), body_of(codec.KIND.AMEND));
+	assert.equal(hex(codec.target_body(log, unhex(reply.id), 1)), body_of(codec.KIND.ERASE));
+});
+
 test('headers that must be refused', () => {
 	codec.header_parse(unhex(vectors.well_formed_header));
 	for (const { why, header } of vectors.malformed_headers)

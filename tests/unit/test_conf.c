@@ -439,9 +439,9 @@ static void test_presets(void **state)
 	(void)state;
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_schema *o = &option_table[i];
-		const char *open = o->type == TYPE_LISTEN   ? "{\""
-				   : o->type == TYPE_NUMBER ? ""
-							    : "\"";
+		const char *open = o->type == TYPE_LISTEN                            ? "{\""
+				   : o->type == TYPE_NUMBER || o->type == TYPE_YESNO ? ""
+										     : "\"";
 		const char *close = o->type == TYPE_LISTEN ? "\"}" : open;
 
 		/* Something says what happens when the option is left out. */

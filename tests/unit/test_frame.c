@@ -57,7 +57,7 @@ static uint32_t spec_limit(uint8_t type)
 static bool spec_known(unsigned type)
 {
 	return (type >= 1 && type <= 4) || (type >= 16 && type <= 31) ||
-	       (type >= 64 && type <= 84) || type == 90 || type == 91 || type == 96 || type == 97;
+	       (type >= 64 && type <= 84) || (type >= 90 && type <= 92) || type == 96 || type == 97;
 }
 
 static void test_types(void **state)

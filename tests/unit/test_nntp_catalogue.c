@@ -4,7 +4,7 @@
 #include "forum_stage.h"
 
 #include "base/encode.h"
-#include "daemon/nntp/article.h"
+#include "daemon/nntp/ancestors.h"
 #include "daemon/nntp/catalogue.h"
 #include "daemon/reader/measure.h"
 
@@ -29,7 +29,7 @@ static void look(struct scene *sc)
 {
 	sc->now += 70000;
 	for (int i = 0; catalogue_update(sc->c, sc->now, sc->now); i++)
-		assert_true(i < 100);
+		assert_true(i < 1000);
 }
 
 static struct scene scene_new(void)
@@ -399,6 +399,47 @@ static void test_moved(void **state)
 	scene_free(&sc);
 }
 
+static void version_set(struct scene *sc, const char *version)
+{
+	struct store *s = sc->st->n.store.s;
+
+	assert_ok(s->ops->begin(s));
+	assert_ok(s->ops->meta_put(s, "views", bytes_str(version)));
+	assert_ok(s->ops->commit(s));
+}
+
+/* While a store is upgraded, or put back, it can't be read, and then it can. */
+static void test_away(void **state)
+{
+	struct scene sc = scene_new();
+	struct entry *root = post(sc.st, A, 0, sc.st->topic, NULL, "First");
+	struct buffer version = BUFFER_INIT;
+	struct store *s = sc.st->n.store.s;
+	uint32_t group, number;
+
+	(void)state;
+	scene_begin(&sc);
+	take(sc.st, A, true);
+	look(&sc);
+	assert_ok(locate(&sc, name_of(root, "a.example"), &number));
+	assert_ok(s->ops->meta_get(s, "views", &version));
+	version_set(&sc, "0");
+	assert_int_equal(catalogue_begin(sc.c), ERR_NOTFOUND);
+	assert_ok(sc.s->ops->group_at(sc.s, 0, &group));
+	assert_int_equal(sc.s->ops->article(sc.s, group, number, NEWS_ALL, &sc.a), ERR_BUSY);
+	assert_int_equal(
+	    sc.s->ops->locate(sc.s, bytes_str(name_of(root, "a.example")), &group, &number),
+	    ERR_BUSY);
+	look(&sc);
+	assert_int_equal(catalogue_begin(sc.c), ERR_NOTFOUND);
+	version_set(&sc, buffer_str(&version));
+	look(&sc);
+	assert_has(&sc, number, "\nSubject: First\n");
+	assert_int_equal(group_get(&sc, 0).high, 2);
+	buffer_free(&version);
+	scene_free(&sc);
+}
+
 static void test_ids_usable(void **state)
 {
 	char longest[NEWS_ID_MAX + 2];
@@ -421,6 +462,7 @@ int main(void)
 	    cmocka_unit_test(test_hidden),
 	    cmocka_unit_test(test_imported),
 	    cmocka_unit_test(test_moved),
+	    cmocka_unit_test(test_away),
 	    cmocka_unit_test(test_ids_usable),
 	};
 

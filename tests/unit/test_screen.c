@@ -321,6 +321,14 @@ static void test_copy_and_failures(void **state)
 	tell(news_of(NEWS_CONNECTED));
 	tell_topics();
 	assert_false(shows("offline"));
+	/* who is typing goes on */
+	press('/');
+	press('z');
+	n = news_of(NEWS_FAILED);
+	n->trouble = (struct trouble){.err = ERR_CLOSED, .text = "nobody answers"};
+	tell(n);
+	assert_true(shows("Search for: z"));
+	press(K_ESCAPE);
 	/* said on standard error meanwhile */
 	n = news_of(NEWS_SAID);
 	snprintf(n->trouble.text, sizeof n->trouble.text, "convene: sent 1 message that waited.");
@@ -342,6 +350,7 @@ static void test_prompts(void **state)
 	press(K_ENTER);
 	assert_int_equal(asked[asked_count - 1].kind, JOB_SEARCH);
 	assert_string_equal(asked[asked_count - 1].words, "规模");
+	assert_true(asked[asked_count - 1].before == UINT64_MAX);
 	tell(news_of(NEWS_FOUND));
 	assert_true(shows("Nothing was found"));
 	press('q');

@@ -160,6 +160,23 @@ static void test_spoilt(void **state)
 	world_free(w);
 }
 
+/* Who wants contents packed asks for each: what comes along is not. */
+static void test_packed(void **state)
+{
+	struct world *w = chain_of(2, 0x3, 8);
+
+	(void)state;
+	link_set(w, &w->ends[0], false);
+	w->nodes[0].asks = w->nodes[1].asks = true;
+	link_set(w, &w->ends[0], true);
+	run(w, 1000);
+	post(&w->nodes[0], 3, 500);
+	assert_all_equal(w, 2000);
+	assert_int_equal(brought, 0);
+	assert_int_equal(wanted(w), 3);
+	world_free(w);
+}
+
 /* What could not be stored with its entries comes again with them. */
 static void test_disk_fails(void **state)
 {
@@ -257,6 +274,7 @@ int main(void)
 	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_mixed),
 	    cmocka_unit_test(test_spoilt),
+	    cmocka_unit_test(test_packed),
 	    cmocka_unit_test(test_disk_fails),
 	    cmocka_unit_test(test_signed),
 	    cmocka_unit_test(test_signed_again),

@@ -200,6 +200,11 @@ export async function enrol_is(where, message, identity, device_key) {
 	return equal(body.identity, identity) && equal(body.device_key, device_key);
 }
 
+/* ---- what amends and erases, section 6.2 ---- */
+
+/* `reason` of an ERASE: 1 is the author's wish. */
+export const target_body = (log_digest, id, reason = 0) => concat(field(1, ref(log_digest, id)), field(2, reason));
+
 /* ---- charter, section 3, and verifier keys, 4.2 ---- */
 
 export async function verifier_parse(key) {

@@ -20,7 +20,6 @@ function live(place) {
 				location.reload();
 			});
 		place.replaceChildren(el('p', {}, link));
-		place.hidden = false;
 	}
 
 	function open() {

@@ -6,7 +6,7 @@
  *
  * Signing is one tab's at a time, and so is sending: sequences rise, and the node sees them in order. */
 import { equal, hex, unhex } from './bytes.js';
-import { KIND, commitment, content_seal, header_parse, message_make, message_split } from './codec.js';
+import { KIND, commitment, content_seal, header_parse, message_make, message_split, target_body } from './codec.js';
 import { CODE, Refused, STATUS, outcomes_of, proof_get, receipt_cosigners, signer_get, submit } from './frames.js';
 import { ask } from './gate.js';
 import { sign, where_of } from './keys.js';
@@ -20,17 +20,18 @@ const PASSING = [CODE.NOT_FIRST, CODE.BUSY, CODE.QUOTA, CODE.TIMEOUT, CODE.READ_
 
 /* ---- keeping ---- */
 
-/* Sign the next message and keep it. `h`: kind, topic, parent, lang…; `about`: what lists show. */
+/* Sign the next message and keep it. `h`: kind, topic, parent, lang…; `content`: null, of an ERASE; `about`: what
+ * lists show. */
 export async function keep(home_id, h, content, about) {
 	return locked(`sign:${home_id}`, async () => {
 		const home = await read('homes', home_id), where = where_of(home);
 		if (!home.sure)
 			await learn(home);
 		const sequence = home.sequence + 1, time = Date.now();
-		const { salt, fields } = await content_seal(where, home.public, content);
+		const { salt, fields } = content ? await content_seal(where, home.public, content) : { salt: new Uint8Array(0), fields: {} };
 		const { message, id } = await message_make(where, { version: 1, signer: home.public, sequence, time, ...h, ...fields },
 			(bytes) => sign(home, bytes));
-		const kept = { home: home.id, log: home.log, sequence, id: hex(id), message, salt, content, state: 'waiting', time,
+		const kept = { home: home.id, log: home.log, sequence, id: hex(id), message, salt, content: content ?? salt, state: 'waiting', time,
 			about, code: 0, text: '', index: 0, cosigners: [] };
 		await change(['homes', 'outbox'], async (homes, outbox) => {
 			const now = await settled(homes.get(home.id));
@@ -95,7 +96,8 @@ export async function forget(kept) {
 async function again(home, kept) {
 	const h = header_parse(message_split(kept.message).header);
 	const { kind, topic, topic_index, parent, parent_index, lang, body } = h;
-	const now = await keep(home.id, { kind, topic, topic_index, parent, parent_index, lang, body }, kept.content, kept.about);
+	const content = kept.content.length > 0 ? kept.content : null;
+	const now = await keep(home.id, { kind, topic, topic_index, parent, parent_index, lang, body }, content, kept.about);
 	await forget(kept);
 	return now;
 }
@@ -228,9 +230,25 @@ export function place_of(topic, parent, lang) {
 		parent: ref(parent), parent_index: parent?.index || undefined, lang: lang || undefined };
 }
 
+/* Of an amendment, or an erasure by its author's wish, of a message of one's own. */
+export const change_of = (target, erase, lang) => ({ kind: erase ? KIND.ERASE : KIND.AMEND, lang: (!erase && lang) || undefined,
+	body: target_body(unhex(target.log), unhex(target.id), erase ? 1 : 0) });
+
+/* Once a message is erased, what is kept here of it and its amendments goes as well. */
+export async function erased(home, target) {
+	const body = target_body(unhex(target.log), unhex(target.id));
+	for (const kept of await list(home)) {
+		const h = header_parse(message_split(kept.message).header);
+		if (kept.id === target.id || (h.kind === KIND.AMEND && equal(h.body, body)))
+			await forget(kept);
+	}
+}
+
 /* Whether the bytes kept are still what was committed to; a disk may forget. */
 export async function whole(kept) {
 	const h = header_parse(message_split(kept.message).header);
+	if (!h.commitment)
+		return kept.content.length === 0;
 	const where = { forum: unhex(kept.home.slice(0, 64)), log: kept.log };
 	return equal(h.commitment, await commitment(where, h.signer, kept.salt, kept.content));
 }

@@ -2,10 +2,11 @@
 /* /write, and the first message on /join: a form whose text is kept on every pause, a preview, and a
  * message that is signed and kept here before anything is sent. */
 import { content_encode, lang_valid } from './codec.js';
-import { utf8 } from './bytes.js';
+import { hex, utf8 } from './bytes.js';
+import { Unreachable } from './gate.js';
 import { PARTS_MAX, part_of, parts_show } from './attach.js';
 import { home_here, lacking } from './keys.js';
-import { keep, list, place_of, send_on } from './outbox.js';
+import { change_of, erased, keep, list, place_of, send_on } from './outbox.js';
 import { busy, by_id, el, field_error, fields_are_right, focus_on, foreign, page, path, say, say_count, sentence, show, size_text, time_text, trouble,
 	why } from './page.js';
 import { own_line, quote, untouched } from './quote.js';
@@ -22,11 +23,11 @@ const topic_now = () => (page.topics ?? []).find((one) => one.id === by_id('topi
 /* ---- drafts ---- */
 
 /* One for each place: an answer to that message, a thread in that topic, or something new. */
-const draft_key = (home) => `${home.id} ${page.parent ? `parent ${page.parent.id}` : page.topic ? `topic ${page.topic.id}` : 'new'}`;
+const draft_key = (home) => `${home.id} ${page.amend ? `amend ${page.amend.id}` : page.parent ? `parent ${page.parent.id}` : page.topic ? `topic ${page.topic.id}` : 'new'}`;
 
 const draft_now = () => ({ id: draft_id, saved: Date.now(), subject: by_id('subject')?.value ?? '', text: by_id('text').value,
 	lang: by_id('lang').value, topic: by_id('topic')?.value ?? '', parts, path: location.pathname + location.search,
-	about: page.parent?.subject ?? page.topic?.title ?? '' });
+	about: page.amend?.subject ?? page.parent?.subject ?? page.topic?.title ?? '' });
 
 async function draft_save() {
 	clearTimeout(saving);
@@ -56,12 +57,26 @@ async function draft_load(home) {
 	draft_id = draft_key(home);
 	const draft = await read('drafts', draft_id);
 	if (!draft)
-		return;
+		return page.amend && amend_load();
 	for (const [id, value] of [['subject', draft.subject], ['text', draft.text], ['lang', draft.lang], ['topic', draft.topic]])
 		if (by_id(id) && value)
 			by_id(id).value = value;
 	parts = draft.parts;
 	by_id('draft-state').textContent = say('draft-found', time_text(draft.saved));
+	return undefined;
+}
+
+/* What is amended is the text as it is now, with its files. */
+async function amend_load() {
+	for (const id of ['subject', 'text', 'lang'])
+		if (by_id(id))
+			by_id(id).value = page.amend[id] ?? '';
+	parts = await Promise.all((page.amend.parts ?? []).map(async ({ n, ...part }) => {
+		const response = await fetch(`/m/${page.amend.id}/part/${n}/${encodeURIComponent(part.name || 'x')}`);
+		if (!response.ok)
+			throw new Unreachable(`HTTP ${response.status}`);
+		return { ...part, data: new Uint8Array(await response.arrayBuffer()) };
+	}));
 }
 
 /* ---- what is in the form ---- */
@@ -69,7 +84,7 @@ async function draft_load(home) {
 function content_now() {
 	const typed = nfc(by_id('subject')?.value ?? '').trim(), text = nfc(by_id('text').value).replace(/\r\n?/g, '\n').trimEnd();
 	/* A thread is found by its subject; who gives none is found by how they begin. */
-	const subject = typed || (page.parent ? '' : own_line(text));
+	const subject = typed || (page.parent || page.amend ? '' : own_line(text));
 	return { subject, text, parts };
 }
 
@@ -80,13 +95,14 @@ function size_show() {
 
 function errors_of(content) {
 	const errors = [], text = by_id('text');
+	const titled = page.amend ? page.amend.topic : !topic_now() && !page.parent;
 	if (by_id('topic') && !topic_now() && !page.may_open)
 		errors.push([by_id('topic'), say('topic-wanted')]);
 	if (utf8(content.subject).length > 1000 || /[\u0000-\u001f]/.test(content.subject))
 		errors.push([by_id('subject'), say('too-long')]);
-	if (!topic_now() && !page.parent && !content.subject)
+	if (titled && !content.subject)
 		errors.push([by_id('subject'), say('title-wanted')]);
-	else if (!content.text.trim() && parts.length === 0 && (topic_now() || page.parent))
+	else if (!content.text.trim() && parts.length === 0 && !titled)
 		errors.push([text, say('text-wanted')]);
 	else if (quotation && untouched(quotation, content.text) && parts.length === 0)
 		errors.push([text, say('only-quoted')]);
@@ -147,13 +163,35 @@ async function send(home) {
 	const content = content_now();
 	if (!fields_are_right(by_id('write'), errors_of(content)))
 		return;
+	if (page.amend)
+		return change(home, content_encode(content), content.subject || page.amend.subject || '');
 	const topic = page.parent ? page.parent.topic : topic_now(), lang = by_id('lang').value;
 	localStorage.setItem('convene-lang', lang);
 	const kept = await keep(home.id, place_of(topic, page.parent, lang), content_encode(content), content.subject || page.parent?.subject || '');
+	return sent(home, kept);
+}
+
+async function sent(home, kept) {
 	dirty = false;
 	clearTimeout(saving);
 	await drop('drafts', draft_id);
 	result_show(home, kept);
+}
+
+/* Amend it, or, without a content, erase it. */
+async function change(home, content, about) {
+	return sent(home, await keep(home.id, change_of(page.amend, !content, by_id('lang').value), content, about));
+}
+
+function erase_ask(home) {
+	const dialog = by_id('erase-dialog');
+	show('erase-section');
+	by_id('erase').addEventListener('click', () => dialog.showModal());
+	by_id('erase-no').addEventListener('click', () => dialog.close());
+	by_id('erase-yes').addEventListener('click', () => {
+		dialog.close();
+		change(home, null, page.amend.subject || '').then(() => erased(home, page.amend)).catch((e) => trouble(why(e)));
+	});
 }
 
 /* The message's way, as it goes on; spoken when it changes. */
@@ -169,13 +207,14 @@ function result_show(home, kept) {
 		before = key;
 		bar.replaceChildren(now.state === 'refused' ? '' : steps(now));
 		place.replaceChildren(...state_text(now, reached));
-		by_id('result-links').replaceChildren(...[now.state === 'waiting' || now.state === 'refused' ? null : message_link(now),
+		by_id('result-links').replaceChildren(...[now.state === 'waiting' || now.state === 'refused' ? null
+			: message_link(page.amend ?? now),
 			page.parent && el('a', { href: path(`/thread/${page.parent.thread}`) }, say('see-thread')),
 			page.parent ? null : topic_page(), el('a', { href: path('/outbox') }, say('see-outbox'))].filter(Boolean)
 			.map((link) => el('li', {}, link)));
 	};
-	show('write', false);
-	show('welcome', false);
+	for (const id of ['write', 'welcome', 'erase-section'])
+		show(id, false);
 	show('preview-section', false);
 	focus_on(show('result').querySelector('h2'));
 	on_change(draw);
@@ -232,7 +271,11 @@ async function start() {
 	const home = await home_here(page.node);
 	if (home?.state !== 'enrolled')
 		return show('no-key');
+	if (page.amend && (page.amend.identity !== hex(home.identity) || page.amend.organisation !== home.organisation))
+		return show('not-yours');
 	await write_start(home);
+	if (page.amend)
+		erase_ask(home);
 	/* What is still on its way from before goes on from here. */
 	return send_on(home);
 }
