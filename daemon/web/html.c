@@ -52,13 +52,37 @@ static const uint8_t escape_of[256] = {
     ['\''] = 6,
 };
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+/* Has the highest bit of each byte that is 0; that of a byte above one may be set wrongly. */
+#define ZEROS(word) (((word)-EACH(0x01)) & ~(word)&EACH(0x80))
+
+/* How many of the next bytes, by eights, are certainly as they are. */
+static size_t plain(const uint8_t *p, size_t len)
+{
+	size_t i = 0;
+
+	for (uint64_t w; len - i >= sizeof w; i += sizeof w) {
+		memcpy(&w, p + i, sizeof w);
+		/* Below a space; ", and & or ', and < or >. */
+		if ((((w - EACH(0x20)) & ~w) | ZEROS(w ^ EACH(0x22)) |
+			ZEROS((w & EACH(0xfe)) ^ EACH(0x26)) |
+			ZEROS((w & EACH(0xfd)) ^ EACH(0x3c))) &
+		    EACH(0x80))
+			break;
+	}
+	return i;
+}
+
 void html_bytes(struct html h, struct bytes text)
 {
 	size_t start = 0, i = 0;
 
 	while (text.len > 0) {
-		while (i < text.len && !escape_of[text.data[i]])
-			i++;
+		i += plain(text.data + i, text.len - i);
+		for (size_t end = i + 8; i < text.len && i < end && !escape_of[text.data[i]]; i++)
+			;
+		if (i < text.len && !escape_of[text.data[i]])
+			continue;
 		buffer_add(h.out, text.data + start, i - start);
 		if (i == text.len)
 			return;

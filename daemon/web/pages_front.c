@@ -25,11 +25,11 @@ static void add_counts(struct html h, struct request *q, const struct topic_row 
 	snprintf(text, sizeof text,
 	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
 	    (unsigned long long)row->posts);
-	html(h, "<p class=\"meta\">%s", text);
+	html(h, "<p class=\"meta\"><bdi>%s</bdi>", text);
 	snprintf(text, sizeof text,
 	    ngettext("%llu thread", "%llu threads", (unsigned long)row->threads),
 	    (unsigned long long)row->threads);
-	html(h, "<span class=\"sep\"></span>%s", text);
+	html(h, "<span class=\"sep\"></span><bdi>%s</bdi>", text);
 	if (row->latest > 0) {
 		html(h, "<span class=\"sep\"></span>");
 		page_time(h, q->language, row->latest);

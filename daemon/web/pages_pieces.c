@@ -19,8 +19,17 @@ void hex_id(char out[static ID_HEX], const uint8_t id[static ID_LEN])
 
 /* ---- times ---- */
 
-/* Of each language, once it is asked for: with the time of day, and without. */
-static UDateFormat *formats[LANGUAGES][2];
+/* Of each language, once it is asked for. */
+static UDateFormat *formats[LANGUAGES];
+
+/* To format a day takes 5 µs, and messages of a thread are of few days. */
+enum { DAYS = 256 };
+static struct day {
+	uint64_t day;
+	enum language language;
+	uint8_t len; /* 0: none */
+	char text[TIME_ROOM];
+} days_made[DAYS];
 
 /* Days before months where English is read by most; digits as they stand on the rest of the page.
  */
@@ -34,26 +43,58 @@ static const char *const locales[LANGUAGES] = {
     [LANGUAGE_ZH] = "zh",
 };
 
-static UDateFormat *format_of(enum language l, bool day)
-{
-	static const UChar utc[] = {'U', 'T', 'C'};
-	UErrorCode status = U_ZERO_ERROR;
-
-	if (!formats[l][day])
-		formats[l][day] = udat_open(day ? UDAT_NONE : UDAT_SHORT, UDAT_MEDIUM, locales[l],
-		    utc, 3, NULL, 0, &status);
-	return formats[l][day];
-}
+/* What stands between a day and a time. */
+static const char *const joins[LANGUAGES] = {
+    [LANGUAGE_EN] = ", ",
+    [LANGUAGE_AR] = "، ",
+    [LANGUAGE_ES] = ", ",
+    [LANGUAGE_FR] = ", ",
+    [LANGUAGE_PT] = ", ",
+    [LANGUAGE_RU] = ", ",
+    [LANGUAGE_ZH] = " ",
+};
 
 void page_time_end(void)
 {
 	for (size_t l = 0; l < LANGUAGES; l++) {
-		for (size_t day = 0; day < 2; day++) {
-			if (formats[l][day])
-				udat_close(formats[l][day]);
-			formats[l][day] = NULL;
-		}
+		if (formats[l])
+			udat_close(formats[l]);
+		formats[l] = NULL;
 	}
+	memset(days_made, 0, sizeof days_made);
+}
+
+static bool day_make(struct day *d)
+{
+	static const UChar utc[] = {'U', 'T', 'C'};
+	UErrorCode status = U_ZERO_ERROR;
+	UDateFormat **format = &formats[d->language];
+	UChar wide[TIME_ROOM];
+	int32_t len, bytes = 0;
+
+	if (!*format)
+		*format = udat_open(
+		    UDAT_NONE, UDAT_MEDIUM, locales[d->language], utc, 3, NULL, 0, &status);
+	if (!*format)
+		return false;
+	len = udat_format(*format, (UDate)d->day * 86400000, wide, TIME_ROOM, NULL, &status);
+	if (U_SUCCESS(status) && len <= TIME_ROOM)
+		u_strToUTF8(d->text, sizeof d->text, &bytes, wide, len, &status);
+	if (U_FAILURE(status) || bytes <= 0 || bytes > (int32_t)sizeof d->text)
+		return false;
+	d->len = (uint8_t)bytes;
+	return true;
+}
+
+/* NULL: by numbers, then. */
+static const struct day *day_of(enum language l, uint64_t day)
+{
+	struct day *d = &days_made[(day * LANGUAGES + l) % DAYS];
+
+	if (d->len > 0 && d->day == day && d->language == l)
+		return d;
+	*d = (struct day){.day = day, .language = l};
+	return day_make(d) ? d : NULL;
 }
 
 /* In numbers, for programs. `out` takes 25 bytes; no time is beyond the year 9999. */
@@ -78,22 +119,22 @@ static void iso_time(char *out, uint64_t ms, bool day)
 
 static void add_time(struct html h, enum language l, uint64_t ms, bool day)
 {
-	UErrorCode status = U_ZERO_ERROR;
-	UChar wide[TIME_ROOM];
-	char text[3 * TIME_ROOM + 1], iso[25];
-	int32_t len = 0, bytes = 0;
-	UDateFormat *format = format_of(l, day);
+	char iso[25];
 
 	if (ms > TIME_MAX)
 		ms = TIME_MAX;
 	iso_time(iso, ms, day);
-	if (format)
-		len = udat_format(format, (UDate)ms, wide, TIME_ROOM, NULL, &status);
-	if (format && U_SUCCESS(status))
-		u_strToUTF8(text, sizeof text, &bytes, wide, len, &status);
-	if (!format || U_FAILURE(status))
-		bytes = snprintf(text, sizeof text, "%s", iso);
-	html(h, "<time datetime=\"%s\">%.*s</time>", iso, (int)bytes, text);
+	const struct day *d = day_of(l, ms / 86400000);
+
+	html(h, "<time datetime=\"%s\">", iso);
+	html(h, "%.*s", d ? (int)d->len : 10, d ? d->text : iso);
+	if (!day) {
+		unsigned minutes = (unsigned)(ms / 60000 % 1440);
+
+		html(h, "%s%u%u:%u%u", d ? joins[l] : " ", minutes / 600, minutes / 60 % 10,
+		    minutes % 60 / 10, minutes % 10);
+	}
+	html(h, "</time>");
 }
 
 void page_time(struct html h, enum language l, uint64_t ms)
@@ -229,18 +270,25 @@ void page_address_of(struct html h, const struct author *a)
 	}
 }
 
-void page_author_link(struct html h, const struct request *q, const struct author *a)
+/* A link to what somebody wrote, up to its text. */
+static void begin_author(struct html h, const struct request *q, const struct author *a)
 {
 	char hex[2 * IDENTITY_LEN + 1];
 
+	hex_encode(hex, a->identity, IDENTITY_LEN);
+	html(h, "<a class=\"who\"");
+	page_href(h, q, "/by/%s/%s", a->organisation, hex);
+	html(h, ">");
+}
+
+void page_author_link(struct html h, const struct request *q, const struct author *a)
+{
 	if (!a->device) {
 		html(h, "<b class=\"who\"><bdi>%s</bdi></b>", a->organisation);
 		return;
 	}
-	hex_encode(hex, a->identity, IDENTITY_LEN);
-	html(h, "<a class=\"who\"");
-	page_href(h, q, "/by/%s/%s", a->organisation, hex);
-	html(h, "><bdi>");
+	begin_author(h, q, a);
+	html(h, "<bdi>");
 	add_author(h, a);
 	html(h, "</bdi></a> ");
 	page_address_of(h, a);
@@ -265,7 +313,11 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 		html(h, "%s", _("somebody"));
 	html(h, "</bdi></b> <span class=\"archived\">");
 	at = h.out->len;
-	page_author_link(h, q, a);
+	if (a->device)
+		begin_author(h, q, a);
+	page_address_of(h, a);
+	if (a->device)
+		html(h, "</a>");
 	struct html_piece by = html_cut(h, at, &room);
 	/* Translators: %s is who put an old message of an archive here. */
 	html_sentence(h, _("archived by %s"), &by, 1);

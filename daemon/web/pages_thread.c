@@ -21,26 +21,41 @@ struct thread_page {
 	struct bytes subject;
 	struct buffer subject_room;
 	size_t from, to;
+	struct buffer writers;        /* of the messages of this page, as HTML, */
+	size_t ends[THREAD_MESSAGES]; /*   each up to here */
 };
 
-/* Who wrote a message that may be on another page, in few words. */
-static struct bytes writer_of(struct thread_page *t, size_t row, struct buffer *room)
+/* Who wrote it, in few words, for those that reply to it. */
+static struct bytes writer_add(struct thread_page *t, const struct message_shown *m)
 {
-	struct html h = t->h;
-	size_t at = h.out->len;
+	size_t from = t->writers.len;
 
+	page_writer_short((struct html){&t->writers}, &m->row.author,
+	    m->state == TEXT_HERE ? m->content.imported.author : bytes_of(NULL, 0));
+	return bytes_of(t->writers.data + from, t->writers.len - from);
+}
+
+/* It may stand on an earlier page: then what is read here is forgotten again. */
+static struct bytes writer_of(struct thread_page *t, size_t row, size_t i)
+{
+	size_t keep = t->writers.len, at = row - t->from;
+
+	if (row >= t->from && row < i) {
+		size_t from = at > 0 ? t->ends[at - 1] : 0;
+
+		return bytes_of(t->writers.data + from, t->ends[at] - from);
+	}
 	if (reader_message_by_id(t->q->reader, t->rows.rows[row].id, &t->parent) != OK)
 		return bytes_of(NULL, 0);
-	page_writer_short(h, &t->parent.row.author,
-	    t->parent.state == TEXT_HERE ? t->parent.content.imported.author : bytes_of(NULL, 0));
-	return html_cut(h, at, room).html;
+	struct bytes by = writer_add(t, &t->parent);
+	t->writers.len = keep;
+	return by;
 }
 
 static int add_message(struct thread_page *t, size_t i, size_t shown_bytes)
 {
 	const struct thread_rows *rows = &t->rows;
 	const struct row_place *place = &rows->rows[i];
-	struct buffer by = BUFFER_INIT;
 	struct message_view v = {.m = &t->m,
 	    .level = 2,
 	    .depth = place->depth,
@@ -54,11 +69,12 @@ static int add_message(struct thread_page *t, size_t i, size_t shown_bytes)
 	if (place->parent != ROW_NONE && (place->parent + 1 != i || i == t->from)) {
 		v.parent = rows->rows[place->parent].id;
 		v.parent_on_page = place->parent >= t->from;
-		v.parent_by = writer_of(t, place->parent, &by);
+		v.parent_by = writer_of(t, place->parent, i);
 	}
 	page_message_view(t->h, t->q, &v);
-	buffer_free(&by);
-	return OK;
+	writer_add(t, &t->m);
+	t->ends[i - t->from] = t->writers.len;
+	return t->writers.failed ? ERR_NOMEM : OK;
 }
 
 static void add_head(struct thread_page *t, const char *hex)
@@ -78,7 +94,7 @@ static void add_head(struct thread_page *t, const char *hex)
 	html(h, "</h1>\n<p class=\"meta\">");
 	snprintf(
 	    text, sizeof text, ngettext("%zu message", "%zu messages", rows->count), rows->count);
-	html(h, "%s<span class=\"sep\"></span><a", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"></span><a", text);
 	page_href(h, t->q, "/thread/%s/feed", hex);
 	html(h, ">%s</a></p>\n", _("Follow by feed"));
 	if (rows->missing > 0) {
@@ -168,4 +184,5 @@ void page_thread(struct request *q, struct answer *a)
 	message_shown_clear(&t.m);
 	message_shown_clear(&t.parent);
 	buffer_free(&t.subject_room);
+	buffer_free(&t.writers);
 }

@@ -40,7 +40,7 @@ static void add_thread(struct html h, struct request *q, const struct thread_row
 	snprintf(text, sizeof text,
 	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
 	    (unsigned long long)row->posts);
-	html(h, "%s<span class=\"sep\"></span>", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
 	page_time(h, q->language, row->latest);
 	html(h, "</p></li>\n");
 }
@@ -101,11 +101,11 @@ static void add_topic_head(struct topic_page *t, const struct message_shown *m, 
 	snprintf(text, sizeof text,
 	    ngettext("%llu message", "%llu messages", (unsigned long)t->posts),
 	    (unsigned long long)t->posts);
-	html(h, "%s<span class=\"sep\"></span>", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
 	snprintf(text, sizeof text,
 	    ngettext("%llu thread", "%llu threads", (unsigned long)t->threads),
 	    (unsigned long long)t->threads);
-	html(h, "%s", text);
+	html(h, "<bdi>%s</bdi>", text);
 	if (m) {
 		html(h, "<span class=\"sep\"></span><a");
 		page_href(h, t->q, "/m/%s", hex);

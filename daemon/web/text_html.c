@@ -38,6 +38,7 @@ struct lines {
 	struct bytes rest;
 	unsigned open; /* blockquotes */
 	bool folded;   /* and a <details> around them */
+	bool ascii;    /* all of it: then a byte is a character */
 };
 
 /* ---- lines ---- */
@@ -168,16 +169,20 @@ static bool has_wide(struct bytes b)
 }
 
 /* Whether a mail program broke the paragraph here. */
-static bool is_folded(struct bytes line, struct bytes next)
+static bool is_folded(struct bytes line, struct bytes next, bool ascii)
 {
 	struct bytes word = first_word(next);
 	size_t len;
 
 	if (word.len == 0 || line.len + 1 + word.len <= FILL)
 		return false;
+	if (is_item(next) || (is_link(word) && is_link(line)))
+		return false;
+	if (ascii)
+		return line.len <= LONG;
 	len = characters(line);
-	return len <= LONG && len + 1 + characters(word) > FILL && !is_item(next) &&
-	       !(is_link(word) && is_link(line)) && !has_wide(line) && !has_wide(word);
+	return len <= LONG && len + 1 + characters(word) > FILL && !has_wide(line) &&
+	       !has_wide(word);
 }
 
 /* ---- links ---- */
@@ -286,7 +291,7 @@ static bool add_paragraph(struct lines *t, struct line first, struct line *next)
 			break;
 		if (pre)
 			html(t->h, "\n");
-		else if (is_folded(l.text, n.text) && !is_space(n.text.data[0]))
+		else if (is_folded(l.text, n.text, t->ascii))
 			html(t->h, " ");
 		else
 			html(t->h, "<br>\n");
@@ -369,9 +374,9 @@ static size_t signature_at(struct bytes text)
 
 /* ---- all of it ---- */
 
-static void add_blocks(struct html h, struct bytes text)
+static void add_blocks(struct html h, struct bytes text, bool ascii)
 {
-	struct lines t = {.h = h, .rest = text};
+	struct lines t = {.h = h, .rest = text, .ascii = ascii};
 	struct line l;
 	bool more = next_line(&t.rest, &l);
 
@@ -385,6 +390,15 @@ static void add_blocks(struct html h, struct bytes text)
 		more = add_paragraph(&t, l, &l);
 	}
 	quote_to(&t, &(struct line){.depth = 0});
+}
+
+static bool is_ascii(struct bytes b)
+{
+	uint8_t all = 0;
+
+	for (size_t i = 0; i < b.len; i++)
+		all |= b.data[i];
+	return all < 0x80;
 }
 
 /* The head of a text that is too long, up to a line or a word. */
@@ -408,12 +422,13 @@ bool text_html(struct html h, struct bytes text, size_t max)
 	text_block(&clean, head);
 	struct bytes all = buffer_bytes(&clean);
 	size_t signature = head.len == text.len ? signature_at(all) : all.len;
+	bool ascii = is_ascii(all);
 
 	h.out->failed |= clean.failed;
-	add_blocks(h, bytes_of(all.data, signature));
+	add_blocks(h, bytes_of(all.data, signature), ascii);
 	if (signature < all.len) {
 		html(h, "<div class=\"sig\">\n");
-		add_blocks(h, bytes_of(all.data + signature, all.len - signature));
+		add_blocks(h, bytes_of(all.data + signature, all.len - signature), ascii);
 		html(h, "</div>\n");
 	}
 	buffer_free(&clean);

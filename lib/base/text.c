@@ -290,6 +290,21 @@ static enum heaped heap_add(struct heap *h, UChar32 c)
 	return h->over ? HEAPED_REPLACED : HEAPED_SHOWN;
 }
 
+/* Of printable ASCII, how many bytes follow, by eights. */
+static size_t ascii_shown(const uint8_t *p, size_t len)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t i = 0;
+
+	for (uint64_t w, del; len - i >= sizeof(w); i += sizeof(w)) {
+		memcpy(&w, p + i, sizeof(w));
+		del = w ^ ones * 0x7f;
+		if ((w | (w - ones * 0x20) | (del - ones)) & ones * 0x80)
+			break;
+	}
+	return i;
+}
+
 /* Both forms: in a line nothing breaks, in a block LF, U+2028 and U+2029 end a paragraph. */
 static void add_shown(struct buffer *out, struct bytes in, bool line)
 {
@@ -301,8 +316,7 @@ static void add_shown(struct buffer *out, struct bytes in, bool line)
 		    (in.data[i] == '\n' && !line && open.depth == 0)) {
 			heap = (struct heap){0};
 			i++;
-			while (i < in.len && in.data[i] >= 0x20 && in.data[i] < 0x7f)
-				i++;
+			i += ascii_shown(in.data + i, in.len - i);
 			continue;
 		}
 		size_t at = i;
