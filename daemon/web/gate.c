@@ -13,7 +13,7 @@
 
 #define LINES_MAX 16     /* connections to the relay */
 #define QUEUE_MAX 256    /* requests that have none yet */
-#define AT_ONCE 16384   /* bytes of a frame that go without a turn of the loop */
+#define AT_ONCE 16384    /* bytes of a frame that go without a turn of the loop */
 #define ASK_MS 20000     /* from asking to the answer */
 #define SILENCE_MS 60000 /* between two complaints about the relay in the log */
 
@@ -238,7 +238,8 @@ static void line_use(struct line *l, struct gate_request *q)
 	whole = q->frame.data;
 	l->request = q;
 	q->line = l;
-	channel_send_frame(l->channel, bytes_of(whole, q->frame.len), q->frame.len < AT_ONCE, sent, whole);
+	channel_send_frame(
+	    l->channel, bytes_of(whole, q->frame.len), q->frame.len < AT_ONCE, sent, whole);
 	q->frame = (struct buffer)BUFFER_INIT;
 }
 
