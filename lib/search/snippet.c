@@ -20,6 +20,7 @@ struct map {
 	struct buffer text;
 	struct search_span *of;
 	size_t cap;
+	bool made;
 };
 
 static bool map_add(struct map *m, const void *data, size_t len, size_t from, size_t to)
@@ -86,11 +87,54 @@ static bool piece_add(
 	return good;
 }
 
+/* One of ASCII, lower case; there is room. */
+static void map_ascii(struct map *m, uint8_t byte, size_t at)
+{
+	m->of[m->text.len] = (struct search_span){at, at + 1};
+	m->text.data[m->text.len++] = byte >= 'A' && byte <= 'Z' ? (uint8_t)(byte | 0x20) : byte;
+}
+
+/* Room for so many bytes more. */
+static bool map_room(struct map *m, size_t len)
+{
+	struct search_span *grown;
+
+	if (!buffer_reserve(&m->text, len))
+		return false;
+	if (m->text.len + len <= m->cap)
+		return true;
+	m->cap = m->text.len + len + m->cap / 2;
+	grown = realloc(m->of, m->cap * sizeof *grown);
+	if (grown)
+		m->of = grown;
+	return grown != NULL;
+}
+
+static bool is_space(uint8_t byte)
+{
+	return byte == ' ' || (byte >= '\t' && byte <= '\r');
+}
+
+/* ASCII, of which nothing is folded together with what follows: most of what archives hold. Returns
+ * where it ends. */
+static size_t map_run(struct map *m, struct bytes text, size_t at, UChar32 *before)
+{
+	for (; at + 1 < text.len && text.data[at + 1] < 0x80; at++) {
+		uint8_t byte = text.data[at];
+
+		if (byte >= 0x80 || is_space(byte))
+			break;
+		map_ascii(m, byte, at);
+		*before = byte;
+	}
+	return at;
+}
+
 static bool map_make(struct map *m, struct bytes text, bool marked)
 {
 	UErrorCode status = U_ZERO_ERROR;
 	const UNormalizer2 *fold = unorm2_getNFKCCasefoldInstance(&status);
-	bool line = false, good = U_SUCCESS(status);
+	bool line = false, good = U_SUCCESS(status) && map_room(m, text.len + 1);
 	size_t at = 0, space = SIZE_MAX;
 	UChar32 before = 0;
 
@@ -100,13 +144,15 @@ static bool map_make(struct map *m, struct bytes text, bool marked)
 		UChar32 ch;
 
 		U8_NEXT(text.data, next, (int32_t)text.len, ch);
-		if (ch >= 0 && u_isUWhiteSpace(ch)) {
+		if (ch >= 0 && (ch < 0x80 ? is_space((uint8_t)ch) : u_isUWhiteSpace(ch))) {
 			space = space == SIZE_MAX ? at : space;
 			line |= ch == '\n';
 			at = (size_t)next;
 			continue;
 		}
-		end = piece_end(fold, text, (size_t)next);
+		end = ch < 0x80 && (size_t)next < text.len && text.data[next] < 0x80
+			  ? (size_t)next
+			  : piece_end(fold, text, (size_t)next);
 		if (space != SIZE_MAX && !(line && search_fold_joins(before, ch)))
 			good = map_add(m, " ", 1, space, at);
 		good = good && piece_add(m, text, at, end, ch, marked);
@@ -114,6 +160,8 @@ static bool map_make(struct map *m, struct bytes text, bool marked)
 		line = false;
 		before = ch;
 		at = end;
+		if (good && (good = map_room(m, text.len - at + 1)))
+			at = map_run(m, text, at, &before);
 	}
 	return good;
 }
@@ -126,12 +174,10 @@ static int by_from(const void *a, const void *b)
 }
 
 /* Where phrases stand in a part of a text, in order, without those that overlap. */
-static size_t spans_find(const struct search_query *q, struct bytes text, struct search_span within,
-    struct search_span *out, size_t max)
+static size_t spans_find(const struct search_query *q, struct bytes text, struct map maps[2],
+    struct search_span within, struct search_span *out, size_t max)
 {
-	struct map maps[2] = {{.text = BUFFER_INIT}, {.text = BUFFER_INIT}};
 	struct search_span all[SPANS_MAX];
-	bool made[2] = {false, false};
 	size_t n = 0, to = 0;
 
 	for (size_t i = 0; i < q->count; i++) {
@@ -141,9 +187,9 @@ static size_t spans_find(const struct search_query *q, struct bytes text, struct
 		struct search_span at = {0, 0};
 		size_t of_this = 0;
 
-		if (p->without || (!made[exact] && !map_make(m, text, exact)))
+		if (p->without || (!m->made && !map_make(m, text, exact)))
 			continue;
-		made[exact] = true;
+		m->made = true;
 		while (n < SPANS_MAX && of_this < max &&
 		       phrase_find(p, exact, buffer_bytes(&m->text), at.to, &at)) {
 			struct search_span span = {m->of[at.from].from, m->of[at.to - 1].to};
@@ -156,8 +202,6 @@ static size_t spans_find(const struct search_query *q, struct bytes text, struct
 			of_this++;
 		}
 	}
-	map_free(&maps[0]);
-	map_free(&maps[1]);
 	qsort(all, n, sizeof *all, by_from);
 	for (size_t i = 0; i < n && to < max; i++)
 		if (to == 0 || all[i].from >= out[to - 1].to)
@@ -180,7 +224,8 @@ size_t search_snippet(const struct search_query *q, struct bytes text, size_t ar
 				  ? bytes_of(text.data, boundary(text, LOOKED_MAX, false))
 				  : text;
 	struct search_span first = {0, 0}, all = {0, looked.len};
-	size_t n = spans_find(q, looked, all, &first, 1), from, to;
+	struct map maps[2] = {{.text = BUFFER_INIT}, {.text = BUFFER_INIT}};
+	size_t n = spans_find(q, looked, maps, all, &first, 1), from, to;
 
 	if (n == 0) {
 		while (first.from < text.len &&
@@ -200,5 +245,9 @@ size_t search_snippet(const struct search_query *q, struct bytes text, size_t ar
 		if (text.data[at] == '\n')
 			to = at;
 	*line = (struct search_span){from, to};
-	return n > 0 ? spans_find(q, looked, *line, found, max) : 0;
+	if (n > 0)
+		n = spans_find(q, looked, maps, *line, found, max);
+	map_free(&maps[0]);
+	map_free(&maps[1]);
+	return n;
 }

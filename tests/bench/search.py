@@ -1,29 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Search: how fast an index catches up, how large it is, and how long an answer takes, on an archive
 of 80,000 mails, beside public-inbox on the same mails and the same questions (PEERS=1)."""
-import contextlib
 import random
 import re
 import statistics
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 
+import archives
 import peer_inbox
-from frame import CORES
 from harness import Failure, Forum, chain, poll
-from nodes import SEARCH_OFF, filled
-
-import archives  # the federation tests' room
+from nodes import filled
+from web_client import Web
 
 LIST = "scale/r-devel.mbox*"
 QUERIES = 400
 PAGE = 25
-
-
-def folded(text):
-    return archives.archive.unicodedata.normalize("NFKC", text).casefold() if hasattr(
-        archives.archive, "unicodedata") else text.casefold()
 
 
 # ---- catching up ----
@@ -102,9 +96,23 @@ def asked(ask, questions):
     return took
 
 
-def fetched(url):
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        answer.read()
+def fetched(url, none=200):
+    """none: the status of a page that has no results."""
+    try:
+        with urllib.request.urlopen(url, timeout=60) as answer:
+            answer.read()
+    except urllib.error.HTTPError as error:
+        if error.code != none:
+            raise
+        error.read()
+
+
+def asked_by(address, questions, none=200):
+    """The same over HTTP; the first few are not counted."""
+    def ask(question):
+        fetched("%s?%s" % (address, urllib.parse.urlencode({"q": question})), none)
+    asked(ask, questions[:20])
+    return asked(ask, questions)
 
 
 def told(frame, name, took, **more):
@@ -136,23 +144,10 @@ class Asker:
                 return
 
 
-def web_of(node):
-    """The address of the node's web process, if this build has one."""
-    text = node.config.read_text()
-    if not re.search(r"(?m)^web *{", text):
-        with contextlib.suppress(Exception):
-            port = archives.harness.free_port()
-            node.config.write_text(text + '\nweb {\n\tlisten = {"127.0.0.1:%d"}\n}\n' % port)
-            node.ctl("status")
-            return "http://127.0.0.1:%d" % port
-        node.config.write_text(text)
-    return None
-
-
 def questions_about(frame, forum, plain):
     """Import the archive, and ask."""
     node, rng = forum[0], random.Random(1)
-    web = web_of(node)
+    web = Web(node)
     forum.start()
     archivist = archives.Archivist(node)
     topic = archivist.topic("r-devel")
@@ -176,13 +171,7 @@ def questions_about(frame, forum, plain):
         took = asked(ask, questions)
     told(frame, "a page of results over TLS", took)
     frame.used(used, len(questions))
-    over_http = None
-    if web:
-        def ask_web(question):
-            fetched("%s/search?%s" % (web, urllib.parse.urlencode({"q": question})))
-        asked(ask_web, questions[:20])
-        over_http = asked(ask_web, questions)
-    return questions, over_http
+    return questions, asked_by(web.url("/search"), questions)
 
 
 def run(frame):
@@ -200,15 +189,7 @@ def run(frame):
         theirs = None
         if frame.peers:
             with peer_inbox.served(frame, plain, forum.folder / "inbox") as address:
-                if address:
-                    def ask(question):
-                        fetched("%s/?%s" % (address, urllib.parse.urlencode({"q": question})))
-                    asked(ask, questions[:20])
-                    theirs = asked(ask, questions)
+                theirs = asked_by(address + "/", questions, 404) if address else None
         limit = told(frame, "public-inbox, over HTTP", theirs) if theirs else None
-        if ours:
-            told(frame, "a page of results over HTTP", ours, limit=limit,
-                 target="≤ 50 %" if limit else "")
-        else:
-            frame.say("over HTTP: this build has no web process")
-    frame.say("%d cores" % CORES)
+        told(frame, "a page of results over HTTP", ours, limit=limit,
+             target="≤ 50 %" if limit else "")
