@@ -10,20 +10,11 @@
 #define ENTRIES_MAX 1024
 #define RECEIPT_SENT 98304 /* bytes: a PROOF has a limit */
 
-struct info {
-	Convene__LogInfo m;
-	struct buffer note;
-	uint8_t root[HASH_LEN];
-};
-
-static int info_note(void *ctx, const struct store_log *row)
+static int info_folded(void *ctx, const struct store_log *row)
 {
-	struct info *i = ctx;
+	Convene__LogInfo *m = ctx;
 
-	buffer_add(&i->note, row->checkpoint.data, row->checkpoint.len);
-	memcpy(i->root, row->root, HASH_LEN);
-	i->m.size = row->size;
-	i->m.folded = row->folded;
+	m->folded = row->folded;
 	return OK;
 }
 
@@ -39,8 +30,7 @@ void logs_get(struct session *s, uint32_t stream)
 	sync_frontier(r->sync, frontier);
 	for (struct relay_log *l = r->logs; l || r->logs == NULL; l = l->next) {
 		Convene__Logs m = CONVENE__LOGS__INIT;
-		struct info info = {.note = BUFFER_INIT};
-		Convene__LogInfo *list = &info.m;
+		Convene__LogInfo info, *list = &info;
 
 		m.frontier = pb_of(bytes_of(frontier, HASH_LEN));
 		m.last = !l || !l->next;
@@ -49,22 +39,22 @@ void logs_get(struct session *s, uint32_t stream)
 			m.n_without = without_count;
 		}
 		if (l) {
-			convene__log_info__init(&info.m);
-			r->reader->ops->log_get(r->reader, l->no, info_note, &info);
-			r->reader->ops->wanted_count(r->reader, l->no, &info.m.contents_missing);
-			info.m.name = pb_of(bytes_str(l->credential.binding.log_name));
-			info.m.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
-			info.m.root = pb_of(bytes_of(info.root, HASH_LEN));
-			info.m.credential = pb_of(buffer_bytes(&l->credential.message));
-			info.m.checkpoint = pb_of(buffer_bytes(&info.note));
-			info.m.uncarried = !l->carried;
-			info.m.anchored = sync_anchored(r->sync, l->no);
-			info.m.state = replica_ended(l->replica) ? LOG_BROKEN : l->state;
+			convene__log_info__init(&info);
+			r->reader->ops->log_get(r->reader, l->no, info_folded, &info);
+			r->reader->ops->wanted_count(r->reader, l->no, &info.contents_missing);
+			info.name = pb_of(bytes_str(l->credential.binding.log_name));
+			info.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
+			info.size = replica_held(l->replica);
+			info.root = pb_of(bytes_of(replica_held_root(l->replica), HASH_LEN));
+			info.credential = pb_of(buffer_bytes(&l->credential.message));
+			info.checkpoint = pb_of(replica_shown(l->replica));
+			info.uncarried = !l->carried;
+			info.anchored = sync_anchored(r->sync, l->no);
+			info.state = replica_ended(l->replica) ? LOG_BROKEN : l->state;
 			m.logs = &list;
 			m.n_logs = 1;
 		}
 		channel_send(s->channel, FRAME_LOGS, stream, &m.base);
-		buffer_free(&info.note);
 		if (!l)
 			break;
 	}
@@ -96,14 +86,14 @@ void entries_get(struct session *s, uint32_t stream, const Convene__EntriesGet *
 		count = (size_t)(held - m->first);
 	err = r->reader->ops->read(r->reader, l->no, m->first, count, ANSWER_BYTES, &leaves, &got);
 	if (!err)
-		err = replica_prove(l->replica, m->first, m->first + got, proof, &hashes);
+		err = replica_prove_shown(l->replica, m->first, m->first + got, proof, &hashes);
 	if (err) {
 		client_error(s, stream, CONVENE__CODE__INTERNAL, error_text(err));
 	} else {
 		d.log = m->log;
 		d.first = m->first;
 		d.leaves = pb_of(buffer_bytes(&leaves));
-		d.checkpoint = pb_of(replica_note(l->replica));
+		d.checkpoint = pb_of(replica_shown(l->replica));
 		d.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
 		channel_send(s->channel, FRAME_DATA, stream, &d.base);
 	}
@@ -144,9 +134,9 @@ void proof_get(struct session *s, uint32_t stream, const Convene__ProofGet *m)
 	if (!err)
 		err = log_entry(r, l->no, index, &entry, &leaf);
 	if (!err)
-		err = replica_prove_inclusion(l->replica, index, hashes, &count);
+		err = replica_prove_inclusion_shown(l->replica, index, hashes, &count);
 	if (!err)
-		err = tlog_proof_write(&text, index, hashes, count, replica_note(l->replica));
+		err = tlog_proof_write(&text, index, hashes, count, replica_shown(l->replica));
 	if (err == ERR_RANGE && l->end != UINT64_MAX && replica_held(l->replica) >= l->end) {
 		client_error(s, stream, CONVENE__CODE__NOT_FOUND,
 		    "this log has ended, and no signed head over what stands of it is held here: "

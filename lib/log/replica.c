@@ -56,6 +56,7 @@ void replica_free(struct replica *r)
 	batches_free(r);
 	tree_free(r->tree);
 	buffer_free(&r->note);
+	buffer_free(&r->shown);
 	free(r);
 }
 
@@ -140,6 +141,13 @@ static int set_note(struct replica *r, struct bytes note, uint64_t size,
 	int err = OK;
 
 	assert(count <= RIGHT_MAX);
+	if (r->note_size == r->held && size > r->held) {
+		struct buffer before = r->shown;
+
+		r->shown = r->note;
+		r->shown_size = r->note_size;
+		r->note = before;
+	}
 	buffer_reset(&r->note);
 	if (note.len > 0)
 		err = checkpoint_reduce(&r->note, note, &r->key);
@@ -595,6 +603,38 @@ int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
 		return ERR_RANGE;
 	return tree_prove_range(r->tree, a, b, r->note_size, r->right, r->right_count,
 	    replica_fetch, (void *)(uintptr_t)r, out, count);
+}
+
+/* Of own entries that are signed and not stored yet others may hear nothing: they look once more,
+ * and would find less than they were shown. Others' logs have a checkpoint of more than is held for
+ * as long as they come in, and nobody is held to that. */
+static bool shows_before(const struct replica *r)
+{
+	return r->first && r->note_size == tree_size(r->tree) && r->shown_size == r->held &&
+	       r->held > 0;
+}
+
+struct bytes replica_shown(const struct replica *r)
+{
+	return buffer_bytes(shows_before(r) ? &r->shown : &r->note);
+}
+
+int replica_prove_shown(const struct replica *r, uint64_t a, uint64_t b,
+    struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
+{
+	if (!shows_before(r))
+		return replica_prove(r, a, b, out, count);
+	if (b > r->held)
+		return ERR_RANGE;
+	return tree_prove_range(
+	    r->tree, a, b, r->shown_size, NULL, 0, replica_fetch, (void *)(uintptr_t)r, out, count);
+}
+
+int replica_prove_inclusion_shown(
+    const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count)
+{
+	return shows_before(r) ? replica_prove_inclusion_at(r, index, r->shown_size, out, count)
+			       : replica_prove_inclusion(r, index, out, count);
 }
 
 int replica_prove_staged(

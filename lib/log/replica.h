@@ -124,6 +124,14 @@ int replica_prove_staged(
  * replica_staged() or below (ERR_RANGE). */
 int replica_prove_inclusion(
     const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count);
+/* For who may ask again and be told less, a client: as replica_note(), replica_prove() and
+ * replica_prove_inclusion(), but never under a checkpoint of own entries that are only staged: then
+ * it is the one before. */
+struct bytes replica_shown(const struct replica *r);
+int replica_prove_shown(const struct replica *r, uint64_t a, uint64_t b,
+    struct tree_hash out[static TREE_PROOF_MAX], size_t *count);
+int replica_prove_inclusion_shown(
+    const struct replica *r, uint64_t index, struct tree_hash out[static 64], size_t *count);
 /* RFC 6962 consistency proof from a size above 0 to what is held, whatever checkpoint covers it.
  * ERR_RANGE; else the reader's errors. */
 int replica_prove_growth(

@@ -22,6 +22,8 @@ struct replica {
 	uint64_t note_size;
 	struct tree_hash right[RIGHT_MAX]; /* of tree_size() under note_size */
 	size_t right_count;
+	struct buffer shown; /* the checkpoint before, if that was of exactly what was held */
+	uint64_t shown_size;
 	bool ended;
 };
 

@@ -248,6 +248,28 @@ static void test_random(void **state)
 	history_free(h);
 }
 
+/* Nobody is shown a head of more than is held. */
+static void shown_check(struct node *n, struct history *h, uint64_t held)
+{
+	struct tree_hash range[TREE_PROOF_MAX], path[64];
+	struct buffer note = BUFFER_INIT;
+	uint8_t root[HASH_LEN];
+	size_t count;
+
+	if (held == 0)
+		return;
+	history_note(h, held, &log_key, &note);
+	history_root(h, held, root);
+	assert_true(bytes_equal(replica_shown(n->replica), buffer_bytes(&note)));
+	assert_int_equal(replica_prove_shown(n->replica, held - 1, held, range, &count), OK);
+	assert_int_equal(
+	    range_verify(held - 1, &h->hashes[held - 1], 1, held, range, count, root), OK);
+	assert_int_equal(replica_prove_inclusion_shown(n->replica, held - 1, path, &count), OK);
+	assert_int_equal(
+	    inclusion_verify(held - 1, held, &h->hashes[held - 1], path, count, root), OK);
+	buffer_free(&note);
+}
+
 /* ---- our own ---- */
 
 static void test_own(void **state)
@@ -292,7 +314,9 @@ static void test_own(void **state)
 		    replica_stage_own(n->replica, buffer_bytes(&leaves), buffer_bytes(&note), &b),
 		    OK);
 		batch_check(b, h, at, count, size);
+		shown_check(n, h, at);
 		commit(n, b);
+		shown_check(n, h, size);
 		prove_some(n, h, 2);
 		assert_int_equal(replica_prove_inclusion(n->replica, at, proof, &count), OK);
 		assert_int_equal(
