@@ -13,6 +13,7 @@
 #include "search/query.h"
 
 #define LOOKED_MAX 262144 /* bytes of a text that are looked through */
+#define SOON 2048         /* in most texts it stands within these */
 #define SPANS_MAX 256
 
 /* A folded text, and from where in the other one each of its bytes is. */
@@ -217,16 +218,39 @@ static size_t boundary(struct bytes text, size_t at, bool up)
 	return at;
 }
 
+/* Where a text is cut so that no word is. */
+static struct bytes beginning(struct bytes text, size_t max)
+{
+	size_t at = max;
+
+	if (text.len <= max)
+		return text;
+	while (at > 0 && !is_space(text.data[at]))
+		at--;
+	return bytes_of(text.data, at > 0 ? at : boundary(text, max, false));
+}
+
+static void maps_free(struct map maps[2])
+{
+	map_free(&maps[0]);
+	map_free(&maps[1]);
+	maps[0] = maps[1] = (struct map){.text = BUFFER_INIT};
+}
+
 size_t search_snippet(const struct search_query *q, struct bytes text, size_t around,
     bool within_line, struct search_span *line, struct search_span *found, size_t max)
 {
-	struct bytes looked = text.len > LOOKED_MAX
-				  ? bytes_of(text.data, boundary(text, LOOKED_MAX, false))
-				  : text;
-	struct search_span first = {0, 0}, all = {0, looked.len};
+	struct bytes looked = beginning(text, SOON);
+	struct search_span first = {0, 0};
 	struct map maps[2] = {{.text = BUFFER_INIT}, {.text = BUFFER_INIT}};
-	size_t n = spans_find(q, looked, maps, all, &first, 1), from, to;
+	size_t n = spans_find(q, looked, maps, (struct search_span){0, looked.len}, &first, 1);
+	size_t from, to;
 
+	if (n == 0 && looked.len < text.len) {
+		maps_free(maps);
+		looked = beginning(text, LOOKED_MAX);
+		n = spans_find(q, looked, maps, (struct search_span){0, looked.len}, &first, 1);
+	}
 	if (n == 0) {
 		while (first.from < text.len &&
 		       (text.data[first.from] == '\n' || text.data[first.from] == ' '))
@@ -247,7 +271,6 @@ size_t search_snippet(const struct search_query *q, struct bytes text, size_t ar
 	*line = (struct search_span){from, to};
 	if (n > 0)
 		n = spans_find(q, looked, maps, *line, found, max);
-	map_free(&maps[0]);
-	map_free(&maps[1]);
+	maps_free(maps);
 	return n;
 }
