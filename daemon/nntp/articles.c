@@ -35,7 +35,7 @@ bool range_parse(struct bytes word, uint32_t *first, uint32_t *last)
 	       number_parse(bytes_of(word.data + at + 1, word.len - at - 1), last);
 }
 
-bool id_parse(struct bytes word, struct bytes *id)
+bool message_id_word(struct bytes word, struct bytes *id)
 {
 	if (word.len < 3 || word.len > NEWS_ID_MAX + 2 || word.data[0] != '<' ||
 	    word.data[word.len - 1] != '>')
@@ -150,7 +150,7 @@ static bool article_find(struct nntp_session *s, const struct arguments *a, enum
 {
 	uint32_t group = s->group;
 	struct bytes id;
-	bool by_id = a->count > 0 && id_parse(a->list[0], &id);
+	bool by_id = a->count > 0 && message_id_word(a->list[0], &id);
 	int err;
 
 	*number = s->current;

@@ -204,7 +204,7 @@ static void many_begin(struct nntp_session *s, const struct bytes *word, struct 
 	int err;
 
 	w->more = NULL;
-	if (word && id_parse(*word, &id)) {
+	if (word && message_id_word(*word, &id)) {
 		one_answer(s, id, out);
 		return;
 	}

@@ -75,7 +75,7 @@ command_fn run_article, run_head, run_body, run_stat, run_next, run_last, run_gr
 bool range_parse(struct bytes word, uint32_t *first, uint32_t *last);
 bool number_parse(struct bytes word, uint32_t *out);
 /* `<…>`: what stands between. */
-bool id_parse(struct bytes word, struct bytes *id);
+bool message_id_word(struct bytes word, struct bytes *id);
 /* Append a text of lines that end in LF, as NNTP has them: CR LF, dots at the beginning doubled. */
 void lines_add(struct buffer *out, struct bytes text);
 

@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 
-void head_clear(struct head *out)
+void http_head_clear(struct head *out)
 {
 	static char none[1];
 
@@ -181,7 +181,7 @@ static int fields(struct head *h, struct seen *seen, char *at, char *end)
 	return 0;
 }
 
-int head_parse(struct head *out, char *text, size_t len)
+int http_head_parse(struct head *out, char *text, size_t len)
 {
 	struct seen seen = {0};
 	char *end = text + len - 2, *stop; /* `end`: behind the last field's CR LF */
@@ -189,7 +189,7 @@ int head_parse(struct head *out, char *text, size_t len)
 	unsigned minor = 0;
 	int status = 400;
 
-	head_clear(out);
+	http_head_clear(out);
 	stop = memchr(text, '\r', len);
 	if (stop && stop[1] == '\n' && !memchr(text, '\0', len)) {
 		*stop = '\0';
@@ -206,7 +206,7 @@ int head_parse(struct head *out, char *text, size_t len)
 	}
 	if (status) {
 		language = out->accept_language;
-		head_clear(out);
+		http_head_clear(out);
 		out->accept_language = language;
 		return status;
 	}
@@ -223,7 +223,7 @@ static int digit(char c)
 				      : -1;
 }
 
-bool head_decode(char *text)
+bool http_head_decode(char *text)
 {
 	char *to = text;
 

@@ -30,15 +30,15 @@ struct head {
 };
 
 /* Nothing was asked for: for answers to what can't be parsed. */
-void head_clear(struct head *out);
+void http_head_clear(struct head *out);
 
 /* Parse `text` in place: `len` bytes, of which the last four are the CR LF CR LF of its end. 0, or
  * the status to refuse it with (400, 414, 417, 431, 501, 505); then only accept_language may be set
- * beside what head_clear() sets, and the connection is to be closed. */
-int head_parse(struct head *out, char *text, size_t len);
+ * beside what http_head_clear() sets, and the connection is to be closed. */
+int http_head_parse(struct head *out, char *text, size_t len);
 
 /* Decode %XX in place. False: malformed, a NUL, or not UTF-8. */
-bool head_decode(char *text);
+bool http_head_decode(char *text);
 
 /* Does an Accept-Encoding field take gzip? (RFC 9110 12.5.3; "*" too.) */
 bool accepts_gzip(const char *field);

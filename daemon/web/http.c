@@ -290,7 +290,7 @@ void exchange_answer(struct exchange *x, const struct http_answer *a)
 		body.len = 0;
 	x->last = x->last || x->head.close || x->http->finishing;
 	buffer_reset(head);
-	head_clear(&x->head);
+	http_head_clear(&x->head);
 	buffer_printf(head, "HTTP/1.1 %d %s\r\nDate: %s\r\n", a->status, http_reason(a->status),
 	    date_now(x->http));
 	if (a->status != 304)
@@ -318,7 +318,7 @@ void exchange_answer(struct exchange *x, const struct http_answer *a)
 bool exchange_stream(struct exchange *x, struct bytes fields)
 {
 	buffer_reset(&x->text);
-	head_clear(&x->head);
+	http_head_clear(&x->head);
 	x->last = true;
 	x->state = STREAM;
 	x->deadline = 0;
@@ -414,7 +414,7 @@ static void take_head(struct exchange *x)
 	}
 	len = head_length(x, in);
 	if (len > HEAD_MAX || (len == 0 && evbuffer_get_length(in) > HEAD_MAX)) {
-		head_clear(&x->head);
+		http_head_clear(&x->head);
 		handle(x, too_long(in));
 		return;
 	}
@@ -428,7 +428,7 @@ static void take_head(struct exchange *x)
 	}
 	to[len] = '\0';
 	buffer_reset(&x->body);
-	status = head_parse(&x->head, (char *)to, len);
+	status = http_head_parse(&x->head, (char *)to, len);
 	if (status) {
 		handle(x, status);
 		return;
@@ -594,7 +594,7 @@ static void on_accept(
 	x->http = h;
 	x->one = one;
 	x->plain = !l->tls;
-	head_clear(&x->head);
+	http_head_clear(&x->head);
 	x->next = h->first;
 	if (h->first)
 		h->first->prev = x;
@@ -625,7 +625,7 @@ static void overdue(struct exchange *x)
 {
 	x->inside = true;
 	if (x->state == READING && x->begun) {
-		head_clear(&x->head);
+		http_head_clear(&x->head);
 		handle(x, 408);
 	} else if (x->state == BODY) {
 		handle(x, 408);

@@ -446,7 +446,7 @@ static void on_request(void *ctx, struct exchange *x, int status)
 		web_error(w, x, status);
 		return;
 	}
-	if (!head_decode(h->path)) {
+	if (!http_head_decode(h->path)) {
 		web_error(w, x, 400);
 		return;
 	}

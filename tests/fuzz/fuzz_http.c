@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (memcmp(text + i, "\r\n\r\n", 4) == 0)
 			size = i;
 	memcpy(text + size, "\r\n\r\n", 5);
-	status = head_parse(&h, text, size + 4);
+	status = http_head_parse(&h, text, size + 4);
 	if (status) {
 		REQUIRE(status >= 400 && status <= 505);
 		REQUIRE(h.close && h.path[0] == '\0' && h.length == 0);
@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	REQUIRE(!strchr(h.accept_language, '\n') && !strchr(h.if_none_match, '\r'));
 	accepts_gzip(h.accept_encoding);
 	tag_matches(h.if_none_match, "\"abc\"");
-	if (head_decode(h.path)) {
+	if (http_head_decode(h.path)) {
 		route_find(&f, h.path);
 		REQUIRE(!f.route || f.digits <= 2 * ID_LEN);
 		/* Nowhere else. */

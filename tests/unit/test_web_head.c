@@ -17,7 +17,7 @@ static int parse_bytes(struct head *h, const char *text, size_t len)
 {
 	memcpy(room, text, len);
 	room[len] = '\0';
-	return head_parse(h, room, len);
+	return http_head_parse(h, room, len);
 }
 
 static int parse(struct head *h, const char *text)
@@ -166,10 +166,10 @@ static void test_decode(void **state)
 	     bad[][8] = {"/%", "/%4", "/%4g", "/%00", "/%ff", "/%c3"};
 
 	(void)state;
-	assert_true(head_decode(good));
+	assert_true(http_head_decode(good));
 	assert_string_equal(good, "/a/b \xc3\xa9%");
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_false(head_decode(bad[i]));
+		assert_false(http_head_decode(bad[i]));
 }
 
 static void test_gzip(void **state)
