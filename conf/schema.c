@@ -233,13 +233,15 @@ bool type_is_string(enum conf_type type)
 }
 
 /* That a count stands right behind its list. */
-#define COUNTED(section)                                                                          \
-	_Static_assert(offsetof(struct conf, section.listen_count) ==                             \
-			   offsetof(struct conf, section.listen) + sizeof(struct conf_address *), \
-	    #section)
-COUNTED(node);
-COUNTED(web);
-COUNTED(nntp);
+enum { BEHIND = sizeof(struct conf_address *) };
+_Static_assert(
+    offsetof(struct conf, node.listen_count) == offsetof(struct conf, node.listen) + BEHIND,
+    "node");
+_Static_assert(
+    offsetof(struct conf, web.listen_count) == offsetof(struct conf, web.listen) + BEHIND, "web");
+_Static_assert(
+    offsetof(struct conf, nntp.listen_count) == offsetof(struct conf, nntp.listen) + BEHIND,
+    "nntp");
 
 struct conf_address **listen_of(
     struct conf *conf, const struct option_schema *option, size_t **count)

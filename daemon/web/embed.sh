@@ -6,7 +6,8 @@ cat <<END
 /* Made by daemon/web/embed.sh; change the files themselves. */
 #include "daemon/web/static.h"
 END
-table= n=0
+table=''
+n=0
 while read -r path; do
 	printf 'static const unsigned char file%d[] = {\n' "$n"
 	od -An -v -tu1 "$path" | sed 's/  */ /g;s/^ //;s/ /,/g;s/$/,/'
