@@ -584,7 +584,7 @@ static int parts_run(struct search_writer *w, bool durable)
 
 		while (key < w->count && key_part(w->keys[key]) == p.part)
 			key++;
-		p.keys = w->keys + from;
+		p.keys = key > from ? w->keys + from : NULL; /* there may be none at all */
 		p.key_count = key - from;
 		for (; drop < w->drop_count && key_part(w->drops[drop]) == p.part; drop++) {
 			set_add(&p.drop, (uint32_t)w->drops[drop] & (PART_DOCS - 1));
