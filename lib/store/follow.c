@@ -17,6 +17,7 @@ struct follower {
 	pthread_cond_t cond;
 	bool due, stop;
 	bool passed; /* it has been through this log, but for the end */
+	bool failed; /* the disk did, with pages that the log may be forgotten for */
 	/* The thread's own. */
 	sqlite3 *db;
 	struct clean *clean;
@@ -46,9 +47,19 @@ static bool open_own(struct follower *f)
 	return false;
 }
 
+/* False: the disk failed. The system tells of that once, and the next sync is a good one, so nobody
+ * may go on as if nothing had happened. A full disk is no such thing: the log stays. */
+static bool copy(sqlite3 *db)
+{
+	int rc = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+
+	return (rc & 0xff) != SQLITE_IOERR;
+}
+
 static void *run(void *arg)
 {
 	struct follower *f = arg;
+	bool copied;
 
 	pthread_mutex_lock(&f->mutex);
 	for (;;) {
@@ -57,11 +68,10 @@ static void *run(void *arg)
 		if (f->stop)
 			break;
 		pthread_mutex_unlock(&f->mutex);
-		/* What it could not copy the writer will, or meet the same error. */
-		if (open_own(f))
-			sqlite3_wal_checkpoint_v2(
-			    f->db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+		/* What it could not copy the writer will. */
+		copied = !open_own(f) || copy(f->db);
 		pthread_mutex_lock(&f->mutex);
+		f->failed |= !copied;
 		f->due = false;
 		f->passed = true;
 		pthread_cond_broadcast(&f->cond);
@@ -91,6 +101,7 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 	struct follower *f = ctx;
 	bool mine;
 
+	(void)name;
 	pthread_mutex_lock(&f->mutex);
 	if (pages < f->pages)
 		f->passed = false;
@@ -102,8 +113,11 @@ static int on_commit(void *ctx, sqlite3 *db, const char *name, int pages)
 		pthread_cond_wait(&f->cond, &f->mutex);
 	mine = pages >= f->pages && !f->due;
 	pthread_mutex_unlock(&f->mutex);
-	if (mine)
-		sqlite3_wal_checkpoint_v2(db, name, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	if (mine && !copy(db)) {
+		pthread_mutex_lock(&f->mutex);
+		f->failed = true;
+		pthread_mutex_unlock(&f->mutex);
+	}
 	return SQLITE_OK;
 }
 
@@ -119,6 +133,16 @@ struct follower *follow_start(sqlite3 *db, const char *path, int pages)
 	pthread_cond_init(&f->cond, NULL);
 	sqlite3_wal_hook(db, on_commit, f);
 	return f;
+}
+
+bool follow_failed(struct follower *f)
+{
+	bool failed;
+
+	pthread_mutex_lock(&f->mutex);
+	failed = f->failed;
+	pthread_mutex_unlock(&f->mutex);
+	return failed;
 }
 
 bool follow_busy(struct follower *f)

@@ -20,6 +20,9 @@ struct follower;
 struct follower *follow_start(sqlite3 *db, const char *path, int pages);
 /* Whether it is at work; if not, it stays so until the writer's next commit. */
 bool follow_busy(struct follower *f);
+/* Whether the disk has failed to take what was copied: then nothing more may be written, since the
+ * log could begin anew over pages that are nowhere else. */
+bool follow_failed(struct follower *f);
 /* Before the writer's connection is closed. NULL does nothing. */
 void follow_free(struct follower *f);
 

@@ -48,6 +48,8 @@ static int gather_write(sqlite3_file *file, const void *data, int len, sqlite3_i
 	g->last = g->wal && len == FRAME && get_u32((const uint8_t *)data + LAST) != 0;
 	if (len > ROOM)
 		return SQLITE_IOERR_WRITE;
+	/* Nothing of the database's own file is held back: SQLite looks at no result but that of
+	 * the write itself before it takes a page for copied, and lets the log go. */
 	if (at != g->at + (int64_t)g->len || (size_t)len > ROOM - g->len) {
 		int rc = flush(file);
 
@@ -59,7 +61,7 @@ static int gather_write(sqlite3_file *file, const void *data, int len, sqlite3_i
 	if (g->change != NULL)
 		g->change(g->bytes + g->len, (size_t)len, at);
 	g->len += (size_t)len;
-	return last ? flush(file) : SQLITE_OK;
+	return last || !g->wal ? flush(file) : SQLITE_OK;
 }
 
 static int gather_read(sqlite3_file *file, void *data, int len, sqlite3_int64 at)

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Writes to a database's file, or to its write-ahead log, gathered while each begins where the one
- * before ended, and given to the system as one.
+/* Writes to a database's write-ahead log, gathered while each begins where the one before ended, and
+ * given to the system as one; and a look at the bytes of all that is written, there or to the
+ * database's own file.
  *
  * SQLite writes a page at a time, and in the log two pieces for each: what the system does for one
  * such write costs more than the bytes. Nobody sees the difference: what is gathered is written
- * before whatever else is done with the file by this connection, its sync above all, and in the log
- * with the last page of a transaction. Other connections look at a part of either file only when it
- * is announced in the wal-index, behind that. A write that the system refuses is told by the call
- * that made it necessary, and what was gathered is dropped: then SQLite undoes the transaction, or
- * copies the log once more.
+ * before whatever else is done with the file by this connection, its sync above all, and with the
+ * last page of a transaction. Other connections look at a part of the log only when it is announced
+ * in the wal-index, behind that. A write that the system refuses is told by the call that made it
+ * necessary, and what was gathered is dropped: then SQLite undoes the transaction. What goes to the
+ * database's own file is never held back.
  *
  * Whoever has the connection. */
 #ifndef STORE_GATHER_H

@@ -204,6 +204,8 @@ static int begin(struct store *base)
 	assert(!s->writing && sqlite3_get_autocommit(s->db));
 	if (s->read_only)
 		return run_cached(s, ST_SNAPSHOT, "BEGIN");
+	if (s->follower != NULL && follow_failed(s->follower))
+		return ERR_IO;
 	int err = run_cached(s, ST_BEGIN, "BEGIN IMMEDIATE");
 	s->writing = err == OK;
 	return err;

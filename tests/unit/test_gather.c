@@ -127,7 +127,7 @@ static void test_in_a_row(void **state)
 	sqlite3_int64 n;
 
 	(void)state;
-	begin(false, NULL);
+	begin(true, NULL);
 	assert_int_equal(WRITE("one", 10), SQLITE_OK);
 	assert_int_equal(WRITE("two", 13), SQLITE_OK);
 	assert_asked("");
@@ -161,7 +161,7 @@ static void test_much(void **state)
 	uint8_t got;
 
 	(void)state;
-	begin(false, NULL);
+	begin(true, NULL);
 	for (int i = 0; i < 10; i++) {
 		memset(page, 'a' + i, sizeof(page));
 		assert_int_equal(
@@ -179,7 +179,7 @@ static void test_much(void **state)
 static void test_refused(void **state)
 {
 	(void)state;
-	begin(false, NULL);
+	begin(true, NULL);
 	assert_int_equal(WRITE("one", 0), SQLITE_OK);
 	write_result = SQLITE_FULL;
 	assert_int_equal(file.pMethods->xSync(&file, 2), SQLITE_FULL);
@@ -191,6 +191,24 @@ static void test_refused(void **state)
 	assert_int_equal(WRITE("four", 7), SQLITE_OK);
 	end();
 	assert_asked("sync0+2 write0+3 write7+4 close0+0 ");
+}
+
+/* What SQLite copies into the database is written by the call that says so: it looks at no other.
+ */
+static void test_database(void **state)
+{
+	(void)state;
+	begin(false, NULL);
+	assert_int_equal(WRITE("one", 10), SQLITE_OK);
+	assert_asked("write10+3 ");
+	assert_int_equal(WRITE("two", 13), SQLITE_OK);
+	assert_asked("write13+3 ");
+	write_result = SQLITE_FULL;
+	assert_int_equal(WRITE("three", 16), SQLITE_FULL);
+	write_result = SQLITE_OK;
+	assert_int_equal(file.pMethods->xFileControl(&file, 7, NULL), SQLITE_OK);
+	end();
+	assert_asked("write16+5 control0+7 close0+0 ");
 }
 
 static void louder(uint8_t *data, size_t len, int64_t at)
@@ -208,7 +226,7 @@ static void test_change(void **state)
 	assert_int_equal(WRITE("six", 6), SQLITE_OK);
 	end();
 	assert_memory_equal(content, "one!!!six", 9);
-	assert_asked("write0+9 close0+0 ");
+	assert_asked("write0+3 write3+3 write6+3 close0+0 ");
 }
 
 /* The last page of a transaction does not wait, with all that is before it. */
@@ -217,19 +235,14 @@ static void test_last_page(void **state)
 	uint8_t frame[24] = {0, 0, 0, 9}, page[512] = {1, 2, 3, 4, 5};
 
 	(void)state;
-	for (int wal = 0; wal < 2; wal++) {
-		begin(wal, NULL);
-		for (int i = 0; i < 3; i++) {
-			frame[7] = i == 1;
-			assert_int_equal(
-			    file.pMethods->xWrite(&file, frame, 24, 32 + i * 536), SQLITE_OK);
-			assert_int_equal(
-			    file.pMethods->xWrite(&file, page, 512, 56 + i * 536), SQLITE_OK);
-		}
-		end();
-		assert_asked(
-		    wal ? "write32+1072 write1104+536 close0+0 " : "write32+1608 close0+0 ");
+	begin(true, NULL);
+	for (int i = 0; i < 3; i++) {
+		frame[7] = i == 1;
+		assert_int_equal(file.pMethods->xWrite(&file, frame, 24, 32 + i * 536), SQLITE_OK);
+		assert_int_equal(file.pMethods->xWrite(&file, page, 512, 56 + i * 536), SQLITE_OK);
 	}
+	end();
+	assert_asked("write32+1072 write1104+536 close0+0 ");
 }
 
 static void test_closed(void **state)
@@ -247,6 +260,7 @@ int main(void)
 	    cmocka_unit_test(test_in_a_row),
 	    cmocka_unit_test(test_much),
 	    cmocka_unit_test(test_refused),
+	    cmocka_unit_test(test_database),
 	    cmocka_unit_test(test_change),
 	    cmocka_unit_test(test_last_page),
 	    cmocka_unit_test(test_closed),
