@@ -116,6 +116,14 @@ static void seal_done(struct store_job *job)
 		seal_free(s);
 		return;
 	}
+	if (job->result != OK && fold) {
+		/* It may be the views' fault: the same batch comes again, without them. */
+		r->resume = s->count;
+		logs_reset(r, r->own->no);
+		seal_free(s);
+		seal_soon(r);
+		return;
+	}
 	if (job->result != OK) {
 		log_error("a sealed batch could not be stored (%s); starting anew from what is",
 		    error_text(job->result));
@@ -156,7 +164,8 @@ static void seal_send(struct relay *r, const struct seal *s)
 	if (s->count > SEND_MAX || r->recovering)
 		return;
 	for (size_t i = 0; i < s->count && w; i++, w = w->next, index++) {
-		if (w->committed && w->content.len == 0)
+		/* What an ERASE takes back within the batch, nobody is to see first. */
+		if ((w->committed && w->content.len == 0) || w->kind == KIND_ERASE)
 			return;
 		if (!w->committed)
 			continue;

@@ -55,7 +55,7 @@ struct writer {
 	struct forum *forum;
 	const struct charter *charter;
 	int begun;               /* result of store begin */
-	bool spoilt;             /* the forum failed half-way: the whole group is rolled back */
+	int spoilt;              /* why the forum failed half-way: the whole group is rolled back */
 	atomic_bool erased;      /* bytes of an erased content may still be in the files */
 	atomic_bool indexed;     /* not in the store's, but in those of the search index */
 	struct scrub_job *scrub; /* in this group of jobs, sees to that; NULL: none */

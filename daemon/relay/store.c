@@ -23,7 +23,9 @@ static void work(struct job *job)
 
 	if (w->begun != OK)
 		sj->result = w->begun;
-	else if (w->spoilt || !w->forum || (sj->vital && w->dead))
+	else if (w->spoilt)
+		sj->result = w->spoilt; /* a full disk is told as that to all */
+	else if (!w->forum || (sj->vital && w->dead))
 		sj->result = ERR_STORE;
 	else
 		sj->result = sj->run(sj, w->store, w->forum);
@@ -43,7 +45,7 @@ static void group_begin(void *ctx)
 {
 	struct writer *w = ctx;
 
-	w->spoilt = false;
+	w->spoilt = OK;
 	w->scrub = NULL;
 	if (!w->forum)
 		forum_new(&w->forum, w->store, w->charter); /* it was lost to an error: try again */
@@ -96,7 +98,7 @@ static void group_end(void *ctx, struct job *first)
 
 	if (!err && w->spoilt) {
 		w->store->ops->rollback(w->store);
-		err = ERR_STORE;
+		err = w->spoilt;
 	} else if (!err) {
 		err = w->store->ops->commit(w->store);
 	}
@@ -120,8 +122,8 @@ static void group_end(void *ctx, struct job *first)
 
 int forum_spoilt(struct store_job *job, int err)
 {
-	if (err)
-		job->relay->writer.spoilt = true;
+	if (err && !job->relay->writer.spoilt)
+		job->relay->writer.spoilt = err;
 	return err;
 }
 
