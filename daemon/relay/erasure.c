@@ -146,6 +146,10 @@ void erasure_scrubbed(struct relay *r, const struct scrubbed *list, size_t count
 		if (list[i].erases > l->erases && list[i].erases <= l->scrubbed) {
 			l->erases = list[i].erases;
 			sync_erased(r->sync, l->no, l->scrubbed, clock_mono_ms());
+		} else if (list[i].erases > l->erases && list[i].erases <= list[i].folded) {
+			/* Stored in that very group, and not heard of here yet: once more, behind
+			 * it. */
+			atomic_store(&r->writer.erased, true);
 		}
 	}
 	tick_soon(r);
