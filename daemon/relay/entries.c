@@ -45,6 +45,9 @@ void logs_get(struct session *s, uint32_t stream)
 			info.name = pb_of(bytes_str(l->credential.binding.log_name));
 			info.log = pb_of(bytes_of(l->credential.binding.digest, DIGEST_LEN));
 			info.size = replica_held(l->replica);
+			/* The store may be ahead of us by what it has just taken. */
+			if (info.folded > info.size)
+				info.folded = info.size;
 			info.root = pb_of(bytes_of(replica_held_root(l->replica), HASH_LEN));
 			info.credential = pb_of(buffer_bytes(&l->credential.message));
 			info.checkpoint = pb_of(replica_shown(l->replica));

@@ -212,6 +212,8 @@ int replica_cut(struct replica *r, const struct replica_cut *cut)
 	r->right_count = cut->right_count;
 	memcpy(r->right, cut->right, cut->right_count * sizeof *cut->right);
 	tree_root(r->tree, r->held_root);
+	buffer_reset(&r->shown);
+	r->shown_size = 0;
 	if (cut->size == 0) {
 		buffer_reset(&r->note);
 		r->note_size = 0;
