@@ -72,7 +72,8 @@ static void subscribe(struct sync *s, struct log_slot *l, struct sync_link *link
 	m.from = replica_staged(l->replica);
 	m.credit = SYNC_CREDIT;
 	/* What comes along is not packed. */
-	m.contents = s->io.along && !link->unpacks ? SYNC_ALONG_BYTES : 0;
+	l->brings = s->io.along && !link->unpacks;
+	m.contents = l->brings ? SYNC_ALONG_BYTES : 0;
 	m.anchored = cosign_subscribe(s, link, l);
 	s->io.send(s->io.ctx, link->handle, FRAME_SUBSCRIBE, l->stream, &m.base);
 }
@@ -439,7 +440,7 @@ static bool along_take(struct sync *s, struct log_slot *l, struct along *a, uint
 
 	while (a->next < a->data->n_contents && a->data->contents[a->next]->index < index)
 		a->next++;
-	if (!s->io.along || a->next == a->data->n_contents)
+	if (!l->brings || a->next == a->data->n_contents)
 		return false;
 	b = a->data->contents[a->next];
 	if (b->index != index)
@@ -616,6 +617,9 @@ void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
 				    "a content that came along with entries of %s is not theirs",
 				    replica_name(l->replica));
 				s->io.fault(s->io.ctx, link->handle, ERR_COMMITMENT, text);
+			} else if (l->brings && link->unpacks && l->upstream == link) {
+				/* The operator has asked for packed contents since. */
+				subscribe(s, l, link, now);
 			}
 		}
 		if (outcome == REPLICA_ENDED) {

@@ -276,6 +276,7 @@ struct log_slot {
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
+	bool brings; /* contents may come along there */
 	bool behind;       /* some link has shown more than is staged */
 	uint64_t progress; /* when that began, or the upstream last moved us, or was chosen */
 	uint64_t turn;     /* sync_link.useful of the upstream, by then */
