@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -160,6 +161,26 @@ static void test_long(void **state)
 	buffer_free(&text);
 }
 
+/* In a long line with many beginnings of links each byte is looked at a few times, not a million.
+ */
+static void test_link_beginnings(void **state)
+{
+	static const char *const beginnings[] = {"http://-", "http://a,(", "https://", "x:a:/:"};
+	struct buffer text = BUFFER_INIT;
+	clock_t before = clock();
+	(void)state;
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+		buffer_reset(&text);
+		while (text.len < 1 << 20)
+			buffer_add_str(&text, beginnings[i]);
+		assert_true(text_html(h, buffer_bytes(&text), SIZE_MAX));
+		assert_true(strlen(built()) >= text.len);
+	}
+	/* 50 ms; looked at from every beginning on it takes minutes. */
+	assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+	buffer_free(&text);
+}
+
 static void test_small(void **state)
 {
 	char iso[25];
@@ -211,6 +232,7 @@ int main(void)
 	    cmocka_unit_test(test_archived),
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_link_beginnings),
 	    cmocka_unit_test(test_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, end);
