@@ -220,6 +220,20 @@ bool subject_same(struct bytes a, struct bytes b)
 
 /* ---- who ---- */
 
+static bool is_around(uint8_t c)
+{
+	return c == ' ' || c == '"' || c == '<' || c == '\t';
+}
+
+static struct bytes name_trim(struct bytes b)
+{
+	while (b.len > 0 && is_around(b.data[0]))
+		b = bytes_of(b.data + 1, b.len - 1);
+	while (b.len > 0 && is_around(b.data[b.len - 1]))
+		b.len--;
+	return b;
+}
+
 /* The part of an archive's "Name <address>" or "address (Name)" that says who it was. Addresses
  * aren't shown: they are others', and would be collected. */
 struct bytes archived_name(struct bytes author)
@@ -234,17 +248,16 @@ struct bytes archived_name(struct bytes author)
 		n = (size_t)(p + n - 1 - (open + 1));
 		p = open + 1;
 	}
-	while (n > 0 && (p[0] == ' ' || p[0] == '"'))
-		p++, n--;
-	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '"'))
+	struct bytes name = name_trim(bytes_of(p, n));
+	const uint8_t *at = name.len > 0 ? memchr(name.data, '@', name.len) : NULL;
+
+	if (!at)
+		return name;
+	/* An address within it: what stands before that word, or else before the sign. */
+	for (n = (size_t)(at - name.data); n > 0 && name.data[n - 1] != ' ';)
 		n--;
-	if (n == 0)
-		return bytes_of(NULL, 0);
-	/* An address alone: what stands before the sign. */
-	const uint8_t *at = memchr(p, '@', n);
-	if (at && !memchr(p, ' ', n))
-		n = (size_t)(at - p);
-	return bytes_of(p, n);
+	struct bytes before = name_trim(bytes_of(name.data, n));
+	return before.len > 0 ? before : bytes_of(name.data, (size_t)(at - name.data));
 }
 
 static void add_author(struct html h, const struct author *a)

@@ -129,16 +129,20 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 
 /* ---- /write ---- */
 
-/* A writer as a quotation names them: who an archive says, or "alice@isoc.example". */
+/* A writer as a quotation names them: who an archive says, without the address, or
+ * "alice@isoc.example". */
 static void writer_text(struct buffer *out, const struct message_shown *m)
 {
 	const struct author *a = &m->row.author;
 	char identity[2 * IDENTITY_LEN + 1];
 
+	struct bytes archived = m->state == TEXT_HERE && m->content.imported.present
+				    ? archived_name(m->content.imported.author)
+				    : bytes_of(NULL, 0);
+
 	hex_encode(identity, a->identity, IDENTITY_LEN);
-	if (m->state == TEXT_HERE && m->content.imported.present &&
-	    m->content.imported.author.len > 0)
-		text_line(out, m->content.imported.author);
+	if (archived.len > 0)
+		text_line(out, archived);
 	else
 		buffer_printf(out, "%s@%s",
 		    a->handle[0] ? a->handle
