@@ -142,3 +142,17 @@ int reader_message_by_id(
 
 	return err ? err : reader_message(r, &row, out);
 }
+
+int reader_content(struct reader *r, const struct message_shown *m, struct buffer *out)
+{
+	const struct item_row *row = &m->row;
+	uint8_t salt[SALT_LEN];
+	int err;
+
+	if (m->state == TEXT_ERASED)
+		return ERR_REFUSED;
+	if (m->hidden || !m->header.has_commitment)
+		return ERR_NOTFOUND;
+	err = r->store->ops->content_get(r->store, row->log_no, row->index, row->id, salt, out);
+	return !err && out->failed ? ERR_NOMEM : err;
+}

@@ -82,6 +82,10 @@ int reader_message_by_id(
     struct reader *r, const uint8_t id[static ID_LEN], struct message_shown *out);
 void message_shown_clear(struct message_shown *m);
 
+/* Append a message's own content as bytes, whatever amends it. ERR_REFUSED: erased; ERR_NOTFOUND:
+ * hidden, not here, or there is none. */
+int reader_content(struct reader *r, const struct message_shown *m, struct buffer *out);
+
 /* The earlier texts of an amended message can be asked for by their ids: of an AMEND that is here,
  * `content` is its own, in force or not, and TEXT_HIDDEN goes by what it is about. */
 

@@ -168,7 +168,8 @@ static void add_text(struct html h, struct request *q, const struct message_view
 	page_lang(h, lang);
 	html(h, ">\n");
 	if (!text_html(h, m->content.text, v->text_max)) {
-		hex_id(hex, m->row.id);
+		/* As bytes an amendment's text is that of the amendment. */
+		hex_id(hex, v->alone && m->amended.given ? m->amended.id : m->row.id);
 		html(h, "<p class=\"more\"><a");
 		if (v->alone)
 			page_href(h, q, "/m/%s/content", hex);

@@ -169,6 +169,8 @@ class Tests:
         tap.ok("ripe.example/" in main and world.chinese in main, "and tells where it is recorded")
         tap.equal(self.web.ask("/m/%s" % ("0" * 64)).status, 404, "what isn't here isn't found")
         tap.equal(self.web.ask("/m/%s/content" % world.erased).status, 410, "erased content is gone")
+        own = self.web.ask("/m/%s/content" % world.amended)
+        tap.ok(b"Frist words" in own.body, "the content of what was amended is its own", own.body)
         error = Page("error", self.web.ask("/m/%s" % ("0" * 64)).body)
         tap.ok(not error.faults and "Nothing is here" in error.main(), "an error is a page",
                error.faults)

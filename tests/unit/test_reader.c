@@ -67,6 +67,22 @@ static void fact(struct scene *sc, const char *key, const char *reason)
 	assert_ok(s->ops->commit(s));
 }
 
+/* The bytes of a message itself, whatever amends it. */
+static void assert_content(struct scene *sc, const struct entry *e, const char *text, int wanted)
+{
+	struct buffer own = BUFFER_INIT;
+	struct content c;
+
+	shown(sc, e);
+	assert_int_equal(reader_content(sc->r, &sc->m, &own), wanted);
+	if (wanted == OK) {
+		assert_ok(content_parse(buffer_bytes(&own), &c));
+		assert_true(bytes_equal(c.text, bytes_str(text)));
+		content_clear(&c);
+	}
+	buffer_free(&own);
+}
+
 /* A text that is here, one that has not come, an amendment, an erasure. */
 static void test_texts(void **state)
 {
@@ -77,6 +93,7 @@ static void test_texts(void **state)
 	struct entry *reply = post(st, A, 3, st->topic, root, "Re: First");
 	take(st, A, false);
 	assert_int_equal(shown(&sc, root)->state, TEXT_MISSING);
+	assert_content(&sc, root, "", ERR_NOTFOUND);
 	uint64_t before = sc.state;
 	contents(st, A);
 	assert_text(shown(&sc, root), "First", "a text");
@@ -103,6 +120,8 @@ static void test_texts(void **state)
 	assert_text(m, "Better", "other words");
 	assert_int_equal(m->header.kind, KIND_AMEND);
 	assert_memory_equal(m->row.thread, root->in.id, ID_LEN);
+	assert_content(&sc, root, "a text", OK);
+	assert_content(&sc, words, "other words", OK);
 
 	struct entry *gone = erase(st, A, 0, root);
 	take(st, A, true);
@@ -112,6 +131,8 @@ static void test_texts(void **state)
 	assert_memory_equal(m->erased.id, gone->in.id, ID_LEN);
 	assert_int_equal(m->content.text.len, 0);
 	assert_int_equal(shown(&sc, words)->state, TEXT_ERASED);
+	assert_content(&sc, root, "", ERR_REFUSED);
+	assert_content(&sc, words, "", ERR_REFUSED);
 	assert_text(shown(&sc, reply), "Re: First", "a text");
 
 	uint8_t none[ID_LEN] = {1};
@@ -146,6 +167,8 @@ static void test_measures(void **state)
 	take(st, A, true);
 	assert_int_equal(shown(&sc, a)->state, TEXT_HIDDEN);
 	assert_int_equal(shown(&sc, words)->state, TEXT_HIDDEN);
+	assert_content(&sc, a, "", ERR_NOTFOUND);
+	assert_content(&sc, words, "", ERR_NOTFOUND);
 	fact(&sc, key, "");
 	assert_text(shown(&sc, a), "Better", "other words");
 
