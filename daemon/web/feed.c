@@ -34,21 +34,9 @@ static void add_ni(struct html h, const uint8_t id[static ID_LEN])
 
 static void add_person(struct html h, const struct message_shown *m)
 {
-	const struct author *a = &m->row.author;
-	struct bytes archived = m->state == TEXT_HERE ? archived_name(m->content.imported.author)
-						      : bytes_of(NULL, 0);
-
 	html(h, "<author><name>");
-	if (archived.len > 0)
-		html_short(h, archived, 200);
-	else if (*a->name)
-		html_line(h, bytes_str(a->name));
-	else if (*a->handle) {
-		html_line(h, bytes_str(a->handle));
-		html(h, "@%s", a->organisation);
-	} else {
-		html(h, "%s", a->organisation);
-	}
+	page_writer_text(h, &m->row.author,
+	    m->state == TEXT_HERE ? m->content.imported.author : bytes_of(NULL, 0));
 	html(h, "</name></author>\n");
 }
 

@@ -64,8 +64,12 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 void page_address_of(struct html h, const struct author *a);
 /* The name in what an archive says of an author, without the address. */
 struct bytes archived_name(struct bytes author);
-/* A writer in few words, without a link. */
+/* A writer in few words, without a link; with who archived it, since that is who says so. */
 void page_writer_short(struct html h, const struct author *a, struct bytes archived_author);
+/* The same in text alone: feeds. */
+void page_writer_text(struct html h, const struct author *a, struct bytes archived_author);
+/* The name alone, where it leads to a message that says the rest. */
+void page_writer_name(struct html h, const struct author *a, struct bytes archived_author);
 
 /* <nav> of where a page is: forum, topic, thread; ids may be NULL. */
 void page_path(struct html h, struct request *q, const uint8_t *topic, const uint8_t *thread);

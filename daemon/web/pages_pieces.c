@@ -338,7 +338,7 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 	buffer_free(&room);
 }
 
-void page_writer_short(struct html h, const struct author *a, struct bytes archived_author)
+void page_writer_name(struct html h, const struct author *a, struct bytes archived_author)
 {
 	struct bytes name = archived_name(archived_author);
 
@@ -348,4 +348,52 @@ void page_writer_short(struct html h, const struct author *a, struct bytes archi
 	else
 		add_author(h, a);
 	html(h, "</bdi>");
+}
+
+/* Who archived it, at the end of what was built. */
+static void add_archived_by(struct html h, const struct author *a, bool text)
+{
+	struct buffer room = BUFFER_INIT;
+	size_t at = h.out->len;
+
+	if (!text)
+		page_address_of(h, a);
+	else if (*a->handle) {
+		html_line(h, bytes_str(a->handle));
+		html(h, "@%s", a->organisation);
+	} else {
+		html(h, "%s", a->organisation);
+	}
+	struct html_piece by = html_cut(h, at, &room);
+	html_sentence(h, _("archived by %s"), &by, 1);
+	buffer_free(&room);
+}
+
+void page_writer_short(struct html h, const struct author *a, struct bytes archived_author)
+{
+	page_writer_name(h, a, archived_author);
+	if (archived_name(archived_author).len == 0)
+		return;
+	html(h, " <span class=\"archived\">");
+	add_archived_by(h, a, false);
+	html(h, "</span>");
+}
+
+void page_writer_text(struct html h, const struct author *a, struct bytes archived_author)
+{
+	struct bytes name = archived_name(archived_author);
+
+	if (name.len > 0) {
+		html_short(h, name, 200);
+		html(h, " (");
+		add_archived_by(h, a, true);
+		html(h, ")");
+	} else if (*a->name) {
+		html_line(h, bytes_str(a->name));
+	} else if (*a->handle) {
+		html_line(h, bytes_str(a->handle));
+		html(h, "@%s", a->organisation);
+	} else {
+		html(h, "%s", a->organisation);
+	}
 }

@@ -113,6 +113,27 @@ static void test_archived(void **state)
 	}
 }
 
+/* Whom an archive names didn't sign: who did is said. */
+static void test_archived_by(void **state)
+{
+	struct author a = {.organisation = "isoc.example", .device = true, .handle = "alice"};
+	struct bytes from = bytes_str("Guido <guido@example.org>");
+	(void)state;
+	page_writer_text(h, &a, from);
+	assert_string_equal(built(), "Guido (archived by alice@isoc.example)");
+	page_writer_short(h, &a, from);
+	assert_string_equal(built(),
+	    "<bdi>Guido</bdi> <span class=\"archived\">archived by "
+	    "<span class=\"at\" dir=\"ltr\">alice@isoc.example</span></span>");
+	page_writer_short(h, &a, bytes_str(""));
+	assert_string_equal(built(), "<bdi>alice</bdi>");
+	page_writer_text(h, &a, bytes_str(""));
+	assert_string_equal(built(), "alice@isoc.example");
+	*a.handle = '\0';
+	page_writer_text(h, &a, from);
+	assert_string_equal(built(), "Guido (archived by isoc.example)");
+}
+
 /* The cases that script/text.js keeps to as well. */
 static void test_vectors(void **state)
 {
@@ -235,6 +256,7 @@ int main(void)
 	    cmocka_unit_test(test_sentence),
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_archived),
+	    cmocka_unit_test(test_archived_by),
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_long),
 	    cmocka_unit_test(test_link_beginnings),
