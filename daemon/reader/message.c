@@ -90,8 +90,15 @@ static int text_read(struct reader *r, struct message_shown *m)
 		m->state = TEXT_NONE;
 		return OK;
 	}
+	if (r->budget == 0 && !m->row.erasure.present) {
+		m->state = TEXT_MISSING;
+		m->left_out = true;
+		return OK;
+	}
 	err = s->ops->content_get(s, f->present ? f->log_no : m->row.log_no,
 	    f->present ? f->index : m->row.index, f->present ? f->id : m->row.id, salt, &m->text);
+	if (r->budget < SIZE_MAX)
+		r->budget -= m->text.len < r->budget ? m->text.len : r->budget;
 	if (err == ERR_REFUSED || (err == OK && m->row.erasure.present)) {
 		m->state = TEXT_ERASED;
 	} else if (err == ERR_NOTFOUND) {

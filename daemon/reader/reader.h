@@ -26,6 +26,9 @@ struct store *reader_store(struct reader *r);
  * closed. */
 int reader_begin(struct reader *r, uint64_t *state);
 void reader_end(struct reader *r);
+/* Until the next reader_begin() read no more contents once so many bytes of them have been read:
+ * for what shows many, each of which may be large for what isn't shown of it. */
+void reader_budget(struct reader *r, size_t bytes);
 
 /* A log, as of the last reader_begin(); NULL: none. */
 struct reader_log {
@@ -66,6 +69,7 @@ struct message_shown {
 	struct message_change amended, erased;
 	bool disputed;      /* its log is */
 	uint64_t recovered; /* its device was enrolled by recovery: when (advisory); 0: no */
+	bool left_out;      /* TEXT_MISSING since reader_budget() is spent: it may well be here */
 	struct buffer text, changes; /* `content` and the changes' headers point into them */
 };
 

@@ -74,7 +74,7 @@ static void add_content(struct feed *f)
 		html(h, "<p>%s</p>",
 		    m->state == TEXT_ERASED   ? _("The text was erased.")
 		    : m->state == TEXT_HIDDEN ? _("Hidden at this node by who runs it.")
-					      : _("The text is not here yet."));
+					      : page_missing(m));
 	html(f->h, "<content type=\"html\"");
 	struct bytes lang = m->amended.given ? m->amended.header.lang : m->header.lang;
 	if (m->state == TEXT_HERE && lang_valid(lang))
@@ -131,6 +131,7 @@ static void feed_begin(struct feed *f, struct answer *a, const char *kind, struc
 	struct html h;
 
 	a->type = "application/atom+xml; charset=utf-8";
+	reader_budget(f->q->reader, PAGE_CONTENTS);
 	f->h.out = &a->body;
 	h.out = &f->head;
 	html(h,

@@ -10,6 +10,7 @@ enum {
 	TOPIC_THREADS = 50, /* on one page */
 	THREAD_MESSAGES = 100,
 	FEED_ENTRIES = 30,
+	PAGE_CONTENTS = 16 << 20, /* bytes that are read for one page; further texts are left out */
 	ID_HEX = 2 * ID_LEN + 1,
 };
 
@@ -103,6 +104,8 @@ struct message_view {
 };
 void page_message_view(struct html h, struct request *q, const struct message_view *v);
 
+/* Why a text that is TEXT_MISSING isn't shown, as a sentence. */
+const char *page_missing(const struct message_shown *m);
 /* The subject to show, "" when there is none to be shown. */
 struct bytes message_subject(const struct message_shown *m);
 /* Whether two subjects are the same but for "Re:". */

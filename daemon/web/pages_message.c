@@ -78,7 +78,7 @@ static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], c
 		html(h, "<p><i>%s</i></p>",
 		    m->state == TEXT_ERASED   ? _("The text was erased.")
 		    : m->state == TEXT_HIDDEN ? _("Hidden at this node by who runs it.")
-					      : _("The text is not here yet."));
+					      : page_missing(m));
 	}
 	buffer_add_str(h.out, "</");
 	html(h, "%s>\n", element);

@@ -197,6 +197,12 @@ void page_uncarried(struct html h, struct request *q)
 	}
 }
 
+const char *page_missing(const struct message_shown *m)
+{
+	return m->left_out ? _("The text stands on a page of its own: this one has become long.")
+			   : _("The text is not here yet.");
+}
+
 struct bytes message_subject(const struct message_shown *m)
 {
 	return m->state == TEXT_HERE ? m->content.subject : bytes_of(NULL, 0);

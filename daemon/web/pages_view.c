@@ -194,8 +194,9 @@ static void add_body(struct html h, struct request *q, const struct message_view
 		break;
 	case TEXT_MISSING:
 		page_remark(h, "missing",
-		    _("The text is not here yet: this node has the message, and "
-		      "waits for its content."));
+		    m->left_out ? page_missing(m)
+				: _("The text is not here yet: this node has the message, and "
+				    "waits for its content."));
 		break;
 	case TEXT_ERASED:
 		add_erased(h, q, m);

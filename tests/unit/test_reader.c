@@ -142,6 +142,28 @@ static void test_texts(void **state)
 	scene_free(&sc);
 }
 
+/* What is shown of many reads a bounded number of bytes; the next page reads again. */
+static void test_budget(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	(void)state;
+	struct entry *a = post(st, A, 0, st->topic, NULL, "First");
+	struct entry *b = post(st, A, 0, st->topic, NULL, "Second");
+	take(st, A, true);
+	assert_ok(reader_begin(sc.r, &sc.state));
+	reader_budget(sc.r, 1);
+	assert_ok(reader_message_by_id(sc.r, a->in.id, &sc.m));
+	assert_text(&sc.m, "First", "a text");
+	assert_ok(reader_message_by_id(sc.r, b->in.id, &sc.m));
+	assert_int_equal(sc.m.state, TEXT_MISSING);
+	assert_true(sc.m.left_out);
+	reader_end(sc.r);
+	assert_text(shown(&sc, b), "Second", "a text");
+	assert_false(sc.m.left_out);
+	scene_free(&sc);
+}
+
 static void test_measures(void **state)
 {
 	struct scene sc = scene_new();
@@ -307,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_measures),
 	    cmocka_unit_test(test_logs),
 	    cmocka_unit_test(test_versions),
