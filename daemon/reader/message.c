@@ -90,8 +90,15 @@ static int text_read(struct reader *r, struct message_shown *m)
 		m->state = TEXT_NONE;
 		return OK;
 	}
+	if (r->budget == 0 && !m->row.erasure.present) {
+		m->state = TEXT_MISSING;
+		m->left_out = true;
+		return OK;
+	}
 	err = s->ops->content_get(s, f->present ? f->log_no : m->row.log_no,
 	    f->present ? f->index : m->row.index, f->present ? f->id : m->row.id, salt, &m->text);
+	if (r->budget < SIZE_MAX)
+		r->budget -= m->text.len < r->budget ? m->text.len : r->budget;
 	if (err == ERR_REFUSED || (err == OK && m->row.erasure.present)) {
 		m->state = TEXT_ERASED;
 	} else if (err == ERR_NOTFOUND) {
@@ -141,4 +148,18 @@ int reader_message_by_id(
 	int err = query_item(r->store, id, row_take, &row);
 
 	return err ? err : reader_message(r, &row, out);
+}
+
+int reader_content(struct reader *r, const struct message_shown *m, struct buffer *out)
+{
+	const struct item_row *row = &m->row;
+	uint8_t salt[SALT_LEN];
+	int err;
+
+	if (m->state == TEXT_ERASED)
+		return ERR_REFUSED;
+	if (m->hidden || !m->header.has_commitment)
+		return ERR_NOTFOUND;
+	err = r->store->ops->content_get(r->store, row->log_no, row->index, row->id, salt, out);
+	return !err && out->failed ? ERR_NOMEM : err;
 }

@@ -176,7 +176,13 @@ int reader_begin(struct reader *r, uint64_t *state)
 		s->ops->rollback(s);
 	else
 		*state = r->state;
+	r->budget = SIZE_MAX;
 	return err;
+}
+
+void reader_budget(struct reader *r, size_t bytes)
+{
+	r->budget = bytes;
 }
 
 void reader_end(struct reader *r)

@@ -26,6 +26,9 @@ struct store *reader_store(struct reader *r);
  * closed. */
 int reader_begin(struct reader *r, uint64_t *state);
 void reader_end(struct reader *r);
+/* Until the next reader_begin() read no more contents once so many bytes of them have been read:
+ * for what shows many, each of which may be large for what isn't shown of it. */
+void reader_budget(struct reader *r, size_t bytes);
 
 /* A log, as of the last reader_begin(); NULL: none. */
 struct reader_log {
@@ -66,6 +69,7 @@ struct message_shown {
 	struct message_change amended, erased;
 	bool disputed;      /* its log is */
 	uint64_t recovered; /* its device was enrolled by recovery: when (advisory); 0: no */
+	bool left_out;      /* TEXT_MISSING since reader_budget() is spent: it may well be here */
 	struct buffer text, changes; /* `content` and the changes' headers point into them */
 };
 
@@ -81,6 +85,10 @@ int reader_message(struct reader *r, const struct item_row *row, struct message_
 int reader_message_by_id(
     struct reader *r, const uint8_t id[static ID_LEN], struct message_shown *out);
 void message_shown_clear(struct message_shown *m);
+
+/* Append a message's own content as bytes, whatever amends it. ERR_REFUSED: erased; ERR_NOTFOUND:
+ * hidden, not here, or there is none. */
+int reader_content(struct reader *r, const struct message_shown *m, struct buffer *out);
 
 /* The earlier texts of an amended message can be asked for by their ids: of an AMEND that is here,
  * `content` is its own, in force or not, and TEXT_HIDDEN goes by what it is about. */

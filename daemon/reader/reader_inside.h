@@ -24,6 +24,7 @@ struct reader {
 		struct buffer leaves;
 	} runs[READER_RUNS];
 	uint64_t uses;
+	size_t budget; /* of contents, that may still be read */
 };
 
 /* An entry; `leaf` is good until the next call. */

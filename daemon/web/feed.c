@@ -34,21 +34,9 @@ static void add_ni(struct html h, const uint8_t id[static ID_LEN])
 
 static void add_person(struct html h, const struct message_shown *m)
 {
-	const struct author *a = &m->row.author;
-	struct bytes archived = m->state == TEXT_HERE ? archived_name(m->content.imported.author)
-						      : bytes_of(NULL, 0);
-
 	html(h, "<author><name>");
-	if (archived.len > 0)
-		html_short(h, archived, 200);
-	else if (*a->name)
-		html_line(h, bytes_str(a->name));
-	else if (*a->handle) {
-		html_line(h, bytes_str(a->handle));
-		html(h, "@%s", a->organisation);
-	} else {
-		html(h, "%s", a->organisation);
-	}
+	page_writer_text(h, &m->row.author,
+	    m->state == TEXT_HERE ? m->content.imported.author : bytes_of(NULL, 0));
 	html(h, "</name></author>\n");
 }
 
@@ -86,7 +74,7 @@ static void add_content(struct feed *f)
 		html(h, "<p>%s</p>",
 		    m->state == TEXT_ERASED   ? _("The text was erased.")
 		    : m->state == TEXT_HIDDEN ? _("Hidden at this node by who runs it.")
-					      : _("The text is not here yet."));
+					      : page_missing(m));
 	html(f->h, "<content type=\"html\"");
 	struct bytes lang = m->amended.given ? m->amended.header.lang : m->header.lang;
 	if (m->state == TEXT_HERE && lang_valid(lang))
@@ -143,6 +131,7 @@ static void feed_begin(struct feed *f, struct answer *a, const char *kind, struc
 	struct html h;
 
 	a->type = "application/atom+xml; charset=utf-8";
+	reader_budget(f->q->reader, PAGE_CONTENTS);
 	f->h.out = &a->body;
 	h.out = &f->head;
 	html(h,

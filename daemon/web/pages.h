@@ -10,6 +10,7 @@ enum {
 	TOPIC_THREADS = 50, /* on one page */
 	THREAD_MESSAGES = 100,
 	FEED_ENTRIES = 30,
+	PAGE_CONTENTS = 16 << 20, /* bytes that are read for one page; further texts are left out */
 	ID_HEX = 2 * ID_LEN + 1,
 };
 
@@ -64,8 +65,12 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 void page_address_of(struct html h, const struct author *a);
 /* The name in what an archive says of an author, without the address. */
 struct bytes archived_name(struct bytes author);
-/* A writer in few words, without a link. */
+/* A writer in few words, without a link; with who archived it, since that is who says so. */
 void page_writer_short(struct html h, const struct author *a, struct bytes archived_author);
+/* The same in text alone: feeds. */
+void page_writer_text(struct html h, const struct author *a, struct bytes archived_author);
+/* The name alone, where it leads to a message that says the rest. */
+void page_writer_name(struct html h, const struct author *a, struct bytes archived_author);
 
 /* <nav> of where a page is: forum, topic, thread; ids may be NULL. */
 void page_path(struct html h, struct request *q, const uint8_t *topic, const uint8_t *thread);
@@ -99,6 +104,8 @@ struct message_view {
 };
 void page_message_view(struct html h, struct request *q, const struct message_view *v);
 
+/* Why a text that is TEXT_MISSING isn't shown, as a sentence. */
+const char *page_missing(const struct message_shown *m);
 /* The subject to show, "" when there is none to be shown. */
 struct bytes message_subject(const struct message_shown *m);
 /* Whether two subjects are the same but for "Re:". */

@@ -96,7 +96,7 @@ static int post_add(void *ctx, const struct item_row *row)
 		html(h, "<span class=\"sep\"></span>%s", _("erased"));
 	if (p->m.state == TEXT_HIDDEN)
 		html(h, "<span class=\"sep\"></span>%s", _("hidden at this node"));
-	if (p->m.state == TEXT_MISSING)
+	if (p->m.state == TEXT_MISSING && !p->m.left_out)
 		html(h, "<span class=\"sep\"></span>%s", _("not here yet"));
 	html(h, "<span class=\"sep\"></span>");
 	page_topic_title(h, p->q, row->topic);

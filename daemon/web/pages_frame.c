@@ -150,6 +150,8 @@ struct html page_begin(struct request *q, struct answer *a, const struct page *p
 {
 	struct html h = {&a->body};
 
+	if (q->reader)
+		reader_budget(q->reader, PAGE_CONTENTS);
 	add_head(h, q, page);
 	html(h,
 	    "<body>\n<a class=\"skip\" href=\"#main\">%s</a>\n<header class=\"top\">\n<div "
@@ -218,6 +220,7 @@ void page_topic_title(struct html h, struct request *q, const uint8_t topic[stat
 		    err                       ? _("a topic that is not here yet")
 		    : m.state == TEXT_ERASED  ? _("an erased title")
 		    : m.state == TEXT_HIDDEN  ? _("a hidden title")
+		    : m.left_out              ? _("A topic")
 		    : m.state == TEXT_MISSING ? _("a title that is not here yet")
 					      : _("without a title"));
 	}

@@ -8,12 +8,19 @@
 #include "daemon/web/pages.h"
 #include "daemon/web/write.h"
 
-enum { LATEST = 12, DESCRIPTION_BYTES = 400 };
+enum {
+	LATEST = 12,
+	LOOKED = 10 * LATEST, /* threads of a topic, where some are passed over */
+	WALKED = 24,          /* threads whose messages are looked at for a time that has been */
+	FRONT_TOPICS = 50,    /* on one page */
+	DESCRIPTION_BYTES = 400,
+};
+#define CLOCKS_OFF_MS UINT64_C(3600000) /* what clocks of honest people may be ahead */
 
 struct front {
 	struct html h;
 	struct request *q;
-	size_t count;
+	uint64_t count, from; /* topics; of them those of this page are shown from here on */
 };
 
 /* ---- topics ---- */
@@ -44,6 +51,11 @@ static int topic_add(void *ctx, const struct topic_row *row)
 	const char *why = reader_hidden(f->q->reader, row->id, &row->author);
 	char hex[ID_HEX];
 
+	f->count++;
+	if (f->count <= f->from)
+		return OK;
+	if (f->count > f->from + FRONT_TOPICS)
+		return ERR_EXISTS;
 	hex_id(hex, row->id);
 	html(h, "<li>\n<h3><a");
 	page_href(h, f->q, "/topic/%s", hex);
@@ -63,11 +75,10 @@ static int topic_add(void *ctx, const struct topic_row *row)
 	}
 	add_counts(h, f->q, row);
 	html(h, "</li>\n");
-	f->count++;
 	return OK;
 }
 
-static int add_topics(struct front *f)
+static int add_topics(struct front *f, uint64_t page, uint64_t pages)
 {
 	size_t at;
 	int err;
@@ -77,6 +88,7 @@ static int add_topics(struct front *f)
 	at = f->h.out->len;
 	html(f->h, "<ul class=\"topics\">\n");
 	err = query_topics(reader_store(f->q->reader), topic_add, f);
+	err = err == ERR_EXISTS ? OK : err;
 	if (f->count > 0) {
 		html(f->h, "</ul>\n");
 	} else {
@@ -84,6 +96,7 @@ static int add_topics(struct front *f)
 		html(f->h, "<p class=\"none\">%s</p>\n", _("No topic has been opened yet."));
 	}
 	page_uncarried(f->h, f->q);
+	page_pager(f->h, f->q, "/", page, pages);
 	html(f->h, "</section>\n");
 	return err;
 }
@@ -91,9 +104,11 @@ static int add_topics(struct front *f)
 /* ---- where something was written last ---- */
 
 /* By the times that authors gave: an archive that is brought along is not news. Of the topics that
- * are alive the threads that are. */
+ * are alive the threads that are. A time that is still to come says nothing: it would keep a thread
+ * above all others; then what was written before counts. */
 struct recent {
 	struct front *front;
+	uint64_t topics_all;
 	struct recent_topic {
 		uint8_t id[ID_LEN];
 		uint64_t latest;
@@ -107,23 +122,58 @@ struct recent {
 	} threads[LATEST];
 	size_t thread_count;
 	const uint8_t *topic;
+	size_t given, passed; /* of threads that were asked for; of them passed over */
+	size_t walked;
 };
 
 static int recent_topic(void *ctx, const struct topic_row *row)
 {
 	struct recent *r = ctx;
+	const struct request *q = r->front->q;
+	uint64_t latest = row->latest < q->now ? row->latest : q->now;
 	size_t at = r->topic_count;
 
-	while (at > 0 && r->topics[at - 1].latest < row->latest)
+	r->topics_all++;
+	while (at > 0 && r->topics[at - 1].latest < latest)
 		at--;
-	if (at == LATEST || row->posts == 0)
+	if (at == LATEST || row->posts == 0 || reader_hidden(q->reader, row->id, &row->author))
 		return OK;
 	r->topic_count += r->topic_count < LATEST;
 	memmove(
 	    &r->topics[at + 1], &r->topics[at], (r->topic_count - at - 1) * sizeof r->topics[0]);
 	memcpy(r->topics[at].id, row->id, ID_LEN);
-	r->topics[at].latest = row->latest;
+	r->topics[at].latest = latest;
 	return OK;
+}
+
+struct walk {
+	uint64_t now, latest;
+};
+
+static int walk_add(void *ctx, const struct item_row *row)
+{
+	struct walk *w = ctx;
+
+	if (row->time <= w->now && row->time > w->latest)
+		w->latest = row->time;
+	return OK;
+}
+
+/* When something was last written in a thread, as far as that has been; 0: it isn't known. */
+static int time_of_thread(struct recent *r, const struct thread_row *row, uint64_t *out)
+{
+	struct request *q = r->front->q;
+	struct walk w = {.now = q->now + CLOCKS_OFF_MS};
+	int err = OK;
+
+	*out = row->latest;
+	if (row->latest <= w.now)
+		return OK;
+	r->passed++;
+	if (r->walked++ < WALKED)
+		err = query_thread(reader_store(q->reader), row->id, walk_add, &w, NULL);
+	*out = w.latest;
+	return err == ERR_NOTFOUND ? OK : err;
 }
 
 static int recent_thread(void *ctx, const struct thread_row *row)
@@ -131,19 +181,26 @@ static int recent_thread(void *ctx, const struct thread_row *row)
 	struct recent *r = ctx;
 	struct reader *reader = r->front->q->reader;
 	size_t at = r->thread_count;
-	struct recent_thread t = {.latest = row->latest, .posts = row->posts};
+	struct recent_thread t = {.posts = row->posts};
+	int err;
 
-	while (at > 0 && r->threads[at - 1].latest < row->latest)
+	r->given++;
+	if (reader_hidden(reader, row->id, row->root_missing ? NULL : &row->author)) {
+		r->passed++;
+		return OK;
+	}
+	err = time_of_thread(r, row, &t.latest);
+	if (err || t.latest == 0)
+		return err;
+	while (at > 0 && r->threads[at - 1].latest < t.latest)
 		at--;
 	/* They come newest first. */
 	if (at == LATEST)
-		return ERR_EXISTS;
+		return t.latest == row->latest ? ERR_EXISTS : OK;
 	memcpy(t.id, row->id, ID_LEN);
 	memcpy(t.topic, r->topic, ID_LEN);
 	if (row->root_missing)
 		t.what = _("its beginning is not here yet");
-	else if (reader_hidden(reader, row->id, &row->author))
-		t.what = _("a hidden subject");
 	else if (row->subject.len == 0)
 		t.what = _("without a subject");
 	else
@@ -180,25 +237,36 @@ static void add_recent(struct front *f, const struct recent_thread *t)
 	html(h, "</p></li>\n");
 }
 
-static int add_latest(struct front *f)
+/* The threads of a topic that are alive: further down where some were passed over. */
+static int recent_threads(struct recent *r, const uint8_t topic[static ID_LEN])
 {
-	struct recent r = {.front = f};
-	struct store *s = reader_store(f->q->reader);
-	int err = query_topics(s, recent_topic, &r);
+	struct store *s = reader_store(r->front->q->reader);
+	int err = OK;
 
-	for (size_t i = 0; i < r.topic_count && !err; i++) {
-		r.topic = r.topics[i].id;
-		err = query_threads(s, r.topic, LATEST, 0, recent_thread, &r);
-		err = err == ERR_EXISTS ? OK : err;
+	r->topic = topic;
+	for (size_t from = 0; from < LOOKED && !err; from += LATEST) {
+		r->given = r->passed = 0;
+		err = query_threads(s, topic, LATEST, from, recent_thread, r);
+		if (r->given < LATEST || r->passed == 0)
+			break;
 	}
+	return err == ERR_EXISTS || err == ERR_NOTFOUND ? OK : err;
+}
+
+static int add_latest(struct front *f, struct recent *r)
+{
+	int err = OK;
+
+	for (size_t i = 0; i < r->topic_count && !err; i++)
+		err = recent_threads(r, r->topics[i].id);
 	html(f->h,
 	    "<section class=\"latest\" aria-labelledby=\"latest\">\n<h2 "
 	    "id=\"latest\">%s</h2>\n<ol>\n",
 	    _("Alive now"));
-	for (size_t i = 0; i < r.thread_count; i++) {
+	for (size_t i = 0; i < r->thread_count; i++) {
 		if (!err)
-			add_recent(f, &r.threads[i]);
-		buffer_free(&r.threads[i].subject);
+			add_recent(f, &r->threads[i]);
+		buffer_free(&r->threads[i].subject);
 	}
 	html(f->h, "</ol>\n<p class=\"feed\"><a");
 	page_href(f->h, f->q, "/feed");
@@ -246,8 +314,21 @@ void page_front(struct request *q, struct answer *a)
 {
 	struct page page = PAGE_INIT;
 	struct front f = {.q = q};
-	int err;
+	struct recent r = {.front = &f};
+	char before[256], after[256];
+	uint64_t n = page_number(q);
+	int err = query_topics(reader_store(q->reader), recent_topic, &r);
+	uint64_t pages = (r.topics_all + FRONT_TOPICS - 1) / FRONT_TOPICS;
 
+	if (!err && n > 1 && n > pages)
+		err = ERR_NOTFOUND;
+	if (err) {
+		page_failed(q, a, err);
+		return;
+	}
+	f.from = (n - 1) * FRONT_TOPICS;
+	page.previous = n > 1 ? page_of(before, "/", n - 1) : "";
+	page.next = n < pages ? page_of(after, "/", n + 1) : "";
 	page.here = "/";
 	page.feed = "/feed";
 	page.script = "live.js";
@@ -255,9 +336,9 @@ void page_front(struct request *q, struct answer *a)
 	add_lead(f.h, q);
 	live_block(q, f.h, NULL, NULL);
 	html(f.h, "<div class=\"two\">\n");
-	err = add_topics(&f);
+	err = add_topics(&f, n, pages);
 	if (!err)
-		err = add_latest(&f);
+		err = add_latest(&f, &r);
 	html(f.h, "</div>\n");
 	page_end(f.h, q, &page);
 	if (err)

@@ -78,7 +78,7 @@ static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], c
 		html(h, "<p><i>%s</i></p>",
 		    m->state == TEXT_ERASED   ? _("The text was erased.")
 		    : m->state == TEXT_HIDDEN ? _("Hidden at this node by who runs it.")
-					      : _("The text is not here yet."));
+					      : page_missing(m));
 	}
 	buffer_add_str(h.out, "</");
 	html(h, "%s>\n", element);
@@ -324,19 +324,15 @@ void page_message(struct request *q, struct answer *a)
 
 static void add_content(struct request *q, struct answer *a, const struct message_shown *m)
 {
-	switch (m->state) {
-	case TEXT_HERE:
-	case TEXT_BROKEN:
+	int err = reader_content(q->reader, m, &a->body);
+
+	if (err == ERR_REFUSED) {
+		page_error(q, a, 410);
+	} else if (err) {
+		page_failed(q, a, err);
+	} else {
 		a->type = "application/octet-stream";
 		a->download = "content";
-		buffer_add(&a->body, m->text.data, m->text.len);
-		break;
-	case TEXT_ERASED:
-		page_error(q, a, 410);
-		break;
-	default:
-		page_error(q, a, 404);
-		break;
 	}
 }
 

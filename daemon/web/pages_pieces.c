@@ -197,6 +197,12 @@ void page_uncarried(struct html h, struct request *q)
 	}
 }
 
+const char *page_missing(const struct message_shown *m)
+{
+	return m->left_out ? _("The text stands on a page of its own: this one has become long.")
+			   : _("The text is not here yet.");
+}
+
 struct bytes message_subject(const struct message_shown *m)
 {
 	return m->state == TEXT_HERE ? m->content.subject : bytes_of(NULL, 0);
@@ -220,6 +226,20 @@ bool subject_same(struct bytes a, struct bytes b)
 
 /* ---- who ---- */
 
+static bool is_around(uint8_t c)
+{
+	return c == ' ' || c == '"' || c == '<' || c == '\t';
+}
+
+static struct bytes name_trim(struct bytes b)
+{
+	while (b.len > 0 && is_around(b.data[0]))
+		b = bytes_of(b.data + 1, b.len - 1);
+	while (b.len > 0 && is_around(b.data[b.len - 1]))
+		b.len--;
+	return b;
+}
+
 /* The part of an archive's "Name <address>" or "address (Name)" that says who it was. Addresses
  * aren't shown: they are others', and would be collected. */
 struct bytes archived_name(struct bytes author)
@@ -234,17 +254,16 @@ struct bytes archived_name(struct bytes author)
 		n = (size_t)(p + n - 1 - (open + 1));
 		p = open + 1;
 	}
-	while (n > 0 && (p[0] == ' ' || p[0] == '"'))
-		p++, n--;
-	while (n > 0 && (p[n - 1] == ' ' || p[n - 1] == '"'))
+	struct bytes name = name_trim(bytes_of(p, n));
+	const uint8_t *at = name.len > 0 ? memchr(name.data, '@', name.len) : NULL;
+
+	if (!at)
+		return name;
+	/* An address within it: what stands before that word, or else before the sign. */
+	for (n = (size_t)(at - name.data); n > 0 && name.data[n - 1] != ' ';)
 		n--;
-	if (n == 0)
-		return bytes_of(NULL, 0);
-	/* An address alone: what stands before the sign. */
-	const uint8_t *at = memchr(p, '@', n);
-	if (at && !memchr(p, ' ', n))
-		n = (size_t)(at - p);
-	return bytes_of(p, n);
+	struct bytes before = name_trim(bytes_of(name.data, n));
+	return before.len > 0 ? before : bytes_of(name.data, (size_t)(at - name.data));
 }
 
 static void add_author(struct html h, const struct author *a)
@@ -325,7 +344,7 @@ void page_writer(struct html h, const struct request *q, const struct message_sh
 	buffer_free(&room);
 }
 
-void page_writer_short(struct html h, const struct author *a, struct bytes archived_author)
+void page_writer_name(struct html h, const struct author *a, struct bytes archived_author)
 {
 	struct bytes name = archived_name(archived_author);
 
@@ -335,4 +354,52 @@ void page_writer_short(struct html h, const struct author *a, struct bytes archi
 	else
 		add_author(h, a);
 	html(h, "</bdi>");
+}
+
+/* Who archived it, at the end of what was built. */
+static void add_archived_by(struct html h, const struct author *a, bool text)
+{
+	struct buffer room = BUFFER_INIT;
+	size_t at = h.out->len;
+
+	if (!text)
+		page_address_of(h, a);
+	else if (*a->handle) {
+		html_line(h, bytes_str(a->handle));
+		html(h, "@%s", a->organisation);
+	} else {
+		html(h, "%s", a->organisation);
+	}
+	struct html_piece by = html_cut(h, at, &room);
+	html_sentence(h, _("archived by %s"), &by, 1);
+	buffer_free(&room);
+}
+
+void page_writer_short(struct html h, const struct author *a, struct bytes archived_author)
+{
+	page_writer_name(h, a, archived_author);
+	if (archived_name(archived_author).len == 0)
+		return;
+	html(h, " <span class=\"archived\">");
+	add_archived_by(h, a, false);
+	html(h, "</span>");
+}
+
+void page_writer_text(struct html h, const struct author *a, struct bytes archived_author)
+{
+	struct bytes name = archived_name(archived_author);
+
+	if (name.len > 0) {
+		html_short(h, name, 200);
+		html(h, " (");
+		add_archived_by(h, a, true);
+		html(h, ")");
+	} else if (*a->name) {
+		html_line(h, bytes_str(a->name));
+	} else if (*a->handle) {
+		html_line(h, bytes_str(a->handle));
+		html(h, "@%s", a->organisation);
+	} else {
+		html(h, "%s", a->organisation);
+	}
 }

@@ -30,7 +30,7 @@ static struct bytes writer_add(struct thread_page *t, const struct message_shown
 {
 	size_t from = t->writers.len;
 
-	page_writer_short((struct html){&t->writers}, &m->row.author,
+	page_writer_name((struct html){&t->writers}, &m->row.author,
 	    m->state == TEXT_HERE ? m->content.imported.author : bytes_of(NULL, 0));
 	return bytes_of(t->writers.data + from, t->writers.len - from);
 }

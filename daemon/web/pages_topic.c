@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/encode.h"
 #include "base/error.h"
 #include "base/text.h"
 #include "daemon/web/pages.h"
@@ -10,10 +11,14 @@
 
 /* ---- a thread in a list ---- */
 
+static bool is_hidden(struct request *q, const struct thread_row *row)
+{
+	return reader_hidden(q->reader, row->id, row->root_missing ? NULL : &row->author) != NULL;
+}
+
 static void add_thread(struct html h, struct request *q, const struct thread_row *row)
 {
-	const char *why = reader_hidden(
-	    q->reader, row->id, row->root_missing ? NULL : &row->author);
+	bool why = is_hidden(q, row);
 	char hex[ID_HEX], text[80];
 
 	hex_id(hex, row->id);
@@ -50,7 +55,8 @@ static void add_thread(struct html h, struct request *q, const struct thread_row
 struct topic_page {
 	struct html h;
 	struct request *q;
-	size_t count; /* of threads on this page */
+	struct buffer hidden; /* threads that stand below the others of this page */
+	size_t count;         /* of threads on this page */
 	bool found;
 	uint64_t threads, posts;
 	uint64_t since; /* what is older ends the list */
@@ -61,9 +67,10 @@ static int thread_add(void *ctx, const struct thread_row *row)
 {
 	struct topic_page *t = ctx;
 
-	/* One more than is shown tells that there is a next page. */
+	/* One more than is shown tells that there is a next page. A time that is still to come
+	 * keeps nothing above the others that is hidden. */
 	if (t->count++ < TOPIC_THREADS)
-		add_thread(t->h, t->q, row);
+		add_thread(is_hidden(t->q, row) ? (struct html){&t->hidden} : t->h, t->q, row);
 	return OK;
 }
 
@@ -162,6 +169,9 @@ void page_topic(struct request *q, struct answer *a)
 	html(t.h, "<h2 class=\"off\">%s</h2>\n<ol class=\"threads\">\n", _("Threads"));
 	err = query_threads(
 	    s, q->id, TOPIC_THREADS, (size_t)(n - 1) * TOPIC_THREADS, thread_add, &t);
+	buffer_add(t.h.out, t.hidden.data, t.hidden.len);
+	t.h.out->failed |= t.hidden.failed;
+	buffer_free(&t.hidden);
 	html(t.h, "</ol>\n");
 	if (t.count == 0) {
 		t.h.out->len = at;
@@ -178,7 +188,7 @@ void page_topic(struct request *q, struct answer *a)
 
 /* ---- since a day ---- */
 
-enum { SINCE_DAYS = 7, SINCE_THREADS = 200 };
+enum { SINCE_DAYS = 7, DAYS_MAX = 10000, SINCE_THREADS = 200 };
 #define DAY_MS UINT64_C(86400000)
 
 static int since_thread(void *ctx, const struct thread_row *row)
@@ -187,6 +197,8 @@ static int since_thread(void *ctx, const struct thread_row *row)
 
 	if (row->latest < t->since || t->total >= SINCE_THREADS)
 		return ERR_EXISTS;
+	if (is_hidden(t->q, row))
+		return OK;
 	add_thread(t->h, t->q, row);
 	t->count++;
 	t->total++;
@@ -200,6 +212,8 @@ static int since_topic(void *ctx, const struct topic_row *row)
 	char hex[ID_HEX];
 	int err;
 
+	if (t->total >= SINCE_THREADS)
+		return ERR_EXISTS;
 	if (row->latest < t->since)
 		return OK;
 	hex_id(hex, row->id);
@@ -248,7 +262,6 @@ static bool day_parse(const char *text, uint64_t *ms)
 static void add_days(struct html h, struct request *q, const char *iso)
 {
 	static const unsigned back[] = {1, 7, 30, 365};
-	char day[25];
 
 	html(h,
 	    "<form class=\"since\" action=\"%s%s/since\">\n<label>%s <input type=\"date\" "
@@ -259,14 +272,28 @@ static void add_days(struct html h, struct request *q, const char *iso)
 	for (size_t i = 0; i < sizeof back / sizeof back[0]; i++) {
 		char text[80];
 
-		page_iso(day, q->now - back[i] * DAY_MS);
-		day[10] = '\0';
 		html(h, "<li><a");
-		page_href(h, q, "/since/%s", day);
+		page_href(h, q, "/since?days=%u", back[i]);
 		snprintf(text, sizeof text, ngettext("%u day", "%u days", back[i]), back[i]);
 		html(h, ">%s</a></li>\n", text);
 	}
 	html(h, "</ul>\n");
+}
+
+/* From so many days before today to the page of that day, which is the same whenever it is made. */
+static void since_today(struct request *q, struct answer *a)
+{
+	const char *text = request_query(q, "days");
+	uint64_t days = SINCE_DAYS;
+	char iso[25], path[64];
+
+	if (*text && decimal_parse(&days, text, strlen(text), DAYS_MAX) != OK)
+		days = SINCE_DAYS;
+	page_iso(iso, q->now > days * DAY_MS ? q->now - days * DAY_MS : 0);
+	snprintf(path, sizeof path, "/since/%.10s", iso);
+	page_redirect(q, a, path);
+	a->status = 303;
+	a->passing = true;
 }
 
 void page_since(struct request *q, struct answer *a)
@@ -278,9 +305,11 @@ void page_since(struct request *q, struct answer *a)
 	char iso[25];
 	int err;
 
-	if (!*asked)
-		t.since = (q->now / DAY_MS - SINCE_DAYS) * DAY_MS;
-	else if (!day_parse(asked, &t.since)) {
+	if (!*asked) {
+		since_today(q, a);
+		return;
+	}
+	if (!day_parse(asked, &t.since)) {
 		page_error(q, a, 400);
 		return;
 	}
@@ -298,6 +327,7 @@ void page_since(struct request *q, struct answer *a)
 	html(t.h, "</h1>\n");
 	add_days(t.h, q, iso);
 	err = query_topics(reader_store(q->reader), since_topic, &t);
+	err = err == ERR_EXISTS ? OK : err;
 	if (t.total == 0)
 		html(t.h, "<p class=\"none\">%s</p>\n", _("Nothing has been written since then."));
 	if (t.total >= SINCE_THREADS)

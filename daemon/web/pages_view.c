@@ -168,7 +168,8 @@ static void add_text(struct html h, struct request *q, const struct message_view
 	page_lang(h, lang);
 	html(h, ">\n");
 	if (!text_html(h, m->content.text, v->text_max)) {
-		hex_id(hex, m->row.id);
+		/* As bytes an amendment's text is that of the amendment. */
+		hex_id(hex, v->alone && m->amended.given ? m->amended.id : m->row.id);
 		html(h, "<p class=\"more\"><a");
 		if (v->alone)
 			page_href(h, q, "/m/%s/content", hex);
@@ -193,8 +194,9 @@ static void add_body(struct html h, struct request *q, const struct message_view
 		break;
 	case TEXT_MISSING:
 		page_remark(h, "missing",
-		    _("The text is not here yet: this node has the message, and "
-		      "waits for its content."));
+		    m->left_out ? page_missing(m)
+				: _("The text is not here yet: this node has the message, and "
+				    "waits for its content."));
 		break;
 	case TEXT_ERASED:
 		add_erased(h, q, m);

@@ -9,12 +9,17 @@
 #include "member/charter.h"
 
 #define PARENT_SHOWN 65536 /* bytes of the text that is answered */
+#define TOPICS_CHOSEN 200  /* to choose from */
 
 /* ---- the form that writes ---- */
 
+/* Of many topics those in which something was written last. */
 struct topics {
 	struct html html;
+	struct request *q;
 	json_t *list;
+	uint64_t latest[TOPICS_CHOSEN]; /* descending */
+	size_t count, last;             /* of them; those as old as the oldest of them */
 };
 
 static json_t *place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
@@ -27,14 +32,46 @@ static json_t *place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
 	return o;
 }
 
+/* Its title is here, and isn't hidden. */
+static bool topic_fits(const struct topics *t, const struct topic_row *row)
+{
+	return row->title.len > 0 && !reader_hidden(t->q->reader, row->id, &row->author);
+}
+
+/* A time that is still to come says no more than that it is new. */
+static uint64_t topic_time(const struct topics *t, const struct topic_row *row)
+{
+	return row->latest < t->q->now ? row->latest : t->q->now;
+}
+
+static int topic_weigh(void *ctx, const struct topic_row *row)
+{
+	struct topics *t = ctx;
+	uint64_t latest = topic_time(t, row);
+	size_t at = t->count;
+
+	if (!topic_fits(t, row))
+		return OK;
+	while (at > 0 && t->latest[at - 1] < latest)
+		at--;
+	if (at == TOPICS_CHOSEN)
+		return OK;
+	t->count += t->count < TOPICS_CHOSEN;
+	memmove(&t->latest[at + 1], &t->latest[at], (t->count - at - 1) * sizeof t->latest[0]);
+	t->latest[at] = latest;
+	return OK;
+}
+
 static int topic_take(void *ctx, const struct topic_row *row)
 {
 	struct topics *t = ctx;
 	char id[ID_HEX];
 	json_t *o;
+	uint64_t latest = topic_time(t, row), oldest = t->latest[t->count - 1];
 
-	if (row->title.len == 0)
-		return OK; /* not here yet, or erased */
+	if (!topic_fits(t, row) || latest < oldest || (latest == oldest && t->last == 0))
+		return OK;
+	t->last -= latest == oldest;
 	o = place_json(row->log, row->id, row->index);
 	json_object_set_new(o, "title", shell_bytes_json(row->title));
 	json_array_append_new(t->list, o);
@@ -49,14 +86,18 @@ static int topic_take(void *ctx, const struct topic_row *row)
 static int topics_add(struct html h, struct request *q, json_t *data)
 {
 	bool may_open = web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
-	struct topics t = {h, json_array()};
+	struct topics t = {.html = h, .q = q, .list = json_array()};
 	int err;
 
 	shell_label_add(h, "topic", _("Topic"), NULL);
 	html(h, "<select id=\"topic\" name=\"topic\"");
 	shell_described(h, "topic", false);
 	html(h, ">");
-	err = query_topics(reader_store(q->reader), topic_take, &t);
+	err = query_topics(reader_store(q->reader), topic_weigh, &t);
+	for (size_t i = 0; i < t.count; i++)
+		t.last += t.latest[i] == t.latest[t.count - 1];
+	if (!err && t.count > 0)
+		err = query_topics(reader_store(q->reader), topic_take, &t);
 	if (may_open)
 		html(h, "<option value=\"new\">%s</option>\n", _("A new topic"));
 	html(h, "</select></div>\n");
@@ -129,16 +170,20 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 
 /* ---- /write ---- */
 
-/* A writer as a quotation names them: who an archive says, or "alice@isoc.example". */
+/* A writer as a quotation names them: who an archive says, without the address, or
+ * "alice@isoc.example". */
 static void writer_text(struct buffer *out, const struct message_shown *m)
 {
 	const struct author *a = &m->row.author;
 	char identity[2 * IDENTITY_LEN + 1];
 
+	struct bytes archived = m->state == TEXT_HERE && m->content.imported.present
+				    ? archived_name(m->content.imported.author)
+				    : bytes_of(NULL, 0);
+
 	hex_encode(identity, a->identity, IDENTITY_LEN);
-	if (m->state == TEXT_HERE && m->content.imported.present &&
-	    m->content.imported.author.len > 0)
-		text_line(out, m->content.imported.author);
+	if (archived.len > 0)
+		text_line(out, archived);
 	else
 		buffer_printf(out, "%s@%s",
 		    a->handle[0] ? a->handle

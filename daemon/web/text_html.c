@@ -250,11 +250,13 @@ static void add_linked(struct html h, struct bytes b)
 
 	while (end - p > 3 && (p = memchr(p, ':', (size_t)(end - p - 3)))) {
 		const uint8_t *link = p[1] == '/' && p[2] == '/' ? link_begins(start, p) : NULL;
-		size_t n = link ? link_length(bytes_of(link, (size_t)(end - link))) : 0;
 
 		p += link ? 3 : 1;
-		if (!link || p >= end || !in_word(*p) || link + n <= p)
+		/* Only what becomes a link is measured: nothing is looked through twice. */
+		if (!link || !in_word(*p))
 			continue;
+		size_t n = link_length(bytes_of(link, (size_t)(end - link)));
+
 		html_bytes(h, bytes_of(start, (size_t)(link - start)));
 		html(h, "<a rel=\"nofollow noopener\" dir=\"ltr\" href=\"%.*s\">%.*s</a>", (int)n,
 		    (const char *)link, (int)n, (const char *)link);

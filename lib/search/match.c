@@ -7,8 +7,8 @@
 #include "search/fold.h"
 #include "search/query.h"
 
-#define GAP_MAX 64 /* bytes between the words of a phrase: the quoting of mails, and a line's end \
-		    */
+/* Bytes between the words of a phrase: the quoting of mails, and a line's end. */
+#define GAP_MAX 64
 
 /* Neither a space nor a part of any word, so that what stands on its two sides stays apart. */
 #define APART "\n\x1f\n"
@@ -87,8 +87,14 @@ static struct bytes word_of(const struct literal *l, bool exact)
 	return buffer_bytes(exact ? &l->marked : &l->plain);
 }
 
+struct effort effort_for(size_t text_len)
+{
+	return (struct effort){65536 + 4 * text_len};
+}
+
 /* The rest of a phrase, whose first word ends at `at`; where the last one does, or 0. */
-static size_t rest_at(const struct phrase *p, bool exact, struct bytes text, size_t at)
+static size_t rest_at(
+    const struct phrase *p, bool exact, struct bytes text, size_t at, struct effort *effort)
 {
 	for (size_t i = 1; i < p->count; i++) {
 		struct bytes word = word_of(&p->literals[i], exact);
@@ -96,32 +102,39 @@ static size_t rest_at(const struct phrase *p, bool exact, struct bytes text, siz
 
 		while (!literal_at(word, text, at)) {
 			if (gap >= GAP_MAX || at >= text.len || text.data[at] == APART_BYTE ||
-			    search_class_at(text, at, &len) != CLASS_NONE)
+			    search_class_at(text, at, &len) != CLASS_NONE || effort->left == 0)
 				return 0;
 			at += len;
 			gap += len;
+			effort->left--;
 		}
+		if (effort->left == 0)
+			return 0;
+		effort->left--;
 		at += word.len;
 	}
 	return at;
 }
 
 /* Where a phrase stands first, from `from` on. */
-bool phrase_find(
-    const struct phrase *p, bool exact, struct bytes text, size_t from, struct search_span *out)
+bool phrase_find(const struct phrase *p, bool exact, struct bytes text, size_t from,
+    struct effort *effort, struct search_span *out)
 {
 	struct bytes word = word_of(&p->literals[0], exact);
 	const uint8_t *found;
 
-	while (from < text.len &&
+	while (from < text.len && effort->left > 0 &&
 	       (found = memmem(text.data + from, text.len - from, word.data, word.len))) {
 		size_t at = (size_t)(found - text.data), end;
 
 		if (literal_at(word, text, at) &&
-		    (end = rest_at(p, exact, text, at + word.len)) > 0) {
+		    (end = rest_at(p, exact, text, at + word.len, effort)) > 0) {
 			*out = (struct search_span){at, end};
 			return true;
 		}
+		/* Looking for a long word anew costs its length. */
+		size_t cost = 1 + word.len / 8;
+		effort->left -= effort->left < cost ? effort->left : cost;
 		from = at + 1;
 	}
 	return false;
@@ -135,18 +148,22 @@ bool phrase_exact(const struct phrase *p)
 	return false;
 }
 
-bool phrase_in(const struct phrase *p, const struct folded *f)
+static bool phrase_in(const struct phrase *p, const struct folded *f, struct effort *effort)
 {
 	bool exact = phrase_exact(p);
 	struct search_span where;
 
-	return phrase_find(p, exact, buffer_bytes(exact ? &f->marked : &f->plain), 0, &where);
+	return phrase_find(
+	    p, exact, buffer_bytes(exact ? &f->marked : &f->plain), 0, effort, &where);
 }
 
 bool query_matches(const struct search_query *q, const struct folded *f)
 {
+	struct effort effort = effort_for(f->plain.len);
+
 	for (size_t i = 0; i < q->count; i++)
-		if (phrase_in(&q->phrases[i], f) == q->phrases[i].without)
+		if (phrase_in(&q->phrases[i], f, &effort) == q->phrases[i].without ||
+		    effort.left == 0)
 			return false;
 	return true;
 }
@@ -154,6 +171,7 @@ bool query_matches(const struct search_query *q, const struct folded *f)
 bool query_archived_by(const struct search_query *q, const struct content *c)
 {
 	struct folded f = {BUFFER_INIT, BUFFER_INIT};
+	struct effort effort = effort_for(c->imported.author.len);
 	bool found;
 
 	if (!c->imported.present || search_fold(&f.plain, c->imported.author) != OK) {
@@ -162,7 +180,7 @@ bool query_archived_by(const struct search_query *q, const struct content *c)
 	}
 	/* Its marks don't count. */
 	found = phrase_find(
-	    &q->by.name, false, buffer_bytes(&f.plain), 0, &(struct search_span){0});
+	    &q->by.name, false, buffer_bytes(&f.plain), 0, &effort, &(struct search_span){0});
 	folded_free(&f);
 	return found;
 }
@@ -178,14 +196,18 @@ bool search_matches(const struct search_query *q, const struct content *c)
 
 bool search_matches_folded(const struct search_query *q, struct bytes text, struct bytes author)
 {
+	struct effort effort = effort_for(text.len + author.len);
+
 	for (size_t i = 0; i < q->count; i++) {
 		const struct phrase *p = &q->phrases[i];
 		struct search_span where;
-		bool has = phrase_find(p, false, text, 0, &where);
+		bool has = phrase_find(p, false, text, 0, &effort, &where);
 
 		/* Without its marks, more has what is to be left out. */
 		if (p->without ? has && !phrase_exact(p)
-			       : !has && !phrase_find(p, false, author, 0, &where))
+			       : !has && !phrase_find(p, false, author, 0, &effort, &where))
+			return false;
+		if (effort.left == 0)
 			return false;
 	}
 	return true;

@@ -38,6 +38,13 @@ struct search_query {
 	uint64_t since, until; /* advisory times t with since <= t < until */
 };
 
+/* What looking at one text may cost. A phrase of many equal words in a text of the same would be
+ * tried at each of them; of what people write and ask for nothing comes near to this. */
+struct effort {
+	size_t left; /* words tried; 0: it was given up, and nothing is known */
+};
+struct effort effort_for(size_t text_len);
+
 /* A text to be looked at. */
 struct folded {
 	struct buffer plain, marked;
@@ -48,10 +55,10 @@ void folded_free(struct folded *f);
 
 /* Whether the marks of one of its words count: then of all, in the text with its marks. */
 bool phrase_exact(const struct phrase *p);
-/* Where it stands first in a folded text, from `from` on. */
-bool phrase_find(
-    const struct phrase *p, bool exact, struct bytes text, size_t from, struct search_span *out);
-bool phrase_in(const struct phrase *p, const struct folded *f);
+/* Where it stands first in a folded text, from `from` on; false, too, once it is given up. */
+bool phrase_find(const struct phrase *p, bool exact, struct bytes text, size_t from,
+    struct effort *effort, struct search_span *out);
+/* False, too, where it was given up. */
 bool query_matches(const struct search_query *q, const struct folded *f);
 /* search_fits(), but for the author. */
 bool about_fits(const struct search_query *q, const struct search_about *about);

@@ -179,6 +179,7 @@ static size_t spans_find(const struct search_query *q, struct bytes text, struct
     struct search_span within, struct search_span *out, size_t max)
 {
 	struct search_span all[SPANS_MAX];
+	struct effort effort = effort_for(text.len);
 	size_t n = 0, to = 0;
 
 	for (size_t i = 0; i < q->count; i++) {
@@ -192,7 +193,7 @@ static size_t spans_find(const struct search_query *q, struct bytes text, struct
 			continue;
 		m->made = true;
 		while (n < SPANS_MAX && of_this < max &&
-		       phrase_find(p, exact, buffer_bytes(&m->text), at.to, &at)) {
+		       phrase_find(p, exact, buffer_bytes(&m->text), at.to, &effort, &at)) {
 			struct search_span span = {m->of[at.from].from, m->of[at.to - 1].to};
 
 			if (span.to > within.to)

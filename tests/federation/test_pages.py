@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.parse
 
 sys.dont_write_bytecode = True
@@ -169,6 +170,8 @@ class Tests:
         tap.ok("ripe.example/" in main and world.chinese in main, "and tells where it is recorded")
         tap.equal(self.web.ask("/m/%s" % ("0" * 64)).status, 404, "what isn't here isn't found")
         tap.equal(self.web.ask("/m/%s/content" % world.erased).status, 410, "erased content is gone")
+        own = self.web.ask("/m/%s/content" % world.amended)
+        tap.ok(b"Frist words" in own.body, "the content of what was amended is its own", own.body)
         error = Page("error", self.web.ask("/m/%s" % ("0" * 64)).body)
         tap.ok(not error.faults and "Nothing is here" in error.main(), "an error is a page",
                error.faults)
@@ -202,6 +205,29 @@ class Tests:
                 "content-disposition"].partition("filename")[2], "under a name that does no harm",
                 answer.list)
         tap.equal(self.web.ask("/m/%s/part/9" % world.attached).status, 404, "there are no others")
+
+    def order(self):
+        """What is hidden stands above nothing, and can't be chosen; days don't depend on a clock."""
+        tap, world = self.tap, self.world
+        tap.ok(world.hidden not in self.web.ask("/").body.decode(), "nothing hidden is alive")
+        threads = [link for link in self.page("/topic/%s" % world.topic).links()
+                   if link.startswith("/thread/")]
+        tap.equal(threads[-1:], ["/thread/%s" % world.hidden],
+                  "in its topic the hidden thread is the last")
+        tap.equal(self.web.ask("/?page=2").status, 404, "a few topics are on one page")
+        title = "Roadmap for the next meeting"
+        tap.ok(title in self.web.ask("/write").body.decode(), "a topic can be chosen")
+        self.world.home.ctl("hide", world.topic, "--reason", "a test")
+        tap.ok(poll("it is there still", 10, lambda: title not in
+                    self.web.ask("/write").body.decode()), "a hidden one can't, and isn't named")
+        tap.ok(world.root not in self.web.ask("/").body.decode(), "nor is it alive")
+        self.world.home.ctl("unhide", world.topic)
+        poll("it does not come back", 10, lambda: title in self.web.ask("/write").body.decode())
+        today = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 7 * 86400))
+        week = self.web.ask("/fr/since?days=7")
+        tap.ok(week.status == 303 and week["location"] == "/fr/since/" + today,
+               "days ago lead to the page of that day", week.status, week["location"])
+        tap.ok("/since?days=30" in self.page("/since/" + today).links(), "which links to others")
 
     def languages(self):
         tap, world = self.tap, self.world
@@ -336,7 +362,7 @@ def main(tap):
             world.bring("Arabic mail", some(ARABIC[0], forum.folder, 100))
         world.settle()
         tests = Tests(tap, world, *webs)
-        for test in (tests.said, tests.same, tests.parts, tests.languages, tests.search,
+        for test in (tests.said, tests.same, tests.parts, tests.order, tests.languages, tests.search,
                      tests.pages, tests.crawl):
             test()
         for browser, argv in BROWSERS.items():

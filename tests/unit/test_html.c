@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <jansson.h>
@@ -93,7 +94,12 @@ static void test_archived(void **state)
 	    {"guido@example.org (Guido van Rossum)", "Guido van Rossum"},
 	    {"guido at example.org (Guido)", "Guido"},
 	    {"guido@example.org", "guido"},
-	    {"<guido@example.org>", "<guido"},
+	    {"<guido@example.org>", "guido"},
+	    {"\"guido@example.org\" <guido@example.org>", "guido"},
+	    {"Guido guido@example.org <guido@example.org>", "Guido"},
+	    {"guido@example.org via a list <list@example.org>", "guido"},
+	    {"x@example.org y@example.org", "x"},
+	    {"@ <x@y>", ""},
 	    {"()", ""},
 	    {"", ""},
 	    {"(", "("},
@@ -105,6 +111,27 @@ static void test_archived(void **state)
 
 		assert_true(bytes_equal(got, bytes_str(cases[i][1])));
 	}
+}
+
+/* Whom an archive names didn't sign: who did is said. */
+static void test_archived_by(void **state)
+{
+	struct author a = {.organisation = "isoc.example", .device = true, .handle = "alice"};
+	struct bytes from = bytes_str("Guido <guido@example.org>");
+	(void)state;
+	page_writer_text(h, &a, from);
+	assert_string_equal(built(), "Guido (archived by alice@isoc.example)");
+	page_writer_short(h, &a, from);
+	assert_string_equal(built(),
+	    "<bdi>Guido</bdi> <span class=\"archived\">archived by "
+	    "<span class=\"at\" dir=\"ltr\">alice@isoc.example</span></span>");
+	page_writer_short(h, &a, bytes_str(""));
+	assert_string_equal(built(), "<bdi>alice</bdi>");
+	page_writer_text(h, &a, bytes_str(""));
+	assert_string_equal(built(), "alice@isoc.example");
+	*a.handle = '\0';
+	page_writer_text(h, &a, from);
+	assert_string_equal(built(), "Guido (archived by isoc.example)");
 }
 
 /* The cases that script/text.js keeps to as well. */
@@ -160,6 +187,26 @@ static void test_long(void **state)
 	buffer_free(&text);
 }
 
+/* In a long line with many beginnings of links each byte is looked at a few times, not a million.
+ */
+static void test_link_beginnings(void **state)
+{
+	static const char *const beginnings[] = {"http://-", "http://a,(", "https://", "x:a:/:"};
+	struct buffer text = BUFFER_INIT;
+	clock_t before = clock();
+	(void)state;
+	for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+		buffer_reset(&text);
+		while (text.len < 1 << 20)
+			buffer_add_str(&text, beginnings[i]);
+		assert_true(text_html(h, buffer_bytes(&text), SIZE_MAX));
+		assert_true(strlen(built()) >= text.len);
+	}
+	/* 50 ms; looked at from every beginning on it takes minutes. */
+	assert_true(clock() - before < 5 * CLOCKS_PER_SEC);
+	buffer_free(&text);
+}
+
 static void test_small(void **state)
 {
 	char iso[25];
@@ -209,8 +256,10 @@ int main(void)
 	    cmocka_unit_test(test_sentence),
 	    cmocka_unit_test(test_lines),
 	    cmocka_unit_test(test_archived),
+	    cmocka_unit_test(test_archived_by),
 	    cmocka_unit_test(test_vectors),
 	    cmocka_unit_test(test_long),
+	    cmocka_unit_test(test_link_beginnings),
 	    cmocka_unit_test(test_small),
 	};
 	return cmocka_run_group_tests(tests, NULL, end);

@@ -67,6 +67,22 @@ static void fact(struct scene *sc, const char *key, const char *reason)
 	assert_ok(s->ops->commit(s));
 }
 
+/* The bytes of a message itself, whatever amends it. */
+static void assert_content(struct scene *sc, const struct entry *e, const char *text, int wanted)
+{
+	struct buffer own = BUFFER_INIT;
+	struct content c;
+
+	shown(sc, e);
+	assert_int_equal(reader_content(sc->r, &sc->m, &own), wanted);
+	if (wanted == OK) {
+		assert_ok(content_parse(buffer_bytes(&own), &c));
+		assert_true(bytes_equal(c.text, bytes_str(text)));
+		content_clear(&c);
+	}
+	buffer_free(&own);
+}
+
 /* A text that is here, one that has not come, an amendment, an erasure. */
 static void test_texts(void **state)
 {
@@ -77,6 +93,7 @@ static void test_texts(void **state)
 	struct entry *reply = post(st, A, 3, st->topic, root, "Re: First");
 	take(st, A, false);
 	assert_int_equal(shown(&sc, root)->state, TEXT_MISSING);
+	assert_content(&sc, root, "", ERR_NOTFOUND);
 	uint64_t before = sc.state;
 	contents(st, A);
 	assert_text(shown(&sc, root), "First", "a text");
@@ -103,6 +120,8 @@ static void test_texts(void **state)
 	assert_text(m, "Better", "other words");
 	assert_int_equal(m->header.kind, KIND_AMEND);
 	assert_memory_equal(m->row.thread, root->in.id, ID_LEN);
+	assert_content(&sc, root, "a text", OK);
+	assert_content(&sc, words, "other words", OK);
 
 	struct entry *gone = erase(st, A, 0, root);
 	take(st, A, true);
@@ -112,12 +131,36 @@ static void test_texts(void **state)
 	assert_memory_equal(m->erased.id, gone->in.id, ID_LEN);
 	assert_int_equal(m->content.text.len, 0);
 	assert_int_equal(shown(&sc, words)->state, TEXT_ERASED);
+	assert_content(&sc, root, "", ERR_REFUSED);
+	assert_content(&sc, words, "", ERR_REFUSED);
 	assert_text(shown(&sc, reply), "Re: First", "a text");
 
 	uint8_t none[ID_LEN] = {1};
 	assert_ok(reader_begin(sc.r, &sc.state));
 	assert_int_equal(reader_message_by_id(sc.r, none, &sc.m), ERR_NOTFOUND);
 	reader_end(sc.r);
+	scene_free(&sc);
+}
+
+/* What is shown of many reads a bounded number of bytes; the next page reads again. */
+static void test_budget(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	(void)state;
+	struct entry *a = post(st, A, 0, st->topic, NULL, "First");
+	struct entry *b = post(st, A, 0, st->topic, NULL, "Second");
+	take(st, A, true);
+	assert_ok(reader_begin(sc.r, &sc.state));
+	reader_budget(sc.r, 1);
+	assert_ok(reader_message_by_id(sc.r, a->in.id, &sc.m));
+	assert_text(&sc.m, "First", "a text");
+	assert_ok(reader_message_by_id(sc.r, b->in.id, &sc.m));
+	assert_int_equal(sc.m.state, TEXT_MISSING);
+	assert_true(sc.m.left_out);
+	reader_end(sc.r);
+	assert_text(shown(&sc, b), "Second", "a text");
+	assert_false(sc.m.left_out);
 	scene_free(&sc);
 }
 
@@ -146,6 +189,8 @@ static void test_measures(void **state)
 	take(st, A, true);
 	assert_int_equal(shown(&sc, a)->state, TEXT_HIDDEN);
 	assert_int_equal(shown(&sc, words)->state, TEXT_HIDDEN);
+	assert_content(&sc, a, "", ERR_NOTFOUND);
+	assert_content(&sc, words, "", ERR_NOTFOUND);
 	fact(&sc, key, "");
 	assert_text(shown(&sc, a), "Better", "other words");
 
@@ -284,6 +329,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_texts),
+	    cmocka_unit_test(test_budget),
 	    cmocka_unit_test(test_measures),
 	    cmocka_unit_test(test_logs),
 	    cmocka_unit_test(test_versions),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "search/fold.h"
@@ -103,6 +104,43 @@ static const struct {
     {"\"open to", "open to all", true},
     {"http://x", "see http://x/", true},
 };
+
+/* Many equal words asked for in a text of the same: no longer than another text takes; and what is
+ * given up is not found, nor is it what lacks a phrase. */
+static void test_repeated(void **state)
+{
+	struct buffer text = BUFFER_INIT, query = BUFFER_INIT, without = BUFFER_INIT;
+	struct search_span line, found[8];
+	clock_t before = clock();
+	(void)state;
+	buffer_add_str(&text, "a b. x ");
+	while (text.len < 1 << 20)
+		buffer_add_str(&text, "a ");
+	buffer_add_str(&query, "\"");
+	while (query.len < 1000)
+		buffer_add_str(&query, "a ");
+	buffer_add_str(&query, "b\"");
+	buffer_printf(&without, "x -%s", buffer_str(&query));
+	assert_false(matches(buffer_str(&query), "", buffer_str(&text)));
+	assert_false(matches(buffer_str(&without), "", buffer_str(&text)));
+	assert_true(matches("\"a b x\"", "", buffer_str(&text)));
+	struct search_query *q = parsed(buffer_str(&query));
+	assert_int_equal(search_snippet(q, buffer_bytes(&text), 100, false, &line, found, 8), 0);
+	search_query_free(q);
+	/* Within one word, the same. */
+	buffer_reset(&text);
+	buffer_reset(&query);
+	for (int i = 0; i < 1 << 20; i++)
+		buffer_add_u8(&text, 'a');
+	for (int i = 0; i < 1000; i++)
+		buffer_add_u8(&query, 'a');
+	assert_false(matches(buffer_str(&query), "", buffer_str(&text)));
+	/* 0.4 s; ten times that and more for each, before there was an end to it. */
+	assert_true(clock() - before < 4 * CLOCKS_PER_SEC);
+	buffer_free(&text);
+	buffer_free(&query);
+	buffer_free(&without);
+}
 
 static void test_cases(void **state)
 {
@@ -284,6 +322,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
+	    cmocka_unit_test(test_repeated),
 	    cmocka_unit_test(test_terms_imply),
 	    cmocka_unit_test(test_refused),
 	    cmocka_unit_test(test_fields),
