@@ -22,6 +22,7 @@
 #define RETRY_MS 500 /* of a store that could not be opened */
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
+#define DAY_MS 86400000
 
 /* ---- the store ---- */
 
@@ -169,17 +170,16 @@ static void redirect_whole(struct web *w, struct exchange *x, const struct found
 }
 
 /* A page that isn't kept yet. */
-static void page_make(
-    struct web *w, struct exchange *x, struct found *f, const struct variant *v, struct bytes key)
+static void page_make(struct web *w, struct exchange *x, struct found *f, const struct variant *v,
+    const char *text, struct bytes key)
 {
-	const struct head *h = exchange_head(x);
 	struct evkeyvalq query;
 	struct request q = {.web = w,
 	    .language = v->language,
 	    .language_chosen = f->chosen,
 	    .path = f->path,
 	    .rest = f->rest,
-	    .query_text = h->query,
+	    .query_text = text,
 	    .query = &query,
 	    .now = clock_wall_ms()};
 	struct answer a = {.status = 0};
@@ -200,7 +200,7 @@ static void page_make(
 		return;
 	}
 	TAILQ_INIT(&query);
-	if (evhttp_parse_query_str(h->query, &query) != 0) {
+	if (evhttp_parse_query_str(text, &query) != 0) {
 		web_end(w);
 		web_error(w, x, 400);
 		return;
@@ -222,17 +222,27 @@ static void page_serve(struct web *w, struct exchange *x, struct found *f)
 	    .language = f->chosen ? f->language : language_accepted(h->accept_language),
 	    .gzip = accepts_gzip(h->accept_encoding)};
 	uint64_t state = web_state(w);
-	char key[TARGET_MAX + 64];
-	int n = snprintf(key, sizeof key, "%c%c%c%s?%s", '0' + (int)v.language,
-	    v.negotiated ? 'n' : 'c', v.gzip ? 'z' : '-', f->path, h->query);
-	struct bytes k = bytes_of(key, (size_t)n);
+	char query[QUERY_MAX];
+	struct buffer key = BUFFER_INIT;
 
-	if (!state)
+	if (!state) {
 		web_error(w, x, 503);
-	else if ((size_t)n >= sizeof key)
+		return;
+	}
+	if (!route_query(query, f->route, h->query)) {
 		web_error(w, x, 414);
-	else if (!respond_cached(w, x, k, state))
-		page_make(w, x, f, &v, k);
+		return;
+	}
+	/* The NUL can't be in a path, as a '?' can. Some pages name days before this one. */
+	buffer_printf(&key, "%c%c%c%llu%s", '0' + (int)v.language, v.negotiated ? 'n' : 'c',
+	    v.gzip ? 'z' : '-', (unsigned long long)(clock_wall_ms() / DAY_MS), f->path);
+	buffer_add_u8(&key, 0);
+	buffer_add_str(&key, query);
+	if (key.failed)
+		web_error(w, x, 503);
+	else if (!respond_cached(w, x, buffer_bytes(&key), state))
+		page_make(w, x, f, &v, query, buffer_bytes(&key));
+	buffer_free(&key);
 }
 
 /* ---- the gate ---- */

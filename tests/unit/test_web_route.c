@@ -88,6 +88,31 @@ static void test_straight(void **state)
 	}
 }
 
+/* What no page knows makes no page of its own, in whatever order. */
+static void test_query(void **state)
+{
+	static const char *const table[][3] = {
+	    {"/search", "utm=1&before=7&q=a%20b&q=c&q", "q=a%20b&before=7"},
+	    {"/m/" ID, "page=2&x=y", ""}, {"/thread/" ID, "&&page=&page=3&pages=4", "page=3"},
+	    {"/write", "amend=1&topic=2", "topic=2&amend=1"}, {"/about", "q", ""}};
+	char out[QUERY_MAX], text[QUERY_MAX + 20];
+	struct found f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		route_find(&f, table[i][0]);
+		assert_true(route_query(out, f.route, table[i][1]));
+		assert_string_equal(out, table[i][2]);
+	}
+	route_find(&f, "/search");
+	for (size_t len = QUERY_MAX - 3; len < QUERY_MAX + 10; len++) {
+		memset(text, 'a', len);
+		memcpy(text, "q=", 2);
+		text[len] = '\0';
+		assert_int_equal(route_query(out, f.route, text), len < QUERY_MAX);
+	}
+}
+
 /* ---- the cache ---- */
 
 static const struct cached *put(struct cache *c, const char *key, uint64_t state, size_t len)
@@ -144,6 +169,14 @@ static void test_cache(void **state)
 	}
 	assert_true(has(c, "key 999", 2));
 	assert_false(has(c, "key 0", 2));
+	/* What is asked for by nobody again drives out none. */
+	assert_int_equal(cache_loose(), 0);
+	held = put(c, "passing", 0, 5000);
+	assert_false(has(c, "passing", 0));
+	assert_true(has(c, "key 999", 2));
+	assert_true(cache_loose() > 5000 && cache_loose() < 6000);
+	cache_give_back((void *)(uintptr_t)held);
+	assert_int_equal(cache_loose(), 0);
 	/* One that would drive out all others is made and not kept. */
 	cache_give_back((void *)(uintptr_t)put(c, "large", 2, 50000));
 	assert_false(has(c, "large", 2));
@@ -154,7 +187,9 @@ static void test_cache(void **state)
 	assert_false(has(c, "a", 2));
 	cache_free(c);
 	assert_int_equal(held->body.len, 100);
+	assert_true(cache_loose() > 100);
 	cache_give_back((void *)(uintptr_t)held);
+	assert_int_equal(cache_loose(), 0);
 }
 
 /* ---- the crowd ---- */
@@ -203,6 +238,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_straight),
+	    cmocka_unit_test(test_query),
 	    cmocka_unit_test(test_cache),
 	    cmocka_unit_test(test_crowd),
 	};
