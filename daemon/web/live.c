@@ -198,7 +198,7 @@ int live_begin(
 		event_add(l->timer, &tv);
 	}
 	exchange_later(x, on_gone, one);
-	if (exchange_stream(x, respond_stream_fields()))
+	if (exchange_stream(x, respond_stream_fields(l->web->respond)))
 		catch_up(l, one, after);
 	web_end(l->web);
 	return 0;

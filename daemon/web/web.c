@@ -565,6 +565,17 @@ static int signal_take(
 	return *out && event_add(*out, NULL) == 0 ? OK : ERR_NOMEM;
 }
 
+/* May browsers be told that this host speaks TLS only? That holds for all its ports; where the
+ * address names one, others may be somebody else's. */
+static bool tls_only(const struct web *w)
+{
+	const char *url = w->node.conf->web.url, *host = url ? strstr(url, "://") : NULL;
+
+	if (host)
+		host = host[3] == '[' ? strchr(host, ']') : host + 3;
+	return w->tls && !(host && host[strcspn(host, ":/")] == ':');
+}
+
 static int web_start(struct web *w)
 {
 	struct service_setup *s = w->setup;
@@ -597,7 +608,7 @@ static int web_start(struct web *w)
 	if (!err)
 		err = cache_new(&w->cache, (size_t)c->cache_mib << 20);
 	if (!err)
-		err = respond_new(&w->respond);
+		err = respond_new(&w->respond, tls_only(w));
 	if (!err)
 		err = gate_new(&w->gate, &gate);
 	if (!err)

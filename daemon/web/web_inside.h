@@ -42,7 +42,8 @@ void web_end(struct web *w);
 uint64_t web_state(struct web *w);
 
 /* respond.c: answers from pages. */
-int respond_new(struct respond **out);
+/* `tls_only`: browsers are told never to come without TLS. */
+int respond_new(struct respond **out, bool tls_only);
 void respond_free(struct respond *r);
 
 /* How an answer depends on the request, beside its path. */
@@ -62,7 +63,7 @@ void respond_plain(
     struct web *w, struct exchange *x, int status, const char *type, struct bytes body);
 void respond_static(struct web *w, struct exchange *x, const struct static_file *f);
 /* The fields of an answer without an end. */
-struct bytes respond_stream_fields(void);
+struct bytes respond_stream_fields(const struct respond *r);
 
 /* An error as a page, in a language that the request takes. */
 void web_error(struct web *w, struct exchange *x, int status);

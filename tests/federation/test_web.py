@@ -258,6 +258,9 @@ def test_tls(t, node, ids):
     t.equal(digest(shown()), digest(first), "it speaks TLS with the certificate it was given")
     answer = web.ask("/about")
     t.ok(answer.status == 200 and not answer.unsafe(), "and serves pages", answer.status)
+    t.equal(["max-age" in web.ask(path, method)["strict-transport-security"] for method, path in (
+        ("GET", "/about"), ("GET", "/nothing"), ("GET", "/gate"), ("HEAD", "/live"))], [True] * 4,
+        "which say that this host is never to be asked without TLS")
     held = web.connect()
     second = certificate(folder, "two.example")
     node.hangup()
