@@ -23,6 +23,7 @@
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
 #define DAY_MS 86400000
+#define LOOSE_MAX (128u << 20) /* bytes of answers for who takes them slowly */
 
 /* ---- the store ---- */
 
@@ -190,6 +191,11 @@ static void page_make(struct web *w, struct exchange *x, struct found *f, const 
 		web_error(w, x, 503);
 		return;
 	}
+	if (cache_loose() > LOOSE_MAX && !http_make_way(w->http)) {
+		web_end(w);
+		web_error(w, x, 503);
+		return;
+	}
 	if (f->digits > 0 && f->digits < 2 * ID_LEN) {
 		err = id_complete(w, f);
 		web_end(w);
@@ -328,6 +334,7 @@ static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes pa
 	*a = (struct asked){.web = w, .x = x, .proof = proof};
 	a->request = gate_ask(w->gate, type, payload, asked_done, a);
 	if (a->request) {
+		exchange_body_drop(x);
 		exchange_later(x, asked_gone, a);
 		return;
 	}
@@ -336,11 +343,24 @@ static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes pa
 	free(a);
 }
 
+/* Another origin's page can send this type only after asking, and is never allowed to. */
+static bool is_gate_type(const char *text)
+{
+	size_t len = strcspn(text, " ;\t");
+
+	return len == strlen(GATE_TYPE) && strncmp(text, GATE_TYPE, len) == 0;
+}
+
+static bool is_ours(const struct head *h)
+{
+	return !h->sec_fetch_site[0] || strcmp(h->sec_fetch_site, "same-origin") == 0 ||
+	       strcmp(h->sec_fetch_site, "none") == 0;
+}
+
 static void gate_serve(struct web *w, struct exchange *x)
 {
 	const struct head *h = exchange_head(x);
 	struct bytes body = exchange_body(x);
-	size_t type = strcspn(h->content_type, " ;\t");
 	ProtobufCMessage *m;
 	bool alone = true;
 
@@ -348,13 +368,11 @@ static void gate_serve(struct web *w, struct exchange *x)
 		gate_error(w, x, 405, "This takes POST.");
 		return;
 	}
-	/* Another origin's page can send this type only after asking, and is never allowed to. */
-	if (type != strlen(GATE_TYPE) || strncmp(h->content_type, GATE_TYPE, type) != 0) {
+	if (!is_gate_type(h->content_type)) {
 		gate_error(w, x, 415, "This takes " GATE_TYPE ".");
 		return;
 	}
-	if (h->sec_fetch_site[0] && strcmp(h->sec_fetch_site, "same-origin") != 0 &&
-	    strcmp(h->sec_fetch_site, "none") != 0) {
+	if (!is_ours(h)) {
 		gate_error(w, x, 403, "This is for the pages of this node.");
 		return;
 	}
@@ -493,6 +511,22 @@ static void on_request(void *ctx, struct exchange *x, int status)
 	}
 }
 
+/* Only the gate takes a body, and of one type: nobody else's is waited for. */
+static int on_body(void *ctx, const struct head *h)
+{
+	char path[TARGET_MAX + 1];
+	struct found f;
+
+	(void)ctx;
+	if (snprintf(path, sizeof path, "%s", h->path) >= (int)sizeof path ||
+	    !http_head_decode(path))
+		return 400;
+	route_find(&f, path);
+	if (!f.route || f.route->kind != ROUTE_GATE)
+		return 405;
+	return is_gate_type(h->content_type) ? is_ours(h) ? 0 : 403 : 415;
+}
+
 /* ---- the process ---- */
 
 static struct http_limits limits_of(const struct web *w)
@@ -614,7 +648,7 @@ static int web_start(struct web *w)
 	if (!err)
 		err = live_new(&w->live, w);
 	if (!err)
-		err = http_new(&w->http, w->base, &limits, on_request, w);
+		err = http_new(&w->http, w->base, &limits, on_request, on_body, w);
 	if (!err)
 		limits_set(w);
 	if (!err)
