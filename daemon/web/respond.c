@@ -224,19 +224,35 @@ void respond_answer(struct web *w, struct exchange *x, const struct answer *a,
 	}
 }
 
-void respond_plain(
-    struct web *w, struct exchange *x, int status, const char *type, struct bytes body)
+static struct bytes plain_fields(struct respond *r, int status, const char *type)
 {
-	struct respond *r = w->respond;
-	struct http_answer out = {.status = status, .body = body};
-
 	buffer_reset(&r->fields);
 	buffer_printf(&r->fields, "Content-Type: %s\r\n%s%s" NOT_KEPT SAFE_FOREIGN, type,
 	    status == 503 ? "Retry-After: 5\r\n" : "", status == 405 ? "Allow: POST\r\n" : "");
 	if (r->tls_only)
 		buffer_add_str(&r->fields, TLS_ONLY);
-	out.fields = buffer_bytes(&r->fields);
+	return buffer_bytes(&r->fields);
+}
+
+void respond_plain(
+    struct web *w, struct exchange *x, int status, const char *type, struct bytes body)
+{
+	struct http_answer out = {
+	    .status = status, .fields = plain_fields(w->respond, status, type), .body = body};
+
 	exchange_answer(x, &out);
+}
+
+void respond_kept(struct web *w, struct exchange *x, const char *type, struct bytes body,
+    struct bytes key, uint64_t state)
+{
+	struct bytes fields = plain_fields(w->respond, 200, type);
+	const struct cached *c = cache_add(w->cache, key, state, 200, "", fields, body);
+
+	if (c)
+		give(x, c);
+	else
+		respond_plain(w, x, 200, type, body);
 }
 
 void respond_static(struct web *w, struct exchange *x, const struct static_file *f)

@@ -20,6 +20,8 @@
 #include "msg/frame.h"
 
 #define RETRY_MS 500 /* of a store that could not be opened */
+#define ASKING_MAX 4 /* requests that the relay has, of one address */
+#define PROOF_KEPT_MS 5000
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
 #define DAY_MS 86400000
@@ -258,8 +260,8 @@ struct asked {
 	struct web *web;
 	struct exchange *x;
 	struct gate_request *request;
-	bool proof; /* what to make of the answer */
-	bool over;  /* it was answered before gate_ask() returned */
+	struct buffer proof; /* not empty: what the proof is kept under */
+	bool over;           /* it was answered before gate_ask() returned */
 };
 
 static void asked_gone(void *ctx)
@@ -267,6 +269,7 @@ static void asked_gone(void *ctx)
 	struct asked *a = ctx;
 
 	gate_forget(a->request);
+	buffer_free(&a->proof);
 	free(a);
 }
 
@@ -276,6 +279,12 @@ static void gate_error(struct web *w, struct exchange *x, int status, const char
 	int n = snprintf(line, sizeof line, "%s\n", text);
 
 	respond_plain(w, x, status, "text/plain; charset=utf-8", bytes_of(line, (size_t)n));
+}
+
+/* A proof may become a better one, which does not change the store; nobody is in a hurry. */
+static uint64_t proof_time(void)
+{
+	return clock_mono_ms() / PROOF_KEPT_MS + 1;
 }
 
 static void proof_give(struct asked *a, uint8_t type, struct bytes payload)
@@ -289,8 +298,9 @@ static void proof_give(struct asked *a, uint8_t type, struct bytes payload)
 	const Convene__Proof *p = (const Convene__Proof *)m;
 	struct bytes receipt = bytes_of_pb(p->receipt);
 
-	respond_plain(a->web, a->x, 200, "text/plain; charset=utf-8",
-	    receipt.len > 0 ? receipt : bytes_of_pb(p->proof));
+	respond_kept(a->web, a->x, "text/plain; charset=utf-8",
+	    receipt.len > 0 ? receipt : bytes_of_pb(p->proof), buffer_bytes(&a->proof),
+	    proof_time());
 	message_free(m);
 }
 
@@ -298,15 +308,16 @@ static void asked_done(void *ctx, int err, uint8_t type, struct bytes payload)
 {
 	struct asked *a = ctx;
 	struct buffer body = BUFFER_INIT;
+	bool proof = a->proof.len > 0;
 
-	if (!err && a->proof) {
+	if (!err && proof) {
 		proof_give(a, type, payload);
 	} else if (!err) {
 		buffer_add_u8(&body, type);
 		buffer_add(&body, payload.data, payload.len);
 		respond_plain(a->web, a->x, 200, GATE_TYPE, buffer_bytes(&body));
 		buffer_free(&body);
-	} else if (a->proof) {
+	} else if (proof) {
 		web_error(a->web, a->x, err == ERR_TIMEOUT ? 504 : 503);
 	} else {
 		gate_error(a->web, a->x,
@@ -317,21 +328,31 @@ static void asked_done(void *ctx, int err, uint8_t type, struct bytes payload)
 		    : err == ERR_BUSY  ? "Too much is under way; try again in a moment."
 				       : "The node can't be reached.");
 	}
+	buffer_free(&a->proof);
 	if (a->request)
 		free(a);
 	else
 		a->over = true;
 }
 
-static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes payload, bool proof)
+/* `proof`: what the proof is asked for by; empty: it isn't one. */
+static void ask(
+    struct web *w, struct exchange *x, uint8_t type, struct bytes payload, struct bytes proof)
 {
-	struct asked *a = calloc(1, sizeof *a);
+	struct asked *a;
 
+	/* Whoever asks for very much takes the others' turns. */
+	if (!exchange_asks(x, ASKING_MAX)) {
+		gate_error(w, x, 503, "Too much is under way; try again in a moment.");
+		return;
+	}
+	a = calloc(1, sizeof *a);
 	if (!a) {
 		gate_error(w, x, 503, "There is no memory.");
 		return;
 	}
-	*a = (struct asked){.web = w, .x = x, .proof = proof};
+	*a = (struct asked){.web = w, .x = x};
+	buffer_add(&a->proof, proof.data, proof.len);
 	a->request = gate_ask(w->gate, type, payload, asked_done, a);
 	if (a->request) {
 		exchange_body_drop(x);
@@ -340,6 +361,7 @@ static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes pa
 	}
 	if (!a->over)
 		gate_error(w, x, 503, "There is no memory.");
+	buffer_free(&a->proof);
 	free(a);
 }
 
@@ -393,7 +415,7 @@ static void gate_serve(struct web *w, struct exchange *x)
 	if (!alone)
 		gate_error(w, x, 403, "Only a message alone can be asked for here.");
 	else
-		ask(w, x, exchange_body(x).data[0], body, false);
+		ask(w, x, exchange_body(x).data[0], body, bytes_of(NULL, 0));
 }
 
 static void proof_serve(struct web *w, struct exchange *x, struct found *f)
@@ -401,8 +423,14 @@ static void proof_serve(struct web *w, struct exchange *x, struct found *f)
 	Convene__ProofGet get = CONVENE__PROOF_GET__INIT;
 	struct buffer payload = BUFFER_INIT;
 	uint8_t *to;
+	char key[2 * ID_LEN + 8]; /* no path looks like it */
 	size_t len;
 
+	memcpy(key, "proof ", 6);
+	hex_encode(key + 6, f->id, ID_LEN);
+	key[6 + f->digits] = '\0';
+	if (respond_cached(w, x, bytes_str(key), proof_time()))
+		return;
 	get.id = pb_of(bytes_of(f->id, (f->digits + 1) / 2));
 	if (f->digits % 2)
 		get.id.len--;
@@ -410,7 +438,7 @@ static void proof_serve(struct web *w, struct exchange *x, struct found *f)
 	to = buffer_reserve(&payload, len);
 	if (to)
 		payload.len = protobuf_c_message_pack(&get.base, to);
-	ask(w, x, FRAME_PROOF_GET, buffer_bytes(&payload), true);
+	ask(w, x, FRAME_PROOF_GET, buffer_bytes(&payload), bytes_str(key));
 	buffer_free(&payload);
 }
 

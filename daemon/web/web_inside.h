@@ -61,6 +61,9 @@ bool respond_cached(struct web *w, struct exchange *x, struct bytes key, uint64_
 /* Bytes of a given type, never to be kept: of the gate. */
 void respond_plain(
     struct web *w, struct exchange *x, int status, const char *type, struct bytes body);
+/* The same of what may be given to others, too, in this state; readers keep it no longer. */
+void respond_kept(struct web *w, struct exchange *x, const char *type, struct bytes body,
+    struct bytes key, uint64_t state);
 void respond_static(struct web *w, struct exchange *x, const struct static_file *f);
 /* The fields of an answer without an end. */
 struct bytes respond_stream_fields(const struct respond *r);
