@@ -25,6 +25,7 @@
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
 #define DAY_MS 86400000
+#define SHARE_MIN 16           /* connections of one address that a process takes in any case */
 #define LOOSE_MAX (128u << 20) /* bytes of answers for who takes them slowly */
 
 /* ---- the store ---- */
@@ -560,10 +561,13 @@ static int on_body(void *ctx, const struct head *h)
 static struct http_limits limits_of(const struct web *w)
 {
 	const struct conf_web *c = &w->node.conf->web;
-	unsigned n = w->setup->processes;
+	unsigned n = w->setup->processes, all = c->connections_per_address;
+	unsigned share = (all + n - 1) / n, least = all < SHARE_MIN ? all : SHARE_MIN;
 
+	/* The system gives a socket's connections to the processes as it likes: a browser's may
+	 * all be of one. */
 	return (struct http_limits){.connections = (c->connections + n - 1) / n,
-	    .per_address = (c->connections_per_address + n - 1) / n,
+	    .per_address = share > least ? share : least,
 	    .body = GATE_BODY_MAX};
 }
 

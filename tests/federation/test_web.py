@@ -285,13 +285,13 @@ def test_tls(t, node, ids):
     poll("nothing is said of a bad certificate", 10, lambda: any(
         "the certificate that was read before stays" in line for line in node.log_lines()))
     t.equal(digest(shown()), digest(second), "one that is of no use leaves the old one in place")
-    # 6 in all, 3 for each process; whoever is over that is closed before anything is said.
+    # 6 for each process; whoever is over that is closed before anything is said.
     every = []
-    for _ in range(12):
+    for _ in range(24):
         with contextlib.suppress(OSError):
             every.append(web.connect())
     other = web.connect("127.0.0.2")
-    t.ok(3 <= len(every) <= 6, "one address has no more connections than it may: %d" % len(every))
+    t.ok(6 <= len(every) <= 12, "one address has no more connections than it may: %d" % len(every))
     other.sendall(b"GET /about HTTP/1.1\r\nHost: a\r\n\r\n")
     t.ok(other.recv(100).startswith(b"HTTP/1.1 200"), "another one has its own")
     for s in [*every, other]:
