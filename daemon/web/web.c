@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -25,6 +26,7 @@
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
 #define DAY_MS 86400000
+#define SEARCH_PERCENT 40      /* of the process's time */
 #define SHARE_MIN 16           /* connections of one address that a process takes in any case */
 #define LOOSE_MAX (128u << 20) /* bytes of answers for who takes them slowly */
 
@@ -173,6 +175,14 @@ static void redirect_whole(struct web *w, struct exchange *x, const struct found
 	redirect(w, x, 302, path);
 }
 
+static uint64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
 /* A page that isn't kept yet. */
 static void page_make(struct web *w, struct exchange *x, struct found *f, const struct variant *v,
     const char *text, struct bytes key)
@@ -187,9 +197,16 @@ static void page_make(struct web *w, struct exchange *x, struct found *f, const 
 	    .query = &query,
 	    .now = clock_wall_ms()};
 	struct answer a = {.status = 0};
-	uint64_t state;
-	int err = web_begin(w, &state);
+	/* Without words it is a form. */
+	bool search = f->route->page == page_search && *text;
+	uint64_t state, began;
+	int err;
 
+	if (search && !share_may(&w->searching, now_us())) {
+		web_error(w, x, 503);
+		return;
+	}
+	err = web_begin(w, &state);
 	if (err) {
 		web_error(w, x, 503);
 		return;
@@ -217,7 +234,10 @@ static void page_make(struct web *w, struct exchange *x, struct found *f, const 
 	memcpy(q.id, f->id, ID_LEN);
 	q.reader = w->reader;
 	language_use(v->language);
+	began = now_us();
 	f->route->page(&q, &a);
+	if (search)
+		share_took(&w->searching, now_us() - began);
 	web_end(w);
 	respond_answer(w, x, &a, v, key, state);
 	evhttp_clear_headers(&query);
@@ -700,6 +720,7 @@ int web_run(struct service_setup *setup)
 	language_start();
 	if (w) {
 		w->setup = setup;
+		w->searching.percent = SEARCH_PERCENT;
 		err = web_start(w);
 		if (!err && setup->number == 0)
 			log_info("web: %u %s of pages", setup->processes,

@@ -9,6 +9,7 @@
 #include "daemon/web/http.h"
 #include "daemon/web/live.h"
 #include "daemon/web/route.h"
+#include "daemon/web/share.h"
 #include "daemon/web/static.h"
 #include "daemon/web/web.h"
 
@@ -31,6 +32,7 @@ struct web {
 	int reader_trouble;    /* what was said of it last */
 	uint64_t state;        /* of the store, at … */
 	uint64_t state_at;     /* mono ms */
+	struct share searching;
 	struct event *term, *hup;
 };
 

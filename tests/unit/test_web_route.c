@@ -14,6 +14,7 @@
 #include "daemon/web/cache.h"
 #include "daemon/web/crowd.h"
 #include "daemon/web/route.h"
+#include "daemon/web/share.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -233,6 +234,34 @@ static void test_crowd(void **state)
 	crowd_free(c);
 }
 
+/* ---- a share of the time ---- */
+
+static void test_share(void **state)
+{
+	struct share s = {.percent = 40};
+	uint64_t now = 12345, used = 0, end;
+
+	(void)state;
+	/* Who always wants gets no more than that, in pieces of 400 ms. */
+	for (end = now + 100000000; now < end; now += 1000) {
+		if (share_may(&s, now)) {
+			share_took(&s, 400000);
+			now += 400000;
+			used += 400000;
+		}
+	}
+	assert_true(used >= 39000000 && used <= 42000000);
+	/* One that took very long is paid back within some seconds. */
+	assert_true(share_may(&s, now += 5000000));
+	share_took(&s, UINT64_MAX);
+	assert_false(share_may(&s, now += 2000000));
+	assert_true(share_may(&s, now += 1000000));
+	/* A day of rest is worth a second. */
+	assert_true(share_may(&s, now += 86400000000));
+	share_took(&s, 1000000);
+	assert_false(share_may(&s, now));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +270,7 @@ int main(void)
 	    cmocka_unit_test(test_query),
 	    cmocka_unit_test(test_cache),
 	    cmocka_unit_test(test_crowd),
+	    cmocka_unit_test(test_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
