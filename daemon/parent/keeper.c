@@ -274,6 +274,17 @@ static void keeper_start(struct keeper *k, struct keepers *all, struct relay_set
 	k->line = pair[0];
 }
 
+/* What no sandbox can keep apart: files of one user, and signals. */
+static void user_shared_say(const struct service *s, const struct conf *conf)
+{
+	const char *user = service_user(s, conf), *own = conf->node.user;
+
+	if (!user || (own && strcmp(user, own) == 0))
+		log_warning("%s: runs as the user of the node, whose files and keys it could read "
+			    "if it were taken over; give it a user of its own",
+		    s->name);
+}
+
 int keepers_begin(struct keepers *all, struct relay_setup *setup)
 {
 	sigprocmask(SIG_SETMASK, NULL, &all->unblocked);
@@ -285,6 +296,7 @@ int keepers_begin(struct keepers *all, struct relay_setup *setup)
 		if (count == 0)
 			continue;
 		*k = (struct keeper){.service = s, .line = -1};
+		user_shared_say(s, setup->conf);
 		all->count++;
 		if (listeners_open(list, count, &k->listeners, &k->listener_count) != OK)
 			return ERR_IO;

@@ -157,18 +157,34 @@ int items_row(void *ctx, const struct item_row *row)
 	return m ? items_fill(a, row, m) : ERR_NOMEM;
 }
 
-struct alone {
-	struct answer *answer;
-	const uint8_t *id;
-};
+static int thread_of(void *ctx, const struct item_row *row)
+{
+	memcpy(ctx, row->thread, ID_LEN);
+	return OK;
+}
 
+/* How deep it stands its thread would tell. */
 static int alone_row(void *ctx, const struct item_row *row)
 {
-	struct alone *a = ctx;
+	struct item_row it = *row;
 
-	return memcmp(row->id, a->id, ID_LEN) == 0 || memcmp(row->id, row->thread, ID_LEN) == 0
-		   ? items_row(a->answer, row)
-		   : OK;
+	it.depth = memcmp(row->id, row->thread, ID_LEN) != 0 && !row->parent_missing;
+	return items_row(ctx, &it);
+}
+
+/* Behind the first of its thread, which may not be here. Not by way of the whole thread: anybody
+ * may ask for any one. */
+static int alone_get(struct answer *a, const uint8_t id[static ID_LEN])
+{
+	struct store *s = a->session->relay->reader;
+	uint8_t thread[ID_LEN];
+	int err = query_item(s, id, thread_of, thread);
+
+	if (!err && memcmp(thread, id, ID_LEN) != 0) {
+		err = query_item(s, thread, items_row, a);
+		err = err == ERR_NOTFOUND ? OK : err;
+	}
+	return err ? err : query_item(s, id, alone_row, a);
 }
 
 void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m)
@@ -176,11 +192,10 @@ void thread_get(struct session *s, uint32_t stream, const Convene__ThreadGet *m)
 	struct answer a = {.session = s, .stream = stream};
 	uint64_t missing = 0;
 	uint8_t id[ID_LEN];
-	struct alone alone = {&a, id};
 	int err = query_resolve(s->relay->reader, bytes_of_pb(m->id), id);
 
 	if (!err)
-		err = m->alone ? query_thread(s->relay->reader, id, alone_row, &alone, NULL)
+		err = m->alone ? alone_get(&a, id)
 			       : query_thread(s->relay->reader, id, items_row, &a, &missing);
 	if (err)
 		answer_error(s, stream, err, "post");

@@ -29,6 +29,9 @@ struct cache {
 	uint64_t seed;
 };
 
+/* Of answers that no cache keeps and somebody holds; they may outlive theirs. */
+static size_t loose;
+
 int cache_new(struct cache **out, size_t bytes)
 {
 	struct cache *c = *out = calloc(1, sizeof *c);
@@ -66,8 +69,10 @@ void cache_give_back(void *cached)
 {
 	struct entry *e = cached;
 
-	if (--e->held == 0)
-		free(e);
+	if (--e->held > 0)
+		return;
+	loose -= e->size;
+	free(e);
 }
 
 static void unlink_use(struct cache *c, struct entry *e)
@@ -104,6 +109,7 @@ static void drop(struct entry *e)
 	unlink_use(c, e);
 	c->bytes -= e->size;
 	e->cache = NULL;
+	loose += e->size;
 	cache_give_back(e);
 }
 
@@ -160,8 +166,11 @@ const struct cached *cache_add(struct cache *c, struct bytes key, uint64_t state
 	old = look(c, e->hash, key);
 	if (old)
 		drop(old);
-	if (size > c->max / SHARE)
+	/* What is in no state is asked for by nobody: it may not cost the others their place. */
+	if (state == 0 || size > c->max / SHARE) {
+		loose += size;
 		return &e->shown;
+	}
 	while (c->bytes + size > c->max)
 		drop(c->oldest);
 	e->cache = c;
@@ -178,6 +187,11 @@ void cache_resize(struct cache *c, size_t bytes)
 	c->max = bytes;
 	while (c->bytes > c->max)
 		drop(c->oldest);
+}
+
+size_t cache_loose(void)
+{
+	return loose;
 }
 
 size_t cache_bytes(const struct cache *c)

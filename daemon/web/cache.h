@@ -22,11 +22,15 @@ void cache_resize(struct cache *c, size_t bytes);
 
 /* NULL: none that was made in this state. */
 const struct cached *cache_find(struct cache *c, struct bytes key, uint64_t state);
-/* Copies everything; returns it, even if it is too large to be kept. NULL: no memory. */
+/* Copies everything; returns it, even if it is too large to be kept, or `state` is 0, which is
+ * never found. NULL: no memory. */
 const struct cached *cache_add(struct cache *c, struct bytes key, uint64_t state, int status,
     const char *tag, struct bytes fields, struct bytes body);
 void cache_give_back(void *cached);
 
 size_t cache_bytes(const struct cache *c);
+/* Bytes of all answers of the process that are held outside of a cache, for those who have not
+ * taken them yet. */
+size_t cache_loose(void);
 
 #endif

@@ -14,7 +14,7 @@
 struct crowd_one {
 	struct crowd_one *next;
 	uint64_t key;
-	unsigned count;
+	unsigned count, asking;
 };
 
 struct crowd {
@@ -90,6 +90,19 @@ struct crowd_one *crowd_enter(struct crowd *c, const struct sockaddr *from, unsi
 	}
 	one->count++;
 	return one;
+}
+
+bool crowd_asks(struct crowd_one *one, unsigned max)
+{
+	if (one->asking >= max)
+		return false;
+	one->asking++;
+	return true;
+}
+
+void crowd_answered(struct crowd_one *one)
+{
+	one->asking--;
 }
 
 void crowd_leave(struct crowd *c, struct crowd_one *one)

@@ -16,5 +16,8 @@ void crowd_free(struct crowd *c);
 /* One more, if that makes no more than `max`. NULL: too many, or no memory. */
 struct crowd_one *crowd_enter(struct crowd *c, const struct sockaddr *from, unsigned max);
 void crowd_leave(struct crowd *c, struct crowd_one *one);
+/* One more request of somebody that others may have to wait for. False: too many. */
+bool crowd_asks(struct crowd_one *one, unsigned max);
+void crowd_answered(struct crowd_one *one);
 
 #endif

@@ -11,15 +11,17 @@
 #include "msg/frame.h"
 #include "net/channel.h"
 
-#define LINES_MAX 16     /* connections to the relay */
-#define QUEUE_MAX 256    /* requests that have none yet */
-#define AT_ONCE 16384    /* bytes of a frame that go without a turn of the loop */
-#define ASK_MS 20000     /* from asking to the answer */
-#define SILENCE_MS 60000 /* between two complaints about the relay in the log */
+#define LINES_MAX 16          /* connections to the relay */
+#define QUEUE_MAX 256         /* requests that have none yet, of each kind */
+#define BYTES_MAX (16u << 20) /* of their frames */
+#define AT_ONCE 16384         /* bytes of a frame that go without a turn of the loop */
+#define ASK_MS 20000          /* from asking to the answer */
+#define SILENCE_MS 60000      /* between two complaints about the relay in the log */
 
 struct gate_request {
 	struct gate *gate;
-	struct gate_request *next; /* of those that wait */
+	struct queue *queue;       /* that it waits in */
+	struct gate_request *next; /* there */
 	struct line *line;         /* NULL: it waits */
 	struct event *timer;
 	struct buffer frame;
@@ -38,14 +40,20 @@ struct line {
 	bool owes; /* the answer to a request that was forgotten: not to be used before */
 };
 
+struct queue {
+	struct gate_request *first, **last;
+	size_t count;
+};
+
 struct gate {
 	struct gate_setup setup;
 	struct net net;
 	char address[300];
 	struct line *lines;
 	size_t line_count, line_max;
-	struct gate_request *first, **last; /* that wait */
-	size_t waiting;
+	/* What is written goes before what is read, of which anybody may ask for any amount. */
+	struct queue writing, reading;
+	size_t bytes; /* that wait */
 	uint64_t complained;
 	bool ending;
 };
@@ -72,15 +80,21 @@ static void request_unlink(struct gate_request *q)
 		q->line = NULL;
 		return;
 	}
-	for (struct gate_request **at = &g->first; *at; at = &(*at)->next) {
+	for (struct gate_request **at = &q->queue->first; *at; at = &(*at)->next) {
 		if (*at != q)
 			continue;
 		*at = q->next;
-		if (g->last == &q->next)
-			g->last = at;
-		g->waiting--;
+		if (q->queue->last == &q->next)
+			q->queue->last = at;
+		q->queue->count--;
+		g->bytes -= q->frame.len;
 		return;
 	}
+}
+
+static struct gate_request *next_of(const struct gate *g)
+{
+	return g->writing.first ? g->writing.first : g->reading.first;
 }
 
 static void request_done(struct gate_request *q, int err, uint8_t type, struct bytes payload)
@@ -187,8 +201,8 @@ static void on_closed(void *ctx, struct channel *ch, int err, const char *text)
 	if (g->ending)
 		return;
 	/* One that could not even begin tells how it would go with the others. */
-	while (!greeted && g->first && g->line_count == 0)
-		request_done(g->first, ERR_CLOSED, 0, bytes_of(NULL, 0));
+	while (!greeted && next_of(g) && g->line_count == 0)
+		request_done(next_of(g), ERR_CLOSED, 0, bytes_of(NULL, 0));
 	go_on(g);
 }
 
@@ -248,12 +262,13 @@ static void go_on(struct gate *g)
 {
 	size_t coming = 0;
 
-	for (struct line *l = g->lines; l && g->first; l = l->next) {
+	for (struct line *l = g->lines; l && next_of(g); l = l->next) {
 		coming += !l->greeted;
 		if (l->greeted && !l->request && !l->owes && !channel_closing(l->channel))
-			line_use(l, g->first);
+			line_use(l, next_of(g));
 	}
-	while (g->waiting > coming && g->line_count < g->line_max && line_add(g))
+	while (g->writing.count + g->reading.count > coming && g->line_count < g->line_max &&
+	       line_add(g))
 		coming++;
 }
 
@@ -263,9 +278,11 @@ struct gate_request *gate_ask(struct gate *g, uint8_t type, struct bytes payload
     void (*done)(void *ctx, int err, uint8_t type, struct bytes payload), void *ctx)
 {
 	struct timeval tv = {ASK_MS / 1000, ASK_MS % 1000 * 1000};
+	struct queue *queue = type == FRAME_SUBMIT || type == FRAME_REDEEM ? &g->writing
+									   : &g->reading;
 	struct gate_request *q;
 
-	if (g->waiting >= QUEUE_MAX) {
+	if (queue->count >= QUEUE_MAX || g->bytes + payload.len > BYTES_MAX) {
 		done(ctx, ERR_BUSY, 0, bytes_of(NULL, 0));
 		return NULL;
 	}
@@ -281,9 +298,11 @@ struct gate_request *gate_ask(struct gate *g, uint8_t type, struct bytes payload
 		request_free(q);
 		return NULL;
 	}
-	*g->last = q;
-	g->last = &q->next;
-	g->waiting++;
+	q->queue = queue;
+	*queue->last = q;
+	queue->last = &q->next;
+	queue->count++;
+	g->bytes += q->frame.len;
 	go_on(g);
 	return q;
 }
@@ -325,7 +344,8 @@ int gate_new(struct gate **out, const struct gate_setup *setup)
 	if (!g)
 		return ERR_NOMEM;
 	g->setup = *setup;
-	g->last = &g->first;
+	g->writing.last = &g->writing.first;
+	g->reading.last = &g->reading.first;
 	gate_conf(g, setup->conf);
 	address_of(g->address, &setup->conf->node.listen[0]);
 	g->net = (struct net){.base = setup->base, NET_DEFAULTS};
@@ -342,8 +362,8 @@ void gate_free(struct gate *g)
 	if (!g)
 		return;
 	g->ending = true;
-	while (g->first)
-		request_done(g->first, ERR_CLOSED, 0, bytes_of(NULL, 0));
+	while (next_of(g))
+		request_done(next_of(g), ERR_CLOSED, 0, bytes_of(NULL, 0));
 	while (g->lines)
 		channel_drop(g->lines->channel);
 	tls_free(g->net.tls);

@@ -9,9 +9,10 @@
  *   LINGER    all is said; what the other side still sends is thrown away, since closing on it
  *             would destroy the answer on its way
  *
- * Each has a deadline, measured from its beginning and not from the last byte; a single timer looks
- * at all of them. Within a callback a connection that fails is only marked (`ended`), and freed on
- * the way out: the callers above still hold it. */
+ * Each has a deadline, measured from its beginning and not from the last byte, and for what takes
+ * as long as its bytes need, a pace; a single timer looks at all of them. Where there is no room
+ * for somebody new, the slowest go. Within a callback a connection that fails is only marked
+ * (`ended`), and freed on the way out: the callers above still hold it. */
 #include "daemon/web/http.h"
 
 #include <errno.h>
@@ -19,11 +20,13 @@
 #include <event2/bufferevent.h>
 #include <event2/bufferevent_ssl.h>
 #include <event2/listener.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -37,10 +40,13 @@
 #define IDLE_MS 60000        /* between two requests */
 #define IDLE_CROWDED_MS 3000 /* when three of four connections are in use */
 #define HEAD_MS 10000        /* from the first byte of a head to its last */
-#define BODY_MS 20000        /* and then as long as its bytes take at … */
-#define BODY_RATE 1000       /* … bytes a second */
-#define WRITE_MS 30000
-#define WRITE_RATE 1000
+#define BODY_MS 20000        /* in each such time a body has to grow by as much as … */
+#define WRITE_MS 30000       /* and an answer to become less, or the rest of it to go … */
+#define PACE_MIN 1000        /* … bytes a second make */
+#define SLOW_MS 5000         /* who is at one thing for so long, … */
+#define SLOW_PACE 8192       /* … by fewer bytes a second, makes way */
+#define HELD_MAX (64 << 20)  /* bytes of bodies and of copied answers, all together */
+#define KEPT_MAX 4096        /* room that stays with a connection between two requests */
 #define STREAM_BACKLOG 65536
 #define LINGER_MS 2000
 #define SEND_ROOM                                                                            \
@@ -67,6 +73,15 @@ struct exchange {
 	bool linger;    /* … and the other side doesn't expect that */
 	bool inside;    /* a callback of ours is at it */
 	bool ended;     /* to be freed on the way out */
+	bool half;      /* the other side will send no more */
+	bool asking;    /* counted in `one` */
+	unsigned answers;
+	struct event *again;    /* to go on with what has come; NULL: never was needed */
+	uint64_t since;         /* mono ms: the state began */
+	uint64_t whole;         /* bytes that BODY or WRITING began with */
+	uint64_t mark_at, mark; /* what was left of them when it was last looked */
+	uint64_t pace;          /* bytes a second, since it began */
+	size_t held;            /* of HELD_MAX */
 	void (*gone)(void *ctx);
 	void *gone_ctx;
 };
@@ -81,11 +96,13 @@ struct http {
 	struct event_base *base;
 	struct http_limits limits;
 	http_handler *handler;
+	http_body *wants;
 	void *ctx;
 	struct listening listening[LISTENERS_MAX];
 	size_t listening_count;
 	struct exchange *first; /* the newest connection */
 	size_t count;
+	size_t held; /* by all of them */
 	struct crowd *crowd;
 	struct event *tick;
 	bool finishing;
@@ -105,6 +122,13 @@ static void resume(struct http *h)
 		evconnlistener_enable(h->listening[i].listener);
 }
 
+static void asked_end(struct exchange *x)
+{
+	if (x->asking)
+		crowd_answered(x->one);
+	x->asking = false;
+}
+
 static void exchange_free(struct exchange *x)
 {
 	struct http *h = x->http;
@@ -120,6 +144,10 @@ static void exchange_free(struct exchange *x)
 	if (x->next)
 		x->next->prev = x->prev;
 	h->count--;
+	h->held -= x->held;
+	asked_end(x);
+	if (x->again)
+		event_free(x->again);
 	if (x->one)
 		crowd_leave(h->crowd, x->one);
 	bufferevent_free(x->bev);
@@ -151,9 +179,84 @@ static bool leave(struct exchange *x)
 	return !ended;
 }
 
+static void hold(struct exchange *x, size_t bytes)
+{
+	x->http->held += bytes - x->held;
+	x->held = bytes;
+}
+
+/* ---- the pace ---- */
+
+/* Of a body what hasn't come; of an answer what the other side hasn't acknowledged. */
+static uint64_t left_of(const struct exchange *x)
+{
+	int queued = 0;
+
+	if (x->state == BODY)
+		return x->head.length - x->body.len;
+	if (ioctl(bufferevent_getfd(x->bev), SIOCOUTQ, &queued) != 0 || queued < 0)
+		queued = 0;
+	return evbuffer_get_length(bufferevent_get_output(x->bev)) + (uint64_t)queued;
+}
+
+static void pace_begin(struct exchange *x, enum state state)
+{
+	x->state = state;
+	x->deadline = 0;
+	x->since = x->mark_at = clock_mono_ms();
+	x->whole = x->mark = left_of(x);
+	x->pace = 0;
+}
+
+/* Not from what was promised: a large length would buy a long time for a single byte. */
+static bool pace_kept(struct exchange *x, uint64_t now)
+{
+	uint64_t left = left_of(x), span = x->state == BODY ? BODY_MS : WRITE_MS;
+	uint64_t need = span * PACE_MIN / 1000, age = now - x->since;
+
+	x->pace = age > 0 && left < x->whole ? (x->whole - left) * 1000 / age : 0;
+	if (now - x->mark_at < span)
+		return true;
+	if (need > x->mark)
+		need = x->mark;
+	if (left > x->mark || x->mark - left < need)
+		return false;
+	x->mark = left;
+	x->mark_at = now;
+	return true;
+}
+
+/* End the slowest of those that have been at it for a while. */
+static bool slowest_end(struct http *h, bool body_only, bool writing_only)
+{
+	struct exchange *slowest = NULL;
+	uint64_t now = clock_mono_ms();
+
+	for (struct exchange *x = h->first; x; x = x->next) {
+		bool counts = x->state == BODY ? !writing_only
+			      : x->state == WRITING
+				  ? !body_only
+				  : x->state == READING && x->begun && !body_only && !writing_only;
+
+		if (counts && !x->inside && now - x->since > SLOW_MS && x->pace < SLOW_PACE &&
+		    (!slowest || x->pace < slowest->pace ||
+			(x->pace == slowest->pace && x->since < slowest->since)))
+			slowest = x;
+	}
+	if (slowest)
+		exchange_free(slowest);
+	return slowest != NULL;
+}
+
+bool http_make_way(struct http *h)
+{
+	return slowest_end(h, false, true);
+}
+
 static void begin_reading(struct exchange *x)
 {
 	x->state = READING;
+	x->pace = 0;
 	x->scanned = 0;
 	x->begun = false;
 	x->deadline = clock_mono_ms() + IDLE_MS;
@@ -161,6 +264,7 @@ static void begin_reading(struct exchange *x)
 
 static void answer_out(struct exchange *x)
 {
+	hold(x, 0);
 	if (!x->last && !x->http->finishing) {
 		begin_reading(x);
 		return;
@@ -275,6 +379,15 @@ static struct bytes rest_of(struct bytes b, size_t *sent)
 	return bytes_of(b.data + n, b.len - n);
 }
 
+/* What one request has needed the next won't, as a rule. */
+static void room_give_back(struct buffer *b)
+{
+	if (b->cap > KEPT_MAX)
+		buffer_free(b);
+	else
+		buffer_reset(b);
+}
+
 void exchange_answer(struct exchange *x, const struct http_answer *a)
 {
 	struct evbuffer *out = bufferevent_get_output(x->bev);
@@ -286,6 +399,8 @@ void exchange_answer(struct exchange *x, const struct http_answer *a)
 
 	x->inside = true;
 	x->gone = NULL;
+	x->answers++;
+	asked_end(x);
 	if (method_head || a->status == 304)
 		body.len = 0;
 	x->last = x->last || x->head.close || x->http->finishing;
@@ -300,14 +415,15 @@ void exchange_answer(struct exchange *x, const struct http_answer *a)
 	buffer_add(head, a->fields.data, a->fields.len);
 	buffer_add_str(head, "\r\n");
 	sent = send_now(x, buffer_bytes(head), body);
-	x->state = WRITING;
 	part = rest_of(buffer_bytes(head), &sent);
 	ok = part.len == 0 || evbuffer_add(out, part.data, part.len) == 0;
 	part = rest_of(body, &sent);
 	ok = queue_body(out, part, a) && ok && !head->failed;
-	buffer_reset(&x->body);
+	room_give_back(&x->body);
+	room_give_back(&x->text);
+	hold(x, a->release ? 0 : part.len);
 	x->ended |= !ok;
-	x->deadline = clock_mono_ms() + WRITE_MS + evbuffer_get_length(out) * 1000 / WRITE_RATE;
+	pace_begin(x, WRITING);
 	/* Who answers later isn't in serve(), which would go on with the next request. */
 	if (ok && evbuffer_get_length(out) == 0)
 		answer_out(x);
@@ -345,6 +461,11 @@ bool exchange_write(struct exchange *x, struct bytes data)
 	return true;
 }
 
+bool exchange_is_behind(const struct exchange *x)
+{
+	return evbuffer_get_length(bufferevent_get_output(x->bev)) > STREAM_BACKLOG / 2;
+}
+
 void exchange_end(struct exchange *x)
 {
 	conn_end(x);
@@ -360,6 +481,20 @@ const struct head *exchange_head(const struct exchange *x)
 struct bytes exchange_body(const struct exchange *x)
 {
 	return buffer_bytes(&x->body);
+}
+
+void exchange_body_drop(struct exchange *x)
+{
+	buffer_free(&x->body);
+	hold(x, 0);
+}
+
+bool exchange_asks(struct exchange *x, unsigned max)
+{
+	if (!x->one)
+		return true;
+	x->asking = crowd_asks(x->one, max);
+	return x->asking;
 }
 
 void exchange_later(struct exchange *x, void (*gone)(void *ctx), void *ctx)
@@ -410,7 +545,8 @@ static void take_head(struct exchange *x)
 		return;
 	if (!x->begun) {
 		x->begun = true;
-		x->deadline = clock_mono_ms() + HEAD_MS;
+		x->since = clock_mono_ms();
+		x->deadline = x->since + HEAD_MS;
 	}
 	len = head_length(x, in);
 	if (len > HEAD_MAX || (len == 0 && evbuffer_get_length(in) > HEAD_MAX)) {
@@ -437,9 +573,14 @@ static void take_head(struct exchange *x)
 		handle(x, 411);
 	} else if (x->head.length > x->http->limits.body) {
 		handle(x, 413);
+	} else if (x->head.length > 0 && (status = x->http->wants(x->http->ctx, &x->head)) != 0) {
+		const char *language = x->head.accept_language;
+
+		http_head_clear(&x->head);
+		x->head.accept_language = language;
+		handle(x, status);
 	} else if (x->head.length > 0) {
-		x->state = BODY;
-		x->deadline = clock_mono_ms() + BODY_MS + x->head.length * 1000 / BODY_RATE;
+		pace_begin(x, BODY);
 		if (x->head.expects && evbuffer_get_length(in) == 0)
 			bufferevent_write(x->bev, "HTTP/1.1 100 Continue\r\n\r\n", 25);
 	} else {
@@ -459,14 +600,38 @@ static void take_body(struct exchange *x)
 		return;
 	}
 	x->body.len += n;
-	if (n == want)
+	hold(x, x->body.cap);
+	if (x->http->held > HELD_MAX && !slowest_end(x->http, true, false))
+		handle(x, 503);
+	else if (n == want)
 		handle(x, 0);
 }
 
-/* Go on with what has come, as far as it goes. */
+static void on_again(evutil_socket_t fd, short what, void *ctx)
+{
+	struct exchange *x = ctx;
+
+	(void)fd;
+	(void)what;
+	if (x->state == READING)
+		serve(x);
+}
+
+/* After the others have had their turn. */
+static bool serve_again(struct exchange *x)
+{
+	struct timeval now = {0, 0};
+
+	if (!x->again)
+		x->again = event_new(x->http->base, -1, 0, on_again, x);
+	return x->again && event_add(x->again, &now) == 0;
+}
+
+/* Go on with what has come, up to one answer: some hundred requests fit into what comes at once. */
 static void serve(struct exchange *x)
 {
 	struct evbuffer *in = bufferevent_get_input(x->bev);
+	unsigned answers = x->answers;
 	enum state before;
 	size_t len;
 
@@ -482,9 +647,15 @@ static void serve(struct exchange *x)
 			evbuffer_drain(in, len);
 		else
 			break;
-	} while (!x->ended && evbuffer_get_length(in) > 0 &&
+	} while (!x->ended && x->answers == answers && evbuffer_get_length(in) > 0 &&
 		 (x->state != before || evbuffer_get_length(in) != len) &&
 		 (x->state == READING || x->state == BODY));
+	if (!x->ended && x->state == READING) {
+		if (x->answers != answers && evbuffer_get_length(in) > 0)
+			x->ended = !serve_again(x);
+		else
+			x->ended = x->half;
+	}
 	leave(x);
 }
 
@@ -516,9 +687,10 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 	if (what & BEV_EVENT_CONNECTED)
 		return;
 	/* Who has sent all may still read: `printf | nc` does it. */
-	if ((what & BEV_EVENT_EOF) && x->plain && (x->state == WRITING || x->state == BUSY) &&
-	    !x->gone) {
-		x->last = true;
+	if ((what & BEV_EVENT_EOF) && x->plain && !x->gone &&
+	    (x->state == WRITING || x->state == BUSY ||
+		(x->again && event_pending(x->again, EV_TIMEOUT, NULL)))) {
+		x->half = true;
 		bufferevent_disable(bev, EV_READ);
 		return;
 	}
@@ -527,7 +699,7 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
 
 /* ---- connections ---- */
 
-/* Some room for somebody new: the one that has been idle for longest. */
+/* Some room for somebody new: the one that has been idle for longest, or else is slowest. */
 static bool make_room(struct http *h)
 {
 	struct exchange *oldest = NULL;
@@ -535,9 +707,10 @@ static bool make_room(struct http *h)
 	for (struct exchange *x = h->first; x; x = x->next)
 		if (x->state == READING && !x->begun && (!oldest || x->deadline < oldest->deadline))
 			oldest = x;
-	if (oldest)
-		exchange_free(oldest);
-	return oldest != NULL;
+	if (!oldest)
+		return slowest_end(h, false, false);
+	exchange_free(oldest);
+	return true;
 }
 
 static void refuse(struct listening *l, int fd)
@@ -649,7 +822,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		next = x->next;
 		if (x->state == READING && !x->begun && (crowded || h->finishing))
 			at -= h->finishing ? IDLE_MS : IDLE_MS - IDLE_CROWDED_MS;
-		if (at > 0 && at <= now)
+		if ((at > 0 && at <= now) ||
+		    ((x->state == BODY || x->state == WRITING) && !pace_kept(x, now)))
 			overdue(x);
 	}
 	if (h->paused)
@@ -659,7 +833,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 /* ---- the whole ---- */
 
 int http_new(struct http **out, struct event_base *base, const struct http_limits *limits,
-    http_handler *handler, void *ctx)
+    http_handler *handler, http_body *wants, void *ctx)
 {
 	struct timeval tv = {TICK_MS / 1000, TICK_MS % 1000 * 1000};
 	struct http *h = calloc(1, sizeof *h);
@@ -670,6 +844,7 @@ int http_new(struct http **out, struct event_base *base, const struct http_limit
 	h->base = base;
 	h->limits = *limits;
 	h->handler = handler;
+	h->wants = wants;
 	h->ctx = ctx;
 	h->crowd = crowd_new();
 	h->tick = event_new(base, -1, EV_PERSIST, on_tick, h);

@@ -25,6 +25,9 @@ struct exchange;
  * head is empty. Ends with exchange_answer() or exchange_stream(), now or later. */
 typedef void http_handler(void *ctx, struct exchange *x, int status);
 
+/* May a body follow this head? 0, or the status to refuse it with before it comes. */
+typedef int http_body(void *ctx, const struct head *head);
+
 struct http_limits {
 	unsigned connections;
 	unsigned per_address; /* where TLS is spoken; without it all come from a server in front */
@@ -32,7 +35,7 @@ struct http_limits {
 };
 
 int http_new(struct http **out, struct event_base *base, const struct http_limits *limits,
-    http_handler *handler, void *ctx);
+    http_handler *handler, http_body *wants, void *ctx);
 void http_free(struct http *h); /* ends all connections */
 void http_limit(struct http *h, const struct http_limits *limits);
 /* Accept on a listening socket, which stays the caller's. `tls` NULL: in the clear; else it must
@@ -42,8 +45,17 @@ int http_listen(struct http *h, int fd, struct web_tls *tls);
  * none. With the last one the loop ends. */
 void http_finish(struct http *h);
 
+/* Answers that are held for those who take them slowly have become too much: end the slowest of
+ * these. False: there is none that is slow. */
+bool http_make_way(struct http *h);
+
 const struct head *exchange_head(const struct exchange *x);
 struct bytes exchange_body(const struct exchange *x);
+/* It isn't needed any more; else it stays until the answer. */
+void exchange_body_drop(struct exchange *x);
+/* Count this request as one that others may have to wait for, until it is answered: no more than
+ * `max` at once of one address. Where addresses aren't counted it is always true. */
+bool exchange_asks(struct exchange *x, unsigned max);
 /* Where a handler that answers later keeps what it knows; `gone` is called if the connection ends
  * before, and then it must not answer any more. */
 void exchange_later(struct exchange *x, void (*gone)(void *ctx), void *ctx);
@@ -63,6 +75,9 @@ void exchange_answer(struct exchange *x, const struct http_answer *a);
 bool exchange_stream(struct exchange *x, struct bytes fields);
 bool exchange_write(struct exchange *x, struct bytes data);
 void exchange_end(struct exchange *x);
+/* Whether so much waits for the reader of an answer without an end that more is better written
+ * later: half of what it may be. */
+bool exchange_is_behind(const struct exchange *x);
 
 const char *http_reason(int status);
 

@@ -13,8 +13,9 @@
 
 #define LOOK_MS 200
 #define BEAT_MS 20000   /* servers in front end what is silent for a minute */
-#define BATCH 256       /* arrivals at a look; the next ones at the next */
+#define BATCH 128       /* arrivals at a look; the next ones at the next */
 #define BEHIND_MAX 1000 /* who has missed more is told to load the page again */
+#define BATCHES_MAX 16  /* at a look, for those who are behind */
 
 struct listener {
 	struct live *live;
@@ -23,6 +24,7 @@ struct listener {
 	bool by_topic, by_thread;
 	uint8_t topic[ID_LEN], thread[ID_LEN];
 	uint64_t after; /* told up to here */
+	bool behind;    /* what comes isn't told; what came since `after` is, at each look */
 };
 
 struct live {
@@ -80,6 +82,23 @@ struct telling {
 	bool over;
 };
 
+/* ERR_BUSY: its reader has to take some first. */
+static int tell_one(struct telling *t, const struct item_row *row)
+{
+	struct listener *one = t->one;
+	char room[400];
+
+	if (wants(one, row)) {
+		if (exchange_is_behind(one->x))
+			return ERR_BUSY;
+		t->over = !exchange_write(one->x, event_of(room, row));
+		if (t->over)
+			return ERR_CLOSED;
+	}
+	one->after = row->arrival;
+	return OK;
+}
+
 static int tell(void *ctx, const struct item_row *row)
 {
 	struct telling *t = ctx;
@@ -88,16 +107,17 @@ static int tell(void *ctx, const struct item_row *row)
 	char room[400];
 
 	t->count++;
-	if (t->one) {
-		t->over = wants(t->one, row) && !exchange_write(t->one->x, event_of(room, row));
-		if (!t->over)
-			t->one->after = row->arrival;
-		return t->over ? ERR_CLOSED : OK;
-	}
+	if (t->one)
+		return tell_one(t, row);
 	for (struct listener *one = l->first, *next; one; one = next) {
 		next = one->next;
-		if (!wants(one, row))
+		if (one->behind || !wants(one, row))
 			continue;
+		if (exchange_is_behind(one->x)) {
+			one->behind = true;
+			one->after = row->arrival - 1;
+			continue;
+		}
 		if (text.len == 0)
 			text = event_of(room, row);
 		one->after = row->arrival;
@@ -105,6 +125,35 @@ static int tell(void *ctx, const struct item_row *row)
 	}
 	l->last = row->arrival;
 	return OK;
+}
+
+/* Somebody who is behind: some of what was missed, or, where that is too much, that it is. The
+ * listener may be gone afterwards. Within web_begin(). */
+static void go_on(struct live *l, struct listener *one)
+{
+	struct telling t = {.live = l, .one = one};
+	char text[100];
+	int err, n;
+
+	if (exchange_is_behind(one->x))
+		return;
+	if (one->after < l->last && l->last - one->after > BEHIND_MAX) {
+		one->after = l->last;
+		one->behind = false;
+		n = snprintf(text, sizeof text,
+		    "id: %llu\nevent: reload\ndata: {\"arrival\":%llu}\n\n",
+		    (unsigned long long)l->last, (unsigned long long)l->last);
+		exchange_write(one->x, bytes_of(text, (size_t)n));
+		return;
+	}
+	err = query_arrivals(reader_store(l->web->reader), one->after,
+	    one->by_topic ? one->topic : NULL, BATCH, tell, &t);
+	if (t.over)
+		return;
+	/* The looks go on from l->last for all. */
+	one->behind = err != OK || t.count == BATCH;
+	if (!one->behind && one->after < l->last)
+		one->after = l->last;
 }
 
 static void beat(struct live *l)
@@ -122,6 +171,7 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 {
 	struct live *l = ctx;
 	struct telling t = {.live = l};
+	unsigned batches = 0;
 	uint64_t state;
 
 	(void)fd;
@@ -137,13 +187,19 @@ static void on_look(evutil_socket_t fd, short what, void *ctx)
 		if (!err && t.count < BATCH)
 			l->state = state;
 	}
+	for (struct listener *one = l->first, *next; one && batches < BATCHES_MAX; one = next) {
+		next = one->next;
+		if (one->behind) {
+			batches++;
+			go_on(l, one);
+		}
+	}
 	web_end(l->web);
 }
 
 /* "at": where it begins. What was missed since `after` comes behind it, if it isn't too much. */
 static void catch_up(struct live *l, struct listener *one, uint64_t after)
 {
-	struct telling t = {.live = l, .one = one};
 	char text[100];
 	int n = snprintf(text, sizeof text,
 	    "retry: 5000\nid: %llu\nevent: at\ndata: {\"arrival\":%llu}\n\n",
@@ -153,15 +209,8 @@ static void catch_up(struct live *l, struct listener *one, uint64_t after)
 	if (!exchange_write(one->x, bytes_of(text, (size_t)n)) || after >= l->last)
 		return;
 	one->after = after;
-	if (query_arrivals(reader_store(l->web->reader), after, one->by_topic ? one->topic : NULL,
-		BEHIND_MAX, tell, &t) != OK ||
-	    t.over)
-		return;
-	/* The looks go on from l->last for all. */
-	if (t.count < BEHIND_MAX)
-		one->after = one->after > l->last ? one->after : l->last;
-	else
-		exchange_end(one->x);
+	one->behind = true;
+	go_on(l, one);
 }
 
 int live_begin(
@@ -198,7 +247,7 @@ int live_begin(
 		event_add(l->timer, &tv);
 	}
 	exchange_later(x, on_gone, one);
-	if (exchange_stream(x, respond_stream_fields()))
+	if (exchange_stream(x, respond_stream_fields(l->web->respond)))
 		catch_up(l, one, after);
 	web_end(l->web);
 	return 0;

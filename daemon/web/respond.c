@@ -34,19 +34,25 @@
 /* For what others have made: it may do nothing at all, wherever it is opened. */
 #define SAFE_FOREIGN SAFE "default-src 'none'; sandbox; frame-ancestors 'none'\r\n"
 
+/* Where we speak TLS ourselves, no one on the way shall lead a reader past it. */
+#define TLS_ONLY "Strict-Transport-Security: max-age=31536000\r\n"
+
 #define FOR_EVER "Cache-Control: public, max-age=31536000, immutable\r\n"
 #define ASK_AGAIN "Cache-Control: no-cache\r\n"
 #define NOT_KEPT "Cache-Control: no-store\r\n"
 
 struct respond {
+	bool tls_only;
 	z_stream zip;
 	struct buffer fields, zipped;
 };
 
-int respond_new(struct respond **out)
+int respond_new(struct respond **out, bool tls_only)
 {
 	struct respond *r = *out = calloc(1, sizeof *r);
 
+	if (r)
+		r->tls_only = tls_only;
 	if (r &&
 	    deflateInit2(&r->zip, GZIP_LEVEL, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK)
 		return OK;
@@ -204,6 +210,8 @@ void respond_answer(struct web *w, struct exchange *x, const struct answer *a,
 		body = buffer_bytes(&r->zipped);
 	buffer_reset(&r->fields);
 	add_fields(&r->fields, &whole, v, type, tag, zipped);
+	if (r->tls_only)
+		buffer_add_str(&r->fields, TLS_ONLY);
 	c = r->fields.failed ? NULL
 			     : cache_add(w->cache, key, key.len > 0 && !a->passing ? state : 0,
 				   whole.status, tag, buffer_bytes(&r->fields), body);
@@ -216,17 +224,35 @@ void respond_answer(struct web *w, struct exchange *x, const struct answer *a,
 	}
 }
 
-void respond_plain(
-    struct web *w, struct exchange *x, int status, const char *type, struct bytes body)
+static struct bytes plain_fields(struct respond *r, int status, const char *type)
 {
-	struct respond *r = w->respond;
-	struct http_answer out = {.status = status, .body = body};
-
 	buffer_reset(&r->fields);
 	buffer_printf(&r->fields, "Content-Type: %s\r\n%s%s" NOT_KEPT SAFE_FOREIGN, type,
 	    status == 503 ? "Retry-After: 5\r\n" : "", status == 405 ? "Allow: POST\r\n" : "");
-	out.fields = buffer_bytes(&r->fields);
+	if (r->tls_only)
+		buffer_add_str(&r->fields, TLS_ONLY);
+	return buffer_bytes(&r->fields);
+}
+
+void respond_plain(
+    struct web *w, struct exchange *x, int status, const char *type, struct bytes body)
+{
+	struct http_answer out = {
+	    .status = status, .fields = plain_fields(w->respond, status, type), .body = body};
+
 	exchange_answer(x, &out);
+}
+
+void respond_kept(struct web *w, struct exchange *x, const char *type, struct bytes body,
+    struct bytes key, uint64_t state)
+{
+	struct bytes fields = plain_fields(w->respond, 200, type);
+	const struct cached *c = cache_add(w->cache, key, state, 200, "", fields, body);
+
+	if (c)
+		give(x, c);
+	else
+		respond_plain(w, x, 200, type, body);
 }
 
 void respond_static(struct web *w, struct exchange *x, const struct static_file *f)
@@ -244,8 +270,10 @@ void respond_static(struct web *w, struct exchange *x, const struct static_file 
 	buffer_free(&a.body);
 }
 
-struct bytes respond_stream_fields(void)
+struct bytes respond_stream_fields(const struct respond *r)
 {
-	return bytes_str(
-	    "Content-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n" NOT_KEPT SAFE_PAGE);
+	static const char fields[] = TLS_ONLY
+	    "Content-Type: text/event-stream\r\nX-Accel-Buffering: no\r\n" NOT_KEPT SAFE_PAGE;
+
+	return bytes_str(fields + (r->tls_only ? 0 : strlen(TLS_ONLY)));
 }

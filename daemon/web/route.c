@@ -9,32 +9,34 @@
 
 #define DIGITS_MIN 8
 
+static const char none[] = "";
+
 static const struct route table[] = {
-    {"/", ROUTE_PAGE, page_front},
-    {"/topic/#", ROUTE_PAGE, page_topic},
-    {"/topic/#/feed", ROUTE_PAGE, feed_topic},
-    {"/thread/#", ROUTE_PAGE, page_thread},
-    {"/thread/#/feed", ROUTE_PAGE, feed_thread},
-    {"/m/#", ROUTE_PAGE, page_message},
-    {"/m/#/raw", ROUTE_PAGE, page_raw},
-    {"/m/#/content", ROUTE_PAGE, page_raw},
-    {"/m/#/proof", ROUTE_PROOF, NULL},
-    {"/m/#/part/*", ROUTE_PAGE, page_part},
-    {"/by/*/feed", ROUTE_PAGE, feed_author},
-    {"/by/*", ROUTE_PAGE, page_author},
-    {"/search", ROUTE_PAGE, page_search},
-    {"/since/*", ROUTE_PAGE, page_since},
-    {"/since", ROUTE_PAGE, page_since},
-    {"/feed", ROUTE_PAGE, feed_all},
-    {"/about", ROUTE_PAGE, page_about},
-    {"/help", ROUTE_PAGE, page_help},
-    {"/join", ROUTE_PAGE, page_join},
-    {"/write", ROUTE_PAGE, page_write},
-    {"/outbox", ROUTE_PAGE, page_outbox},
-    {"/you", ROUTE_PAGE, page_keys},
-    {"/live", ROUTE_LIVE, NULL},
-    {"/gate", ROUTE_GATE, NULL},
-    {"/static/*", ROUTE_STATIC, NULL},
+    {"/", ROUTE_PAGE, page_front, "page\0"},
+    {"/topic/#", ROUTE_PAGE, page_topic, "page\0"},
+    {"/topic/#/feed", ROUTE_PAGE, feed_topic, none},
+    {"/thread/#", ROUTE_PAGE, page_thread, "page\0"},
+    {"/thread/#/feed", ROUTE_PAGE, feed_thread, none},
+    {"/m/#", ROUTE_PAGE, page_message, none},
+    {"/m/#/raw", ROUTE_PAGE, page_raw, none},
+    {"/m/#/content", ROUTE_PAGE, page_raw, none},
+    {"/m/#/proof", ROUTE_PROOF, NULL, none},
+    {"/m/#/part/*", ROUTE_PAGE, page_part, none},
+    {"/by/*/feed", ROUTE_PAGE, feed_author, none},
+    {"/by/*", ROUTE_PAGE, page_author, "before\0"},
+    {"/search", ROUTE_PAGE, page_search, "q\0before\0"},
+    {"/since/*", ROUTE_PAGE, page_since, none},
+    {"/since", ROUTE_PAGE, page_since, "date\0"},
+    {"/feed", ROUTE_PAGE, feed_all, none},
+    {"/about", ROUTE_PAGE, page_about, none},
+    {"/help", ROUTE_PAGE, page_help, none},
+    {"/join", ROUTE_PAGE, page_join, none},
+    {"/write", ROUTE_PAGE, page_write, "topic\0parent\0amend\0"},
+    {"/outbox", ROUTE_PAGE, page_outbox, none},
+    {"/you", ROUTE_PAGE, page_keys, none},
+    {"/live", ROUTE_LIVE, NULL, none},
+    {"/gate", ROUTE_GATE, NULL, none},
+    {"/static/*", ROUTE_STATIC, NULL, none},
 };
 
 static bool is_hex(char c)
@@ -143,4 +145,36 @@ void route_find(struct found *out, const char *path)
 	} else if (out->route && out->crooked) {
 		straighten(out);
 	}
+}
+
+/* A parameter, as it stands in a query: "name=value". */
+static bool parameter_add(char *out, size_t *len, const char *query, const char *name)
+{
+	size_t n = strlen(name), whole;
+
+	for (const char *at = query; *at; at += whole + (at[whole] == '&')) {
+		whole = strcspn(at, "&");
+		if (whole <= n + 1 || strncmp(at, name, n) != 0 || at[n] != '=')
+			continue;
+		if (*len + (*len > 0) + whole >= QUERY_MAX)
+			return false;
+		if (*len > 0)
+			out[(*len)++] = '&';
+		memcpy(out + *len, at, whole);
+		*len += whole;
+		break;
+	}
+	out[*len] = '\0';
+	return true;
+}
+
+bool route_query(char out[static QUERY_MAX], const struct route *r, const char *query)
+{
+	size_t len = 0;
+
+	out[0] = '\0';
+	for (const char *name = r->known; *name; name += strlen(name) + 1)
+		if (!parameter_add(out, &len, query, name))
+			return false;
+	return true;
 }

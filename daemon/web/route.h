@@ -17,6 +17,7 @@ struct route {
 	const char *path; /* with '#' where an id stands, and '*' where anything follows */
 	enum route_kind kind;
 	page_fn *page;
+	const char *known; /* parameters, each with its NUL, and another at the end */
 };
 
 struct found {
@@ -33,5 +34,10 @@ struct found {
 
 /* `path` is decoded. Pointers go into it. */
 void route_find(struct found *out, const char *path);
+
+/* What of a query string a page makes anything of, in one order: what nobody knows, comes twice or
+ * has no value would only make the same page again under another name. False: too long. */
+#define QUERY_MAX 4200
+bool route_query(char out[static QUERY_MAX], const struct route *r, const char *query);
 
 #endif

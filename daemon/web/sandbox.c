@@ -17,6 +17,9 @@
 	    LANDLOCK_ACCESS_FS_MAKE_DIR | LANDLOCK_ACCESS_FS_MAKE_REG |     \
 	    LANDLOCK_ACCESS_FS_MAKE_SOCK | LANDLOCK_ACCESS_FS_MAKE_FIFO |   \
 	    LANDLOCK_ACCESS_FS_MAKE_BLOCK | LANDLOCK_ACCESS_FS_MAKE_SYM)
+/* Cutting a file needs no opening of it: of the third version, and newer than some headers. */
+#define TRUNCATES (1u << 14)
+#define TRUNCATES_FROM 3
 #define READS (LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
 #define LOG_WRITES (LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_MAKE_REG)
 
@@ -56,10 +59,15 @@ static bool landlock(const struct conf *conf, const char *certificate, const cha
 	    "/usr", "/lib", "/lib64", "/etc", "/proc/self", "/sys/devices/system/cpu", "/dev"};
 	struct landlock_ruleset_attr all = {
 	    .handled_access_fs = WRITES | READS | LANDLOCK_ACCESS_FS_EXECUTE};
-	int rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
+	int version = (int)syscall(
+	    SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 	const char *locale = getenv("CONVENE_LOCALEDIR");
+	int rules;
 	bool ok;
 
+	if (version >= TRUNCATES_FROM)
+		all.handled_access_fs |= TRUNCATES;
+	rules = (int)syscall(SYS_landlock_create_ruleset, &all, sizeof all, 0);
 	if (rules < 0)
 		return false;
 	for (size_t i = 0; i < sizeof system / sizeof *system; i++)

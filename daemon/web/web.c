@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/encode.h"
@@ -20,8 +21,14 @@
 #include "msg/frame.h"
 
 #define RETRY_MS 500 /* of a store that could not be opened */
+#define ASKING_MAX 4 /* requests that the relay has, of one address */
+#define PROOF_KEPT_MS 5000
 #define GATE_TYPE "application/x-convene"
 #define FINISH_MS 1500
+#define DAY_MS 86400000
+#define SEARCH_PERCENT 40      /* of the process's time */
+#define SHARE_MIN 16           /* connections of one address that a process takes in any case */
+#define LOOSE_MAX (128u << 20) /* bytes of answers for who takes them slowly */
 
 /* ---- the store ---- */
 
@@ -168,25 +175,44 @@ static void redirect_whole(struct web *w, struct exchange *x, const struct found
 	redirect(w, x, 302, path);
 }
 
-/* A page that isn't kept yet. */
-static void page_make(
-    struct web *w, struct exchange *x, struct found *f, const struct variant *v, struct bytes key)
+static uint64_t now_us(void)
 {
-	const struct head *h = exchange_head(x);
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* A page that isn't kept yet. */
+static void page_make(struct web *w, struct exchange *x, struct found *f, const struct variant *v,
+    const char *text, struct bytes key)
+{
 	struct evkeyvalq query;
 	struct request q = {.web = w,
 	    .language = v->language,
 	    .language_chosen = f->chosen,
 	    .path = f->path,
 	    .rest = f->rest,
-	    .query_text = h->query,
+	    .query_text = text,
 	    .query = &query,
 	    .now = clock_wall_ms()};
 	struct answer a = {.status = 0};
-	uint64_t state;
-	int err = web_begin(w, &state);
+	/* Without words it is a form. */
+	bool search = f->route->page == page_search && *text;
+	uint64_t state, began;
+	int err;
 
+	if (search && !share_may(&w->searching, now_us())) {
+		web_error(w, x, 503);
+		return;
+	}
+	err = web_begin(w, &state);
 	if (err) {
+		web_error(w, x, 503);
+		return;
+	}
+	if (cache_loose() > LOOSE_MAX && !http_make_way(w->http)) {
+		web_end(w);
 		web_error(w, x, 503);
 		return;
 	}
@@ -200,7 +226,7 @@ static void page_make(
 		return;
 	}
 	TAILQ_INIT(&query);
-	if (evhttp_parse_query_str(h->query, &query) != 0) {
+	if (evhttp_parse_query_str(text, &query) != 0) {
 		web_end(w);
 		web_error(w, x, 400);
 		return;
@@ -208,7 +234,10 @@ static void page_make(
 	memcpy(q.id, f->id, ID_LEN);
 	q.reader = w->reader;
 	language_use(v->language);
+	began = now_us();
 	f->route->page(&q, &a);
+	if (search)
+		share_took(&w->searching, now_us() - began);
 	web_end(w);
 	respond_answer(w, x, &a, v, key, state);
 	evhttp_clear_headers(&query);
@@ -222,17 +251,27 @@ static void page_serve(struct web *w, struct exchange *x, struct found *f)
 	    .language = f->chosen ? f->language : language_accepted(h->accept_language),
 	    .gzip = accepts_gzip(h->accept_encoding)};
 	uint64_t state = web_state(w);
-	char key[TARGET_MAX + 64];
-	int n = snprintf(key, sizeof key, "%c%c%c%s?%s", '0' + (int)v.language,
-	    v.negotiated ? 'n' : 'c', v.gzip ? 'z' : '-', f->path, h->query);
-	struct bytes k = bytes_of(key, (size_t)n);
+	char query[QUERY_MAX];
+	struct buffer key = BUFFER_INIT;
 
-	if (!state)
+	if (!state) {
 		web_error(w, x, 503);
-	else if ((size_t)n >= sizeof key)
+		return;
+	}
+	if (!route_query(query, f->route, h->query)) {
 		web_error(w, x, 414);
-	else if (!respond_cached(w, x, k, state))
-		page_make(w, x, f, &v, k);
+		return;
+	}
+	/* The NUL can't be in a path, as a '?' can. Some pages name days before this one. */
+	buffer_printf(&key, "%c%c%c%llu%s", '0' + (int)v.language, v.negotiated ? 'n' : 'c',
+	    v.gzip ? 'z' : '-', (unsigned long long)(clock_wall_ms() / DAY_MS), f->path);
+	buffer_add_u8(&key, 0);
+	buffer_add_str(&key, query);
+	if (key.failed)
+		web_error(w, x, 503);
+	else if (!respond_cached(w, x, buffer_bytes(&key), state))
+		page_make(w, x, f, &v, query, buffer_bytes(&key));
+	buffer_free(&key);
 }
 
 /* ---- the gate ---- */
@@ -242,8 +281,8 @@ struct asked {
 	struct web *web;
 	struct exchange *x;
 	struct gate_request *request;
-	bool proof; /* what to make of the answer */
-	bool over;  /* it was answered before gate_ask() returned */
+	struct buffer proof; /* not empty: what the proof is kept under */
+	bool over;           /* it was answered before gate_ask() returned */
 };
 
 static void asked_gone(void *ctx)
@@ -251,6 +290,7 @@ static void asked_gone(void *ctx)
 	struct asked *a = ctx;
 
 	gate_forget(a->request);
+	buffer_free(&a->proof);
 	free(a);
 }
 
@@ -260,6 +300,12 @@ static void gate_error(struct web *w, struct exchange *x, int status, const char
 	int n = snprintf(line, sizeof line, "%s\n", text);
 
 	respond_plain(w, x, status, "text/plain; charset=utf-8", bytes_of(line, (size_t)n));
+}
+
+/* A proof may become a better one, which does not change the store; nobody is in a hurry. */
+static uint64_t proof_time(void)
+{
+	return clock_mono_ms() / PROOF_KEPT_MS + 1;
 }
 
 static void proof_give(struct asked *a, uint8_t type, struct bytes payload)
@@ -273,8 +319,9 @@ static void proof_give(struct asked *a, uint8_t type, struct bytes payload)
 	const Convene__Proof *p = (const Convene__Proof *)m;
 	struct bytes receipt = bytes_of_pb(p->receipt);
 
-	respond_plain(a->web, a->x, 200, "text/plain; charset=utf-8",
-	    receipt.len > 0 ? receipt : bytes_of_pb(p->proof));
+	respond_kept(a->web, a->x, "text/plain; charset=utf-8",
+	    receipt.len > 0 ? receipt : bytes_of_pb(p->proof), buffer_bytes(&a->proof),
+	    proof_time());
 	message_free(m);
 }
 
@@ -282,15 +329,16 @@ static void asked_done(void *ctx, int err, uint8_t type, struct bytes payload)
 {
 	struct asked *a = ctx;
 	struct buffer body = BUFFER_INIT;
+	bool proof = a->proof.len > 0;
 
-	if (!err && a->proof) {
+	if (!err && proof) {
 		proof_give(a, type, payload);
 	} else if (!err) {
 		buffer_add_u8(&body, type);
 		buffer_add(&body, payload.data, payload.len);
 		respond_plain(a->web, a->x, 200, GATE_TYPE, buffer_bytes(&body));
 		buffer_free(&body);
-	} else if (a->proof) {
+	} else if (proof) {
 		web_error(a->web, a->x, err == ERR_TIMEOUT ? 504 : 503);
 	} else {
 		gate_error(a->web, a->x,
@@ -301,36 +349,61 @@ static void asked_done(void *ctx, int err, uint8_t type, struct bytes payload)
 		    : err == ERR_BUSY  ? "Too much is under way; try again in a moment."
 				       : "The node can't be reached.");
 	}
+	buffer_free(&a->proof);
 	if (a->request)
 		free(a);
 	else
 		a->over = true;
 }
 
-static void ask(struct web *w, struct exchange *x, uint8_t type, struct bytes payload, bool proof)
+/* `proof`: what the proof is asked for by; empty: it isn't one. */
+static void ask(
+    struct web *w, struct exchange *x, uint8_t type, struct bytes payload, struct bytes proof)
 {
-	struct asked *a = calloc(1, sizeof *a);
+	struct asked *a;
 
+	/* Whoever asks for very much takes the others' turns. */
+	if (!exchange_asks(x, ASKING_MAX)) {
+		gate_error(w, x, 503, "Too much is under way; try again in a moment.");
+		return;
+	}
+	a = calloc(1, sizeof *a);
 	if (!a) {
 		gate_error(w, x, 503, "There is no memory.");
 		return;
 	}
-	*a = (struct asked){.web = w, .x = x, .proof = proof};
+	*a = (struct asked){.web = w, .x = x};
+	buffer_add(&a->proof, proof.data, proof.len);
 	a->request = gate_ask(w->gate, type, payload, asked_done, a);
 	if (a->request) {
+		exchange_body_drop(x);
 		exchange_later(x, asked_gone, a);
 		return;
 	}
 	if (!a->over)
 		gate_error(w, x, 503, "There is no memory.");
+	buffer_free(&a->proof);
 	free(a);
+}
+
+/* Another origin's page can send this type only after asking, and is never allowed to. */
+static bool is_gate_type(const char *text)
+{
+	size_t len = strcspn(text, " ;\t");
+
+	return len == strlen(GATE_TYPE) && strncmp(text, GATE_TYPE, len) == 0;
+}
+
+static bool is_ours(const struct head *h)
+{
+	return !h->sec_fetch_site[0] || strcmp(h->sec_fetch_site, "same-origin") == 0 ||
+	       strcmp(h->sec_fetch_site, "none") == 0;
 }
 
 static void gate_serve(struct web *w, struct exchange *x)
 {
 	const struct head *h = exchange_head(x);
 	struct bytes body = exchange_body(x);
-	size_t type = strcspn(h->content_type, " ;\t");
 	ProtobufCMessage *m;
 	bool alone = true;
 
@@ -338,13 +411,11 @@ static void gate_serve(struct web *w, struct exchange *x)
 		gate_error(w, x, 405, "This takes POST.");
 		return;
 	}
-	/* Another origin's page can send this type only after asking, and is never allowed to. */
-	if (type != strlen(GATE_TYPE) || strncmp(h->content_type, GATE_TYPE, type) != 0) {
+	if (!is_gate_type(h->content_type)) {
 		gate_error(w, x, 415, "This takes " GATE_TYPE ".");
 		return;
 	}
-	if (h->sec_fetch_site[0] && strcmp(h->sec_fetch_site, "same-origin") != 0 &&
-	    strcmp(h->sec_fetch_site, "none") != 0) {
+	if (!is_ours(h)) {
 		gate_error(w, x, 403, "This is for the pages of this node.");
 		return;
 	}
@@ -365,7 +436,7 @@ static void gate_serve(struct web *w, struct exchange *x)
 	if (!alone)
 		gate_error(w, x, 403, "Only a message alone can be asked for here.");
 	else
-		ask(w, x, exchange_body(x).data[0], body, false);
+		ask(w, x, exchange_body(x).data[0], body, bytes_of(NULL, 0));
 }
 
 static void proof_serve(struct web *w, struct exchange *x, struct found *f)
@@ -373,8 +444,14 @@ static void proof_serve(struct web *w, struct exchange *x, struct found *f)
 	Convene__ProofGet get = CONVENE__PROOF_GET__INIT;
 	struct buffer payload = BUFFER_INIT;
 	uint8_t *to;
+	char key[2 * ID_LEN + 8]; /* no path looks like it */
 	size_t len;
 
+	memcpy(key, "proof ", 6);
+	hex_encode(key + 6, f->id, ID_LEN);
+	key[6 + f->digits] = '\0';
+	if (respond_cached(w, x, bytes_str(key), proof_time()))
+		return;
 	get.id = pb_of(bytes_of(f->id, (f->digits + 1) / 2));
 	if (f->digits % 2)
 		get.id.len--;
@@ -382,7 +459,7 @@ static void proof_serve(struct web *w, struct exchange *x, struct found *f)
 	to = buffer_reserve(&payload, len);
 	if (to)
 		payload.len = protobuf_c_message_pack(&get.base, to);
-	ask(w, x, FRAME_PROOF_GET, buffer_bytes(&payload), true);
+	ask(w, x, FRAME_PROOF_GET, buffer_bytes(&payload), bytes_str(key));
 	buffer_free(&payload);
 }
 
@@ -483,15 +560,34 @@ static void on_request(void *ctx, struct exchange *x, int status)
 	}
 }
 
+/* Only the gate takes a body, and of one type: nobody else's is waited for. */
+static int on_body(void *ctx, const struct head *h)
+{
+	char path[TARGET_MAX + 1];
+	struct found f;
+
+	(void)ctx;
+	if (snprintf(path, sizeof path, "%s", h->path) >= (int)sizeof path ||
+	    !http_head_decode(path))
+		return 400;
+	route_find(&f, path);
+	if (!f.route || f.route->kind != ROUTE_GATE)
+		return 405;
+	return is_gate_type(h->content_type) ? is_ours(h) ? 0 : 403 : 415;
+}
+
 /* ---- the process ---- */
 
 static struct http_limits limits_of(const struct web *w)
 {
 	const struct conf_web *c = &w->node.conf->web;
-	unsigned n = w->setup->processes;
+	unsigned n = w->setup->processes, all = c->connections_per_address;
+	unsigned share = (all + n - 1) / n, least = all < SHARE_MIN ? all : SHARE_MIN;
 
+	/* The system gives a socket's connections to the processes as it likes: a browser's may
+	 * all be of one. */
 	return (struct http_limits){.connections = (c->connections + n - 1) / n,
-	    .per_address = (c->connections_per_address + n - 1) / n,
+	    .per_address = share > least ? share : least,
 	    .body = GATE_BODY_MAX};
 }
 
@@ -555,6 +651,17 @@ static int signal_take(
 	return *out && event_add(*out, NULL) == 0 ? OK : ERR_NOMEM;
 }
 
+/* May browsers be told that this host speaks TLS only? That holds for all its ports; where the
+ * address names one, others may be somebody else's. */
+static bool tls_only(const struct web *w)
+{
+	const char *url = w->node.conf->web.url, *host = url ? strstr(url, "://") : NULL;
+
+	if (host)
+		host = host[3] == '[' ? strchr(host, ']') : host + 3;
+	return w->tls && !(host && host[strcspn(host, ":/")] == ':');
+}
+
 static int web_start(struct web *w)
 {
 	struct service_setup *s = w->setup;
@@ -587,13 +694,13 @@ static int web_start(struct web *w)
 	if (!err)
 		err = cache_new(&w->cache, (size_t)c->cache_mib << 20);
 	if (!err)
-		err = respond_new(&w->respond);
+		err = respond_new(&w->respond, tls_only(w));
 	if (!err)
 		err = gate_new(&w->gate, &gate);
 	if (!err)
 		err = live_new(&w->live, w);
 	if (!err)
-		err = http_new(&w->http, w->base, &limits, on_request, w);
+		err = http_new(&w->http, w->base, &limits, on_request, on_body, w);
 	if (!err)
 		limits_set(w);
 	if (!err)
@@ -613,6 +720,7 @@ int web_run(struct service_setup *setup)
 	language_start();
 	if (w) {
 		w->setup = setup;
+		w->searching.percent = SEARCH_PERCENT;
 		err = web_start(w);
 		if (!err && setup->number == 0)
 			log_info("web: %u %s of pages", setup->processes,

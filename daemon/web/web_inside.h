@@ -9,6 +9,7 @@
 #include "daemon/web/http.h"
 #include "daemon/web/live.h"
 #include "daemon/web/route.h"
+#include "daemon/web/share.h"
 #include "daemon/web/static.h"
 #include "daemon/web/web.h"
 
@@ -31,6 +32,7 @@ struct web {
 	int reader_trouble;    /* what was said of it last */
 	uint64_t state;        /* of the store, at … */
 	uint64_t state_at;     /* mono ms */
+	struct share searching;
 	struct event *term, *hup;
 };
 
@@ -42,7 +44,8 @@ void web_end(struct web *w);
 uint64_t web_state(struct web *w);
 
 /* respond.c: answers from pages. */
-int respond_new(struct respond **out);
+/* `tls_only`: browsers are told never to come without TLS. */
+int respond_new(struct respond **out, bool tls_only);
 void respond_free(struct respond *r);
 
 /* How an answer depends on the request, beside its path. */
@@ -60,9 +63,12 @@ bool respond_cached(struct web *w, struct exchange *x, struct bytes key, uint64_
 /* Bytes of a given type, never to be kept: of the gate. */
 void respond_plain(
     struct web *w, struct exchange *x, int status, const char *type, struct bytes body);
+/* The same of what may be given to others, too, in this state; readers keep it no longer. */
+void respond_kept(struct web *w, struct exchange *x, const char *type, struct bytes body,
+    struct bytes key, uint64_t state);
 void respond_static(struct web *w, struct exchange *x, const struct static_file *f);
 /* The fields of an answer without an end. */
-struct bytes respond_stream_fields(void);
+struct bytes respond_stream_fields(const struct respond *r);
 
 /* An error as a page, in a language that the request takes. */
 void web_error(struct web *w, struct exchange *x, int status);

@@ -128,6 +128,13 @@ def test_sizes(t, web):
              web.raw(POST + b"Content-Length: 99999999\r\n\r\n")[0],
              web.raw(POST + b"\r\n")[0]],
             [[414], [414], [431], [431], [413], [411]], "what is too long is refused by its name")
+    long = b"Host: a\r\nContent-Length: 2000000\r\n"
+    t.equal([web.raw(line + long + field + b"\r\n")[:2] for line, field in (
+        (b"POST /about HTTP/1.1\r\n", b"Content-Type: application/x-convene\r\n"),
+        (b"POST / HTTP/1.1\r\n", b""), (b"POST /gate HTTP/1.1\r\n", b"Content-Type: text/plain\r\n"),
+        (b"POST /gate HTTP/1.1\r\n", b"Content-Type: application/x-convene\r\nSec-Fetch-Site: cross-site\r\n"))],
+        [([405], True), ([405], True), ([415], True), ([403], True)],
+        "a body that nobody takes is not waited for")
     statuses, closed, got = web.raw(GET + b"X: " + b"a" * 20000 + b"\r\n\r\n")
     t.ok(b"Content-Security-Policy" in got and b"<html" in got, "in a page with the fields of all", got[:300])
     statuses, closed, got = web.raw(
@@ -142,6 +149,12 @@ def test_sizes(t, web):
 def test_pipeline(t, web):
     statuses, closed, got = web.raw(AFTER * 50 + GET + b"Connection: close\r\n\r\n", wait=5)
     t.ok(statuses == [200] * 51 and closed, "51 requests at once have 51 answers", statuses)
+    s = web.connect()
+    s.sendall(AFTER * 20)
+    s.shutdown(socket.SHUT_WR)
+    got = b"".join(iter(lambda: s.recv(1 << 20), b""))
+    s.close()
+    t.equal(got.count(b"HTTP/1.1 200"), 20, "20 whose sender has said all have theirs, and then the end")
     statuses, closed, got = web.raw(*[AFTER[i:i + 1] for i in range(len(AFTER))], wait=2)
     t.equal(statuses, [200], "one in single bytes has one")
 
@@ -175,6 +188,15 @@ def test_slow(t, web):
         s.close()
         return "408" in got.decode("latin-1")[:20], time.monotonic() - began
 
+    def promise():
+        """One byte of two million."""
+        s = web.connect(timeout=60)
+        began = time.monotonic()
+        s.sendall(POST + b"Content-Length: 2000000\r\n\r\na")
+        got = s.recv(1000)
+        s.close()
+        return "408" in got.decode("latin-1")[:20], time.monotonic() - began
+
     def reader():
         s = socket.socket()
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -201,9 +223,11 @@ def test_slow(t, web):
     began = time.monotonic()
     t.ok(web.ask("/about").status == 200 and time.monotonic() - began < 2,
          "200 who say no more do not keep others waiting")
-    (said_head, head_s), (said_body, body_s), (answers, _) = in_parallel(lambda f: f(), [head, body, reader])
+    (said_head, head_s), (said_body, body_s), (answers, _), (said_promise, promise_s) = in_parallel(
+        lambda f: f(), [head, body, reader, promise])
     t.ok(said_head and 8 < head_s < 13, "a head that drips is ended after 10 s: %.1f" % head_s)
     t.ok(said_body and 18 < body_s < 25, "a body that drips after 20 s: %.1f" % body_s)
+    t.ok(said_promise and 18 < promise_s < 25, "so is one that is promised to be long: %.1f" % promise_s)
     t.ok(0 < answers < 400, "answers that nobody takes after half a minute: %d of 400 had gone" % answers)
     kept.sendall(AFTER)
     t.ok(kept.recv(100).startswith(b"HTTP/1.1 200"), "who pauses between two requests is not too slow")
@@ -237,6 +261,8 @@ def test_connections(t, web):
         except OSError:
             found.add("closed")
     t.ok(found <= {503, "closed", 200} and found & {503, "closed"}, "with all places taken one is told so", found)
+    time.sleep(6)
+    t.equal([web.ask("/about").status for _ in range(4)], [200] * 4, "until those who are slow have to make way")
     for s in [*held, *stuck]:
         s.close()
     web.configure(connections="4000", connections_per_address="64", listeners="100")

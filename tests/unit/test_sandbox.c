@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +48,17 @@ static int opens(const char *name, int how)
 	return err;
 }
 
+/* Kernels before 6.2 can't keep from that; what they say of themselves is the version. */
+static bool cuts(const char *name)
+{
+	char *path = path_of(name);
+	bool can = syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 3;
+	int failed = truncate(path, 0);
+
+	free(path);
+	return can && failed == 0;
+}
+
 /* Bits of what is not as it should be; 255: there is no Landlock. */
 static int inside(const struct conf *conf)
 {
@@ -59,6 +71,7 @@ static int inside(const struct conf *conf)
 		return 255;
 	wrong |= opens("data/convene.db", O_RDONLY) != 0 ? 1 : 0;
 	wrong |= opens("data/convene.db", O_RDWR) != EACCES ? 2 : 0;
+	wrong |= cuts("data/convene.db") ? 128 : 0;
 	wrong |= opens("data/new", O_CREAT | O_WRONLY) != EACCES ? 4 : 0;
 	wrong |= opens("tls/full.pem", O_RDONLY) != 0 ? 8 : 0;
 	wrong |= opens("elsewhere/secret", O_RDONLY) != EACCES ? 16 : 0;

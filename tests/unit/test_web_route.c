@@ -14,6 +14,7 @@
 #include "daemon/web/cache.h"
 #include "daemon/web/crowd.h"
 #include "daemon/web/route.h"
+#include "daemon/web/share.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -88,6 +89,31 @@ static void test_straight(void **state)
 	}
 }
 
+/* What no page knows makes no page of its own, in whatever order. */
+static void test_query(void **state)
+{
+	static const char *const table[][3] = {
+	    {"/search", "utm=1&before=7&q=a%20b&q=c&q", "q=a%20b&before=7"},
+	    {"/m/" ID, "page=2&x=y", ""}, {"/thread/" ID, "&&page=&page=3&pages=4", "page=3"},
+	    {"/write", "amend=1&topic=2", "topic=2&amend=1"}, {"/about", "q", ""}};
+	char out[QUERY_MAX], text[QUERY_MAX + 20];
+	struct found f;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		route_find(&f, table[i][0]);
+		assert_true(route_query(out, f.route, table[i][1]));
+		assert_string_equal(out, table[i][2]);
+	}
+	route_find(&f, "/search");
+	for (size_t len = QUERY_MAX - 3; len < QUERY_MAX + 10; len++) {
+		memset(text, 'a', len);
+		memcpy(text, "q=", 2);
+		text[len] = '\0';
+		assert_int_equal(route_query(out, f.route, text), len < QUERY_MAX);
+	}
+}
+
 /* ---- the cache ---- */
 
 static const struct cached *put(struct cache *c, const char *key, uint64_t state, size_t len)
@@ -144,6 +170,14 @@ static void test_cache(void **state)
 	}
 	assert_true(has(c, "key 999", 2));
 	assert_false(has(c, "key 0", 2));
+	/* What is asked for by nobody again drives out none. */
+	assert_int_equal(cache_loose(), 0);
+	held = put(c, "passing", 0, 5000);
+	assert_false(has(c, "passing", 0));
+	assert_true(has(c, "key 999", 2));
+	assert_true(cache_loose() > 5000 && cache_loose() < 6000);
+	cache_give_back((void *)(uintptr_t)held);
+	assert_int_equal(cache_loose(), 0);
 	/* One that would drive out all others is made and not kept. */
 	cache_give_back((void *)(uintptr_t)put(c, "large", 2, 50000));
 	assert_false(has(c, "large", 2));
@@ -154,7 +188,9 @@ static void test_cache(void **state)
 	assert_false(has(c, "a", 2));
 	cache_free(c);
 	assert_int_equal(held->body.len, 100);
+	assert_true(cache_loose() > 100);
 	cache_give_back((void *)(uintptr_t)held);
+	assert_int_equal(cache_loose(), 0);
 }
 
 /* ---- the crowd ---- */
@@ -198,13 +234,43 @@ static void test_crowd(void **state)
 	crowd_free(c);
 }
 
+/* ---- a share of the time ---- */
+
+static void test_share(void **state)
+{
+	struct share s = {.percent = 40};
+	uint64_t now = 12345, used = 0, end;
+
+	(void)state;
+	/* Who always wants gets no more than that, in pieces of 400 ms. */
+	for (end = now + 100000000; now < end; now += 1000) {
+		if (share_may(&s, now)) {
+			share_took(&s, 400000);
+			now += 400000;
+			used += 400000;
+		}
+	}
+	assert_true(used >= 39000000 && used <= 42000000);
+	/* One that took very long is paid back within some seconds. */
+	assert_true(share_may(&s, now += 5000000));
+	share_took(&s, UINT64_MAX);
+	assert_false(share_may(&s, now += 2000000));
+	assert_true(share_may(&s, now += 1000000));
+	/* A day of rest is worth a second. */
+	assert_true(share_may(&s, now += 86400000000));
+	share_took(&s, 1000000);
+	assert_false(share_may(&s, now));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_routes),
 	    cmocka_unit_test(test_straight),
+	    cmocka_unit_test(test_query),
 	    cmocka_unit_test(test_cache),
 	    cmocka_unit_test(test_crowd),
+	    cmocka_unit_test(test_share),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
