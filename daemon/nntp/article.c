@@ -192,6 +192,9 @@ static void header_write(struct articles *a, struct buffer *out, const struct ma
 	buffer_printf(out, "Path: %s!not-for-mail\n", a->node);
 	mail_people(out, p);
 	required_write(out, p);
+	/* From is what the importer says that the archive said. */
+	if (p->imported)
+		mail_mailbox(out, "Sender", &p->author, p->header);
 	buffer_printf(out, "Newsgroups: %s\n", group);
 	subject_write(out, &a->shown, p->imported != NULL, root);
 	mail_ids(out, p, news_id_usable);

@@ -12,10 +12,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mail/message_id.h"
 
 #define LOOK_MS 8            /* of one go */
 #define ROWS 256             /* looked at in one go */
-#define TOPICS_EVERY_MS 1000 /* topics are few, but all are read */
+#define TOPICS_EVERY_MS 1000 /* all are looked at; and 20 times as long as it takes */
 #define PENDING_EVERY_MS 1000
 #define SWEEP_EVERY_MS 60000 /* and 20 times as long as it takes */
 #define FORGET_EVERY_MS 10000
@@ -223,7 +224,8 @@ static int name_learn(
 	if (err)
 		return err;
 	if (content_parse(buffer_bytes(&c->text), &c->content) != OK ||
-	    !c->content.imported.present || !news_id_usable(c->content.imported.message_id))
+	    !c->content.imported.present || !news_id_usable(c->content.imported.message_id) ||
+	    message_id_native(c->content.imported.message_id))
 		return OK;
 	return names_add(c->names, c->content.imported.message_id, group, number);
 }

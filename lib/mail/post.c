@@ -85,7 +85,9 @@ void mail_ids(struct buffer *out, const struct mail_post *p, bool (*usable)(stru
 							   : bytes_of(NULL, 0));
 	id = buffer_bytes(&own);
 	field_ids(out, "Message-ID", &id, 1, message_id_usable);
-	if (p->imported && p->imported->reference_count > 0) {
+	/* Mails of another forum, which have names of their own here, answer each other by them. */
+	if (p->imported && p->imported->reference_count > 0 &&
+	    (count == 0 || !message_id_native(p->imported->message_id))) {
 		refs = p->imported->references;
 		count = p->imported->reference_count;
 	}

@@ -328,6 +328,8 @@ static void test_imported(void **state)
 	look(&sc);
 	assert_ok(locate(&sc, "two@old.example", &number));
 	assert_has(&sc, number, "\nFrom: =?utf-8?B?Wm/Dqw==?= <zoe@old.example>\n");
+	assert_has(&sc, number, "\nSender: ");
+	assert_false(has(&sc, n = 1, "\nSender: "));
 	assert_has(&sc, number, "\nDate: Sat, 01 Jan 2000 00:00:00 +0000\n");
 	assert_has(&sc, number, "\nMessage-ID: <two@old.example>\n");
 	assert_has(&sc, number, "\nReferences: <one@old.example>\n");
@@ -357,6 +359,41 @@ static void test_imported(void **state)
 	assert_int_equal(n, number);
 	buffer_free(&content);
 	buffer_free(&other);
+	scene_free(&sc);
+}
+
+/* An archive's Message-ID is the importer's word: it is not another message's name. */
+static void test_claimed(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	struct entry *theirs = post(st, A, 0, st->topic, NULL, "Theirs"), *claim;
+	char id[NEWS_ID_MAX];
+	struct content c = {.subject = bytes_str("Forged"), .imported = {.present = true}};
+	struct buffer content = BUFFER_INIT;
+	struct key by = device(A, 0);
+	uint32_t number;
+
+	(void)state;
+	snprintf(id, sizeof id, "%s", name_of(theirs, "a.example"));
+	c.imported.message_id = bytes_str(id);
+	assert_ok(content_encode(&content, &c));
+	scene_begin(&sc);
+	claim = world_put(st->n.w, world_make(st->n.w, A,
+				       (struct recipe){.by = &by,
+					   .sequence = ++st->sequence,
+					   .kind = KIND_POST,
+					   .topic = st->topic,
+					   .content = buffer_bytes(&content),
+					   .given = GIVEN}));
+	take(st, A, true);
+	look(&sc);
+	assert_ok(locate(&sc, id, &number));
+	assert_has(&sc, number, "\nSubject: Theirs\n");
+	assert_ok(locate(&sc, name_of(claim, "a.example"), &number));
+	assert_has(&sc, number, "\nSubject: Forged\n");
+	assert_false(has(&sc, number, id));
+	buffer_free(&content);
 	scene_free(&sc);
 }
 
@@ -461,6 +498,7 @@ int main(void)
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_hidden),
 	    cmocka_unit_test(test_imported),
+	    cmocka_unit_test(test_claimed),
 	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_away),
 	    cmocka_unit_test(test_ids_usable),
