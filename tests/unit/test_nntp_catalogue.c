@@ -266,14 +266,22 @@ static void hide(struct scene *sc, const struct entry *e, const char *reason)
 static void test_hidden(void **state)
 {
 	struct scene sc = scene_new();
-	struct entry *root = post(sc.st, A, 0, sc.st->topic, NULL, "First");
-	uint32_t number;
+	struct entry *root = post(sc.st, A, 0, sc.st->topic, NULL, "First"),
+		     *reply = post(sc.st, A, 3, sc.st->topic, root, "");
+	uint32_t number, answer;
 
 	(void)state;
 	scene_begin(&sc);
 	take(sc.st, A, true);
 	look(&sc);
+	assert_ok(locate(&sc, name_of(reply, "a.example"), &answer));
+	assert_has(&sc, answer, "\nSubject: Re: First\n");
 	hide(&sc, root, "spam\\nX-Other: field");
+	/* In a moment what answers it doesn't tell it either. */
+	sc.now += 2000;
+	while (catalogue_update(sc.c, sc.now, sc.now))
+		;
+	assert_false(has(&sc, answer, "First"));
 	look(&sc);
 	assert_ok(locate(&sc, name_of(root, "a.example"), &number));
 	assert_has(&sc, number, "\nSubject: [not shown here]\n");
