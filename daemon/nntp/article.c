@@ -236,13 +236,11 @@ int article_make(struct articles *a, struct reader *r, const uint8_t id[static I
 	if (err || extent == NEWS_ID)
 		return err;
 	header_write(a, &out->text, &p, ancestry.subject, group, number);
-	mail_content(&out->text, &p, MAIL_NEWS);
+	mail_content(&out->text, &p, extent == NEWS_HEAD ? MAIL_NEWS_HEAD : MAIL_NEWS);
 	if (!out->text.failed) {
 		const uint8_t *end = memmem(out->text.data, out->text.len, "\n\n", 2);
 
 		out->body = end ? (size_t)(end - out->text.data) + 2 : out->text.len;
-		if (extent == NEWS_HEAD)
-			out->text.len = out->body;
 	}
 	return out->text.failed ? ERR_NOMEM : OK;
 }

@@ -106,6 +106,19 @@ static bool has(struct scene *sc, uint32_t number, const char *words)
 	return strstr(text_of(sc, number), words) != NULL;
 }
 
+/* A header alone is the one that the whole article has, whatever stands in it. */
+static void assert_head(struct scene *sc, uint32_t number)
+{
+	char *whole = strdup(text_of(sc, number));
+	size_t body = sc->a.body;
+
+	assert_ok(article(sc, number, NEWS_HEAD));
+	assert_int_equal(sc->a.body, body);
+	assert_int_equal(sc->a.text.len, body);
+	assert_memory_equal(sc->a.text.data, whole, body);
+	free(whole);
+}
+
 static const char *name_of(const struct entry *e, const char *organisation)
 {
 	static char names[4][NEWS_ID_MAX];
@@ -219,12 +232,14 @@ static void test_changes(void **state)
 	assert_has(&sc, r, "\nSubject: Better\n");
 	assert_has(&sc, r, "\nX-Convene-Amended: ");
 	assert_has(&sc, r, "\n\nother words\n");
+	assert_head(&sc, r);
 	assert_int_equal(group_get(&sc, 0).high, 3); /* an AMEND is no article */
 
 	erase(st, A, 0, root);
 	take(st, A, true);
 	look(&sc);
 	assert_has(&sc, r, "\nSubject: [erased]\n");
+	assert_head(&sc, r);
 	assert_has(&sc, r, "\n\n[This text was erased on ");
 	assert_false(has(&sc, r, "words") || has(&sc, r, "a text") || has(&sc, r, "Better"));
 	assert_ok(locate(&sc, name_of(root, "a.example"), &r));
@@ -303,6 +318,9 @@ static void test_imported(void **state)
 		.date = INT64_C(946684800000),
 		.references = refs,
 		.reference_count = 2}};
+	struct content_part part = {.name = bytes_str("a.bin"),
+	    .media_type = bytes_str("application/octet-stream"),
+	    .data = bytes_str("bytes")};
 	struct scene sc = scene_new();
 	struct stage *st = sc.st;
 	struct buffer content = BUFFER_INIT, other = BUFFER_INIT;
@@ -324,6 +342,8 @@ static void test_imported(void **state)
 	c.text = bytes_str("another of the same name");
 	c.imported.author = bytes_of(NULL, 0);
 	c.imported.date = 0;
+	c.parts = &part;
+	c.part_count = 1;
 	assert_ok(content_encode(&other, &c));
 	twin = world_put(st->n.w, world_make(st->n.w, A,
 				      (struct recipe){.by = &by,
@@ -350,6 +370,9 @@ static void test_imported(void **state)
 	assert_int_equal(group_get(&sc, 0).high, 4);
 	assert_has(&sc, 4, "\nFrom: unknown <unknown@unknown.invalid>\n");
 	assert_has(&sc, 4, "\nDate: ");
+	assert_has(&sc, 4, "\nContent-Type: multipart/mixed;");
+	assert_head(&sc, 4);
+	assert_head(&sc, number);
 	/* Amended, it is still that mail; erased, nothing of it is left. */
 	amend(st, A, 0, old, "Old, mended");
 	take(st, A, true);
