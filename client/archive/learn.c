@@ -88,7 +88,7 @@ static int keys_of(struct keys *k, const struct content *c, const struct ref *po
 			mail_key_of_id(k->list[k->count++], m->message_id);
 		else
 			err = keys_of_claim(k, c);
-		if (err || message_id_usable(m->message_id))
+		if (err || (message_id_usable(m->message_id) && !message_id_native(m->message_id)))
 			return err;
 	}
 	/* What was exported and comes back. */

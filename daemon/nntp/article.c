@@ -192,6 +192,9 @@ static void header_write(struct articles *a, struct buffer *out, const struct ma
 	buffer_printf(out, "Path: %s!not-for-mail\n", a->node);
 	mail_people(out, p);
 	required_write(out, p);
+	/* From is what the importer says that the archive said. */
+	if (p->imported)
+		mail_mailbox(out, "Sender", &p->author, p->header);
 	buffer_printf(out, "Newsgroups: %s\n", group);
 	subject_write(out, &a->shown, p->imported != NULL, root);
 	mail_ids(out, p, news_id_usable);
@@ -233,13 +236,11 @@ int article_make(struct articles *a, struct reader *r, const uint8_t id[static I
 	if (err || extent == NEWS_ID)
 		return err;
 	header_write(a, &out->text, &p, ancestry.subject, group, number);
-	mail_content(&out->text, &p, MAIL_NEWS);
+	mail_content(&out->text, &p, extent == NEWS_HEAD ? MAIL_NEWS_HEAD : MAIL_NEWS);
 	if (!out->text.failed) {
 		const uint8_t *end = memmem(out->text.data, out->text.len, "\n\n", 2);
 
 		out->body = end ? (size_t)(end - out->text.data) + 2 : out->text.len;
-		if (extent == NEWS_HEAD)
-			out->text.len = out->body;
 	}
 	return out->text.failed ? ERR_NOMEM : OK;
 }

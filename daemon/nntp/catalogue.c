@@ -86,8 +86,8 @@ static int locate(struct news_source *s, struct bytes id, uint32_t *group, uint3
 
 	if (!c->reader)
 		return ERR_BUSY;
-	is = names_find(c->names, id, group, number) ||
-	     (id_read(id, message) && numbers_find(c->numbers, message, group, number));
+	is = (id_read(id, message) && numbers_find(c->numbers, message, group, number)) ||
+	     names_find(c->names, id, group, number);
 	if (!is || *number > numbers_high(c->numbers, *group))
 		return ERR_NOTFOUND;
 	err = article(s, *group, *number, NEWS_ID, &found);

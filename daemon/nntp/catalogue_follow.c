@@ -12,10 +12,11 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "mail/message_id.h"
 
 #define LOOK_MS 8            /* of one go */
 #define ROWS 256             /* looked at in one go */
-#define TOPICS_EVERY_MS 1000 /* topics are few, but all are read */
+#define TOPICS_EVERY_MS 1000 /* all are looked at; and 20 times as long as it takes */
 #define PENDING_EVERY_MS 1000
 #define SWEEP_EVERY_MS 60000 /* and 20 times as long as it takes */
 #define FORGET_EVERY_MS 10000
@@ -35,18 +36,27 @@ static int erasure_mix(void *ctx, uint32_t log, uint64_t index)
 	return OK;
 }
 
-/* What articles remember of each other goes at once when something was erased, or a log was cut or
- * is disputed; and now and then, for what the operator hides. */
+static void articles_renew(struct catalogue *c, uint64_t mono)
+{
+	articles_forget(c->articles);
+	c->stale = false;
+	c->forget_at = mono + FORGET_EVERY_MS;
+}
+
+/* What articles remember of each other, and groups of their first titles, goes at once when
+ * something was erased or hidden, or a log was cut or is disputed; what was amended, soon. */
 static int erasures_look(struct catalogue *c, uint64_t mono)
 {
-	uint64_t h = 1;
+	uint64_t h = mix_in(1, reader_measures(c->reader));
 	int err = query_erasures(reader_store(c->reader), erasure_mix, &h);
 
 	for (const struct reader_log *l = NULL; (l = reader_log_next(c->reader, l)) != NULL;)
 		h = mix_in(h, (uint64_t)l->state << 32 | l->no);
-	if (err || h != c->erasures || mono >= c->forget_at) {
-		articles_forget(c->articles);
-		c->forget_at = mono + FORGET_EVERY_MS;
+	c->stale = true;
+	if (err || h != c->erasures) {
+		articles_renew(c, mono);
+		for (uint32_t i = 0; i < c->group_count; i++)
+			c->groups[i].named = false;
 	}
 	c->erasures = err ? 0 : h;
 	return err;
@@ -113,27 +123,51 @@ static int title_set(struct group_shown *g, struct bytes title)
 	return err;
 }
 
+/* A topic whose name isn't known, or is another one now. */
+static int topic_name(
+    struct catalogue *c, const struct topic_row *row, bool hidden, uint32_t *group, bool *known)
+{
+	struct bytes title;
+	int err = first_title(c, row, &title, known);
+
+	if (err || !*known)
+		return err;
+	if (!numbers_group_find(c->numbers, row->id, group))
+		err = numbers_add_group(c->numbers, row->id, c->wall, group);
+	if (!err)
+		err = groups_room(c, *group);
+	if (err)
+		return err;
+	group_name(c->groups[*group].name, c->prefix, hidden ? bytes_of(NULL, 0) : title, row->id);
+	c->groups[*group].named = true;
+	c->groups[*group].hidden = hidden;
+	return OK;
+}
+
+/* First titles stand in contents, which may be large: each is read once, and after some of them the
+ * others wait for the next go. That may read as long as it took to come where this one ended. */
 static int topic_take(void *ctx, const struct topic_row *row)
 {
 	struct catalogue *c = ctx;
-	bool hidden = reader_hidden(c->reader, row->id, &row->author) != NULL, known;
-	struct bytes title, now = row->title;
+	bool hidden = reader_hidden(c->reader, row->id, &row->author) != NULL, known = true;
+	uint64_t now;
 	uint32_t group;
-	int err = first_title(c, row, &title, &known);
+	int err = OK;
 
+	if (!numbers_group_find(c->numbers, row->id, &group) || group >= c->group_count ||
+	    !c->groups[group].named || c->groups[group].hidden != hidden) {
+		now = clock_mono_ms();
+		if (c->titles_until == 0)
+			c->titles_until = now + LOOK_MS + (now - c->topics_begun);
+		if (now > c->titles_until)
+			return ERR_TIMEOUT;
+		err = topic_name(c, row, hidden, &group, &known);
+	}
 	if (err || !known)
 		return err;
-	if (hidden)
-		title = now = bytes_of(NULL, 0);
-	if (!numbers_group_find(c->numbers, row->id, &group))
-		err = numbers_add_group(c->numbers, row->id, c->wall, &group);
-	if (!err)
-		err = groups_room(c, group);
-	if (err)
-		return err;
 	c->groups[group].seen = true;
-	group_name(c->groups[group].name, c->prefix, title, row->id);
-	return title_set(&c->groups[group], now);
+	c->groups[group].looked = c->topics_no;
+	return title_set(&c->groups[group], hidden ? bytes_of(NULL, 0) : row->title);
 }
 
 static int by_name(const void *a, const void *b, void *ctx)
@@ -159,21 +193,28 @@ static int groups_list(struct catalogue *c)
 	free(c->listed);
 	c->listed = listed;
 	c->listed_count = count;
+	c->listed_of = numbers_groups(c->numbers);
+	c->relist = false;
 	return OK;
 }
 
+/* ERR_TIMEOUT: there are more, for the next go. */
 static int topics_look(struct catalogue *c, uint64_t mono)
 {
 	uint32_t known = numbers_groups(c->numbers);
 	int err = known > 0 ? groups_room(c, known - 1) : OK;
 
-	for (uint32_t i = 0; i < c->group_count; i++)
-		c->groups[i].seen = false;
-	if (!err)
-		err = query_topics(reader_store(c->reader), topic_take, c);
+	c->topics_begun = clock_mono_ms();
+	c->titles_until = 0;
+	c->topics_no++;
+	c->relist = true;
 	if (!err)
 		err = erasures_look(c, mono);
-	c->topic_new = false;
+	if (!err)
+		err = query_topics(reader_store(c->reader), topic_take, c);
+	c->topics_took += clock_mono_ms() - c->topics_begun;
+	for (uint32_t i = 0; !err && i < c->group_count; i++)
+		c->groups[i].seen = c->groups[i].looked == c->topics_no;
 	return err;
 }
 
@@ -223,7 +264,8 @@ static int name_learn(
 	if (err)
 		return err;
 	if (content_parse(buffer_bytes(&c->text), &c->content) != OK ||
-	    !c->content.imported.present || !news_id_usable(c->content.imported.message_id))
+	    !c->content.imported.present || !news_id_usable(c->content.imported.message_id) ||
+	    message_id_native(c->content.imported.message_id))
 		return OK;
 	return names_add(c->names, c->content.imported.message_id, group, number);
 }
@@ -279,10 +321,8 @@ static int arrival_take(void *ctx, const struct placed_row *row)
 
 	/* A topic first has to be a group: look at topics, and come back. */
 	if (memcmp(row->id, row->topic, ID_LEN) == 0 && !group_of(c, row->topic, &group) &&
-	    c->topics_state != c->state) {
-		c->topic_new = true;
+	    c->topics_state != c->state)
 		return ERR_STALE;
-	}
 	err = row_place(c, row, true, &placed);
 	if (!err && placed == PLACED_NOT)
 		pending_add(c, row->arrival);
@@ -345,7 +385,7 @@ static int arrivals_look(struct catalogue *c, bool *more)
 	uint64_t before = c->after;
 	int err = query_placed(reader_store(c->reader), c->after, ROWS, arrival_take, c);
 
-	*more = c->after != before || err == ERR_STALE;
+	*more = c->after != before;
 	c->following |= !err && !*more;
 	return err == ERR_STALE || err == ERR_TIMEOUT ? OK : err;
 }
@@ -380,11 +420,18 @@ static int look(struct catalogue *c, uint64_t mono, bool *more)
 {
 	int err = OK;
 
-	if (c->topics_state != c->state && (c->topic_new || mono >= c->topics_at)) {
+	if (c->topics_state != c->state && mono >= c->topics_at) {
 		err = topics_look(c, mono);
+		if (err == ERR_TIMEOUT) {
+			*more = true;
+			return OK;
+		}
 		c->topics_state = err ? 0 : c->state;
-		c->topics_at = mono + TOPICS_EVERY_MS;
+		c->topics_at = mono + TOPICS_EVERY_MS + 20 * c->topics_took;
+		c->topics_took = 0;
 	}
+	if (c->stale && mono >= c->forget_at)
+		articles_renew(c, mono);
 	if (!err)
 		err = arrivals_look(c, more);
 	if (!err && !*more && c->pending_count > 0 && c->pending_state != c->state &&
@@ -418,10 +465,10 @@ bool catalogue_update(struct catalogue *c, uint64_t wall, uint64_t mono)
 	}
 	if (!err)
 		err = numbers_commit(c->numbers);
-	if (!err)
+	if (!err && (c->relist || c->listed_of != numbers_groups(c->numbers)))
 		err = groups_list(c);
 	if (!err)
-		return more || (c->topic_new && c->topics_state != c->state);
+		return more;
 	/* Whatever it was, the next look begins with all of it. Groups whose numbers could not be
 	 * made durable have none. */
 	while (c->group_count > numbers_groups(c->numbers))
@@ -431,5 +478,7 @@ bool catalogue_update(struct catalogue *c, uint64_t wall, uint64_t mono)
 	c->after = 0;
 	c->pending_count = 0;
 	c->sweeping = c->following = false;
+	c->erasures = c->topics_took = 0;
+	c->relist = true;
 	return false;
 }

@@ -14,9 +14,11 @@
 
 struct group_shown { /* by the group's number */
 	char name[NEWS_NAME_MAX + 1];
-	char *title; /* as it is now; NULL: not to be told */
-	bool seen;   /* is a topic with a name, as of the last look */
-	bool listed; /* and has a number of its own that is durable */
+	char *title;        /* as it is now; NULL: not to be told */
+	bool named, hidden; /* `name` is the one that it has while it is `hidden` or not */
+	uint64_t looked;    /* the last look that found it */
+	bool seen;          /* is a topic with a name, as of the last look */
+	bool listed;        /* and has a number of its own that is durable */
 };
 
 struct catalogue {
@@ -37,11 +39,16 @@ struct catalogue {
 	uint64_t state, topics_state, pending_state; /* of the reader, when each was looked at */
 	uint64_t topics_at, pending_at, forget_at;   /* mono ms: not before */
 	uint64_t sweep_at, sweep_began;
-	uint64_t erasures; /* what tells that something was erased */
-	uint64_t after;    /* the last arrival that was looked at */
-	uint64_t sweep;    /* the same, of a look at all again */
-	bool following;    /* everything that was there at the start has been looked at */
-	bool sweeping, sweep_wanted, topic_new;
+	uint64_t erasures;  /* what tells that something was erased, or is shown no more */
+	uint64_t topics_no; /* looks at topics */
+	uint64_t topics_begun, topics_took, titles_until; /* mono ms: of the one that goes on */
+	bool stale;                                       /* articles may remember other words */
+	bool relist;                                      /* `listed` is not of now */
+	uint32_t listed_of;                               /* of how many groups it is */
+	uint64_t after;                                   /* the last arrival that was looked at */
+	uint64_t sweep;                                   /* the same, of a look at all again */
+	bool following; /* everything that was there at the start has been looked at */
+	bool sweeping, sweep_wanted;
 	uint64_t pending[PENDING_MAX]; /* arrivals without a text, or without a group yet */
 	size_t pending_count;
 	uint32_t last_group; /* the one that was found last */

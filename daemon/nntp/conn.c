@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Connections. Each gets a turn of a few pieces of its answers, within one short read of the store,
- * and the next when what it got is on its way: a slow reader costs no more than OUT_MAX, a greedy
- * one no more than its turns. Where somebody comes from is used to count connections, and told to
- * nobody. */
+ * and the next when what it got is on its way: a slow reader costs no more than OUT_MAX and one
+ * article, all of them no more than UNSENT_MAX, a greedy one no more than its turns. Where somebody
+ * comes from is used to count connections, and told to nobody. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -20,12 +20,14 @@
 #include "daemon/web/crowd.h"
 #include "daemon/web/tls.h"
 
-#define OUT_MAX 65536    /* what waits to be sent before the next turn, but for one article */
-#define OUT_LOW 16384    /* and when the next turn comes */
-#define TURN_MS 4        /* of one turn; then others have theirs */
-#define IDLE_SECONDS 600 /* without a command (RFC 3977 section 3.1: at least three minutes) */
-#define HELLO_SECONDS 30 /* for TLS, and the first command */
-#define STUCK_SECONDS 60 /* in which nothing of an answer is taken */
+#define OUT_MAX 65536       /* what waits to be sent before the next turn, but for one article */
+#define OUT_SLICE 16256     /* in memory of its own */
+#define OUT_LOW 16384       /* and when the next turn comes */
+#define UNSENT_MAX 67108864 /* what waits to be sent in all; who takes least of it is let go */
+#define TURN_MS 4           /* of one turn; then others have theirs */
+#define IDLE_SECONDS 600    /* without a command (RFC 3977 section 3.1: at least three minutes) */
+#define HELLO_SECONDS 30    /* for TLS, and the first command */
+#define STUCK_SECONDS 60    /* in which nothing of an answer is taken */
 
 struct conn {
 	struct nntp *nntp;
@@ -34,8 +36,17 @@ struct conn {
 	struct crowd_one *one;
 	struct nntp_session *session;
 	struct event *turn;  /* more of the same answer, after others had theirs */
+	size_t unsent;       /* not more than that */
 	bool closing, known; /* `known`: it has said something */
 };
+
+static void unsent_set(struct conn *c)
+{
+	size_t now = c->be ? evbuffer_get_length(bufferevent_get_output(c->be)) : 0;
+
+	c->nntp->unsent += now - c->unsent;
+	c->unsent = now;
+}
 
 static void conn_close(struct conn *c)
 {
@@ -43,6 +54,7 @@ static void conn_close(struct conn *c)
 	if (c->next)
 		c->next->at = c->at;
 	c->nntp->conn_count--;
+	c->nntp->unsent -= c->unsent;
 	crowd_leave(c->nntp->crowd, c->one);
 	session_free(c->session);
 	if (c->turn)
@@ -79,6 +91,41 @@ static bool input_take(struct conn *c)
 	return true;
 }
 
+/* Articles may be large, and readers slow: those with most before them go. false: `c` did. */
+static bool unsent_bound(struct conn *c)
+{
+	struct nntp *n = c->nntp;
+	bool here = true;
+
+	unsent_set(c);
+	if (n->unsent <= UNSENT_MAX)
+		return true;
+	for (struct conn *o = n->conns; o; o = o->next)
+		unsent_set(o);
+	while (n->unsent > UNSENT_MAX) {
+		struct conn *most = n->conns;
+
+		for (struct conn *o = n->conns; o; o = o->next)
+			if (o->unsent >= most->unsent) /* of several the oldest */
+				most = o;
+		here = here && most != c;
+		conn_close(most);
+	}
+	return here;
+}
+
+/* In slices, each of which is given back when it is sent; libevent takes powers of two for them. */
+static bool out_add(struct evbuffer *to, const struct buffer *out)
+{
+	for (size_t at = 0; at < out->len; at += OUT_SLICE) {
+		size_t n = out->len - at < OUT_SLICE ? out->len - at : OUT_SLICE;
+
+		if (evbuffer_add(to, out->data + at, n) != 0)
+			return false;
+	}
+	return !out->failed;
+}
+
 /* One turn. false: the connection is no more. */
 static bool turn_take(struct conn *c)
 {
@@ -91,12 +138,14 @@ static bool turn_take(struct conn *c)
 		more = session_run(c->session, &out);
 	if (reading)
 		catalogue_end(c->nntp->catalogue);
-	if (out.failed || (out.len > 0 && evbuffer_add(to, out.data, out.len) != 0)) {
+	if (!out_add(to, &out)) {
 		buffer_free(&out);
 		conn_close(c);
 		return false;
 	}
 	buffer_free(&out);
+	if (!unsent_bound(c))
+		return false;
 	c->closing = session_over(c->session);
 	if (more && !c->closing && evbuffer_get_length(to) < OUT_MAX) {
 		struct timeval now = {0, 0};
@@ -152,6 +201,7 @@ static void on_written(struct bufferevent *be, void *ctx)
 {
 	struct conn *c = ctx;
 
+	unsent_set(c);
 	if (!c->closing)
 		advance(c);
 	else if (evbuffer_get_length(bufferevent_get_output(be)) == 0)

@@ -22,6 +22,7 @@ struct nntp {
 	struct crowd *crowd;
 	struct conn *conns;
 	unsigned conn_count;
+	size_t unsent; /* bytes of answers, not less than wait in all */
 	struct event **accepts, *looking, *terminate, *reload;
 	char writing[512], url[512], forum[256];
 };

@@ -40,7 +40,8 @@ struct numbers {
 	uint32_t count, shown, cap; /* `shown`: committed */
 	struct group *groups;
 	uint32_t group_count, group_shown, group_cap;
-	uint32_t *slots; /* of records by id: their number plus 1; the last one of an id */
+	uint32_t *slots; /* of records by id: their number plus 1; of an id its last one, and, as
+			    it is a topic's too, the one that made it a group */
 	uint32_t slot_count, slots_used;
 	struct buffer pending;
 };
@@ -75,13 +76,24 @@ static uint32_t slot_of(const struct numbers *n, const uint8_t id[static ID_LEN]
 	return (uint32_t)(h >> 32) & (n->slot_count - 1);
 }
 
+/* Where it is, or would be. */
+static uint32_t slot_find(const struct numbers *n, const uint8_t id[static ID_LEN], bool topic)
+{
+	uint32_t at = slot_of(n, id);
+
+	for (; n->slots[at] != 0; at = (at + 1) & (n->slot_count - 1)) {
+		const struct record *r = &n->records[n->slots[at] - 1];
+
+		if ((r->number == 0) == topic && memcmp(r->id, id, ID_LEN) == 0)
+			break;
+	}
+	return at;
+}
+
 static void slot_set(struct numbers *n, uint32_t record)
 {
-	uint32_t at = slot_of(n, n->records[record].id);
+	uint32_t at = slot_find(n, n->records[record].id, n->records[record].number == 0);
 
-	while (n->slots[at] != 0 &&
-	       memcmp(n->records[n->slots[at] - 1].id, n->records[record].id, ID_LEN) != 0)
-		at = (at + 1) & (n->slot_count - 1);
 	n->slots_used += n->slots[at] == 0;
 	n->slots[at] = record + 1;
 }
@@ -99,8 +111,7 @@ static bool slots_grow(struct numbers *n)
 	n->slot_count = count;
 	n->slots_used = 0;
 	for (uint32_t i = 0; i < n->count; i++)
-		if (n->records[i].number > 0)
-			slot_set(n, i);
+		slot_set(n, i);
 	return true;
 }
 
@@ -131,8 +142,7 @@ static int record_add(
 	r = &n->records[n->count++];
 	memcpy(r->id, id, ID_LEN);
 	r->time = time;
-	if (r->number > 0)
-		slot_set(n, n->count - 1);
+	slot_set(n, n->count - 1);
 	return OK;
 }
 
@@ -275,17 +285,14 @@ uint64_t numbers_group_time(const struct numbers *n, uint32_t group)
 	return n->records[n->groups[group].topic].time;
 }
 
-/* There are few groups. */
 bool numbers_group_find(
     const struct numbers *n, const uint8_t topic[static ID_LEN], uint32_t *group)
 {
-	for (uint32_t i = 0; i < n->group_count; i++) {
-		if (memcmp(numbers_topic(n, i), topic, ID_LEN) == 0) {
-			*group = i;
-			return true;
-		}
-	}
-	return false;
+	uint32_t record = n->slots[slot_find(n, topic, true)];
+
+	if (record > 0)
+		*group = n->records[record - 1].group;
+	return record > 0;
 }
 
 uint32_t numbers_high(const struct numbers *n, uint32_t group)
@@ -326,16 +333,13 @@ uint32_t numbers_since(const struct numbers *n, uint32_t group, uint64_t since)
 bool numbers_find(
     const struct numbers *n, const uint8_t id[static ID_LEN], uint32_t *group, uint32_t *number)
 {
-	for (uint32_t at = slot_of(n, id); n->slots[at] != 0; at = (at + 1) & (n->slot_count - 1)) {
-		const struct record *r = &n->records[n->slots[at] - 1];
+	uint32_t record = n->slots[slot_find(n, id, false)];
 
-		if (memcmp(r->id, id, ID_LEN) != 0)
-			continue;
-		*group = r->group;
-		*number = r->number;
-		return true;
+	if (record > 0) {
+		*group = n->records[record - 1].group;
+		*number = n->records[record - 1].number;
 	}
-	return false;
+	return record > 0;
 }
 
 /* ---- writing ---- */
@@ -382,8 +386,7 @@ static void forget(struct numbers *n)
 	memset(n->slots, 0, n->slot_count * sizeof *n->slots);
 	n->slots_used = 0;
 	for (uint32_t i = 0; i < n->count; i++)
-		if (n->records[i].number > 0)
-			slot_set(n, i);
+		slot_set(n, i);
 }
 
 int numbers_commit(struct numbers *n)

@@ -96,8 +96,11 @@ static void overview_add(
 
 /* ---- many articles ---- */
 
+/* Takes time by both lengths, multiplied. */
 static bool patterns_match(const struct answer *w, struct bytes value)
 {
+	if (value.len > MATCHED_BYTES)
+		value.len = MATCHED_BYTES;
 	for (size_t at = 0; at < w->pattern_len;) {
 		size_t len = strlen(w->pattern + at);
 
@@ -106,6 +109,14 @@ static bool patterns_match(const struct answer *w, struct bytes value)
 		at += len + 1;
 	}
 	return w->pattern_len == 0;
+}
+
+/* What an article has cost, about. Others wait meanwhile. */
+static size_t cost_of(const struct nntp_session *s)
+{
+	size_t matched = s->field.len < MATCHED_BYTES ? s->field.len : MATCHED_BYTES;
+
+	return s->article.text.len + s->answer.pattern_len * matched;
 }
 
 static void item_add(struct nntp_session *s, struct buffer *out, uint32_t number)
@@ -140,12 +151,12 @@ static enum news_extent extent_of(const struct answer *w)
 static bool range_more(struct nntp_session *s, struct buffer *out)
 {
 	struct answer *w = &s->answer;
-	size_t begun = out->len;
+	size_t begun = out->len, cost = 0;
 
 	for (size_t i = 0; i < PIECE && w->at <= w->last; i++, w->at++) {
 		int err;
 
-		if (out->len - begun > PIECE_BYTES)
+		if (out->len - begun > PIECE_BYTES || cost > PIECE_COST)
 			return true;
 		err = s->source->ops->article(
 		    s->source, w->group, w->at, extent_of(w), &s->article);
@@ -163,6 +174,7 @@ static bool range_more(struct nntp_session *s, struct buffer *out)
 			say(out, "%s", w->begin);
 		w->begin = NULL;
 		item_add(s, out, w->at);
+		cost += cost_of(s);
 	}
 	if (w->at <= w->last)
 		return true;

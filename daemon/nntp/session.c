@@ -174,6 +174,19 @@ static void line_run(struct nntp_session *s, struct bytes line, struct buffer *o
 		c->run(s, &a, out);
 }
 
+/* There are thousands of sessions, most of which wait for their readers. */
+static void memory_give(struct nntp_session *s)
+{
+	if (s->article.text.cap > KEPT_BYTES)
+		buffer_free(&s->article.text);
+	if (s->field.cap > KEPT_BYTES)
+		buffer_free(&s->field);
+	if (s->in.cap > KEPT_BYTES && s->read == s->in.len) {
+		buffer_free(&s->in);
+		s->read = 0;
+	}
+}
+
 bool session_run(struct nntp_session *s, struct buffer *out)
 {
 	struct bytes line;
@@ -181,18 +194,16 @@ bool session_run(struct nntp_session *s, struct buffer *out)
 
 	if (s->over)
 		return false;
-	if (s->article.text.cap > KEPT_BYTES)
-		buffer_free(&s->article.text);
 	if (s->answer.more) {
 		if (!s->answer.more(s, out))
 			s->answer.more = NULL;
-		return !s->over;
-	}
-	if (!line_next(s, &line, &too_long))
+	} else if (!line_next(s, &line, &too_long)) {
 		return false;
-	if (too_long)
+	} else if (too_long) {
 		say(out, "501 line too long");
-	else
+	} else {
 		line_run(s, line, out);
+	}
+	memory_give(s);
 	return !s->over;
 }

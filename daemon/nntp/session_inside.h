@@ -8,8 +8,10 @@
 #define ARGUMENTS_MAX 32
 #define PIECE 8          /* articles looked at for one piece */
 #define PIECE_BYTES 8192 /* or as many bytes written */
+#define PIECE_COST 65536 /* or as many bytes looked at */
 
-#define KEPT_BYTES 262144 /* of an article's memory, from one to the next */
+#define MATCHED_BYTES 1000 /* of a field, by patterns: what one is found by stands there */
+#define KEPT_BYTES 16384   /* of an article's memory, from one to the next */
 
 struct arguments {
 	size_t count; /* without the command itself */

@@ -261,6 +261,11 @@ const char *reader_hidden(
 	return measure_table_find(&r->measures, key);
 }
 
+uint64_t reader_measures(const struct reader *r)
+{
+	return r->measures.operations;
+}
+
 const char *reader_uncarried(struct reader *r, size_t n)
 {
 	for (size_t i = 0; i < r->measures.count; i++) {

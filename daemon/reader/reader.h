@@ -99,6 +99,8 @@ const char *reader_hidden(
 
 /* Organisations whose logs this node doesn't carry, ascending; NULL behind the last. */
 const char *reader_uncarried(struct reader *r, size_t n);
+/* How many measures of the operator there have been, as of the last reader_begin(). */
+uint64_t reader_measures(const struct reader *r);
 /* The forum's id, as of the last reader_begin(). */
 const uint8_t *reader_forum(const struct reader *r);
 

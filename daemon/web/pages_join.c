@@ -199,6 +199,8 @@ static void leave_add(struct html h)
 	html(h, "<p>%s</p>\n",
 	    _("Nobody can bring it back. Without another device only the organisation can let you "
 	      "in again."));
+	html(h, "<p>%s</p>\n",
+	    _("Your drafts, and all else that this browser keeps of what you wrote, go with it."));
 	html(h, "<p id=\"leave-left\" class=\"error\" hidden>%s</p>\n",
 	    _("Some of what you wrote is not safe elsewhere yet; see your outbox."));
 	html(h, "<p class=\"buttons\"><button type=\"button\" id=\"leave-no\">%s", _("Keep it"));

@@ -24,5 +24,7 @@ const char *const trust_paragraphs[] = {
     N_("No page here loads anything from elsewhere, sets a cookie, or is told who you are while "
        "you read. If you take part, this browser keeps your key, your drafts and what you "
        "have signed until it is safe with others; nothing else."),
+    N_("What you signed without a connection is sent from the next page that you open, whichever "
+       "that is. With it the node sees that its author reads that page."),
     NULL,
 };

@@ -4,8 +4,9 @@
  *
  * What came from an archive keeps the id that it had there, by its first content and whatever was
  * amended since; all else is called `HEX@ORGANISATION`, the message's own id in hexadecimal and the
- * organisation in whose log it stands. An archive's id that could not stand in a header, or whose
- * content is not here or was erased, gives way to that. */
+ * organisation in whose log it stands. An archive's id that could not stand in a header, or has
+ * that form itself, or whose content is not here or was erased, gives way to that: what an archive
+ * said is its importer's word, and must not be another message's name. */
 #ifndef MAIL_MESSAGE_ID_H
 #define MAIL_MESSAGE_ID_H
 
@@ -17,6 +18,9 @@
 /* Whether this can stand between the angle brackets of a Message-ID: 1 to MESSAGE_ID_MAX bytes of
  * UTF-8 without spaces, control characters and angle brackets. */
 bool message_id_usable(struct bytes id);
+
+/* Whether it has the form of the forum's own: 64 hexadecimal digits and @. */
+bool message_id_native(struct bytes id);
 
 /* Append it, without angle brackets. `imported`: the archive's id, or empty. */
 void message_id_add(struct buffer *out, const uint8_t id[static ID_LEN], struct bytes organisation,

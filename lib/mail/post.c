@@ -85,7 +85,9 @@ void mail_ids(struct buffer *out, const struct mail_post *p, bool (*usable)(stru
 							   : bytes_of(NULL, 0));
 	id = buffer_bytes(&own);
 	field_ids(out, "Message-ID", &id, 1, message_id_usable);
-	if (p->imported && p->imported->reference_count > 0) {
+	/* Mails of another forum, which have names of their own here, answer each other by them. */
+	if (p->imported && p->imported->reference_count > 0 &&
+	    (count == 0 || !message_id_native(p->imported->message_id))) {
 		refs = p->imported->references;
 		count = p->imported->reference_count;
 	}
@@ -134,6 +136,8 @@ static void text_write(
 	buffer_printf(out,
 	    "Content-Type: text/plain; charset=%s\nContent-Transfer-Encoding: %s\n\n", "utf-8",
 	    transfer_name(transfer));
+	if (use == MAIL_NEWS_HEAD)
+		return;
 	body_write(out, text, transfer);
 	if (use == MAIL_NEWS && bare && text.len > 0 && text.data[text.len - 1] != '\n')
 		buffer_add_u8(out, '\n');
@@ -186,8 +190,10 @@ void mail_content(struct buffer *out, const struct mail_post *p, enum mail_use u
 	}
 	/* Nothing that is encoded can hold "=_", and what isn't is searched for the boundary. */
 	hex_encode(boundary + 2, p->at.id, ID_LEN);
-	buffer_printf(
-	    out, "Content-Type: multipart/mixed;\n boundary=\"%s\"\n\n--%s\n", boundary, boundary);
+	buffer_printf(out, "Content-Type: multipart/mixed;\n boundary=\"%s\"\n\n", boundary);
+	if (use == MAIL_NEWS_HEAD)
+		return;
+	buffer_printf(out, "--%s\n", boundary);
 	text_write(out, c->text, boundary, use);
 	for (size_t i = 0; i < c->part_count; i++) {
 		buffer_printf(out, "\n--%s\n", boundary);

@@ -62,8 +62,9 @@ void mail_ids(struct buffer *out, const struct mail_post *p, bool (*usable)(stru
 /* Content-Language and the X-Convene fields. */
 void mail_facts(struct buffer *out, const struct mail_post *p);
 /* MIME-Version, Content-Type and all that follows. `use`: an mbox keeps each text exactly, down to
- * its end; for people a text ends with a newline, and is encoded only where it must be. */
-enum mail_use { MAIL_MBOX, MAIL_NEWS };
+ * its end; for people a text ends with a newline, and is encoded only where it must be.
+ * MAIL_NEWS_HEAD: the same, up to the empty line behind the header, which costs little. */
+enum mail_use { MAIL_MBOX, MAIL_NEWS, MAIL_NEWS_HEAD };
 void mail_content(struct buffer *out, const struct mail_post *p, enum mail_use use);
 
 #endif

@@ -56,9 +56,12 @@ test('the answer to an invite that gets lost: the same key again, the same answe
 	await page.click('#join-button');
 	await page.waitForSelector('#trouble:visible');
 	assert.match(await page.locator('#trouble').innerText(), /Try again with the same invite/);
-	// Even after a reload: the invite is still there, and so is the key.
+	// Even after a reload: the key is still there, and the invite nowhere but in its link.
+	assert.ok(!(await page.evaluate(() => JSON.stringify([history.state, location.href]))).includes('convene:'));
 	await page.reload();
-	await page.waitForSelector('#join:visible');
+	await page.waitForSelector('#invite:visible');
+	await page.goto(link);
+	await page.waitForSelector('#invite-here:visible');
 	await page.fill('#handle', 'bob');
 	await page.click('#join-button');
 	await page.waitForSelector('#welcome:visible', { timeout: LONG });
@@ -132,8 +135,17 @@ test('a tab that was closed before it could send: any page of the forum sends it
 	bob.page = await bob.context.newPage();
 	await bob.set_offline(false);
 	await bob.go('/');
-	await poll('it did not arrive', async () => (await outbox(bob.page)).every((one) => one.state === 'anchored'));
+	await poll('it was not sent', async () => (await outbox(bob.page)).every((one) => one.state !== 'waiting'));
+	await nodes.do({ do: 'settle' });
 	assert.equal(shown_once(await threads_at(0, bob.page), 'Kept over night.'), 1);
+	// From then on nothing that is read tells who reads.
+	const before = bob.urls.length;
+	await bob.go('/');
+	await bob.go(`/topic/${nodes.about.topic}`);
+	await bob.page.waitForLoadState('networkidle', { timeout: 3000 }).catch(() => {}); // /live stays open
+	assert.deepEqual(bob.urls.slice(before).filter((url) => url.endsWith('/gate')), []);
+	await bob.go('/outbox');
+	await poll('it is not anchored', async () => (await outbox(bob.page)).every((one) => one.state === 'anchored'));
 });
 
 test('five tabs at once: no sequence twice, nothing refused, all arrive', async () => {
@@ -275,8 +287,16 @@ test('a key that was revoked: refused, with what to do, and the text can be had 
 	await page.click('#drafts-list li:has-text("Too late.") a');
 });
 
-test('the key is deleted for good when that is wished twice', async () => {
+test('the key is deleted for good when that is wished twice, and all that was written with it', async () => {
 	const { page } = bob;
+	const left = () => page.evaluate(async () => {
+		const open = indexedDB.open('convene');
+		await new Promise((done) => { open.onsuccess = done; });
+		const read = open.result.transaction(['homes', 'outbox', 'drafts']), all = ['homes', 'outbox', 'drafts'].map((name) => read.objectStore(name).getAll());
+		await new Promise((done) => { read.oncomplete = done; });
+		return [...all.map((one) => one.result.length), localStorage.length];
+	});
+	assert.ok((await left()).slice(0, 3).every((n) => n > 0), 'a key, an outbox and a draft are here');
 	await bob.go('/you');
 	await page.click('#leave');
 	await page.waitForSelector('#leave-dialog[open]');
@@ -286,5 +306,12 @@ test('the key is deleted for good when that is wished twice', async () => {
 	await page.waitForURL(nodes.url(0, '/'));
 	await bob.go('/write');
 	await page.waitForSelector('#no-key:visible');
+	assert.deepEqual(await left(), [0, 0, 0, 0]);
+	// Whoever has this computer next sees nothing of it, and can write.
+	await bob.join((await nodes.do({ do: 'invite' })).link, 'next');
+	await bob.go('/outbox');
+	await page.waitForSelector('#nothing:visible');
+	await write(page, 'By somebody else.');
+	await bob.state_is('sealed');
 	await bob.leave();
 });

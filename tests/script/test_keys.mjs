@@ -5,7 +5,8 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { Malformed, base64url, concat, hex } from '../../daemon/web/script/bytes.js';
 import { redeem_payload } from '../../daemon/web/script/frames.js';
-import { device_line, fingerprint, invite_is_here, invite_parse, request_parse } from '../../daemon/web/script/keys.js';
+import { device_line, draft_id, draft_is_of, fingerprint, home_id, invite_is_here, invite_parse, request_parse } from '../../daemon/web/script/keys.js';
+import { unanswered } from '../../daemon/web/script/outbox.js';
 import { field } from '../../daemon/web/script/wire.js';
 
 const filled = (n, byte) => new Uint8Array(n).fill(byte);
@@ -56,4 +57,20 @@ test('a request of a device', () => {
 
 test('twenty digits that people compare', () => {
 	assert.equal(fingerprint(Uint8Array.from({ length: 32 }, (_, i) => i * 8 + 7)), '070f 171f 272f 373f 474f');
+});
+
+test('whoever has the next key here gets nothing of the one before', () => {
+	const [a, b] = [4, 5].map((byte) => ({ id: home_id(node, filled(32, byte)) }));
+	assert.notEqual(a.id, b.id);
+	assert.ok(a.id.startsWith(node.forum), 'outbox.js reads the forum from it');
+	const draft = { id: draft_id(a, 'new') };
+	assert.ok(draft_is_of(a, draft) && !draft_is_of(b, draft));
+});
+
+test('pages that are read send what was never answered, and nothing else', () => {
+	const waiting = { state: 'waiting', code: 0 }, later = { state: 'waiting', code: 7 };
+	assert.deepEqual(unanswered([{ state: 'accepted', code: 0 }, { state: 'sealed', code: 0 }, { state: 'anchored', code: 0 },
+		{ state: 'refused', code: 9 }]), []);
+	assert.deepEqual(unanswered([{ state: 'sealed', code: 0 }, waiting]), [waiting]);
+	assert.deepEqual(unanswered([later, waiting]), [], 'not before the one that the node will have again');
 });

@@ -17,6 +17,7 @@ struct news_fixture {
 	bool broken;               /* nothing can be read */
 	unsigned break_after;      /* articles, from when on nothing can; 0: never */
 	unsigned asked;
+	size_t large, subject; /* so much more text, and subject */
 };
 
 static inline int fixture_group_at(struct news_source *s, size_t n, uint32_t *group)
@@ -68,13 +69,19 @@ static inline int fixture_article(struct news_source *s, uint32_t group, uint32_
 		return OK;
 	buffer_printf(&out->text,
 	    "Path: agora.example!not-for-mail\nFrom: alice@agora.example\nSubject: "
-	    "=?utf-8?B?w6k=?=\n"
+	    "=?utf-8?B?w6k=?=");
+	for (size_t i = 0; i < f->subject; i++)
+		buffer_add_u8(&out->text, 'a');
+	buffer_printf(&out->text,
+	    "\n"
 	    " and on a second line %u\nDate: Thu, 01 Jan 2026 00:00:00 +0000\n"
 	    "Message-ID: <%s>\n%sXref: agora.example x:%u\n\n",
 	    number, out->id, number > 1 ? "References: <0.1@agora.example>\n" : "", number);
 	out->body = out->text.len;
 	if (extent == NEWS_ALL)
 		buffer_add_str(&out->text, ".begins with a dot\n\n..\nwords\n");
+	for (size_t i = 0; extent == NEWS_ALL && i < f->large; i++)
+		buffer_add_u8(&out->text, i % 64 == 63 ? '\n' : 'x');
 	return OK;
 }
 

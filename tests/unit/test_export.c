@@ -416,6 +416,28 @@ static void test_message_ids(void **state)
 	assert_false(message_id_usable(bytes_of(lots, MESSAGE_ID_MAX + 1)));
 }
 
+/* What has the form of the forum's own names is nobody's from an archive. */
+static void test_native_ids(void **state)
+{
+	static const uint8_t own[ID_LEN] = {1};
+	char id[] = "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF@a.example";
+	struct buffer name = BUFFER_INIT;
+
+	(void)state;
+	assert_true(message_id_native(bytes_str(id)));
+	message_id_add(&name, own, bytes_str("b.example"), bytes_str(id));
+	assert_memory_equal(buffer_str(&name), "0100", 4);
+	assert_string_equal(buffer_str(&name) + 64, "@b.example");
+	assert_false(message_id_native(bytes_str(id + 1)));
+	assert_false(message_id_native(bytes_of(id, 64)));
+	id[5] = 'g';
+	assert_false(message_id_native(bytes_str(id)));
+	buffer_reset(&name);
+	message_id_add(&name, own, bytes_str("b.example"), bytes_str(id));
+	assert_string_equal(buffer_str(&name), id);
+	buffer_free(&name);
+}
+
 static void text_is(struct bytes text, const char *transfer)
 {
 	content.text = text;
@@ -698,6 +720,7 @@ int main(void)
 	    cmocka_unit_test(test_dates),
 	    cmocka_unit_test(test_ids),
 	    cmocka_unit_test(test_message_ids),
+	    cmocka_unit_test(test_native_ids),
 	    cmocka_unit_test(test_texts),
 	    cmocka_unit_test(test_random_texts),
 	    cmocka_unit_test(test_parts),

@@ -344,6 +344,39 @@ static void test_pieces(void **state)
 	talk_end(&t);
 }
 
+/* Large articles come one by one, so that others have their turns, and leave no memory behind. */
+static void test_large(void **state)
+{
+	struct talk t = talk_new();
+	unsigned pieces = 0;
+	char line[400];
+
+	(void)state;
+	talk_begin(&t);
+	check(&t, "GROUP " BIG, "211 ");
+	t.news.large = 200000;
+	check(&t, "ARTICLE 1", "220 ");
+	assert_true(t.out.len > 200000);
+	assert_true(t.s->article.text.cap <= KEPT_BYTES);
+	buffer_reset(&t.out);
+	assert_int_equal(session_take(t.s, bytes_str("OVER 1-20\r\n")), OK);
+	while (session_run(t.s, &t.out))
+		pieces++;
+	assert_true(pieces >= 20);
+	assert_true(t.s->article.text.cap <= KEPT_BYTES);
+	/* And patterns are looked for where a subject begins. */
+	t.news.large = 0;
+	t.news.subject = 1000000;
+	memcpy(line, "XPAT Subject 1 ", 15);
+	for (size_t i = 0; i < 60; i++)
+		memcpy(line + 15 + 3 * i, "*a?", 3);
+	memcpy(line + 15 + 180, "*zz", 4);
+	check(&t, line, "221 ");
+	assert_int_equal(t.out.len, strlen("221 fields follow\r\n.\r\n"));
+	check(&t, "XPAT Subject 1 =?utf-8?B?w6k=?=aaa*a", "221 fields follow\r\n1 =?utf");
+	talk_end(&t);
+}
+
 static void test_limits(void **state)
 {
 	struct talk t = talk_new();
@@ -436,6 +469,7 @@ int main(void)
 	    cmocka_unit_test(test_new),
 	    cmocka_unit_test(test_pipelined),
 	    cmocka_unit_test(test_pieces),
+	    cmocka_unit_test(test_large),
 	    cmocka_unit_test(test_limits),
 	    cmocka_unit_test(test_broken),
 	    cmocka_unit_test(test_wildmat),

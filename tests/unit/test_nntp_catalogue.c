@@ -106,6 +106,19 @@ static bool has(struct scene *sc, uint32_t number, const char *words)
 	return strstr(text_of(sc, number), words) != NULL;
 }
 
+/* A header alone is the one that the whole article has, whatever stands in it. */
+static void assert_head(struct scene *sc, uint32_t number)
+{
+	char *whole = strdup(text_of(sc, number));
+	size_t body = sc->a.body;
+
+	assert_ok(article(sc, number, NEWS_HEAD));
+	assert_int_equal(sc->a.body, body);
+	assert_int_equal(sc->a.text.len, body);
+	assert_memory_equal(sc->a.text.data, whole, body);
+	free(whole);
+}
+
 static const char *name_of(const struct entry *e, const char *organisation)
 {
 	static char names[4][NEWS_ID_MAX];
@@ -219,12 +232,14 @@ static void test_changes(void **state)
 	assert_has(&sc, r, "\nSubject: Better\n");
 	assert_has(&sc, r, "\nX-Convene-Amended: ");
 	assert_has(&sc, r, "\n\nother words\n");
+	assert_head(&sc, r);
 	assert_int_equal(group_get(&sc, 0).high, 3); /* an AMEND is no article */
 
 	erase(st, A, 0, root);
 	take(st, A, true);
 	look(&sc);
 	assert_has(&sc, r, "\nSubject: [erased]\n");
+	assert_head(&sc, r);
 	assert_has(&sc, r, "\n\n[This text was erased on ");
 	assert_false(has(&sc, r, "words") || has(&sc, r, "a text") || has(&sc, r, "Better"));
 	assert_ok(locate(&sc, name_of(root, "a.example"), &r));
@@ -266,14 +281,22 @@ static void hide(struct scene *sc, const struct entry *e, const char *reason)
 static void test_hidden(void **state)
 {
 	struct scene sc = scene_new();
-	struct entry *root = post(sc.st, A, 0, sc.st->topic, NULL, "First");
-	uint32_t number;
+	struct entry *root = post(sc.st, A, 0, sc.st->topic, NULL, "First"),
+		     *reply = post(sc.st, A, 3, sc.st->topic, root, "");
+	uint32_t number, answer;
 
 	(void)state;
 	scene_begin(&sc);
 	take(sc.st, A, true);
 	look(&sc);
+	assert_ok(locate(&sc, name_of(reply, "a.example"), &answer));
+	assert_has(&sc, answer, "\nSubject: Re: First\n");
 	hide(&sc, root, "spam\\nX-Other: field");
+	/* In a moment what answers it doesn't tell it either. */
+	sc.now += 2000;
+	while (catalogue_update(sc.c, sc.now, sc.now))
+		;
+	assert_false(has(&sc, answer, "First"));
 	look(&sc);
 	assert_ok(locate(&sc, name_of(root, "a.example"), &number));
 	assert_has(&sc, number, "\nSubject: [not shown here]\n");
@@ -295,6 +318,9 @@ static void test_imported(void **state)
 		.date = INT64_C(946684800000),
 		.references = refs,
 		.reference_count = 2}};
+	struct content_part part = {.name = bytes_str("a.bin"),
+	    .media_type = bytes_str("application/octet-stream"),
+	    .data = bytes_str("bytes")};
 	struct scene sc = scene_new();
 	struct stage *st = sc.st;
 	struct buffer content = BUFFER_INIT, other = BUFFER_INIT;
@@ -316,6 +342,8 @@ static void test_imported(void **state)
 	c.text = bytes_str("another of the same name");
 	c.imported.author = bytes_of(NULL, 0);
 	c.imported.date = 0;
+	c.parts = &part;
+	c.part_count = 1;
 	assert_ok(content_encode(&other, &c));
 	twin = world_put(st->n.w, world_make(st->n.w, A,
 				      (struct recipe){.by = &by,
@@ -328,6 +356,8 @@ static void test_imported(void **state)
 	look(&sc);
 	assert_ok(locate(&sc, "two@old.example", &number));
 	assert_has(&sc, number, "\nFrom: =?utf-8?B?Wm/Dqw==?= <zoe@old.example>\n");
+	assert_has(&sc, number, "\nSender: ");
+	assert_false(has(&sc, n = 1, "\nSender: "));
 	assert_has(&sc, number, "\nDate: Sat, 01 Jan 2000 00:00:00 +0000\n");
 	assert_has(&sc, number, "\nMessage-ID: <two@old.example>\n");
 	assert_has(&sc, number, "\nReferences: <one@old.example>\n");
@@ -340,6 +370,9 @@ static void test_imported(void **state)
 	assert_int_equal(group_get(&sc, 0).high, 4);
 	assert_has(&sc, 4, "\nFrom: unknown <unknown@unknown.invalid>\n");
 	assert_has(&sc, 4, "\nDate: ");
+	assert_has(&sc, 4, "\nContent-Type: multipart/mixed;");
+	assert_head(&sc, 4);
+	assert_head(&sc, number);
 	/* Amended, it is still that mail; erased, nothing of it is left. */
 	amend(st, A, 0, old, "Old, mended");
 	take(st, A, true);
@@ -357,6 +390,41 @@ static void test_imported(void **state)
 	assert_int_equal(n, number);
 	buffer_free(&content);
 	buffer_free(&other);
+	scene_free(&sc);
+}
+
+/* An archive's Message-ID is the importer's word: it is not another message's name. */
+static void test_claimed(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	struct entry *theirs = post(st, A, 0, st->topic, NULL, "Theirs"), *claim;
+	char id[NEWS_ID_MAX];
+	struct content c = {.subject = bytes_str("Forged"), .imported = {.present = true}};
+	struct buffer content = BUFFER_INIT;
+	struct key by = device(A, 0);
+	uint32_t number;
+
+	(void)state;
+	snprintf(id, sizeof id, "%s", name_of(theirs, "a.example"));
+	c.imported.message_id = bytes_str(id);
+	assert_ok(content_encode(&content, &c));
+	scene_begin(&sc);
+	claim = world_put(st->n.w, world_make(st->n.w, A,
+				       (struct recipe){.by = &by,
+					   .sequence = ++st->sequence,
+					   .kind = KIND_POST,
+					   .topic = st->topic,
+					   .content = buffer_bytes(&content),
+					   .given = GIVEN}));
+	take(st, A, true);
+	look(&sc);
+	assert_ok(locate(&sc, id, &number));
+	assert_has(&sc, number, "\nSubject: Theirs\n");
+	assert_ok(locate(&sc, name_of(claim, "a.example"), &number));
+	assert_has(&sc, number, "\nSubject: Forged\n");
+	assert_false(has(&sc, number, id));
+	buffer_free(&content);
 	scene_free(&sc);
 }
 
@@ -461,6 +529,7 @@ int main(void)
 	    cmocka_unit_test(test_changes),
 	    cmocka_unit_test(test_hidden),
 	    cmocka_unit_test(test_imported),
+	    cmocka_unit_test(test_claimed),
 	    cmocka_unit_test(test_moved),
 	    cmocka_unit_test(test_away),
 	    cmocka_unit_test(test_ids_usable),

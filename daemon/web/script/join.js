@@ -15,10 +15,11 @@ const nfc = (text) => text.normalize('NFC').trim();
 export const handle_prepare = (typed) => typed.trim().replace(/^@|@.*$/g, '')
 	.replace(/[\uff01-\uff5e]/g, (wide) => String.fromCharCode(wide.charCodeAt(0) - 0xfee0)).toLowerCase().normalize('NFC');
 
-/* The line in the address, or of before a reload. */
+/* The line in the address. It is kept in this page alone: browsers write what a tab's history holds to
+ * the disk. After a reload the link is followed again. */
 function line_take() {
-	const line = location.hash.startsWith('#convene:') ? location.hash.slice(1) : history.state?.invite ?? '';
-	history.replaceState(line ? { invite: line } : null, '', location.pathname + location.search);
+	const line = location.hash.startsWith('#convene:') ? location.hash.slice(1) : '';
+	history.replaceState(null, '', location.pathname + location.search);
 	return line;
 }
 
@@ -64,7 +65,6 @@ function profile_errors(profile) {
 }
 
 async function welcome(home) {
-	history.replaceState(null, '', location.pathname + location.search);
 	show('join', false);
 	show('request', false);
 	show('again', false);
@@ -166,6 +166,9 @@ async function start() {
 	by_id('copy').addEventListener('click', () => navigator.clipboard?.writeText(by_id('request-line').value));
 	return undefined;
 }
+
+/* The link again, in the tab in which this page is: browsers don't load it anew for that. */
+addEventListener('hashchange', () => location.hash.startsWith('#convene:') && location.reload());
 
 if (page.page === 'join')
 	start().catch((e) => trouble(why(e)));

@@ -6,7 +6,7 @@ import { device_signed, endorse_signed, enrol_is, log_name } from './codec.js';
 import { redeem, redeem_payload, signer_get, CODE, Refused } from './frames.js';
 import { ask } from './gate.js';
 import { unpack } from './wire.js';
-import { change, drop, locked, put, read, settled } from './store.js';
+import { change, changed, locked, put, read, settled } from './store.js';
 
 /* What is lacking here, as the key of a string; null: nothing. */
 export async function lacking() {
@@ -22,14 +22,15 @@ export async function lacking() {
 	return null;
 }
 
-/* node: what the page says of its node: { forum, organisation, log, root, address }, in hexadecimal. */
-export const home_id = (node) => `${node.forum}/${node.organisation}`;
+/* By its key too: whoever has the next one here gets nothing of what was kept for this one. */
+export const home_id = (node, key) => `${node.forum}/${node.organisation}/${hex(key)}`;
 export const where_of = (home) => ({ forum: unhex(home.forum), log: home.log });
 
-/* The home at this node; undefined: none. One whose log has a successor goes on in that (SPEC 4.4),
+/* node: what the page says of its node: { forum, organisation, log, root, address }, in hexadecimal.
+ * The home at it; undefined: none. There is one at most. One whose log has a successor goes on in that (SPEC 4.4),
  * where sequences begin anew; what waits for the old one is for the outbox to sign again. */
 export async function home_here(node) {
-	const home = await read('homes', home_id(node));
+	const home = (await read('homes')).find((one) => one.forum === node.forum && one.organisation === node.organisation);
 	if (!home || home.log === node.log)
 		return home;
 	if (home.root !== node.root || log_name(node.log).number <= log_name(home.log).number)
@@ -64,10 +65,15 @@ async function home_make(node, state, identity) {
 			return earlier;
 		}
 		const pair = await crypto.subtle.generateKey('Ed25519', false, ['sign', 'verify']);
-		const home = { id: home_id(node), forum: node.forum, organisation: node.organisation, root: node.root,
-			log: node.log, state, identity: identity ?? random(16), key: pair.privateKey,
-			public: new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey)), handle: '', sequence: 0, sure: true };
-		await put('homes', home);
+		const key = new Uint8Array(await crypto.subtle.exportKey('raw', pair.publicKey));
+		const home = { id: home_id(node, key), forum: node.forum, organisation: node.organisation, root: node.root,
+			log: node.log, state, identity: identity ?? random(16), key: pair.privateKey, public: key,
+			handle: '', sequence: 0, sure: true };
+		await change(['homes'], async (homes) => {
+			if (earlier)
+				await settled(homes.delete(earlier.id));
+			await settled(homes.put(home));
+		});
 		return home;
 	});
 }
@@ -188,5 +194,26 @@ export async function endorse(home, r) {
 /* The first 20 digits of a key, which people compare. */
 export const fingerprint = (key) => hex(key.subarray(0, 10)).replace(/....(?!$)/g, '$& ');
 
-/* This browser forgets the key, for good. */
-export const forget = (home) => drop('homes', home.id);
+/* Drafts are kept as `HOME WHAT`, and only while their home is here: another tab may still have a
+ * text when the key is forgotten. */
+export const draft_id = (home, what) => `${home.id} ${what}`;
+export const draft_is_of = (home, draft) => draft.id.startsWith(`${home.id} `);
+
+export function draft_put(home, draft) {
+	return change(['homes', 'drafts'], async (homes, drafts) => {
+		if (await settled(homes.get(home.id)))
+			await settled(drafts.put(draft));
+	});
+}
+
+/* This browser forgets the key, for good, and with it all that was written here. */
+export async function forget(home) {
+	await change(['homes', 'outbox', 'drafts'], async (homes, outbox, drafts) => {
+		await settled(outbox.delete(IDBKeyRange.bound([home.id], [home.id, []])));
+		for (const draft of await settled(drafts.getAll()))
+			if (draft_is_of(home, draft))
+				await settled(drafts.delete(draft.id));
+		await settled(homes.delete(home.id));
+	});
+	changed('outbox');
+}

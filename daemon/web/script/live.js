@@ -60,6 +60,6 @@ function live(place) {
 if (place)
 	live(place);
 
-/* Somebody who writes from this browser: what waits here goes on its way from any page. */
+/* Somebody who writes from this browser: what could not be sent goes on its way from any page. */
 if (localStorage.getItem('convene'))
 	import('./carry.js');

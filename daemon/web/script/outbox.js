@@ -143,22 +143,26 @@ async function tidy(all) {
 		await forget(kept);
 }
 
+/* Send these, as few frames as they fit into, and write down what the node says. */
+async function submit_all(home, unsealed) {
+	while (unsealed.length > 0) {
+		const batch = batch_of(unsealed);
+		unsealed.splice(0, batch.length);
+		const outcomes = outcomes_of(await ask(submit(where_of(home), batch)), batch.map((kept) => unhex(kept.id)));
+		for (const [i, kept] of batch.entries())
+			await settle(home, kept, outcomes[i]);
+		if (outcomes.some((o) => o.status === STATUS.REFUSED))
+			break;
+	}
+}
+
 async function round(home) {
 	const all = await list(home);
 	for (const kept of all.filter((one) => one.log !== home.log && ['waiting', 'accepted'].includes(one.state)))
 		await again(home, kept);
 	await tidy(all);
 	const where = where_of(home), here = all.filter((one) => one.log === home.log);
-	const unsealed = here.filter((one) => one.state === 'waiting' || one.state === 'accepted');
-	while (unsealed.length > 0) {
-		const batch = batch_of(unsealed);
-		unsealed.splice(0, batch.length);
-		const outcomes = outcomes_of(await ask(submit(where, batch)), batch.map((kept) => unhex(kept.id)));
-		for (const [i, kept] of batch.entries())
-			await settle(home, kept, outcomes[i]);
-		if (outcomes.some((o) => o.status === STATUS.REFUSED))
-			break;
-	}
+	await submit_all(home, here.filter((one) => one.state === 'waiting' || one.state === 'accepted'));
 	for (const kept of here.filter((one) => one.state === 'sealed'))
 		await anchored(kept, where).catch((e) => {
 			if (!(e instanceof Refused))
@@ -171,6 +175,15 @@ async function round(home) {
 export async function send(home) {
 	await locked(`send:${home.id}`, () => round(home));
 	return (await list(home)).filter((one) => !['anchored', 'refused'].includes(one.state));
+}
+
+/* From a page that is read: what the node has never answered is sent, and no more is asked. Every
+ * request of the outbox tells the node who reads here, so there is none for what it has answered. */
+export const unanswered = (all) => (all.some((one) => one.state === 'waiting' && one.code) ? []
+	: all.filter((one) => one.state === 'waiting'));
+
+export function carry(home) {
+	return locked(`send:${home.id}`, async () => submit_all(home, unanswered((await list(home)).filter((one) => one.log === home.log))));
 }
 
 /* Rounds until all is anchored, at growing intervals, and at once when there is a connection again.

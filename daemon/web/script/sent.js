@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /outbox: drafts, and what this browser has signed, with what became of it. */
 import { content_parse } from './codec.js';
-import { home_here, lacking } from './keys.js';
+import { draft_id, draft_is_of, draft_put, home_here, lacking } from './keys.js';
 import { forget, list, send_on, whole } from './outbox.js';
 import { by_id, el, focus_on, foreign, page, path, say, show, time_text, trouble, why } from './page.js';
 import { message_link, state_text } from './state.js';
-import { drop, on_change, put, read } from './store.js';
+import { drop, on_change, read } from './store.js';
 
 let home, reached = navigator.onLine;
 
@@ -13,8 +13,8 @@ const title_of = (about, text) => about || text.trim().split('\n')[0].slice(0, 8
 
 /* A refused one becomes a draft again, its text as it was. */
 async function again(kept) {
-	const content = content_parse(kept.content), id = `${home.id} again ${kept.id}`;
-	await put('drafts', { id, saved: Date.now(), subject: content.subject, text: content.text, lang: '', topic: '',
+	const content = content_parse(kept.content), id = draft_id(home, `again ${kept.id}`);
+	await draft_put(home, { id, saved: Date.now(), subject: content.subject, text: content.text, lang: '', topic: '',
 		parts: content.parts, path: path('/write'), about: kept.about });
 	await forget(kept);
 }
@@ -50,7 +50,7 @@ async function acted(work) {
 
 async function draw() {
 	const all = (await list(home)).sort((a, b) => b.time - a.time), on_way = all.filter((one) => one.state !== 'anchored');
-	const safe = all.filter((one) => one.state === 'anchored'), drafts = (await read('drafts')).filter((one) => one.id.startsWith(home.id));
+	const safe = all.filter((one) => one.state === 'anchored'), drafts = (await read('drafts')).filter((one) => draft_is_of(home, one));
 	for (const [id, entries] of [['on-way', on_way.map(entry_of)], ['safe', safe.map(entry_of)],
 		['drafts', drafts.sort((a, b) => b.saved - a.saved).map(draft_of)]]) {
 		by_id(`${id}-list`).replaceChildren(...entries);

@@ -5,17 +5,17 @@ import { content_encode, lang_valid } from './codec.js';
 import { hex, utf8 } from './bytes.js';
 import { Unreachable } from './gate.js';
 import { PARTS_MAX, part_of, parts_show } from './attach.js';
-import { home_here, lacking } from './keys.js';
+import { draft_id, draft_put, home_here, lacking } from './keys.js';
 import { change_of, erased, keep, list, place_of, send_on } from './outbox.js';
 import { busy, by_id, el, field_error, fields_are_right, focus_on, foreign, page, path, say, say_count, sentence, show, size_text, time_text, trouble,
 	why } from './page.js';
 import { own_line, quote, untouched } from './quote.js';
 import { message_link, state_text, steps, topic_page } from './state.js';
-import { drop, on_change, put, read } from './store.js';
+import { drop, on_change, read } from './store.js';
 import { text_into } from './text.js';
 
 const PAUSE_MS = 600;
-let parts = [], quotation = '', saving = 0, draft_id = '', dirty = false;
+let parts = [], quotation = '', saving = 0, writer = null, dirty = false;
 
 const nfc = (text) => text.normalize('NFC');
 const topic_now = () => (page.topics ?? []).find((one) => one.id === by_id('topic')?.value) ?? page.topic ?? null;
@@ -23,9 +23,10 @@ const topic_now = () => (page.topics ?? []).find((one) => one.id === by_id('topi
 /* ---- drafts ---- */
 
 /* One for each place: an answer to that message, a thread in that topic, or something new. */
-const draft_key = (home) => `${home.id} ${page.amend ? `amend ${page.amend.id}` : page.parent ? `parent ${page.parent.id}` : page.topic ? `topic ${page.topic.id}` : 'new'}`;
+const draft_key = () => draft_id(writer, page.amend ? `amend ${page.amend.id}` : page.parent ? `parent ${page.parent.id}`
+	: page.topic ? `topic ${page.topic.id}` : 'new');
 
-const draft_now = () => ({ id: draft_id, saved: Date.now(), subject: by_id('subject')?.value ?? '', text: by_id('text').value,
+const draft_now = () => ({ id: draft_key(), saved: Date.now(), subject: by_id('subject')?.value ?? '', text: by_id('text').value,
 	lang: by_id('lang').value, topic: by_id('topic')?.value ?? '', parts, path: location.pathname + location.search,
 	about: page.amend?.subject ?? page.parent?.subject ?? page.topic?.title ?? '' });
 
@@ -37,9 +38,9 @@ async function draft_save() {
 	const draft = draft_now();
 	try {
 		if (draft.text.trim() || draft.subject.trim() || parts.length)
-			await put('drafts', draft);
+			await draft_put(writer, draft);
 		else
-			await drop('drafts', draft_id);
+			await drop('drafts', draft.id);
 		by_id('draft-state').textContent = say('draft-kept', time_text(draft.saved));
 	} catch (e) {
 		by_id('draft-state').textContent = say('draft-not-kept', e.message);
@@ -54,8 +55,8 @@ function draft_later() {
 }
 
 async function draft_load(home) {
-	draft_id = draft_key(home);
-	const draft = await read('drafts', draft_id);
+	writer = home;
+	const draft = await read('drafts', draft_key());
 	if (!draft)
 		return page.amend && amend_load();
 	for (const [id, value] of [['subject', draft.subject], ['text', draft.text], ['lang', draft.lang], ['topic', draft.topic]])
@@ -174,7 +175,7 @@ async function send(home) {
 async function sent(home, kept) {
 	dirty = false;
 	clearTimeout(saving);
-	await drop('drafts', draft_id);
+	await drop('drafts', draft_key());
 	result_show(home, kept);
 }
 

@@ -73,7 +73,8 @@ function leave_ask(home) {
 	by_id('leave-no').addEventListener('click', () => dialog.close());
 	by_id('leave-yes').addEventListener('click', async () => {
 		await forget(home);
-		localStorage.removeItem('convene');
+		for (const name of ['convene', 'convene-lang'])
+			localStorage.removeItem(name);
 		location.assign(path('/'));
 	});
 }
