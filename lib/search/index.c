@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-#define INDEX_VERSION 2 /* of files, terms and folding */
+#define INDEX_VERSION 3 /* of files, terms and folding */
 #define SEGMENT_LEN 56  /* of one in `index` */
 #define MISSING_LEN (4 + SET_WORDS * 8)
 #define INDEX_MAX (256 << 20)
