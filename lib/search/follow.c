@@ -24,6 +24,7 @@ struct change {
 struct changes {
 	struct change list[SNAPSHOT_MAX];
 	size_t count;
+	bool more; /* there may be */
 };
 
 static int change_add(void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown)
@@ -140,8 +141,15 @@ static int stretch(struct search_writer *w, struct store *s, struct changes *c, 
 	if (err)
 		return err;
 	err = query_changes(s, after, SNAPSHOT_MAX, change_add, c);
-	for (size_t i = 0; i < c->count && !err; i++)
+	c->more = c->count == SNAPSHOT_MAX;
+	for (size_t i = 0; i < c->count && !err; i++) {
 		err = take_one(w, s, &c->list[i], NULL);
+		/* 64 texts can be 64 large ones. */
+		if (!err && search_writer_full(w)) {
+			c->more |= i + 1 < c->count;
+			c->count = i + 1;
+		}
+	}
 	ended = s->ops->commit(s);
 	return err ? err : ended;
 }
@@ -160,7 +168,7 @@ static int take_in(struct search_writer *w, struct store *s, uint64_t until, boo
 		err = stretch(w, s, &c, position);
 		if (err)
 			return err;
-		*more = c.count == SNAPSHOT_MAX;
+		*more = c.more;
 		if (c.count > 0) {
 			position = c.list[c.count - 1].arrival;
 			memcpy(id, c.list[c.count - 1].id, ID_LEN);
@@ -229,7 +237,7 @@ static int missing_take(
 		err = s->ops->begin(s);
 		if (err)
 			return err;
-		for (size_t i = 0; i < SNAPSHOT_MAX && !err; i++) {
+		for (size_t i = 0; i < SNAPSHOT_MAX && !err && !search_writer_full(w); i++) {
 			arrival = missing_below(x, pace->below);
 			if (arrival == 0)
 				break;
@@ -343,8 +351,12 @@ int search_erase(struct search_writer *w, struct store *s)
 	if (err)
 		return err;
 	err = query_erased(s, e.position, erased_add, &e);
-	for (size_t i = 0; i < e.count && !err; i++)
+	for (size_t i = 0; i < e.count && !err; i++) {
 		err = look(w, s, e.list[i], true, NULL);
+		/* Of an amendment that is erased the text before comes back. */
+		if (!err && search_writer_full(w))
+			err = search_commit(w, x->position, x->id, true);
+	}
 	if (s->ops->commit(s) != OK && !err)
 		err = ERR_STORE;
 	free(e.list);
