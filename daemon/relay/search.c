@@ -5,7 +5,6 @@
  *
  * An erasure is done here too (erasure.c): when the store's files are clean, what may still be in
  * the index is looked for, and only after that is anything said. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -89,28 +88,6 @@ struct searching {
 
 /* ---- the index thread ---- */
 
-/* Whatever is in the folder is no index of ours, or must not stay. */
-static int folder_remove(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	char path[PATH_ROOM + 256];
-	struct dirent *e;
-	int err = OK;
-
-	if (!dir)
-		return OK;
-	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-		if (unlink(path) != 0)
-			err = ERR_IO;
-	}
-	closedir(dir);
-	rmdir(folder);
-	return err;
-}
-
 static int index_open(struct searching *s, bool *anew)
 {
 	int err = OK;
@@ -132,7 +109,7 @@ static int erase_without(struct searching *s)
 {
 	search_writer_close(s->writer);
 	s->writer = NULL;
-	return folder_remove(s->folder);
+	return search_remove(s->folder);
 }
 
 static void state_fill(struct index_job *j)
@@ -508,10 +485,13 @@ int searching_start(struct relay *r)
 	snprintf(s->folder, sizeof s->folder, "%s/search", r->conf->node.data);
 	snprintf(s->store_path, sizeof s->store_path, "%s/convene.db", r->conf->node.data);
 	if (!r->conf->node.search) {
-		if (folder_remove(s->folder) != OK)
-			log_warning("%s can't be removed, and may hold what is erased", s->folder);
+		int err = search_remove(s->folder);
+
+		if (err)
+			log_error("%s can't be removed, and may hold what is erased: %s", s->folder,
+			    error_text(err));
 		free(s);
-		return OK;
+		return err;
 	}
 	r->searching = s;
 	s->index_pool = pool_new("index", 1, NULL);
