@@ -44,18 +44,22 @@ struct look {
 	bool here; /* its text was taken in */
 };
 
-/* Whether an entry has a content at all. */
-static bool has_content(struct store *s, uint32_t log, uint64_t index)
+/* Whether an entry has a content at all. What can't be told now is told later: not an answer. */
+static int has_content(struct store *s, uint32_t log, uint64_t index, bool *has)
 {
 	struct buffer entry = BUFFER_INIT;
 	struct header h;
 	size_t got = 0;
-	bool has = s->ops->read(s, log, index, 1, 1, &entry, &got) == OK && got == 1 &&
-		   message_parse(bytes_of(entry.data + 2, entry.len - 2), &h) == OK &&
-		   h.has_commitment;
+	int err = s->ops->read(s, log, index, 1, 1, &entry, &got);
 
+	*has = false;
+	if (!err && got == 1) {
+		err = message_parse(bytes_of(entry.data + 2, entry.len - 2), &h);
+		*has = err == OK && h.has_commitment;
+		err = err == ERR_NOMEM ? err : OK;
+	}
 	buffer_free(&entry);
-	return has;
+	return err == ERR_RANGE || err == ERR_NOTFOUND ? OK : err;
 }
 
 static int text_take(
@@ -89,6 +93,7 @@ static int look_row(void *ctx, const struct item_row *row, struct bytes lang)
 	struct buffer encoded = BUFFER_INIT;
 	uint32_t log = f->present ? f->log_no : row->log_no;
 	uint64_t index = f->present ? f->index : row->index;
+	bool has;
 	int err;
 
 	if (row->erasure.present)
@@ -97,11 +102,11 @@ static int look_row(void *ctx, const struct item_row *row, struct bytes lang)
 	    l->s, log, index, f->present ? f->id : row->id, NULL, &encoded);
 	if (!err)
 		err = text_take(l, row, lang, &encoded);
-	else if (err == ERR_NOTFOUND)
-		err = has_content(l->s, log, index)
-			  ? search_writer_missing(l->w, row->arrival, true)
-			  : OK;
-	else if (err == ERR_REFUSED)
+	else if (err == ERR_NOTFOUND) {
+		err = has_content(l->s, log, index, &has);
+		if (!err && has)
+			err = search_writer_missing(l->w, row->arrival, true);
+	} else if (err == ERR_REFUSED)
 		err = OK;
 	buffer_free(&encoded);
 	return err;
@@ -248,7 +253,8 @@ static int missing_take(
 			err = ERR_STORE;
 	}
 	pace->found |= any;
-	if (!err && any)
+	/* Also what is known not to come any more, or it is looked for again and again. */
+	if (!err && (any || search_writer_marked(w)))
 		err = search_commit(w, x->position, x->id, false);
 	else if (!err)
 		err = search_writer_discard(w);

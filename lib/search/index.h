@@ -70,6 +70,7 @@ struct search_doc {
 int search_writer_add(struct search_writer *w, const struct search_doc *doc);
 int search_writer_drop(struct search_writer *w, uint64_t arrival);
 int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missing);
+bool search_writer_marked(const struct search_writer *w); /* what is missing has changed */
 bool search_writer_full(const struct search_writer *w);
 int search_writer_discard(struct search_writer *w); /* forget what isn't committed */
 /* All that was added and dropped counts, and so far are the arrivals. `erase`: what is replaced, or

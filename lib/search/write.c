@@ -293,6 +293,18 @@ int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missin
 	return OK;
 }
 
+/* Those of the index come first, in their order. */
+bool search_writer_marked(const struct search_writer *w)
+{
+	for (size_t i = 0; i < w->missing_count; i++)
+		if (i < w->index.missing_count
+			? memcmp(&w->missing[i].docs, &w->index.missing[i].docs,
+			      sizeof w->missing[i].docs) != 0
+			: set_count(&w->missing[i].docs) > 0)
+			return true;
+	return false;
+}
+
 int search_writer_discard(struct search_writer *w)
 {
 	batch_clear(w);
