@@ -184,7 +184,7 @@ static int node_search(struct session *s, struct buffer *query, const Convene__T
     size_t limit, struct frames *out, bool *further, struct trouble *t)
 {
 	char hex[2 * ID_LEN + 1];
-	uint64_t next = UINT64_MAX;
+	uint64_t next = UINT64_MAX, before;
 	size_t count = 0;
 	int err = OK;
 
@@ -197,6 +197,7 @@ static int node_search(struct session *s, struct buffer *query, const Convene__T
 		struct frames page;
 		size_t wanted = limit - count < PAGE ? limit - count : PAGE;
 
+		before = next;
 		err = client_search(
 		    s->client, buffer_bytes(query), next, (uint32_t)wanted, &page, &next, t);
 		for (size_t i = 0; i < page.count && !err; i++) {
@@ -207,7 +208,8 @@ static int node_search(struct session *s, struct buffer *query, const Convene__T
 		if (err)
 			break;
 		free(page.list);
-	} while (next > 0 && count < limit);
+		/* A node that doesn't get on would keep us for ever. */
+	} while (next > 0 && next < before && count < limit);
 	*further = next > 0;
 	return err;
 }

@@ -244,17 +244,19 @@ static void found_tell(struct asking *a, struct frames *frames, bool copy, uint6
 static int search_node(struct asking *a, struct trouble *t)
 {
 	struct frames frames = {NULL, 0};
-	uint64_t next = a->job->before;
+	uint64_t next = a->job->before, before;
 	bool some = false;
 	int err;
 
 	do {
 		frames_free(&frames);
+		before = next;
 		err = client_search(
 		    a->s.client, bytes_str(a->job->words), next, a->job->limit, &frames, &next, t);
 		for (size_t i = 0; i < frames.count && !err; i++)
 			some |= ((const Convene__Items *)frames.list[i])->n_items > 0;
-	} while (!err && !some && next > 0);
+		/* A node that doesn't get on would keep us for ever. */
+	} while (!err && !some && next > 0 && next < before);
 	if (!err)
 		found_tell(a, &frames, false, next);
 	frames_free(&frames);

@@ -5,7 +5,6 @@
  *
  * An erasure is done here too (erasure.c): when the store's files are clean, what may still be in
  * the index is looked for, and only after that is anything said. */
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/reader/measure.h"
 #include "daemon/relay/answer.h"
 #include "daemon/relay/moderate.h"
 #include "daemon/relay/report.h"
@@ -50,6 +50,7 @@ struct find_job {
 	struct session *session; /* NULL: it has gone */
 	uint32_t stream;
 	struct search_query *query;
+	bool local; /* who may see what is hidden */
 	uint64_t before, next;
 	size_t limit, count;
 	uint64_t arrivals[FIND_LIMIT_MAX];
@@ -60,6 +61,7 @@ struct find_job {
 struct searching {
 	struct relay *relay;
 	char folder[PATH_ROOM], store_path[PATH_ROOM];
+	char own[ORG_NAME_MAX + 1]; /* our organisation */
 	struct pool *index_pool, *find_pool;
 	struct event *index_event, *find_event;
 
@@ -72,6 +74,7 @@ struct searching {
 	/* The other thread's. */
 	struct search *search;
 	struct store *find_store;
+	struct measure_table measures;
 
 	/* The loop's. */
 	bool following, more;
@@ -84,28 +87,6 @@ struct searching {
 };
 
 /* ---- the index thread ---- */
-
-/* Whatever is in the folder is no index of ours, or must not stay. */
-static int folder_remove(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	char path[PATH_ROOM + 256];
-	struct dirent *e;
-	int err = OK;
-
-	if (!dir)
-		return OK;
-	while ((e = readdir(dir))) {
-		if (e->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
-		if (unlink(path) != 0)
-			err = ERR_IO;
-	}
-	closedir(dir);
-	rmdir(folder);
-	return err;
-}
 
 static int index_open(struct searching *s, bool *anew)
 {
@@ -128,7 +109,7 @@ static int erase_without(struct searching *s)
 {
 	search_writer_close(s->writer);
 	s->writer = NULL;
-	return folder_remove(s->folder);
+	return search_remove(s->folder);
 }
 
 static void state_fill(struct index_job *j)
@@ -289,13 +270,39 @@ static int find_open(struct searching *s)
 	return err || s->search ? err : search_open(&s->search, s->folder);
 }
 
+/* What is hidden from the one who asks must not count either, or `next` would say that it is there.
+ * By the same measures as moderate.c, but those of the store: these are another thread's. */
+static bool is_hidden(void *ctx, const struct item_row *row)
+{
+	const struct find_job *j = ctx;
+	const struct measure_table *m = &j->searching->measures;
+	const struct author *a = &row->author;
+	char key[MEASURE_KEY_MAX];
+
+	if (m->count == 0)
+		return false;
+	measure_hide_key(key, row->id);
+	if (measure_table_find(m, key))
+		return true;
+	if (!a->device || strcmp(a->organisation, j->searching->own) == 0)
+		return false;
+	measure_person_key(key, a->organisation, a->identity);
+	return measure_table_find(m, key) != NULL;
+}
+
 static void find_work(struct job *job)
 {
 	struct find_job *j = (struct find_job *)job;
 	struct searching *s = j->searching;
-	struct search_ask ask = {.before = j->before, .ms = FIND_MS, .found = find_one, .ctx = j};
+	struct search_ask ask = {.before = j->before,
+	    .ms = FIND_MS,
+	    .hidden = j->local ? NULL : is_hidden,
+	    .found = find_one,
+	    .ctx = j};
 
 	j->result = find_open(s);
+	if (!j->result)
+		j->result = measure_table_update(&s->measures, s->find_store);
 	if (!j->result)
 		j->result = search_run(s->search, s->find_store, j->query, &ask, &j->next);
 	if (j->result == ERR_EXISTS)
@@ -380,6 +387,7 @@ static void find_submit(
 	j->job.done = find_done;
 	j->searching = f;
 	j->session = s;
+	j->local = s->local;
 	j->stream = stream;
 	j->query = query;
 	j->before = m->before ? m->before : UINT64_MAX;
@@ -473,13 +481,17 @@ int searching_start(struct relay *r)
 	if (!s)
 		return ERR_NOMEM;
 	s->relay = r;
+	snprintf(s->own, sizeof s->own, "%s", r->conf->node.name);
 	snprintf(s->folder, sizeof s->folder, "%s/search", r->conf->node.data);
 	snprintf(s->store_path, sizeof s->store_path, "%s/convene.db", r->conf->node.data);
 	if (!r->conf->node.search) {
-		if (folder_remove(s->folder) != OK)
-			log_warning("%s can't be removed, and may hold what is erased", s->folder);
+		int err = search_remove(s->folder);
+
+		if (err)
+			log_error("%s can't be removed, and may hold what is erased: %s", s->folder,
+			    error_text(err));
 		free(s);
-		return OK;
+		return err;
 	}
 	r->searching = s;
 	s->index_pool = pool_new("index", 1, NULL);
@@ -507,6 +519,7 @@ void searching_stop(struct relay *r)
 	search_close(s->search);
 	store_close(s->index_store);
 	store_close(s->find_store);
+	measure_table_clear(&s->measures);
 	r->searching = NULL;
 	free(s);
 }

@@ -241,7 +241,7 @@ void page_search(struct request *q, struct answer *a)
 	else if (!*text)
 		add_hints(r.h, q);
 	else if ((err = search_parse(&query, bytes_str(text), &why)) != OK)
-		page_remark(r.h, "off", why ? why : _("That could not be understood"));
+		page_remark(r.h, "off", why ? _(why) : _("That could not be understood"));
 	else {
 		r.query = query;
 		err = add_results(&r, s, text);

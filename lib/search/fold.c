@@ -13,6 +13,7 @@
 
 #define FOLD_MAX (64 * 1024 * 1024) /* bytes; ICU counts in int32_t, and text grows */
 #define TATWEEL 0x640               /* stretches Arabic words, and means nothing */
+#define RUN_MAX 30                  /* as "stream-safe" text has (UAX 15) */
 
 /* Points, and accents: by their combining classes, which leave aside nukta, voicing marks, virama
  * and the vowels of Indic and South-East Asian scripts. */
@@ -78,6 +79,23 @@ static void normalize(
 	do {
 		out->len = unorm2_normalize(form, in->at, in->len, out->at, out->cap, status);
 	} while (units_grow(out, out->len, status));
+}
+
+/* Normalizing takes the square of the length of what is put in order at once: marks, and all that
+ * can't begin a sequence, or is left out, so that marks on both sides of it come together. No
+ * language puts more than a handful on a letter; further ones go. */
+static void limit_runs(struct units *u, const UNormalizer2 *form)
+{
+	UChar32 ch;
+	int32_t from = 0, to = 0, run = 0;
+
+	while (from < u->len) {
+		U16_NEXT(u->at, from, u->len, ch);
+		run = unorm2_hasBoundaryBefore(form, ch) ? 0 : run + 1;
+		if (run <= RUN_MAX)
+			U16_APPEND_UNSAFE(u->at, to, ch);
+	}
+	u->len = to;
 }
 
 /* Take marks off, in place, and bring spaces together. */
@@ -171,10 +189,14 @@ static int fold_text(struct buffer *out, struct bytes text, bool accents)
 		return out->failed ? ERR_NOMEM : OK;
 	}
 	from_utf8(&a, text, &status);
+	if (U_SUCCESS(status))
+		limit_runs(&a, fold);
 	normalize(&b, fold, &a, &status);
 	normalize(&a, nfd, &b, &status);
-	if (U_SUCCESS(status))
+	if (U_SUCCESS(status)) {
 		strip(&a, accents);
+		limit_runs(&a, nfc); /* what stood between may be gone */
+	}
 	normalize(&b, nfc, &a, &status);
 	to_utf8(out, &b, &status);
 	free(a.at);

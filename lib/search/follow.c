@@ -24,6 +24,7 @@ struct change {
 struct changes {
 	struct change list[SNAPSHOT_MAX];
 	size_t count;
+	bool more; /* there may be */
 };
 
 static int change_add(void *ctx, uint64_t arrival, const uint8_t id[static ID_LEN], uint64_t shown)
@@ -43,18 +44,22 @@ struct look {
 	bool here; /* its text was taken in */
 };
 
-/* Whether an entry has a content at all. */
-static bool has_content(struct store *s, uint32_t log, uint64_t index)
+/* Whether an entry has a content at all. What can't be told now is told later: not an answer. */
+static int has_content(struct store *s, uint32_t log, uint64_t index, bool *has)
 {
 	struct buffer entry = BUFFER_INIT;
 	struct header h;
 	size_t got = 0;
-	bool has = s->ops->read(s, log, index, 1, 1, &entry, &got) == OK && got == 1 &&
-		   message_parse(bytes_of(entry.data + 2, entry.len - 2), &h) == OK &&
-		   h.has_commitment;
+	int err = s->ops->read(s, log, index, 1, 1, &entry, &got);
 
+	*has = false;
+	if (!err && got == 1) {
+		err = message_parse(bytes_of(entry.data + 2, entry.len - 2), &h);
+		*has = err == OK && h.has_commitment;
+		err = err == ERR_NOMEM ? err : OK;
+	}
 	buffer_free(&entry);
-	return has;
+	return err == ERR_RANGE || err == ERR_NOTFOUND ? OK : err;
 }
 
 static int text_take(
@@ -88,6 +93,7 @@ static int look_row(void *ctx, const struct item_row *row, struct bytes lang)
 	struct buffer encoded = BUFFER_INIT;
 	uint32_t log = f->present ? f->log_no : row->log_no;
 	uint64_t index = f->present ? f->index : row->index;
+	bool has;
 	int err;
 
 	if (row->erasure.present)
@@ -96,11 +102,11 @@ static int look_row(void *ctx, const struct item_row *row, struct bytes lang)
 	    l->s, log, index, f->present ? f->id : row->id, NULL, &encoded);
 	if (!err)
 		err = text_take(l, row, lang, &encoded);
-	else if (err == ERR_NOTFOUND)
-		err = has_content(l->s, log, index)
-			  ? search_writer_missing(l->w, row->arrival, true)
-			  : OK;
-	else if (err == ERR_REFUSED)
+	else if (err == ERR_NOTFOUND) {
+		err = has_content(l->s, log, index, &has);
+		if (!err && has)
+			err = search_writer_missing(l->w, row->arrival, true);
+	} else if (err == ERR_REFUSED)
 		err = OK;
 	buffer_free(&encoded);
 	return err;
@@ -140,8 +146,15 @@ static int stretch(struct search_writer *w, struct store *s, struct changes *c, 
 	if (err)
 		return err;
 	err = query_changes(s, after, SNAPSHOT_MAX, change_add, c);
-	for (size_t i = 0; i < c->count && !err; i++)
+	c->more = c->count == SNAPSHOT_MAX;
+	for (size_t i = 0; i < c->count && !err; i++) {
 		err = take_one(w, s, &c->list[i], NULL);
+		/* 64 texts can be 64 large ones. */
+		if (!err && search_writer_full(w)) {
+			c->more |= i + 1 < c->count;
+			c->count = i + 1;
+		}
+	}
 	ended = s->ops->commit(s);
 	return err ? err : ended;
 }
@@ -160,7 +173,7 @@ static int take_in(struct search_writer *w, struct store *s, uint64_t until, boo
 		err = stretch(w, s, &c, position);
 		if (err)
 			return err;
-		*more = c.count == SNAPSHOT_MAX;
+		*more = c.more;
 		if (c.count > 0) {
 			position = c.list[c.count - 1].arrival;
 			memcpy(id, c.list[c.count - 1].id, ID_LEN);
@@ -229,7 +242,7 @@ static int missing_take(
 		err = s->ops->begin(s);
 		if (err)
 			return err;
-		for (size_t i = 0; i < SNAPSHOT_MAX && !err; i++) {
+		for (size_t i = 0; i < SNAPSHOT_MAX && !err && !search_writer_full(w); i++) {
 			arrival = missing_below(x, pace->below);
 			if (arrival == 0)
 				break;
@@ -240,7 +253,8 @@ static int missing_take(
 			err = ERR_STORE;
 	}
 	pace->found |= any;
-	if (!err && any)
+	/* Also what is known not to come any more, or it is looked for again and again. */
+	if (!err && (any || search_writer_marked(w)))
 		err = search_commit(w, x->position, x->id, false);
 	else if (!err)
 		err = search_writer_discard(w);
@@ -343,8 +357,12 @@ int search_erase(struct search_writer *w, struct store *s)
 	if (err)
 		return err;
 	err = query_erased(s, e.position, erased_add, &e);
-	for (size_t i = 0; i < e.count && !err; i++)
+	for (size_t i = 0; i < e.count && !err; i++) {
 		err = look(w, s, e.list[i], true, NULL);
+		/* Of an amendment that is erased the text before comes back. */
+		if (!err && search_writer_full(w))
+			err = search_commit(w, x->position, x->id, true);
+	}
 	if (s->ops->commit(s) != OK && !err)
 		err = ERR_STORE;
 	free(e.list);

@@ -14,7 +14,7 @@
 
 #include "base/error.h"
 
-#define INDEX_VERSION 2 /* of files, terms and folding */
+#define INDEX_VERSION 3 /* of files, terms and folding */
 #define SEGMENT_LEN 56  /* of one in `index` */
 #define MISSING_LEN (4 + SET_WORDS * 8)
 #define INDEX_MAX (256 << 20)
@@ -172,10 +172,14 @@ static int segment_get(
 	char path[4096];
 	int err;
 
+	/* A number alone doesn't say that it is the same: an index may have begun anew. */
 	for (size_t i = 0; old && i < old->count; i++) {
-		if (old->segments[i].no == s->no && old->segments[i].segment.map) {
-			s->segment = old->segments[i].segment;
-			old->segments[i].segment = (struct segment){0};
+		struct index_segment *o = &old->segments[i];
+
+		if (o->no == s->no && o->part == s->part && o->bytes == s->bytes &&
+		    o->sum == s->sum && segment_whole(&o->segment)) {
+			s->segment = o->segment;
+			o->segment = (struct segment){0};
 			return OK;
 		}
 	}

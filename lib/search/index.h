@@ -57,6 +57,9 @@ int search_writer_open(struct search_writer **out, const char *folder, bool *ane
 void search_writer_close(struct search_writer *w); /* NULL does nothing; nothing is written */
 /* Begin anew: durable on return. */
 int search_writer_reset(struct search_writer *w);
+/* Whatever is in an index's folder, made zero and gone for good: upon OK it is, or was not there.
+ */
+int search_remove(const char *folder);
 const struct search_index *search_writer_index(const struct search_writer *w);
 
 struct search_doc {
@@ -67,11 +70,13 @@ struct search_doc {
 int search_writer_add(struct search_writer *w, const struct search_doc *doc);
 int search_writer_drop(struct search_writer *w, uint64_t arrival);
 int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missing);
+bool search_writer_marked(const struct search_writer *w); /* what is missing has changed */
 bool search_writer_full(const struct search_writer *w);
 int search_writer_discard(struct search_writer *w); /* forget what isn't committed */
-/* All that was added and dropped counts, and so far are the arrivals. `erase`: what is replaced is
- * made zero, and all of it is durable on return. After an error the writer holds what it held
- * before the last commit, and so is its position. */
+/* All that was added and dropped counts, and so far are the arrivals. `erase`: what is replaced, or
+ * was left by an earlier commit, is made zero, and all of it is durable on return. After an error
+ * the writer holds what is on disk: what it held before the last commit, or, where only old files
+ * could not be removed, after it. */
 int search_commit(
     struct search_writer *w, uint64_t position, const uint8_t id[static ID_LEN], bool erase);
 

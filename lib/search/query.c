@@ -10,6 +10,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/language.h"
 #include "search/fold.h"
 
 #define DAY_MS UINT64_C(86400000)
@@ -107,7 +108,7 @@ static int phrase_make(struct phrase *p, struct bytes typed, const char **why)
 	for (size_t i = 0; i < p->count; i++)
 		any |= has_word(buffer_bytes(&p->literals[i].plain));
 	if (!any) {
-		*why = "it needs a letter, a digit or a sign to look for";
+		*why = N_("it needs a letter, a digit or a sign to look for");
 		return ERR_INVALID;
 	}
 	return OK;
@@ -124,14 +125,14 @@ static int by_parse(struct search_query *q, struct bytes value, const char **why
 			      : bytes_of(value.data, 0);
 
 	if (by->given) {
-		*why = "only one by: can be asked for";
+		*why = N_("only one by: can be asked for");
 		return ERR_INVALID;
 	}
 	by->given = true;
 	if (handle_prepare(by->handle, handle, NULL) != OK)
 		by->handle[0] = '\0';
 	if (org.len > ORG_NAME_MAX) {
-		*why = "behind the @ of by: stands the name of an organisation";
+		*why = N_("behind the @ of by: stands the name of an organisation");
 		return ERR_INVALID;
 	}
 	for (size_t i = 0; i < org.len; i++) {
@@ -159,7 +160,7 @@ static int topic_parse(struct search_query *q, struct bytes value, const char **
 		if (hex_decode(q->topic, ID_LEN, hex, (size_t)2 * ID_LEN) == OK)
 			return OK;
 	}
-	*why = "behind topic: stand the id of one topic, or the first 8 of its digits or more";
+	*why = N_("behind topic: stand the id of one topic, or the first 8 of its digits or more");
 	return ERR_INVALID;
 }
 
@@ -177,7 +178,7 @@ static int lang_parse(struct search_query *q, struct bytes value, const char **w
 	}
 	if (good)
 		return OK;
-	*why = "behind lang: stands one language, such as fr or pt-br";
+	*why = N_("behind lang: stands one language, such as fr or pt-br");
 	return ERR_INVALID;
 }
 
@@ -215,7 +216,7 @@ static int date_parse(uint64_t *out, struct bytes value, bool behind, const char
 		good = n[2] <= most;
 	}
 	if (!good) {
-		*why = "behind since: and until: stands a day, such as 2026-01-31";
+		*why = N_("behind since: and until: stands a day, such as 2026-01-31");
 		return ERR_INVALID;
 	}
 	*out = (days_of(n[0], n[1], n[2]) + behind) * DAY_MS;
@@ -251,7 +252,37 @@ static int field_parse(struct search_query *q, size_t which, struct bytes value,
 
 static bool is_quote(UChar32 ch)
 {
-	return ch == '"' || ch == 0x201c || ch == 0x201d || ch == 0x201e || ch == 0xff02;
+	return ch == '"' || ch == 0xab || ch == 0xbb || (ch >= 0x201c && ch <= 0x201f) ||
+	       (ch >= 0x300c && ch <= 0x300f) || ch == 0xff02;
+}
+
+/* What belongs to the sentence that a word was taken from, and not to the word, as the signs of
+ * "c++", "#tag", "@name", "/path" and "$5" do. */
+static bool is_bracket(UChar32 ch)
+{
+	return (U_MASK(u_charType(ch)) &
+		   (U_GC_PS_MASK | U_GC_PE_MASK | U_GC_PI_MASK | U_GC_PF_MASK)) ||
+	       u_hasBinaryProperty(ch, UCHAR_QUOTATION_MARK) || ch == 0xbf || ch == 0xa1;
+}
+
+static struct bytes word_bare(struct bytes word)
+{
+	int32_t from = 0, to = (int32_t)word.len, at;
+	UChar32 ch;
+
+	for (at = to; at > 0; to = at) {
+		U8_PREV(word.data, 0, at, ch);
+		if (ch < 0 ||
+		    !(is_bracket(ch) || u_hasBinaryProperty(ch, UCHAR_TERMINAL_PUNCTUATION) ||
+			ch == 0x2026))
+			break;
+	}
+	for (at = from; at < to; from = at) {
+		U8_NEXT(word.data, at, to, ch);
+		if (ch < 0 || !is_bracket(ch))
+			break;
+	}
+	return bytes_of(word.data + from, (size_t)(to - from));
 }
 
 /* What stands at `*at`, up to a quotation mark that ends it or a space. */
@@ -276,7 +307,7 @@ static struct bytes value_take(struct bytes text, size_t *at)
 static int one_parse(struct search_query *q, struct bytes text, size_t *at, const char **why)
 {
 	bool without = text.data[*at] == '-' && *at + 1 < text.len && text.data[*at + 1] != ' ';
-	size_t which = 0;
+	size_t which = 0, from;
 	struct phrase *p;
 	struct bytes rest;
 	int err;
@@ -288,14 +319,17 @@ static int one_parse(struct search_query *q, struct bytes text, size_t *at, cons
 	if (which < 5) {
 		*at += strlen(fields[which]);
 		if (without) {
-			*why = "only words and phrases can be left out with -";
+			*why = N_("only words and phrases can be left out with -");
 			return ERR_INVALID;
 		}
 		return field_parse(q, which, value_take(text, at), why);
 	}
+	from = *at;
 	rest = value_take(text, at);
+	if (rest.data == text.data + from) /* not quoted */
+		rest = word_bare(rest);
 	if (q->count == SEARCH_WORDS_MAX) {
-		*why = "that is too many words";
+		*why = N_("that is too many words");
 		return ERR_TOO_LARGE;
 	}
 	p = &q->phrases[q->count++];
@@ -321,10 +355,10 @@ int search_parse(struct search_query **out, struct bytes text, const char **why)
 
 	*out = NULL;
 	if (!err && text.len > SEARCH_QUERY_MAX) {
-		reason = "that is too long";
+		reason = N_("that is too long");
 		err = ERR_TOO_LARGE;
 	} else if (!err && !text_is_utf8(text)) {
-		reason = "it is not UTF-8";
+		reason = N_("it is not UTF-8");
 		err = ERR_INVALID;
 	}
 	if (q)
@@ -340,12 +374,12 @@ int search_parse(struct search_query **out, struct bytes text, const char **why)
 	}
 	if (!err && q->wanted == 0 && !q->by.given && !q->topic_digits && !q->lang[0] &&
 	    q->since == 0 && q->until == UINT64_MAX) {
-		reason = q->count > 0 ? "it needs something that is to be there, too"
-				      : "it needs a word to look for";
+		reason = q->count > 0 ? N_("it needs something that is to be there, too")
+				      : N_("it needs a word to look for");
 		err = ERR_INVALID;
 	}
 	if (err == ERR_NOMEM)
-		reason = "there is no memory";
+		reason = N_("there is no memory");
 	if (why)
 		*why = reason;
 	if (err)

@@ -107,6 +107,7 @@ int search_state(struct search *s, struct search_state *out)
 struct plan {
 	uint32_t terms[TERMS_MAX], people[PEOPLE_MAX], names[TERMS_MAX];
 	size_t term_count, people_count, name_count;
+	bool crowd; /* more people than can be looked up: that it is one of them is seen later */
 	struct bytes organisation; /* while people are sought */
 	struct store *store;
 	const struct search_query *q;
@@ -165,7 +166,8 @@ static int person_find(void *ctx, const struct store_log *log)
 	err = query_skeleton(p->store, log->no, p->skeleton, author + DIGEST_LEN, handle);
 	if (err)
 		return err == ERR_NOTFOUND ? OK : err;
-	if (p->people_count < PEOPLE_MAX)
+	p->crowd |= p->people_count == PEOPLE_MAX;
+	if (!p->crowd)
 		p->people[p->people_count++] = search_term(
 		    ABOUT_AUTHOR, bytes_of(author, sizeof author));
 	return OK;
@@ -210,7 +212,7 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 		if (!any)
 			return;
 	}
-	if (p->q->by.given) {
+	if (p->q->by.given && !p->crowd) {
 		struct doc_set people = {{0}}, named = {{0}};
 
 		for (size_t i = 0; i < p->people_count; i++)
@@ -237,6 +239,7 @@ struct run {
 	const struct search_ask *ask;
 	struct folded folded;
 	struct buffer content;
+	bool looked; /* at one at least, so that whoever goes on gets on */
 };
 
 static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
@@ -314,8 +317,9 @@ static int part_look(
 		}
 		if (!set_has(docs, i - 1) || arrival >= *before)
 			continue;
-		if (clock_mono_ms() >= deadline)
+		if (r->looked && clock_mono_ms() >= deadline)
 			return ERR_TIMEOUT;
+		r->looked = true;
 		*before = arrival;
 		err = query_shown(r->store, arrival, row_look, r);
 		if (err && err != ERR_NOTFOUND)
@@ -329,11 +333,24 @@ static int parts_look(
 {
 	size_t first = 0, end;
 	int err = OK, tries = 0;
+	bool began = false;
 
 	while (first < s->index.count && !err) {
 		uint32_t part = s->index.segments[first].part;
 		struct doc_set docs = {{0}};
 
+		if ((uint64_t)part << PART_BITS >= *before) {
+			first++;
+			continue;
+		}
+		/* A part may have nothing to look at, and a forum many such. */
+		if (began && clock_mono_ms() >= deadline) {
+			uint64_t above = ((uint64_t)part + 1) << PART_BITS;
+
+			*before = above < *before ? above : *before;
+			return ERR_TIMEOUT;
+		}
+		began = true;
 		part_run(s, p, first, &end, &docs);
 		/* An erasure has taken it away meanwhile: look again, from where we are. */
 		if (!part_whole(s, first, end)) {
@@ -341,8 +358,7 @@ static int parts_look(
 			first = 0;
 			continue;
 		}
-		if ((uint64_t)part << PART_BITS < *before)
-			err = part_look(r, part, &docs, before, deadline);
+		err = part_look(r, part, &docs, before, deadline);
 		first = end;
 	}
 	return err;

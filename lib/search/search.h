@@ -21,10 +21,10 @@
  * too, at least 8), by:HANDLE@ORG (or by:HANDLE, by:"Name of somebody in an archive"), lang:fr,
  * since:2026-01-31, until:2026-02-28. A mark on a letter counts where it is typed: "sao" finds
  * "são", "são" doesn't find "sao". A character that can't be part of a word counts within a word
- * ("c++", "example.org"). */
+ * ("c++", "example.org"), but for brackets and what ends a sentence at its ends. */
 struct search_query;
-/* ERR_INVALID with a sentence in `*why` (English, static; NULL: not asked); ERR_TOO_LARGE, the
- * same; ERR_NOMEM. */
+/* ERR_INVALID with a sentence in `*why` (English, static, for gettext(); NULL: not asked);
+ * ERR_TOO_LARGE, the same; ERR_NOMEM. */
 int search_parse(struct search_query **out, struct bytes text, const char **why);
 void search_query_free(struct search_query *q);
 
@@ -69,7 +69,8 @@ struct search_ask {
 };
 
 /* `*next` is where to go on with `before`: 0, there is nothing more to be found; else the search
- * was ended by the callback (and goes on below what that was given last) or by its time. ERR_STORE
+ * was ended by the callback (and goes on below what that was given last) or by its time; it is less
+ * than `before`. ERR_STORE
  * and the like; the index may be gone (ERR_NOTFOUND): open it again. The store's reads are short
  * ones, each of its own. */
 int search_run(struct search *s, struct store *store, const struct search_query *q,

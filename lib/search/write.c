@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The one who writes: a batch in memory, segments out of it, and few of them. */
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "search/index.h"
+#include "search/files.h"
 
 #define BATCH_MAX ((size_t)1 << 20) /* terms of documents: 8 MiB */
+#define UNIQUE_EACH 16384           /* terms of one document */
 #define MERGE_RATIO 3               /* a segment is merged with what is more than a third of it */
-#define PATH_ROOM 4096
 
 /* Part, term and document in one number: sorted, they are segments. */
 #define KEY_PART_SHIFT (TERM_BITS + PART_BITS)
@@ -76,6 +75,12 @@ static bool grow(void *list, size_t count, size_t *cap, size_t size)
 
 static void batch_clear(struct search_writer *w)
 {
+	/* One text can have been a large one. */
+	if (w->cap > 2 * BATCH_MAX) {
+		free(w->keys);
+		w->keys = NULL;
+		w->cap = 0;
+	}
 	w->count = w->drop_count = w->time_count = 0;
 }
 
@@ -95,9 +100,63 @@ static int missing_restore(struct search_writer *w)
 	return OK;
 }
 
+static int by_key(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Some bits at a time, the lowest first. */
+#define DIGIT_BITS 11
+#define DIGITS (1u << DIGIT_BITS)
+static void keys_sort(uint64_t *keys, size_t count)
+{
+	uint64_t *other = count > 4096 ? malloc(count * sizeof *other) : NULL, *from = keys;
+
+	if (!other) {
+		if (count > 0)
+			qsort(keys, count, sizeof *keys, by_key);
+		return;
+	}
+	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
+		size_t at[DIGITS + 1] = {0};
+
+		for (size_t i = 0; i < count; i++)
+			at[(from[i] >> shift & (DIGITS - 1)) + 1]++;
+		if (at[(from[0] >> shift & (DIGITS - 1)) + 1] == count)
+			continue;
+		for (size_t i = 1; i <= DIGITS; i++)
+			at[i] += at[i - 1];
+		for (size_t i = 0; i < count; i++)
+			other[at[from[i] >> shift & (DIGITS - 1)]++] = from[i];
+		uint64_t *swap = from;
+		from = other;
+		other = swap;
+	}
+	if (from != keys) {
+		memcpy(keys, from, count * sizeof *keys);
+		other = from;
+	}
+	free(other);
+}
+
+/* From `from` on, sorted, and each once. */
+static void keys_unique(struct search_writer *w, size_t from)
+{
+	size_t to = from;
+
+	keys_sort(w->keys + from, w->count - from);
+	for (size_t i = from; i < w->count; i++)
+		if (to == from || w->keys[i] != w->keys[to - 1])
+			w->keys[to++] = w->keys[i];
+	w->count = to;
+}
+
 struct adding {
 	struct search_writer *w;
 	uint64_t arrival;
+	size_t from, limit; /* its keys are made unique when there are so many */
 };
 
 static int term_add(void *ctx, uint32_t term)
@@ -108,6 +167,11 @@ static int term_add(void *ctx, uint32_t term)
 	if (!grow(&w->keys, w->count, &w->cap, sizeof *w->keys))
 		return ERR_NOMEM;
 	w->keys[w->count++] = key_of(a->arrival, term);
+	/* A text may say one thing a million times, and some signs fold to a dozen terms. */
+	if (w->count - a->from >= a->limit) {
+		keys_unique(w, a->from);
+		a->limit = 2 * (w->count - a->from) + UNIQUE_EACH;
+	}
 	return OK;
 }
 
@@ -156,7 +220,7 @@ static int about_add(struct adding *a, const struct search_doc *doc)
 
 int search_writer_add(struct search_writer *w, const struct search_doc *doc)
 {
-	struct adding a = {w, doc->row->arrival};
+	struct adding a = {w, doc->row->arrival, w->count, UNIQUE_EACH};
 	size_t before = w->count;
 	int err = a.arrival < ARRIVAL_MAX ? about_add(&a, doc) : ERR_RANGE;
 
@@ -229,6 +293,18 @@ int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missin
 	return OK;
 }
 
+/* Those of the index come first, in their order. */
+bool search_writer_marked(const struct search_writer *w)
+{
+	for (size_t i = 0; i < w->missing_count; i++)
+		if (i < w->index.missing_count
+			? memcmp(&w->missing[i].docs, &w->index.missing[i].docs,
+			      sizeof w->missing[i].docs) != 0
+			: set_count(&w->missing[i].docs) > 0)
+			return true;
+	return false;
+}
+
 int search_writer_discard(struct search_writer *w)
 {
 	batch_clear(w);
@@ -246,47 +322,6 @@ const struct search_index *search_writer_index(const struct search_writer *w)
 }
 
 /* ---- one part ---- */
-
-static int by_key(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* Some bits at a time, the lowest first. */
-#define DIGIT_BITS 11
-#define DIGITS (1u << DIGIT_BITS)
-static void keys_sort(uint64_t *keys, size_t count)
-{
-	uint64_t *other = count > 4096 ? malloc(count * sizeof *other) : NULL, *from = keys;
-
-	if (!other) {
-		if (count > 0)
-			qsort(keys, count, sizeof *keys, by_key);
-		return;
-	}
-	for (unsigned shift = 0; shift < 64; shift += DIGIT_BITS) {
-		size_t at[DIGITS + 1] = {0};
-
-		for (size_t i = 0; i < count; i++)
-			at[(from[i] >> shift & (DIGITS - 1)) + 1]++;
-		if (at[(from[0] >> shift & (DIGITS - 1)) + 1] == count)
-			continue;
-		for (size_t i = 1; i <= DIGITS; i++)
-			at[i] += at[i - 1];
-		for (size_t i = 0; i < count; i++)
-			other[at[from[i] >> shift & (DIGITS - 1)]++] = from[i];
-		uint64_t *swap = from;
-		from = other;
-		other = swap;
-	}
-	if (from != keys) {
-		memcpy(keys, from, count * sizeof *keys);
-		other = from;
-	}
-	free(other);
-}
 
 /* A segment of sorted keys of one part. */
 static int keys_make(const uint64_t *keys, size_t count, struct buffer *out)
@@ -424,33 +459,16 @@ static int merge(const struct segment *const *inputs, size_t count, size_t keep,
 	return making_end(&m, out);
 }
 
-static int file_write(const char *path, struct bytes b, bool durable)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-	int err;
-
-	if (fd < 0)
-		return errno == ENOSPC ? ERR_NOSPACE : ERR_IO;
-	err = file_fill(fd, b);
-	if (!err && durable && fdatasync(fd) != 0)
-		err = ERR_IO;
-	if (err && (errno == ENOSPC || errno == EDQUOT))
-		err = ERR_NOSPACE;
-	if (close(fd) != 0 && !err)
-		err = ERR_IO;
-	return err;
-}
-
 static int segment_store(struct search_writer *w, struct bytes b, const struct times *t,
     struct index_segment *out, bool durable)
 {
 	struct doc_set all = {{0}};
-	char path[PATH_ROOM];
+	char path[INDEX_PATH_ROOM];
 	int err;
 
 	out->no = w->fresh.next++;
 	index_path(path, sizeof path, w->folder, out->no);
-	err = file_write(path, b, durable);
+	err = index_file_write(path, b, durable);
 	if (!err)
 		err = segment_open(&out->segment, path);
 	if (err)
@@ -660,13 +678,13 @@ static int missing_keep(struct search_writer *w)
 static int index_write(struct search_writer *w, bool durable)
 {
 	struct buffer file = BUFFER_INIT;
-	char path[PATH_ROOM], fresh[PATH_ROOM + 8];
+	char path[INDEX_PATH_ROOM], fresh[INDEX_PATH_ROOM + 8];
 	int err = index_encode(&w->fresh, &file);
 
 	index_path(path, sizeof path, w->folder, 0);
 	snprintf(fresh, sizeof fresh, "%s.new", path);
 	if (!err)
-		err = file_write(fresh, buffer_bytes(&file), durable);
+		err = index_file_write(fresh, buffer_bytes(&file), durable);
 	if (!err && durable)
 		err = folder_sync(w->folder); /* the segments, before they count */
 	if (!err && rename(fresh, path) != 0)
@@ -677,49 +695,24 @@ static int index_write(struct search_writer *w, bool durable)
 	return err;
 }
 
-/* Overwritten, where what it held must go: a reader may have it open for a while yet. */
-static int file_zero(const char *path)
+/* What has been replaced. */
+static int retired_remove(struct search_writer *w, bool zero)
 {
-	static const uint8_t zeros[65536];
-	int fd = open(path, O_WRONLY | O_CLOEXEC), err = OK;
-	struct stat st;
-
-	if (fd < 0)
-		return errno == ENOENT ? OK : ERR_IO;
-	if (fstat(fd, &st) != 0)
-		err = ERR_IO;
-	for (off_t at = 0; !err && at < st.st_size; at += (off_t)sizeof zeros) {
-		size_t left = (size_t)(st.st_size - at);
-
-		err = file_fill(fd, bytes_of(zeros, left < sizeof zeros ? left : sizeof zeros));
-	}
-	if (!err && fdatasync(fd) != 0)
-		err = ERR_IO;
-	close(fd);
-	return err;
-}
-
-static int files_remove(struct search_writer *w, const uint64_t *list, size_t count, bool erase)
-{
-	char path[PATH_ROOM];
+	char path[INDEX_PATH_ROOM];
 	int err = OK;
 
-	for (size_t i = 0; i < count; i++) {
-		index_path(path, sizeof path, w->folder, list[i]);
-		if (erase && file_zero(path) != OK)
-			err = ERR_IO;
-		if (unlink(path) != 0 && errno != ENOENT)
+	for (size_t i = 0; i < w->retired_count; i++) {
+		index_path(path, sizeof path, w->folder, w->retired[i]);
+		if (zero ? index_file_erase(path) != OK : unlink(path) != 0 && errno != ENOENT)
 			err = ERR_IO;
 	}
-	if (erase && count > 0 && !err)
-		err = folder_sync(w->folder);
 	return err;
 }
 
 /* A commit came to nothing: what it has written is not needed. */
 static void commit_undo(struct search_writer *w)
 {
-	char path[PATH_ROOM];
+	char path[INDEX_PATH_ROOM];
 
 	for (uint64_t no = w->index.next; no < w->fresh.next; no++) {
 		index_path(path, sizeof path, w->folder, no);
@@ -746,15 +739,11 @@ static void segments_move(struct search_writer *w)
 int search_commit(
     struct search_writer *w, uint64_t position, const uint8_t id[static ID_LEN], bool erase)
 {
-	size_t most = w->index.count + w->time_count + w->drop_count + 1, count = 0;
+	size_t most = w->index.count + w->time_count + w->drop_count + 1;
 	bool zero = erase || w->drop_count > 0;
 	int err;
 
-	keys_sort(w->keys, w->count);
-	for (size_t i = 0; i < w->count; i++)
-		if (i == 0 || w->keys[i] != w->keys[count - 1])
-			w->keys[count++] = w->keys[i];
-	w->count = count;
+	keys_unique(w, 0);
 	keys_sort(w->drops, w->drop_count);
 	w->fresh = (struct search_index){
 	    .generation = w->index.generation + 1, .position = position, .next = w->index.next};
@@ -780,7 +769,10 @@ int search_commit(
 		w->index = w->fresh;
 		w->fresh = (struct search_index){0};
 		err = missing_restore(w);
-		if (files_remove(w, w->retired, w->retired_count, zero) != OK && !err)
+		/* What an earlier commit had to leave goes now, too, or nothing is erased. */
+		if ((erase ? index_files_sweep(w->folder, &w->index) : retired_remove(w, zero)) !=
+			OK &&
+		    !err)
 			err = ERR_IO;
 	}
 	free(w->retired);
@@ -791,34 +783,6 @@ int search_commit(
 
 /* ---- opening ---- */
 
-/* Whatever is in the folder and isn't named. */
-static int sweep(struct search_writer *w)
-{
-	DIR *dir = opendir(w->folder);
-	struct dirent *e;
-	char path[PATH_ROOM];
-
-	if (!dir)
-		return ERR_IO;
-	while ((e = readdir(dir))) {
-		char *end;
-		uint64_t no = strtoull(e->d_name, &end, 16);
-		bool named = strcmp(e->d_name, "index") == 0;
-
-		if (e->d_name[0] == '.')
-			continue;
-		for (size_t i = 0; i < w->index.count && !named && *end == '\0'; i++)
-			named = w->index.segments[i].no == no;
-		if (!named && (size_t)snprintf(path, sizeof path, "%s/%s", w->folder, e->d_name) <
-				  sizeof path) {
-			file_zero(path);
-			unlink(path);
-		}
-	}
-	closedir(dir);
-	return OK;
-}
-
 int search_writer_reset(struct search_writer *w)
 {
 	uint64_t generation = w->index.generation + 1, next = w->index.next;
@@ -826,13 +790,15 @@ int search_writer_reset(struct search_writer *w)
 
 	batch_clear(w);
 	index_free(&w->index);
-	w->fresh = (struct search_index){.generation = generation, .next = next ? next : 1};
+	/* No number comes twice, also where it can't be known how far they were. */
+	w->fresh = (struct search_index){
+	    .generation = generation, .next = next ? next : clock_wall_ms()};
 	err = index_write(w, true);
 	w->index = w->fresh;
 	w->fresh = (struct search_index){0};
 	if (!err)
 		err = missing_restore(w);
-	return err ? err : sweep(w);
+	return err ? err : index_files_sweep(w->folder, &w->index);
 }
 
 int search_writer_open(struct search_writer **out, const char *folder, bool *anew)
@@ -852,7 +818,7 @@ int search_writer_open(struct search_writer **out, const char *folder, bool *ane
 				*anew = true;
 			err = search_writer_reset(w);
 		} else if (!err) {
-			err = sweep(w);
+			err = index_files_sweep(w->folder, &w->index);
 			if (!err)
 				err = missing_restore(w);
 		}

@@ -251,6 +251,11 @@ def changes(tap, forum, alice, topic):
                                                  "concealedword")],
               [0, 1, 0, 0], "amended, erased, hidden: only what is shown is found")
     tap.equal(len(search(forum[0], "concealedword")), 1, "what another node hides is found here")
+    page = Page(b)
+    with contextlib.closing(page):
+        for query in ("concealedword", "concealedword hideous", "by:alice concealedword"):
+            tap.equal(page.ask(query, limit=1), ([], 0),
+                      "%r: nor is it said that there is more to see" % query)
     b.ctl("unhide", hidden)
     tap.equal(len(search(b, "concealedword")), 1, "and again when it isn't hidden any more")
 

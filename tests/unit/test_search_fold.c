@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <time.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -114,12 +115,67 @@ static void test_ascii(void **state)
 		}
 }
 
+/* However many marks stand in a row, and whatever between them: no text is worth a second. */
+static void test_marks_without_end(void **state)
+{
+	static const char *const repeated[] = {
+	    "\xcc\x80\xcc\x96",                       /* U+0300 U+0316 */
+	    "\xcc\x80\xcc\x96\xcd\x8f",               /* and U+034F, which folding leaves out */
+	    "\xef\xbe\x9e\xcc\x96",                   /* U+FF9E becomes a mark */
+	    "\xcc\x80\xcc\x96\xd9\x80",               /* and U+0640, which goes later */
+	    "\xe0\xa5\x8d\xe0\xa4\xbc\xd9\x80",       /* marks that stay, and U+0640 */
+	    "\xe3\x80\xaa\xe3\x80\xab\xe3\x80\xaa\n", /* U+302A U+302B, Han as what follows */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof repeated / sizeof *repeated; i++) {
+		struct buffer text = BUFFER_INIT, plain = BUFFER_INIT, marked = BUFFER_INIT,
+			      again = BUFFER_INIT;
+		clock_t began = clock();
+
+		buffer_add_str(&text, "\xe6\xb0\xb4");
+		while (text.len < (1 << 20))
+			buffer_add_str(&text, repeated[i]);
+		assert_int_equal(search_fold(&plain, buffer_bytes(&text)), OK);
+		assert_int_equal(search_fold_marked(&marked, buffer_bytes(&text)), OK);
+		assert_int_equal(search_fold(&again, buffer_bytes(&marked)), OK);
+		print_message("%zu: %.2f s, %zu and %zu bytes\n", i,
+		    (double)(clock() - began) / CLOCKS_PER_SEC, plain.len, marked.len);
+		assert_true(clock() - began < 2 * CLOCKS_PER_SEC);
+		assert_memory_equal(plain.data, "\xe6\xb0\xb4", 3);
+		buffer_free(&text);
+		buffer_free(&plain);
+		buffer_free(&marked);
+		buffer_free(&again);
+	}
+}
+
+/* What people write stays as it is. */
+static void test_marks_of_languages(void **state)
+{
+	struct buffer out = BUFFER_INIT;
+
+	(void)state;
+	/* 30 viramas on a letter stay, and so does what follows. */
+	struct buffer text = BUFFER_INIT;
+	buffer_add_str(&text, "\xe0\xa4\x95");
+	for (int i = 0; i < 30; i++)
+		buffer_add_str(&text, "\xe0\xa5\x8d");
+	buffer_add_str(&text, "\xe0\xa4\x95");
+	assert_int_equal(search_fold(&out, buffer_bytes(&text)), OK);
+	assert_true(bytes_equal(buffer_bytes(&out), buffer_bytes(&text)));
+	buffer_free(&out);
+	buffer_free(&text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_cases),
 	    cmocka_unit_test(test_any_bytes),
 	    cmocka_unit_test(test_ascii),
+	    cmocka_unit_test(test_marks_without_end),
+	    cmocka_unit_test(test_marks_of_languages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

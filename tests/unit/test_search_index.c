@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "search/fold.h"
 #include "search/index.h"
 
 #define WORDS 40
@@ -26,7 +28,17 @@ static char root[] = "/tmp/convene-search.XXXXXX";
 
 /* ---- killing ---- */
 
-static int calls_left = -1; /* then the process ends; below 0: never */
+static int calls_left = -1;   /* then the process ends; below 0: never */
+static int unlinks_left = -1; /* then one fails; below 0: none */
+static int syncs_left = -1;
+
+static bool fails(int *left)
+{
+	if (*left < 0 || (*left)-- > 0)
+		return false;
+	errno = EIO;
+	return true;
+}
 
 static void step(void)
 {
@@ -53,14 +65,14 @@ int __wrap_unlink(const char *path);
 int __wrap_unlink(const char *path)
 {
 	step();
-	return __real_unlink(path);
+	return fails(&unlinks_left) ? -1 : __real_unlink(path);
 }
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
 int __wrap_fdatasync(int fd)
 {
 	step();
-	return __real_fdatasync(fd);
+	return fails(&syncs_left) ? -1 : __real_fdatasync(fd);
 }
 
 /* ---- a model ---- */
@@ -358,6 +370,180 @@ static void test_killed(void **state)
 	assert_true(steps > 20 && olds && news);
 }
 
+/* A file that couldn't be removed, or made zero for certain, is not forgotten: as long as it is
+ * there nothing is said to be erased. */
+static void test_stays(void **state)
+{
+	int *const left[] = {&unlinks_left, &syncs_left};
+	uint8_t id[ID_LEN] = {1};
+	static struct model m;
+	struct search_writer *w;
+	char folder[64];
+
+	(void)state;
+	for (size_t which = 0; which < 2; which++) {
+		int nth = 0, erased = 0, unsaid = 0;
+
+		for (bool failed = true; failed; nth++) {
+			struct model after;
+			int err;
+
+			snprintf(folder, sizeof folder, "%s/stays%zu.%d", root, which, nth);
+			assert_int_equal(search_writer_open(&w, folder, NULL), OK);
+			model_start(&m);
+			for (int doc = 0; doc < DOCS; doc++) {
+				m.there[doc] = true;
+				words_draw(&m, doc);
+				doc_add(w, &m, doc);
+			}
+			m.position = 5;
+			assert_int_equal(search_commit(w, 5, id, false), OK);
+			after = m;
+			after.there[3] = after.there[45] = false;
+			assert_int_equal(search_writer_drop(w, m.arrivals[3]), OK);
+			assert_int_equal(search_writer_drop(w, m.arrivals[45]), OK);
+			*left[which] = nth;
+			err = search_commit(w, 5, id, true);
+			failed = *left[which] < 0;
+			*left[which] = -1;
+			assert_true(failed ? err != OK : err == OK);
+			unsaid += err != OK;
+			erased += err != OK &&
+				  !index_has(search_writer_index(w), TERM_ALL, m.arrivals[3]);
+			/* Asked for again, with nothing new where the first time did half of it. */
+			if (index_has(search_writer_index(w), TERM_ALL, m.arrivals[3])) {
+				assert_int_equal(search_writer_drop(w, m.arrivals[3]), OK);
+				assert_int_equal(search_writer_drop(w, m.arrivals[45]), OK);
+			}
+			assert_int_equal(search_commit(w, 5, id, true), OK);
+			compare_read(folder, &after);
+			search_writer_close(w);
+		}
+		assert_true(unsaid > 0 && erased > 0);
+	}
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : UINT64_MAX;
+}
+
+/* An index is taken away with all that is in its folder, or that is told. */
+static void test_removed(void **state)
+{
+	char base[64], folder[64], name[128], out[64];
+	uint8_t data[8];
+	struct search_index x;
+	DIR *dir;
+
+	(void)state;
+	snprintf(base, sizeof base, "%s/base", root);
+	snprintf(folder, sizeof folder, "%s/removed", root);
+	snprintf(out, sizeof out, "%s/held", root);
+	assert_int_equal(search_remove(folder), OK); /* nothing there */
+	copy_folder(base, folder);
+	assert_int_equal(index_load(&x, folder, NULL, true), OK);
+	index_path(name, sizeof name, folder, x.segments[0].no);
+	assert_int_equal(link(name, out), 0);
+	unlinks_left = 1;
+	assert_int_equal(search_remove(folder), ERR_IO);
+	unlinks_left = -1;
+	syncs_left = 0;
+	dir = opendir(folder);
+	assert_non_null(dir);
+	closedir(dir);
+	assert_int_equal(search_remove(folder), ERR_IO);
+	syncs_left = -1;
+	assert_int_equal(search_remove(folder), OK);
+	assert_null(opendir(folder));
+	/* Whoever still has a file open sees nothing. */
+	assert_false(segment_whole(&x.segments[0].segment));
+	index_free(&x);
+	assert_true(size_of(out) > 0);
+	FILE *f = fopen(out, "rb");
+	assert_int_equal(fread(data, 1, sizeof data, f), sizeof data);
+	fclose(f);
+	assert_int_equal(get_u64(data), 0);
+	/* A folder that can't be looked into is not one that isn't there. */
+	f = fopen(folder, "w");
+	fclose(f);
+	assert_int_equal(search_remove(folder), ERR_IO);
+}
+
+/* A reader takes over what is the same, and not what has the same number only. */
+static void test_numbers(void **state)
+{
+	char base[64], folder[64], path[128];
+	struct search_index x, y;
+	struct search_writer *w;
+	static struct model m;
+	uint8_t id[ID_LEN] = {1};
+	const uint8_t *map;
+	uint64_t no;
+
+	(void)state;
+	snprintf(base, sizeof base, "%s/base", root);
+	snprintf(folder, sizeof folder, "%s/numbers", root);
+	copy_folder(base, folder);
+	assert_int_equal(index_load(&x, folder, NULL, false), OK);
+	map = x.segments[0].segment.map;
+	assert_int_equal(index_load(&y, folder, &x, false), OK);
+	assert_ptr_equal(y.segments[0].segment.map, map);
+	y.segments[0].sum ^= 1;
+	assert_int_equal(index_load(&x, folder, &y, false), OK);
+	assert_ptr_not_equal(x.segments[0].segment.map, map);
+	no = x.segments[0].no;
+	index_free(&x);
+	index_path(path, sizeof path, folder, 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(search_writer_open(&w, folder, NULL), OK);
+	model_start(&m);
+	m.there[0] = m.has[0][0] = true;
+	doc_add(w, &m, 0);
+	assert_int_equal(search_commit(w, 1, id, false), OK);
+	assert_true(search_writer_index(w)->segments[0].no > no + 1000);
+	search_writer_close(w);
+}
+
+/* However often a text says one thing, it takes no more memory than once. */
+static void test_repeated(void **state)
+{
+	struct item_row row = {.arrival = 5, .time = 1};
+	struct buffer text = BUFFER_INIT, folded = BUFFER_INIT;
+	struct search_doc d = {.row = &row};
+	struct search_writer *w;
+	uint8_t id[ID_LEN] = {1};
+	char folder[64];
+
+	(void)state;
+	snprintf(folder, sizeof folder, "%s/repeated", root);
+	assert_int_equal(search_writer_open(&w, folder, NULL), OK);
+	while (text.len < (1 << 20))
+		buffer_add_str(&text, "\xe3\x8c\x96"); /* six kana */
+	assert_int_equal(search_fold(&folded, buffer_bytes(&text)), OK);
+	d.text = buffer_bytes(&folded);
+	assert_int_equal(search_writer_add(w, &d), OK);
+	assert_false(search_writer_full(w));
+	buffer_reset(&folded);
+	buffer_reset(&text);
+	for (uint32_t i = 0; i < 1 << 20; i++)
+		buffer_printf(&text, "x%x ", (unsigned)i);
+	d.text = buffer_bytes(&text);
+	row.arrival = 6;
+	assert_int_equal(search_writer_add(w, &d), OK);
+	assert_true(search_writer_full(w));
+	assert_int_equal(search_commit(w, 6, id, false), OK);
+	assert_true(
+	    index_has(search_writer_index(w), search_term(ABOUT_WORD, bytes_str("x3ffff")), 6));
+	assert_true(index_has(
+	    search_writer_index(w), search_term(ABOUT_WORD, bytes_str("\xe3\x83\xad")), 5));
+	search_writer_close(w);
+	buffer_free(&text);
+	buffer_free(&folded);
+}
+
 /* Any byte that is not what it was is noticed at the start; reading it does no harm. */
 static void test_damaged(void **state)
 {
@@ -372,7 +558,9 @@ static void test_damaged(void **state)
 	for (int round = 0; round < 60; round++) {
 		struct search_index x;
 		bool anew;
-		long size;
+		uint8_t was[2] = {0, 0}, is[2];
+		bool changed;
+		long size, at;
 		FILE *f;
 		int n = rand() % 3;
 
@@ -386,9 +574,13 @@ static void test_damaged(void **state)
 		f = fopen(path, "r+b");
 		fseek(f, 0, SEEK_END);
 		size = ftell(f);
-		fseek(f, rand() % size, SEEK_SET);
-		fputc(rand() % 2 ? 0xff : 0x5a, f);
-		fputc(rand(), f);
+		at = rand() % size;
+		is[0] = rand() % 2 ? 0xff : 0x5a;
+		is[1] = (uint8_t)rand();
+		fseek(f, at, SEEK_SET);
+		changed = fread(was, 1, 2, f) < 2 || memcmp(was, is, 2) != 0;
+		fseek(f, at, SEEK_SET);
+		assert_int_equal(fwrite(is, 1, 2, f), 2);
 		fclose(f);
 		/* As a reader, who checks nothing. */
 		if (index_load(&x, folder, NULL, false) == OK) {
@@ -404,7 +596,7 @@ static void test_damaged(void **state)
 			index_free(&x);
 		}
 		assert_int_equal(search_writer_open(&w, folder, &anew), OK);
-		(void)anew;
+		assert_int_equal(anew, changed);
 		search_writer_close(w);
 	}
 }
@@ -425,6 +617,10 @@ int main(void)
 	    cmocka_unit_test(test_trickle),
 	    cmocka_unit_test(test_killed),
 	    cmocka_unit_test(test_damaged),
+	    cmocka_unit_test(test_stays),
+	    cmocka_unit_test(test_removed),
+	    cmocka_unit_test(test_numbers),
+	    cmocka_unit_test(test_repeated),
 	};
 
 	if (!mkdtemp(root))
