@@ -176,7 +176,8 @@ static void on_frame(void *ctx, struct channel *ch, const struct frame *frame)
 	/* One on stream 0 is about the whole connection, which had this request alone. */
 	if (frame->stream != l->stream && !(frame->type == FRAME_ERROR && frame->stream == 0))
 		return;
-	l->owes = false;
+	/* … and is closed behind it: nothing else may be sent there. */
+	l->owes = frame->stream == 0;
 	if (l->request)
 		request_done(l->request, OK, frame->type, frame->payload);
 	go_on(l->gate);

@@ -271,6 +271,35 @@ def test_connections(t, web):
     t.ok(True, "and all is well when they have gone")
 
 
+def test_memory(t, web):
+    """120 bodies of 2 MB of which the end doesn't come."""
+    def part(_):
+        s = web.connect()
+        with contextlib.suppress(OSError):
+            s.sendall(POST + b"Content-Length: 2000000\r\n\r\n" + b"x" * 1900000)
+        return s
+
+    def told(s):
+        s.settimeout(0.1)
+        try:
+            return s.recv(12)
+        except OSError:
+            return b""
+
+    def resident(pid):
+        with open("/proc/%d/status" % pid, encoding="ascii") as f:
+            return int(next(line for line in f if line.startswith("VmRSS")).split()[1]) // 1024
+
+    held = in_parallel(part, range(120), 16)
+    answers = [told(s) for s in held]
+    mib = [resident(pid) for pid in web.workers()]
+    t.ok(answers.count(b"HTTP/1.1 503") > 20 and max(mib) < 160,
+         "what is held for all who send much has a bound: %s MiB" % mib, answers.count(b"HTTP/1.1 503"))
+    t.equal(web.ask("/about").status, 200, "and pages are served")
+    for s in held:
+        s.close()
+
+
 def test_nothing_kept(t, web, node, paths):
     """10,000 requests of all sorts from 50 addresses; then every byte of every file is looked at."""
     addresses = ["127.%d.%d.%d" % (17 + i, 41 + 3 * i, 97 + i) for i in range(50)]
@@ -352,6 +381,7 @@ def main(t):
         test_pipeline(t, web)
         test_slow(t, web)
         test_connections(t, web)
+        test_memory(t, web)
         test_nothing_kept(t, web, node, ["/", "/topic/" + topic, "/thread/" + post, "/m/" + post,
                                          "/m/%s/raw" % post, "/m/%s/proof" % post, "/nothing", "/feed",
                                          "/search?q=text", "/about", "/ar/"])
