@@ -263,13 +263,14 @@ def changes(tap, forum, alice, topic):
 
 def hostile(tap, forum, alice, topic):
     # Marks on one letter, in an order that takes the square of their number to mend.
-    began = time.monotonic()
+    # (The client's own normalizing takes it, too, before it posts.)
     alice.post(topic, "Marked", "wholly e" + "\u0300\u0316" * 60000 + " markedword\n")
+    began = time.monotonic()
     forum.settle()
     caught_up(forum[1])
     tap.equal(len(search(forum[1], "markedword")), 1, "what stands behind 120,000 marks is found")
     took = time.monotonic() - began
-    tap.ok(took < 30, "in %.1f s" % took)
+    tap.ok(took < 10, "%.1f s after it came" % took)
     page = Page(forum[1])
     for query, said in (("", "needs a word"), ("-nothing", "something that is to be there"),
                         ("since:yesterday", "day"), ("lang:", "language"), ("topic:12", "topic"),
