@@ -103,18 +103,21 @@ static void fold(struct page *p, enum style style, struct bytes line, bool ours)
 /* How far a terminal moves for a TAB depends on where the line begins. */
 static void untab(struct buffer *out, struct bytes line)
 {
-	size_t begin = out->len;
+	size_t begin = 0, columns = 0;
 
 	for (size_t i = 0; i < line.len; i++) {
-		size_t columns;
+		size_t stop;
 
-		if (line.data[i] != '\t') {
-			buffer_add_u8(out, line.data[i]);
+		if (line.data[i] != '\t')
 			continue;
-		}
-		columns = (size_t)cells_width(bytes_of(out->data + begin, out->len - begin));
-		buffer_printf(out, "%*s", (int)(TAB_COLUMNS - columns % TAB_COLUMNS), "");
+		buffer_add(out, line.data + begin, i - begin);
+		columns += (size_t)cells_width(bytes_of(line.data + begin, i - begin));
+		stop = TAB_COLUMNS - columns % TAB_COLUMNS;
+		buffer_printf(out, "%*s", (int)stop, "");
+		columns += stop;
+		begin = i + 1;
 	}
+	buffer_add(out, line.data + begin, line.len - begin);
 }
 
 static size_t line_length(struct bytes text, size_t *mark)

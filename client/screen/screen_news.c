@@ -180,8 +180,10 @@ static void thread_take(struct screen *s, struct news *n)
 {
 	const uint8_t *thread;
 
-	if (memcmp(n->job.id, s->thread, ID_LEN) != 0 || n->posts.count == 0) {
-		if (n->posts.count == 0 && !n->part)
+	if (memcmp(n->job.id, s->thread, ID_LEN) != 0)
+		return; /* they are elsewhere by now */
+	if (n->posts.count == 0) {
+		if (!n->part)
 			screen_say(s, "%s", _("Nothing of this thread is here yet."));
 		return;
 	}

@@ -232,7 +232,12 @@ static void found_tell(struct asking *a, struct frames *frames, bool copy, uint6
 	struct news *n = answer_new(a, NEWS_FOUND);
 	struct trouble t;
 
-	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, NULL, &t) == OK) {
+	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, NULL, &t) != OK) {
+		news_free(n);
+		fail(a, &t);
+		return;
+	}
+	if (n) {
 		n->number = next;
 		n->copy = copy;
 		n->synced = copy ? copy_synced(a->s.copy) : 0;

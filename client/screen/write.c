@@ -138,10 +138,11 @@ enum written write_reply(const struct invocation *in, const struct screen *s, st
 	struct posting p;
 	struct trouble t;
 	struct ref topic;
-	int err = begin(&p, in, s->offline, ACT_REPLY, &t);
+	int err;
 
 	if (!to)
 		return WRITTEN_NOTHING;
+	err = begin(&p, in, s->offline, ACT_REPLY, &t);
 	/* A thread stands in its root's topic (SPEC.md 13.2). */
 	topic = to->shown.header.topic;
 	if (among == &s->posts && among->count > 0 && among->list[0]->depth == 0 &&

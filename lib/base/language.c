@@ -221,7 +221,7 @@ static bool is_c(const char *locale)
 }
 
 /* As gettext would choose: of $LANGUAGE the first that there is, or else the locale's. */
-static enum language wished(void)
+static enum language wished(bool *listed)
 {
 	static const char *const names[] = {"LC_ALL", "LC_MESSAGES", "LANG"};
 	const char *locale = NULL, *list = getenv("LANGUAGE");
@@ -229,11 +229,13 @@ static enum language wished(void)
 
 	for (size_t i = 0; i < 3 && (!locale || !*locale); i++)
 		locale = getenv(names[i]);
+	*listed = false;
 	if (is_c(locale))
 		return LANGUAGE_EN;
 	while (list && *list) {
 		l = by_locale(list);
-		if (l < LANGUAGES)
+		*listed = l < LANGUAGES;
+		if (*listed)
 			return l;
 		list += strcspn(list, ":");
 		list += *list == ':';
@@ -254,17 +256,18 @@ void language_start(void)
 	static const char *const some[] = {"en_US.UTF-8", "en_GB.UTF-8", "ar_EG.UTF-8",
 	    "es_ES.UTF-8", "fr_FR.UTF-8", "pt_BR.UTF-8", "ru_RU.UTF-8", "zh_CN.UTF-8", "C.UTF-8"};
 	const char *folder = getenv("CONVENE_LOCALEDIR"), *locale = setlocale(LC_MESSAGES, "");
-	bool own = locale && !is_c(locale) && strncmp(locale, "C.", 2) != 0;
+	bool own = locale && !is_c(locale) && strncmp(locale, "C.", 2) != 0, listed;
 
 	bindtextdomain(DOMAIN, folder && *folder ? folder : LOCALEDIR);
 	bind_textdomain_codeset(DOMAIN, "UTF-8");
 	textdomain(DOMAIN);
-	now = wished();
+	now = wished(&listed);
 	/* With a locale of their own gettext finds what they wish by itself, and so do the programs
-	 * that we start, for whom $LANGUAGE stays as it is. */
-	if (own)
+	 * that we start, for whom $LANGUAGE stays as it is; but for English in the list, of which
+	 * there is no catalogue, so that gettext would take the next. */
+	if (own && (now != LANGUAGE_EN || !listed))
 		return;
-	for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+	for (size_t i = 0; !own && i < sizeof some / sizeof *some; i++)
 		if (setlocale(LC_MESSAGES, some[i]))
 			break;
 	choose(now);

@@ -184,9 +184,10 @@ static int segment_get(
 		}
 	}
 	index_path(path, sizeof path, folder, s->no);
-	err = segment_open(&s->segment, path);
-	if (!err && (s->segment.part != s->part || s->segment.len != s->bytes ||
-			(check && segment_sum(&s->segment) != s->sum)))
+	err = check ? segment_check_file(path, s->bytes, s->sum) : OK;
+	if (!err)
+		err = segment_open(&s->segment, path);
+	if (!err && (s->segment.part != s->part || s->segment.len != s->bytes))
 		err = ERR_STORE;
 	return err;
 }

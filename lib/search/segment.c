@@ -112,19 +112,55 @@ bool segment_whole(const struct segment *s)
 	return s->map && memcmp(s->map, magic, sizeof magic) == 0;
 }
 
-uint64_t segment_sum(const struct segment *s)
+/* Of any pieces but the last, whole words. */
+static uint64_t sum_add(uint64_t h, struct bytes b)
 {
-	uint64_t h = s->len, word;
+	uint64_t word;
 	size_t at = 0;
 
-	for (; at + 8 <= s->len; at += 8) {
-		memcpy(&word, s->map + at, 8);
+	for (; at + 8 <= b.len; at += 8) {
+		memcpy(&word, b.data + at, 8);
 		h = (h ^ word) * UINT64_C(0x9e3779b97f4a7c15);
 		h ^= h >> 29;
 	}
-	for (; at < s->len; at++)
-		h = (h ^ s->map[at]) * UINT64_C(0x9e3779b97f4a7c15);
+	for (; at < b.len; at++)
+		h = (h ^ b.data[at]) * UINT64_C(0x9e3779b97f4a7c15);
+	return h;
+}
+
+uint64_t segment_sum(const struct segment *s)
+{
+	uint64_t h = sum_add(s->len, bytes_of(s->map, s->len));
+
 	return h ^ h >> 32;
+}
+
+int segment_check_file(const char *path, uint64_t bytes, uint64_t sum)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t piece[65536];
+	uint64_t h = bytes, at = 0;
+	size_t have = 0;
+	ssize_t got = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? ERR_NOTFOUND : ERR_IO;
+	while (at + have <= bytes) {
+		got = read(fd, piece + have, sizeof piece - have);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			break;
+		have += (size_t)got;
+		if (have == sizeof piece) {
+			h = sum_add(h, bytes_of(piece, have));
+			at += have;
+			have = 0;
+		}
+	}
+	close(fd);
+	h = sum_add(h, bytes_of(piece, have));
+	return got == 0 && at + have == bytes && (h ^ h >> 32) == sum ? OK : ERR_STORE;
 }
 
 static uint32_t block_term(const struct segment *s, size_t block)

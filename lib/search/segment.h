@@ -49,6 +49,9 @@ int segment_view(struct segment *out, struct bytes b);
 /* Whether it still is one: its file is made zero when what it held must go. */
 bool segment_whole(const struct segment *s);
 uint64_t segment_sum(const struct segment *s);
+/* Whether a file has this length and sum, by read(): what the disk can't give is ERR_STORE, and
+ * not, as in a map, the end of the process. ERR_NOTFOUND, ERR_IO: it can't be opened. */
+int segment_check_file(const char *path, uint64_t bytes, uint64_t sum);
 
 /* Add the documents that have a term. */
 void segment_find(const struct segment *s, uint32_t term, struct doc_set *out);

@@ -139,6 +139,9 @@ static void test_environment(void **state)
 	start(NULL, "C.UTF-8", "de:xx:fr_CA:es");
 	assert_int_equal(language_now(), LANGUAGE_FR);
 	assert_string_equal(_("Topics"), "Sujets");
+	start(NULL, "fr_FR.UTF-8", "en:fr");
+	assert_int_equal(language_now(), LANGUAGE_EN);
+	assert_string_equal(_("Topics"), "Topics");
 	start("pt_BR.UTF-8", "ar_EG.UTF-8", NULL);
 	assert_int_equal(language_now(), LANGUAGE_PT);
 	start(NULL, "de_DE.UTF-8", NULL);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "client/screen/canvas.h"
 #include "client/screen/list.h"
@@ -204,6 +205,25 @@ static void test_page(void **state)
 	assert_page(20, "\033]0;title\007", "\ufffd]0;title\ufffd|");
 }
 
+/* A line of nothing but TABs and letters, as long as a message may be, takes no second. */
+static void test_page_tabs(void **state)
+{
+	struct page p = {.lines = NULL};
+	struct buffer text = BUFFER_INIT;
+	clock_t began = clock();
+
+	(void)state;
+	assert_page(40, "a\tb\u00e9\u6c34\tc", "a       b\u00e9\u6c34    c|");
+	for (int i = 0; i < 50000; i++)
+		buffer_add_str(&text, "a\t");
+	page_begin(&p, 40);
+	page_text(&p, STYLE_PLAIN, buffer_bytes(&text));
+	assert_true(p.count > 1000);
+	assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
+	page_free(&p);
+	buffer_free(&text);
+}
+
 static void test_page_directions(void **state)
 {
 	struct page p = {.lines = NULL};
@@ -333,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_any),
 	    cmocka_unit_test(test_canvas), cmocka_unit_test(test_page),
+	    cmocka_unit_test(test_page_tabs), cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_page_directions), cmocka_unit_test(test_list),
 	    cmocka_unit_test(test_tree)};
 
