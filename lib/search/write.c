@@ -146,6 +146,8 @@ static void keys_unique(struct search_writer *w, size_t from)
 {
 	size_t to = from;
 
+	if (w->count == from)
+		return; /* then there may be no list at all */
 	keys_sort(w->keys + from, w->count - from);
 	for (size_t i = from; i < w->count; i++)
 		if (to == from || w->keys[i] != w->keys[to - 1])
