@@ -237,18 +237,18 @@ void page_search(struct request *q, struct answer *a)
 	add_form(r.h, q, text);
 	if (!s)
 		page_remark(
-		    r.h, "off", _("Search is off at this node, or its index is being made."));
+		    r.h, "missing", _("Search is off at this node, or its index is being made."));
 	else if (!*text)
 		add_hints(r.h, q);
 	else if ((err = search_parse(&query, bytes_str(text), &why)) != OK)
-		page_remark(r.h, "off", why ? _(why) : _("That could not be understood"));
+		page_remark(r.h, "missing", why ? _(why) : _("That could not be understood"));
 	else {
 		r.query = query;
 		err = add_results(&r, s, text);
 		if (err) {
 			/* It may have been thrown away, and made anew. */
 			page_search_end();
-			page_remark(r.h, "off",
+			page_remark(r.h, "missing",
 			    _("Search is off at this node, or its index is being made."));
 		}
 		page_uncarried(r.h, q);
