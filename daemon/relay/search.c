@@ -77,7 +77,7 @@ struct searching {
 	struct measure_table measures;
 
 	/* The loop's. */
-	bool following, more;
+	bool following;
 	int failed; /* the last error that was told */
 	struct search_state state;
 	uint64_t looked; /* all that had arrived by this number has been looked at */
@@ -187,8 +187,7 @@ static void index_done(struct job *job)
 		if (j->result == OK)
 			s->looked = j->arrivals;
 		s->following = false;
-		s->more = j->result == 1;
-		if (s->more && !r->stopping && !r->rebuilding)
+		if (j->result == 1 && !r->stopping && !r->rebuilding)
 			index_submit(s, WORK_FOLLOW);
 	} else if (j->what == WORK_ERASE) {
 		/* Else all of it again. */

@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 
-#define INDEX_VERSION 3 /* of files, terms and folding */
-#define SEGMENT_LEN 56  /* of one in `index` */
+#define INDEX_VERSION 4 /* of files, terms and folding */
+#define SEGMENT_LEN 48  /* of one in `index` */
 #define MISSING_LEN (4 + SET_WORDS * 8)
 #define INDEX_MAX (256 << 20)
 
@@ -49,7 +49,6 @@ int index_encode(const struct search_index *x, struct buffer *out)
 {
 	buffer_add(out, magic, sizeof magic);
 	buffer_add_u32(out, version());
-	buffer_add_u64(out, x->generation);
 	buffer_add_u64(out, x->position);
 	buffer_add(out, x->id, ID_LEN);
 	buffer_add_u64(out, x->next);
@@ -65,7 +64,6 @@ int index_encode(const struct search_index *x, struct buffer *out)
 		buffer_add_u64(out, s->sum);
 		buffer_add_u64(out, s->oldest);
 		buffer_add_u64(out, s->newest);
-		buffer_add_u64(out, 0);
 	}
 	for (size_t i = 0; i < x->missing_count; i++) {
 		buffer_add_u32(out, x->missing[i].part);
@@ -107,7 +105,6 @@ static int decode(struct search_index *x, struct bytes in)
 	if (sum_of(bytes_of(in.data, body)) != get_u64(in.data + body))
 		return ERR_STORE;
 	r = (struct reading){in.data + sizeof magic + 4, in.data + body, false};
-	x->generation = get_u64(take(&r, 8));
 	x->position = get_u64(take(&r, 8));
 	memcpy(x->id, take(&r, ID_LEN), ID_LEN);
 	x->next = get_u64(take(&r, 8));

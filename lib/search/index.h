@@ -31,7 +31,7 @@ struct index_missing {
 };
 
 struct search_index {
-	uint64_t generation, position, next;
+	uint64_t position, next;        /* `next`: segment */
 	uint8_t id[ID_LEN];             /* of what has the number `position` */
 	struct index_segment *segments; /* by part, descending */
 	size_t count;

@@ -143,8 +143,7 @@ int search_commit(
 
 	batch_keys_unique(w, 0);
 	batch_keys_sort(w->drops, w->drop_count);
-	w->fresh = (struct search_index){
-	    .generation = w->index.generation + 1, .position = position, .next = w->index.next};
+	w->fresh = (struct search_index){.position = position, .next = w->index.next};
 	memcpy(w->fresh.id, id, ID_LEN);
 	w->fresh.segments = calloc(most, sizeof *w->fresh.segments);
 	w->retired = calloc(w->index.count + 1, sizeof *w->retired);
@@ -183,14 +182,13 @@ int search_commit(
 
 int search_writer_reset(struct search_writer *w)
 {
-	uint64_t generation = w->index.generation + 1, next = w->index.next;
+	uint64_t next = w->index.next;
 	int err;
 
 	batch_clear(w);
 	index_free(&w->index);
 	/* No number comes twice, also where it can't be known how far they were. */
-	w->fresh = (struct search_index){
-	    .generation = generation, .next = next ? next : clock_wall_ms()};
+	w->fresh = (struct search_index){.next = next ? next : clock_wall_ms()};
 	err = index_write(w, true);
 	w->index = w->fresh;
 	w->fresh = (struct search_index){0};
