@@ -164,7 +164,8 @@ static int about_add(struct adding *a, const struct search_doc *doc)
 	}
 	err = term_add(a, TERM_ALL);
 	if (!err)
-		err = term_add(a, search_term(ABOUT_TOPIC, bytes_of(row->topic, 4)));
+		err = term_add(
+		    a, search_term(ABOUT_TOPIC, bytes_of(row->topic, doc->unrooted ? 0 : 4)));
 	if (!err)
 		err = term_add(a, search_term(ABOUT_AUTHOR, bytes_of(author, sizeof author)));
 	if (!err && len > 0)

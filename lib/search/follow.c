@@ -62,6 +62,19 @@ static int has_content(struct store *s, uint32_t log, uint64_t index, bool *has)
 	return err == ERR_RANGE || err == ERR_NOTFOUND ? OK : err;
 }
 
+/* A post moves without anything arriving for it when the root of its thread does. */
+static int is_unrooted(struct store *s, const struct item_row *row, bool *out)
+{
+	uint32_t log;
+	uint64_t index;
+	int err = OK;
+
+	if (memcmp(row->thread, row->id, ID_LEN) != 0)
+		err = query_message(s, row->thread, &log, &index);
+	*out = err == ERR_NOTFOUND;
+	return *out ? OK : err;
+}
+
 static int text_take(
     struct look *l, const struct item_row *row, struct bytes lang, const struct buffer *encoded)
 {
@@ -74,6 +87,8 @@ static int text_take(
 	if (err)
 		return err == ERR_NOMEM ? err : OK;
 	err = content_searched(&text, &c);
+	if (!err)
+		err = is_unrooted(l->s, row, &doc.unrooted);
 	if (!err)
 		err = search_fold(&folded, buffer_bytes(&text));
 	doc.text = buffer_bytes(&folded);

@@ -67,6 +67,7 @@ struct search_doc {
 	struct bytes lang, text; /* text: folded */
 };
 /* In memory until search_commit(); `search_writer_full()`: it should be now. */
+	bool unrooted; /* it will stand in another topic, perhaps, when the thread's root comes */
 int search_writer_add(struct search_writer *w, const struct search_doc *doc);
 int search_writer_drop(struct search_writer *w, uint64_t arrival);
 int search_writer_missing(struct search_writer *w, uint64_t arrival, bool missing);

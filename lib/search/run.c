@@ -180,8 +180,6 @@ static int plan_make(struct plan *p, struct store *store, const struct search_qu
 	int err = OK;
 
 	*p = (struct plan){.store = store, .q = q};
-	if (q->topic_digits)
-		plan_term(&terms, search_term(ABOUT_TOPIC, bytes_of(q->topic, 4)));
 	if (len > 0)
 		plan_term(&terms, search_term(ABOUT_LANG, bytes_of(q->lang, len)));
 	for (size_t i = 0; i < q->count && !err; i++)
@@ -202,6 +200,13 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 	struct doc_set all = {{0}}, some;
 
 	segment_find(g, p->term_count > 0 ? p->terms[0] : TERM_ALL, &all);
+	if (p->q->topic_digits) {
+		some = (struct doc_set){{0}};
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(p->q->topic, 4)), &some);
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(NULL, 0)), &some);
+		for (size_t j = 0; j < SET_WORDS; j++)
+			all.words[j] &= some.words[j];
+	}
 	for (size_t i = 1; i < p->term_count; i++) {
 		uint64_t any = 0;
 
