@@ -112,20 +112,6 @@ static int erase_without(struct searching *s)
 	return search_remove(s->folder);
 }
 
-static void state_fill(struct index_job *j)
-{
-	const struct search_index *x = search_writer_index(j->searching->writer);
-
-	j->state = (struct search_state){.position = x->position, .segments = x->count};
-	for (size_t i = 0; i < x->count; i++) {
-		j->state.texts += x->segments[i].docs;
-		j->state.bytes += x->segments[i].bytes;
-		j->state.parts += i == 0 || x->segments[i].part != x->segments[i - 1].part;
-	}
-	for (size_t i = 0; i < x->missing_count; i++)
-		j->state.missing += set_count(&x->missing[i].docs);
-}
-
 static void index_work(struct job *job)
 {
 	struct index_job *j = (struct index_job *)job;
@@ -151,7 +137,7 @@ static void index_work(struct job *job)
 	if (j->result != OK && j->result != 1 && j->what == WORK_ERASE)
 		j->result = erase_without(s);
 	if (s->writer)
-		state_fill(j);
+		index_state(search_writer_index(s->writer), &j->state);
 	j->took_ms = clock_mono_ms() - began;
 }
 

@@ -215,6 +215,31 @@ int index_load(struct search_index *out, const char *folder, struct search_index
 	return OK;
 }
 
+/* The texts of a part; one that was amended is in several segments. */
+static uint64_t part_texts(const struct index_segment *s, size_t count)
+{
+	struct doc_set all = {{0}};
+
+	if (count == 1)
+		return s->docs;
+	for (size_t i = 0; i < count; i++)
+		segment_find(&s[i].segment, TERM_ALL, &all);
+	return set_count(&all);
+}
+
+void index_state(const struct search_index *x, struct search_state *out)
+{
+	*out = (struct search_state){.position = x->position, .segments = x->count};
+	for (size_t i = 0, end; i < x->count; i = end) {
+		for (end = i; end < x->count && x->segments[end].part == x->segments[i].part; end++)
+			out->bytes += x->segments[end].bytes;
+		out->texts += part_texts(&x->segments[i], end - i);
+		out->parts++;
+	}
+	for (size_t i = 0; i < x->missing_count; i++)
+		out->missing += set_count(&x->missing[i].docs);
+}
+
 void index_free(struct search_index *x)
 {
 	for (size_t i = 0; i < x->count && x->segments; i++)

@@ -87,17 +87,7 @@ int search_state(struct search *s, struct search_state *out)
 	*out = (struct search_state){0};
 	if (err)
 		return err;
-	out->position = s->index.position;
-	for (size_t i = 0; i < s->index.count; i++) {
-		const struct index_segment *g = &s->index.segments[i];
-
-		out->texts += g->docs;
-		out->bytes += g->bytes;
-		out->parts += i == 0 || g->part != g[-1].part;
-		out->segments++;
-	}
-	for (size_t i = 0; i < s->index.missing_count; i++)
-		out->missing += set_count(&s->index.missing[i].docs);
+	index_state(&s->index, out);
 	return OK;
 }
 
@@ -200,13 +190,6 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 	struct doc_set all = {{0}}, some;
 
 	segment_find(g, p->term_count > 0 ? p->terms[0] : TERM_ALL, &all);
-	if (p->q->topic_digits) {
-		some = (struct doc_set){{0}};
-		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(p->q->topic, 4)), &some);
-		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(NULL, 0)), &some);
-		for (size_t j = 0; j < SET_WORDS; j++)
-			all.words[j] &= some.words[j];
-	}
 	for (size_t i = 1; i < p->term_count; i++) {
 		uint64_t any = 0;
 
@@ -216,6 +199,13 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 			any |= all.words[j] &= some.words[j];
 		if (!any)
 			return;
+	}
+	if (p->q->topic_digits) {
+		some = (struct doc_set){{0}};
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(p->q->topic, 4)), &some);
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(NULL, 0)), &some);
+		for (size_t j = 0; j < SET_WORDS; j++)
+			all.words[j] &= some.words[j];
 	}
 	if (p->q->by.given && !p->crowd) {
 		struct doc_set people = {{0}}, named = {{0}};

@@ -3,13 +3,14 @@
  * is. */
 #include "forum_stage.h"
 
-#include <dirent.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <time.h>
 
+#include "base/encode.h"
 #include "search/index.h"
 #include "search/search.h"
+#include "search/words.h"
 
 struct scene {
 	struct stage *st;
@@ -71,6 +72,117 @@ static int found(struct scene *sc, const char *text)
 	assert_int_equal(next, 0);
 	search_query_free(q);
 	return count;
+}
+
+/* Whether any segment has a word. */
+static bool has_word(const struct scene *sc, const char *word)
+{
+	const struct search_index *x = search_writer_index(sc->w);
+	uint32_t term = search_term(ABOUT_WORD, bytes_str(word));
+	struct doc_set docs = {{0}};
+
+	for (size_t i = 0; i < x->count; i++)
+		segment_find(&x->segments[i].segment, term, &docs);
+	return set_count(&docs) > 0;
+}
+
+static uint64_t texts(const struct scene *sc)
+{
+	struct search_state state;
+
+	index_state(search_writer_index(sc->w), &state);
+	return state.texts;
+}
+
+static int found_in(struct scene *sc, const struct entry *topic, const char *words)
+{
+	char hex[2 * ID_LEN + 1], text[200];
+
+	hex_encode(hex, topic->in.id, ID_LEN);
+	snprintf(text, sizeof text, "topic:%s %s", hex, words);
+	return found(sc, text);
+}
+
+/* An answer stands in the topic that it names until what it answers comes, which may be in another.
+ */
+static void test_moved(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	struct world *w = st->n.w;
+	struct entry *other = topic_put(
+	    w, A, &w->logs[A].registrar, ++w->logs[A].registrar_sequence, "Other", GIVEN);
+	struct entry *root = post(st, B, 0, st->topic, NULL, "Root");
+	struct entry *answer = post(st, A, 0, other, root, "Answer");
+
+	(void)state;
+	post(st, A, 0, other, answer, "Further");
+	post(st, A, 0, other, NULL, "Elsewhere");
+	take(st, A, true);
+	follow(&sc);
+	assert_int_equal(found_in(&sc, other, "text"), 3);
+	assert_int_equal(found_in(&sc, st->topic, "text"), 0);
+	take(st, B, true);
+	follow(&sc);
+	assert_int_equal(found_in(&sc, other, "text"), 1);
+	assert_int_equal(found_in(&sc, st->topic, "text"), 3);
+	assert_int_equal(found_in(&sc, st->topic, "answer"), 1);
+	scene_free(&sc);
+}
+
+/* Amending writes none of the text's part anew; erasing does, and then no word of either is left.
+ */
+static void test_amended(void **state)
+{
+	struct scene sc = scene_new();
+	struct stage *st = sc.st;
+	struct entry *p[4];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof p / sizeof *p; i++)
+		p[i] = post(st, A, 0, st->topic, NULL, i == 1 ? "Former" : "Same");
+	/* Enough words that the new ones by themselves are few. */
+	for (int i = 0; i < 400; i++) {
+		char subject[40];
+
+		snprintf(subject, sizeof subject, "word%d and%d then%d", i, i, i);
+		post(st, A, 0, st->topic, NULL, subject);
+	}
+	take(st, A, true);
+	follow(&sc);
+	uint64_t all = texts(&sc), largest = search_writer_index(sc.w)->segments[0].no;
+	assert_int_equal(search_writer_index(sc.w)->count, 1);
+	assert_int_equal(found(&sc, "former"), 1);
+
+	struct entry *words = amend(st, A, 0, p[1], "Better");
+	take(st, A, true);
+	follow(&sc);
+	assert_int_equal(found(&sc, "former"), 0);
+	assert_int_equal(found(&sc, "better other"), 1);
+	assert_int_equal(texts(&sc), all);
+	assert_int_equal(search_writer_index(sc.w)->count, 2);
+	assert_int_equal(search_writer_index(sc.w)->segments[0].no, largest);
+
+	/* Without the amendment it is as it was, and of that nothing stays. */
+	erase(st, A, 0, words);
+	take(st, A, true);
+	follow(&sc);
+	assert_int_equal(found(&sc, "former"), 1);
+	assert_int_equal(found(&sc, "better"), 0);
+	assert_false(has_word(&sc, "better"));
+	assert_true(has_word(&sc, "former"));
+
+	amend(st, A, 0, p[1], "Third");
+	take(st, A, true);
+	follow(&sc);
+	assert_true(has_word(&sc, "third"));
+	erase(st, A, 0, p[1]);
+	take(st, A, true);
+	follow(&sc);
+	assert_false(has_word(&sc, "third"));
+	assert_false(has_word(&sc, "former"));
+	assert_int_equal(texts(&sc), all - 1);
+	scene_free(&sc);
 }
 
 /* ---- searching while something is erased ---- */
@@ -164,6 +276,8 @@ static void test_rest(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_moved),
+	    cmocka_unit_test(test_amended),
 	    cmocka_unit_test(test_rest),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
