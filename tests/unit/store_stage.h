@@ -38,6 +38,11 @@ static inline void restart(struct fixture *f, struct store **s)
 		"sqlite: " #test, test, setup, teardown, (void *)(uintptr_t)&store_sqlite \
 	}
 
+#define SQLITE(test)                                                           \
+	{                                                                      \
+#test, test, setup, teardown, (void *)(uintptr_t)&store_sqlite \
+	}
+
 /* ---- what is in it ---- */
 
 /* Batches of all sizes, across blocks, in two logs whose keys are neighbours. */
