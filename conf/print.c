@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The config in force as text, and whether two of them differ where it matters. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -54,15 +55,6 @@ static void print_option(
 	case TYPE_ADDRESS:
 		print_string(to, ((const struct conf_address *)field)->text);
 		break;
-	case TYPE_ORG:
-	case TYPE_PATH:
-	case TYPE_USER:
-	case TYPE_TARGET:
-	case TYPE_TEXT:
-	case TYPE_SITE:
-	case TYPE_CONTACT:
-		print_string(to, *(char *const *)field);
-		break;
 	case TYPE_NUMBER:
 		fprintf(to, "%u", *(const unsigned *)field);
 		break;
@@ -75,6 +67,10 @@ static void print_option(
 		break;
 	case TYPE_YESNO:
 		fputs(*(const bool *)field ? "yes" : "no", to);
+		break;
+	default:
+		assert(type_is_string(option->type));
+		print_string(to, *(char *const *)field);
 		break;
 	}
 	putc('\n', to);
@@ -142,14 +138,6 @@ static bool option_equal(
 	case TYPE_ADDRESS:
 		return strcmp(((const struct conf_address *)x)->text,
 			   ((const struct conf_address *)y)->text) == 0;
-	case TYPE_ORG:
-	case TYPE_PATH:
-	case TYPE_USER:
-	case TYPE_TARGET:
-	case TYPE_TEXT:
-	case TYPE_SITE:
-	case TYPE_CONTACT:
-		return text_equal(*(char *const *)x, *(char *const *)y);
 	case TYPE_NUMBER:
 		return *(const unsigned *)x == *(const unsigned *)y;
 	case TYPE_LEVEL:
@@ -158,8 +146,10 @@ static bool option_equal(
 		return verifier_equal(x, y);
 	case TYPE_YESNO:
 		return *(const bool *)x == *(const bool *)y;
+	default:
+		assert(type_is_string(option->type));
+		return text_equal(*(char *const *)x, *(char *const *)y);
 	}
-	return false;
 }
 
 bool conf_reloadable(const struct conf *old, const struct conf *new, const char **what)

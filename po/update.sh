@@ -20,9 +20,9 @@ fi
 translating >po/POTFILES
 # Neither dates nor line numbers: what didn't change looks so.
 xgettext --from-code=UTF-8 --language=C -k_ -kN_ -kngettext:1,2 --add-comments=Translators: \
-	--add-location=file --package-name=convene --output=- --files-from=po/POTFILES |
-	sed -e '/^"POT-Creation-Date:/d' -e 's/charset=CHARSET/charset=UTF-8/' \
-		-e '1,4d' -e '5s/.*/# The words of convene, as the code has them: make po-update writes this file./' >po/convene.pot.tmp
+	--add-location=file --package-name=convene --output=po/convene.pot.tmp --files-from=po/POTFILES
+sed -i -e '/^"POT-Creation-Date:/d' -e 's/charset=CHARSET/charset=UTF-8/' \
+	-e '1,4d' -e '5s/.*/# The words of convene, as the code has them: make po-update writes this file./' po/convene.pot.tmp
 grep -q '^msgid "..*"' po/convene.pot.tmp
 mv po/convene.pot.tmp po/convene.pot
 for po in po/*.po; do

@@ -18,6 +18,15 @@ static void take(struct buffer *out, ProtobufCBinaryData text)
 
 /* ---- lists ---- */
 
+/* One row more; what was selected stays so. */
+static void row_count(
+    struct list *l, const uint8_t id[static ID_LEN], const uint8_t selected[static ID_LEN])
+{
+	if (memcmp(id, selected, ID_LEN) == 0)
+		l->selected = l->count;
+	l->count++;
+}
+
 static void topics_take(struct screen *s, const struct frames *frames)
 {
 	struct list *l = &s->lists[AT_TOPICS];
@@ -55,9 +64,7 @@ static void topics_take(struct screen *s, const struct frames *frames)
 			r->posts = t->posts;
 			r->latest = t->latest;
 			r->unread = 0;
-			if (memcmp(r->id, selected, ID_LEN) == 0)
-				l->selected = l->count;
-			l->count++;
+			row_count(l, r->id, selected);
 		}
 	}
 	count_unread(s);
@@ -111,9 +118,7 @@ static void threads_take(struct screen *s, const struct news *n)
 			r->latest = t->latest;
 			r->root_missing = t->root_missing;
 			r->unread = 0;
-			if (memcmp(r->id, selected, ID_LEN) == 0)
-				l->selected = l->count;
-			l->count++;
+			row_count(l, r->id, selected);
 		}
 	}
 	count_unread(s);

@@ -125,16 +125,25 @@ static void threads(struct asking *a)
 	news_send(a->w, n);
 }
 
-static void posts_tell(struct asking *a, struct frames *frames, uint64_t missing, bool part)
+/* News of posts; NULL: there is nothing more to say. `client`: as posts_take(). */
+static struct news *posts_new(
+    struct asking *a, enum news_kind kind, struct frames *frames, struct client *client)
 {
-	struct news *n = answer_new(a, NEWS_POSTS);
+	struct news *n = answer_new(a, kind);
 	struct trouble t;
 
-	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, NULL, &t) != OK) {
+	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, client, &t) != OK) {
 		news_free(n);
 		fail(a, &t);
-		return;
+		return NULL;
 	}
+	return n;
+}
+
+static void posts_tell(struct asking *a, struct frames *frames, uint64_t missing, bool part)
+{
+	struct news *n = posts_new(a, NEWS_POSTS, frames, NULL);
+
 	if (n) {
 		n->missing = missing;
 		n->part = part;
@@ -209,34 +218,21 @@ static void post(struct asking *a)
 {
 	struct trouble t;
 	struct frames frames = {NULL, 0};
-	struct news *n;
 
 	if (ask_post(&a->s, a->job->id, ID_LEN, &frames, &t) != OK) {
 		fail(a, &t);
 		return;
 	}
-	n = answer_new(a, NEWS_POST);
-	if (n && posts_take(&n->posts, &frames, a->s.home.node.forum, a->s.client, &t) != OK) {
-		fail(a, &t);
-		news_free(n);
-		n = NULL;
-	}
+	news_send(a->w, posts_new(a, NEWS_POST, &frames, a->s.client));
 	frames_free(&frames);
-	news_send(a->w, n);
 }
 
 /* ---- the copy ---- */
 
 static void found_tell(struct asking *a, struct frames *frames, bool copy, uint64_t next)
 {
-	struct news *n = answer_new(a, NEWS_FOUND);
-	struct trouble t;
+	struct news *n = posts_new(a, NEWS_FOUND, frames, NULL);
 
-	if (n && posts_take(&n->posts, frames, a->s.home.node.forum, NULL, &t) != OK) {
-		news_free(n);
-		fail(a, &t);
-		return;
-	}
 	if (n) {
 		n->number = next;
 		n->copy = copy;

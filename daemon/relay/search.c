@@ -77,7 +77,7 @@ struct searching {
 	struct measure_table measures;
 
 	/* The loop's. */
-	bool following, more;
+	bool following;
 	int failed; /* the last error that was told */
 	struct search_state state;
 	uint64_t looked; /* all that had arrived by this number has been looked at */
@@ -112,20 +112,6 @@ static int erase_without(struct searching *s)
 	return search_remove(s->folder);
 }
 
-static void state_fill(struct index_job *j)
-{
-	const struct search_index *x = search_writer_index(j->searching->writer);
-
-	j->state = (struct search_state){.position = x->position, .segments = x->count};
-	for (size_t i = 0; i < x->count; i++) {
-		j->state.texts += x->segments[i].docs;
-		j->state.bytes += x->segments[i].bytes;
-		j->state.parts += i == 0 || x->segments[i].part != x->segments[i - 1].part;
-	}
-	for (size_t i = 0; i < x->missing_count; i++)
-		j->state.missing += set_count(&x->missing[i].docs);
-}
-
 static void index_work(struct job *job)
 {
 	struct index_job *j = (struct index_job *)job;
@@ -151,7 +137,7 @@ static void index_work(struct job *job)
 	if (j->result != OK && j->result != 1 && j->what == WORK_ERASE)
 		j->result = erase_without(s);
 	if (s->writer)
-		state_fill(j);
+		index_state(search_writer_index(s->writer), &j->state);
 	j->took_ms = clock_mono_ms() - began;
 }
 
@@ -187,8 +173,7 @@ static void index_done(struct job *job)
 		if (j->result == OK)
 			s->looked = j->arrivals;
 		s->following = false;
-		s->more = j->result == 1;
-		if (s->more && !r->stopping && !r->rebuilding)
+		if (j->result == 1 && !r->stopping && !r->rebuilding)
 			index_submit(s, WORK_FOLLOW);
 	} else if (j->what == WORK_ERASE) {
 		/* Else all of it again. */

@@ -117,9 +117,6 @@ void page_failed(struct request *q, struct answer *a, int err);
 /* 301 to a path of ours, which is short. */
 void page_redirect(struct request *q, struct answer *a, const char *path);
 
-/* Close what page_search() keeps open. */
-void page_search_end(void);
-
 /* text_html.c: a message's text, of which no more than about `max` bytes; false: it is longer. */
 bool text_html(struct html h, struct bytes text, size_t max);
 

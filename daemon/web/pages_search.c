@@ -38,7 +38,8 @@ static struct search *index_open(const struct conf *c)
 	return opened;
 }
 
-void page_search_end(void)
+/* It may have been thrown away, and made anew. */
+static void index_close(void)
 {
 	search_close(opened);
 	opened = NULL;
@@ -116,6 +117,17 @@ static void add_subject(struct results *r, const struct search_found *f)
 	message_shown_clear(&root);
 }
 
+/* A search may take longer than a page may hold up the store's log, and readers may ask for one
+ * after the other in every process: an erasure would wait for them. What was found so far stays. */
+static int state_anew(void *ctx)
+{
+	struct results *r = ctx;
+	uint64_t state;
+
+	reader_end(r->q->reader);
+	return reader_begin(r->q->reader, &state);
+}
+
 static int result_add(void *ctx, const struct search_found *f)
 {
 	struct results *r = ctx;
@@ -180,6 +192,7 @@ static int add_results(struct results *r, struct search *s, const char *text)
 	    .ms = SEARCH_MS,
 	    .hidden = is_hidden,
 	    .found = result_add,
+	    .rest = state_anew,
 	    .ctx = r};
 	uint64_t next = 0;
 	int err;
@@ -246,8 +259,7 @@ void page_search(struct request *q, struct answer *a)
 		r.query = query;
 		err = add_results(&r, s, text);
 		if (err) {
-			/* It may have been thrown away, and made anew. */
-			page_search_end();
+			index_close();
 			page_remark(r.h, "missing",
 			    _("Search is off at this node, or its index is being made."));
 		}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The web process: what its files share. http.c knows libevent's server and nothing of the forum;
+/* The web process: what its files share. http.h knows connections and nothing of the forum;
  * the pages know the forum and nothing of sockets: a page is a function from a request and a reader
  * to an answer. One process is one thread; several processes may listen on the same sockets. */
 #ifndef DAEMON_WEB_H

@@ -36,7 +36,7 @@ struct web {
 	struct event *term, *hup;
 };
 
-/* The store, between web_begin() and web_end(). OK, or it isn't to be had now. */
+/* serve_page.c: the store, between web_begin() and web_end(). OK, or it isn't to be had now. */
 int web_begin(struct web *w, uint64_t *state);
 void web_end(struct web *w);
 /* The state, as it was no longer than STATE_MS ago; 0: the store isn't to be had. */
@@ -70,7 +70,17 @@ void respond_static(struct web *w, struct exchange *x, const struct static_file 
 /* The fields of an answer without an end. */
 struct bytes respond_stream_fields(const struct respond *r);
 
+/* serve_page.c */
 /* An error as a page, in a language that the request takes. */
 void web_error(struct web *w, struct exchange *x, int status);
+void serve_page(struct web *w, struct exchange *x, struct found *f);
+/* To another path of ours, with the same query. */
+void serve_redirect(struct web *w, struct exchange *x, int status, const char *path);
+
+/* serve_gate.c */
+void serve_gate(struct web *w, struct exchange *x);
+/* The status to refuse what comes with this head with, before its body does; 0: it may. */
+int serve_gate_refuses(const struct head *h);
+void serve_proof(struct web *w, struct exchange *x, struct found *f);
 
 #endif

@@ -62,6 +62,19 @@ static int has_content(struct store *s, uint32_t log, uint64_t index, bool *has)
 	return err == ERR_RANGE || err == ERR_NOTFOUND ? OK : err;
 }
 
+/* A post moves without anything arriving for it when the root of its thread does. */
+static int is_unrooted(struct store *s, const struct item_row *row, bool *out)
+{
+	uint32_t log;
+	uint64_t index;
+	int err = OK;
+
+	if (memcmp(row->thread, row->id, ID_LEN) != 0)
+		err = query_message(s, row->thread, &log, &index);
+	*out = err == ERR_NOTFOUND;
+	return *out ? OK : err;
+}
+
 static int text_take(
     struct look *l, const struct item_row *row, struct bytes lang, const struct buffer *encoded)
 {
@@ -74,6 +87,8 @@ static int text_take(
 	if (err)
 		return err == ERR_NOMEM ? err : OK;
 	err = content_searched(&text, &c);
+	if (!err)
+		err = is_unrooted(l->s, row, &doc.unrooted);
 	if (!err)
 		err = search_fold(&folded, buffer_bytes(&text));
 	doc.text = buffer_bytes(&folded);
@@ -112,11 +127,11 @@ static int look_row(void *ctx, const struct item_row *row, struct bytes lang)
 	return err;
 }
 
-/* `again`: it may be in the index. */
-static int look(struct search_writer *w, struct store *s, uint64_t arrival, bool again, bool *here)
+/* `gone`: something of it is to be in the index no more. */
+static int look(struct search_writer *w, struct store *s, uint64_t arrival, bool gone, bool *here)
 {
 	struct look l = {w, s, false};
-	int err = again ? search_writer_drop(w, arrival) : OK;
+	int err = gone ? search_writer_drop(w, arrival) : OK;
 
 	if (!err)
 		err = search_writer_missing(w, arrival, false);
@@ -129,12 +144,29 @@ static int look(struct search_writer *w, struct store *s, uint64_t arrival, bool
 
 /* ---- what has come ---- */
 
-/* Something that has come. What isn't shown now, while the views are made anew, may be again. */
+static int kind_see(void *ctx, const struct item_row *row)
+{
+	*(bool *)ctx = row->kind == KIND_AMEND;
+	return OK;
+}
+
+/* Something that has come. What isn't shown now, while the views are made anew, may be again.
+ *
+ * What an AMEND replaces can still be asked for, and stays here, too: beside the new words, the old
+ * ones are a reason more to look at a text and find that they aren't in it. To take them out all
+ * that the index has of the text's part would have to be written again. */
 static int take_one(struct search_writer *w, struct store *s, const struct change *c, bool *here)
 {
+	bool amends = false;
+	int err = OK;
+
 	if (c->shown == 0)
 		return search_writer_missing(w, c->arrival, true);
-	return look(w, s, c->shown, c->shown != c->arrival, here);
+	if (c->shown != c->arrival)
+		err = query_item(s, c->id, kind_see, &amends);
+	if (err && err != ERR_NOTFOUND)
+		return err;
+	return look(w, s, c->shown, c->shown != c->arrival && !amends, here);
 }
 
 /* A stretch of arrivals, in one state of the store. */

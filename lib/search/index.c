@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 
-#define INDEX_VERSION 3 /* of files, terms and folding */
-#define SEGMENT_LEN 56  /* of one in `index` */
+#define INDEX_VERSION 4 /* of files, terms and folding */
+#define SEGMENT_LEN 48  /* of one in `index` */
 #define MISSING_LEN (4 + SET_WORDS * 8)
 #define INDEX_MAX (256 << 20)
 
@@ -49,7 +49,6 @@ int index_encode(const struct search_index *x, struct buffer *out)
 {
 	buffer_add(out, magic, sizeof magic);
 	buffer_add_u32(out, version());
-	buffer_add_u64(out, x->generation);
 	buffer_add_u64(out, x->position);
 	buffer_add(out, x->id, ID_LEN);
 	buffer_add_u64(out, x->next);
@@ -65,7 +64,6 @@ int index_encode(const struct search_index *x, struct buffer *out)
 		buffer_add_u64(out, s->sum);
 		buffer_add_u64(out, s->oldest);
 		buffer_add_u64(out, s->newest);
-		buffer_add_u64(out, 0);
 	}
 	for (size_t i = 0; i < x->missing_count; i++) {
 		buffer_add_u32(out, x->missing[i].part);
@@ -107,7 +105,6 @@ static int decode(struct search_index *x, struct bytes in)
 	if (sum_of(bytes_of(in.data, body)) != get_u64(in.data + body))
 		return ERR_STORE;
 	r = (struct reading){in.data + sizeof magic + 4, in.data + body, false};
-	x->generation = get_u64(take(&r, 8));
 	x->position = get_u64(take(&r, 8));
 	memcpy(x->id, take(&r, ID_LEN), ID_LEN);
 	x->next = get_u64(take(&r, 8));
@@ -216,6 +213,31 @@ int index_load(struct search_index *out, const char *folder, struct search_index
 		index_free(old);
 	*out = x;
 	return OK;
+}
+
+/* The texts of a part; one that was amended is in several segments. */
+static uint64_t part_texts(const struct index_segment *s, size_t count)
+{
+	struct doc_set all = {{0}};
+
+	if (count == 1)
+		return s->docs;
+	for (size_t i = 0; i < count; i++)
+		segment_find(&s[i].segment, TERM_ALL, &all);
+	return set_count(&all);
+}
+
+void index_state(const struct search_index *x, struct search_state *out)
+{
+	*out = (struct search_state){.position = x->position, .segments = x->count};
+	for (size_t i = 0, end; i < x->count; i = end) {
+		for (end = i; end < x->count && x->segments[end].part == x->segments[i].part; end++)
+			out->bytes += x->segments[end].bytes;
+		out->texts += part_texts(&x->segments[i], end - i);
+		out->parts++;
+	}
+	for (size_t i = 0; i < x->missing_count; i++)
+		out->missing += set_count(&x->missing[i].docs);
 }
 
 void index_free(struct search_index *x)

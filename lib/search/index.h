@@ -14,6 +14,7 @@
 #define SEARCH_INDEX_H
 
 #include "forum/query.h"
+#include "search/search.h"
 #include "search/segment.h"
 
 struct index_segment {
@@ -31,7 +32,7 @@ struct index_missing {
 };
 
 struct search_index {
-	uint64_t generation, position, next;
+	uint64_t position, next;        /* `next`: segment */
 	uint8_t id[ID_LEN];             /* of what has the number `position` */
 	struct index_segment *segments; /* by part, descending */
 	size_t count;
@@ -45,6 +46,7 @@ struct search_index {
 int index_load(struct search_index *out, const char *folder, struct search_index *old, bool check);
 void index_free(struct search_index *x); /* also unmaps */
 int index_encode(const struct search_index *x, struct buffer *out);
+void index_state(const struct search_index *x, struct search_state *out);
 void index_path(char *out, size_t len, const char *folder, uint64_t no); /* 0: of `index` */
 
 /* ---- writing ---- */
@@ -65,6 +67,7 @@ const struct search_index *search_writer_index(const struct search_writer *w);
 struct search_doc {
 	const struct item_row *row;
 	struct bytes lang, text; /* text: folded */
+	bool unrooted; /* it will stand in another topic, perhaps, when the thread's root comes */
 };
 /* In memory until search_commit(); `search_writer_full()`: it should be now. */
 int search_writer_add(struct search_writer *w, const struct search_doc *doc);

@@ -87,17 +87,7 @@ int search_state(struct search *s, struct search_state *out)
 	*out = (struct search_state){0};
 	if (err)
 		return err;
-	out->position = s->index.position;
-	for (size_t i = 0; i < s->index.count; i++) {
-		const struct index_segment *g = &s->index.segments[i];
-
-		out->texts += g->docs;
-		out->bytes += g->bytes;
-		out->parts += i == 0 || g->part != g[-1].part;
-		out->segments++;
-	}
-	for (size_t i = 0; i < s->index.missing_count; i++)
-		out->missing += set_count(&s->index.missing[i].docs);
+	index_state(&s->index, out);
 	return OK;
 }
 
@@ -180,8 +170,6 @@ static int plan_make(struct plan *p, struct store *store, const struct search_qu
 	int err = OK;
 
 	*p = (struct plan){.store = store, .q = q};
-	if (q->topic_digits)
-		plan_term(&terms, search_term(ABOUT_TOPIC, bytes_of(q->topic, 4)));
 	if (len > 0)
 		plan_term(&terms, search_term(ABOUT_LANG, bytes_of(q->lang, len)));
 	for (size_t i = 0; i < q->count && !err; i++)
@@ -212,6 +200,13 @@ static void segment_run(const struct segment *g, const struct plan *p, struct do
 		if (!any)
 			return;
 	}
+	if (p->q->topic_digits) {
+		some = (struct doc_set){{0}};
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(p->q->topic, 4)), &some);
+		segment_find(g, search_term(ABOUT_TOPIC, bytes_of(NULL, 0)), &some);
+		for (size_t j = 0; j < SET_WORDS; j++)
+			all.words[j] &= some.words[j];
+	}
 	if (p->q->by.given && !p->crowd) {
 		struct doc_set people = {{0}}, named = {{0}};
 
@@ -240,7 +235,20 @@ struct run {
 	struct folded folded;
 	struct buffer content;
 	bool looked; /* at one at least, so that whoever goes on gets on */
+	uint64_t deadline, rest_at;
 };
+
+/* Between two looks into the store, and parts of the index. */
+static int run_rest(struct run *r, uint64_t now)
+{
+	int err = OK;
+
+	if (r->ask->rest && now >= r->rest_at) {
+		err = r->ask->rest(r->ask->ctx);
+		r->rest_at = clock_mono_ms() + SEARCH_REST_MS;
+	}
+	return err;
+}
 
 static int row_look(void *ctx, const struct item_row *row, struct bytes lang)
 {
@@ -304,11 +312,10 @@ static bool part_whole(const struct search *s, size_t first, size_t end)
 }
 
 /* The candidates below `*before`, which goes down with them. */
-static int part_look(
-    struct run *r, uint32_t part, const struct doc_set *docs, uint64_t *before, uint64_t deadline)
+static int part_look(struct run *r, uint32_t part, const struct doc_set *docs, uint64_t *before)
 {
 	for (uint32_t i = PART_DOCS; i > 0; i--) {
-		uint64_t arrival = (uint64_t)part << PART_BITS | (i - 1);
+		uint64_t arrival = (uint64_t)part << PART_BITS | (i - 1), now;
 		int err;
 
 		if (docs->words[(i - 1) / 64] == 0) {
@@ -317,8 +324,12 @@ static int part_look(
 		}
 		if (!set_has(docs, i - 1) || arrival >= *before)
 			continue;
-		if (r->looked && clock_mono_ms() >= deadline)
+		now = clock_mono_ms();
+		if (r->looked && now >= r->deadline)
 			return ERR_TIMEOUT;
+		err = run_rest(r, now);
+		if (err)
+			return err;
 		r->looked = true;
 		*before = arrival;
 		err = query_shown(r->store, arrival, row_look, r);
@@ -328,8 +339,7 @@ static int part_look(
 	return OK;
 }
 
-static int parts_look(
-    struct search *s, struct run *r, const struct plan *p, uint64_t *before, uint64_t deadline)
+static int parts_look(struct search *s, struct run *r, const struct plan *p, uint64_t *before)
 {
 	size_t first = 0, end;
 	int err = OK, tries = 0;
@@ -338,19 +348,23 @@ static int parts_look(
 	while (first < s->index.count && !err) {
 		uint32_t part = s->index.segments[first].part;
 		struct doc_set docs = {{0}};
+		uint64_t now = clock_mono_ms();
 
 		if ((uint64_t)part << PART_BITS >= *before) {
 			first++;
 			continue;
 		}
 		/* A part may have nothing to look at, and a forum many such. */
-		if (began && clock_mono_ms() >= deadline) {
+		if (began && now >= r->deadline) {
 			uint64_t above = ((uint64_t)part + 1) << PART_BITS;
 
 			*before = above < *before ? above : *before;
 			return ERR_TIMEOUT;
 		}
 		began = true;
+		err = run_rest(r, now);
+		if (err)
+			return err;
 		part_run(s, p, first, &end, &docs);
 		/* An erasure has taken it away meanwhile: look again, from where we are. */
 		if (!part_whole(s, first, end)) {
@@ -358,7 +372,7 @@ static int parts_look(
 			first = 0;
 			continue;
 		}
-		err = part_look(r, part, &docs, before, deadline);
+		err = part_look(r, part, &docs, before);
 		first = end;
 	}
 	return err;
@@ -367,8 +381,12 @@ static int parts_look(
 int search_run(struct search *s, struct store *store, const struct search_query *q,
     const struct search_ask *ask, uint64_t *next)
 {
-	struct run r = {.store = store, .q = q, .ask = ask};
-	uint64_t deadline = clock_mono_ms() + (ask->ms ? ask->ms : RUN_MS), before = ask->before;
+	uint64_t now = clock_mono_ms(), before = ask->before;
+	struct run r = {.store = store,
+	    .q = q,
+	    .ask = ask,
+	    .deadline = now + (ask->ms ? ask->ms : RUN_MS),
+	    .rest_at = now + SEARCH_REST_MS};
 	struct plan *p = malloc(sizeof *p);
 	int err = p ? refresh(s) : ERR_NOMEM;
 
@@ -376,7 +394,7 @@ int search_run(struct search *s, struct store *store, const struct search_query 
 	if (!err)
 		err = plan_make(p, store, q);
 	if (!err)
-		err = parts_look(s, &r, p, &before, deadline);
+		err = parts_look(s, &r, p, &before);
 	if (err == ERR_TIMEOUT) {
 		*next = before;
 		err = OK;

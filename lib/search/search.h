@@ -16,6 +16,7 @@
 
 #define SEARCH_QUERY_MAX 1024 /* bytes of a query */
 #define SEARCH_WORDS_MAX 32   /* words and phrases in it */
+#define SEARCH_REST_MS 20
 
 /* What somebody types: words (all must occur), "a phrase", -without, and topic:ID (its first digits
  * too, at least 8), by:HANDLE@ORG (or by:HANDLE, by:"Name of somebody in an archive"), lang:fr,
@@ -65,14 +66,17 @@ struct search_ask {
 	bool (*hidden)(void *ctx, const struct item_row *row);
 	/* Newest arrival first; other than OK ends the search, which then returns that. */
 	int (*found)(void *ctx, const struct search_found *f);
+	/* Every SEARCH_REST_MS, between two looks into the store: who has a transaction on it can
+	 * end it, and begin another, so that the store's log isn't held up for all of a search.
+	 * Other than OK ends the search, too. NULL: nothing is to be done. */
+	int (*rest)(void *ctx);
 	void *ctx;
 };
 
 /* `*next` is where to go on with `before`: 0, there is nothing more to be found; else the search
  * was ended by the callback (and goes on below what that was given last) or by its time; it is less
- * than `before`. ERR_STORE
- * and the like; the index may be gone (ERR_NOTFOUND): open it again. The store's reads are short
- * ones, each of its own. */
+ * than `before`. ERR_STORE and the like; the index may be gone (ERR_NOTFOUND): open it again. The
+ * store's reads are short ones, each of its own. */
 int search_run(struct search *s, struct store *store, const struct search_query *q,
     const struct search_ask *ask, uint64_t *next);
 

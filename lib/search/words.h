@@ -24,7 +24,7 @@ enum search_class search_class(UChar32 ch);
 #define TERM_BITS 24
 #define TERM_ALL 0u /* no word's: everything has it */
 
-/* What is indexed beside words. */
+/* What is indexed beside words. Of a topic without bytes are posts whose topic isn't known yet. */
 enum search_sort { ABOUT_WORD, ABOUT_TOPIC, ABOUT_AUTHOR, ABOUT_LANG };
 uint32_t search_term(enum search_sort about, struct bytes what);
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Search: how fast an index catches up, how large it is, and how long an answer takes, on an archive
-of 80,000 mails, beside public-inbox on the same mails and the same questions (PEERS=1)."""
+of 80,000 mails, beside public-inbox and SQLite's FTS5 on the same mails and questions (PEERS=1)."""
 import random
 import re
 import statistics
+import subprocess
 import time
 import urllib.error
 import urllib.parse
@@ -144,6 +145,20 @@ class Asker:
                 return
 
 
+def beside_fts5(frame, node, questions):
+    """Our index and SQLite's own, of the same texts, in one process (words.c)."""
+    made = subprocess.run([frame.program("words"), node.folder / "data/convene.db", node.folder], text=True,
+                          input="\n".join(questions), capture_output=True, check=True)
+    for line in made.stdout.splitlines():
+        name, size, _, cpu, _, median, late, most, used, found = line.split()
+        name = "ours" if name == "ours" else "FTS5, " + name
+        frame.figure("the index alone: %s" % name, float(size), "×")
+        frame.figure("  making it, CPU of a text", float(cpu), "µs")
+        frame.figure("  a question, 95th percentile", float(late) / 1e3, "ms",
+                     note="median %.2f, most %.1f; CPU %s µs; %s found" % (
+                         float(median) / 1e3, float(most) / 1e3, used, found))
+
+
 def questions_about(frame, forum, plain):
     """Import the archive, and ask."""
     node, rng = forum[0], random.Random(1)
@@ -171,6 +186,8 @@ def questions_about(frame, forum, plain):
         took = asked(ask, questions)
     told(frame, "a page of results over TLS", took)
     frame.used(used, len(questions))
+    if frame.peers:
+        beside_fts5(frame, node, questions)
     return questions, asked_by(web.url("/search"), questions)
 
 

@@ -20,7 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	memcpy(text, data, size);
-	/* As http.c finds it: an empty line is at its end and nowhere before. */
+	/* As http_request.c finds it: an empty line is at its end and nowhere before. */
 	for (size_t i = 0; i + 3 < size; i++)
 		if (memcmp(text + i, "\r\n\r\n", 4) == 0)
 			size = i;

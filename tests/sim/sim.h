@@ -196,7 +196,6 @@ void node_crash(struct node *n);
 void node_free(struct node *n);
 uint64_t node_ms(const struct node *n); /* its clock */
 void node_touch(struct node *n);        /* after each event: let sync's clock run */
-void node_post(struct node *n, uint32_t kind, struct bytes body, struct bytes content);
 struct carried *node_log(const struct node *n, uint32_t no);
 struct carried *node_log_of(const struct node *n, const struct org *o);
 void node_answer(struct node *n, struct job *j);
@@ -206,9 +205,25 @@ void carried_free(struct carried *l);
 /* The leaf at an index, appended to `b`. */
 int node_leaf(
     const struct node *n, uint32_t no, uint64_t index, struct buffer *b, struct bytes *leaf);
-void node_seal(struct node *n);
+struct carried *carried_new(struct node *n, struct org *o);
 /* Take over what another node holds of its own log, as if it had come over a link. */
 void node_adopt(struct node *n, struct node *from);
+
+/* ---- node_io.c: what lib/sync asks for ---- */
+
+struct sync_io node_io(struct node *n);
+/* What is staged goes back to what the store holds. */
+void node_reset(void *n, uint32_t log);
+/* Make a job of a batch, which it copies. */
+void job_append(
+    struct job *j, const struct replica_batch *b, const uint64_t *wanted, size_t wanted_count);
+
+/* ---- seal.c: its own log ---- */
+
+void node_seal(struct node *n);
+void node_post(struct node *n, uint32_t kind, struct bytes body, struct bytes content);
+/* A batch of posts is durable: where they came to stand. */
+void node_sealed(struct node *n, const struct job *j);
 
 /* ---- disk.c ---- */
 

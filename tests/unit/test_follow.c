@@ -1,27 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is committed follows into the database on a thread: nothing is lost, and the write-ahead log
  * stays small. */
-#include "store_fixture.h"
+#include "store_stage.h"
 
 #include <sys/stat.h>
 
 enum { PAGES = 64, ROUNDS = 400, KEYS = 7, VALUE = 9000, PAGE = 2048 };
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	fixture_make(f, &store_sqlite);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_drop(*state);
-	free(*state);
-	return 0;
-}
 
 static struct sqlite_store *inside(struct fixture *f)
 {
@@ -187,11 +171,10 @@ static void test_clean(void **state)
 	}
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
-	const struct CMUnitTest tests[] = {EACH(test_follows), EACH(test_reader), EACH(test_clean)};
+	const struct CMUnitTest tests[] = {
+	    SQLITE(test_follows), SQLITE(test_reader), SQLITE(test_clean)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -97,6 +97,18 @@ static void test_tags(void **state)
 	assert_int_equal(language_by_tag("pt\0BR", 5), LANGUAGES);
 }
 
+/* A locale that is here, whether or not it is installed: the system's own by another name. */
+static const char *installed;
+
+char *__real_setlocale(int category, const char *name);
+char *__wrap_setlocale(int category, const char *name);
+char *__wrap_setlocale(int category, const char *name)
+{
+	if (installed && name && !*name)
+		return __real_setlocale(category, "C.UTF-8") ? (char *)(uintptr_t)installed : NULL;
+	return __real_setlocale(category, name);
+}
+
 /* Start again as with this environment. */
 static void start(const char *lc_all, const char *lang, const char *language)
 {
@@ -139,9 +151,16 @@ static void test_environment(void **state)
 	start(NULL, "C.UTF-8", "de:xx:fr_CA:es");
 	assert_int_equal(language_now(), LANGUAGE_FR);
 	assert_string_equal(_("Topics"), "Sujets");
-	start(NULL, "fr_FR.UTF-8", "en:fr");
+	/* Of English there is no catalogue; gettext by itself would take the next. */
+	installed = "fr_FR.UTF-8";
+	start(NULL, installed, "es:fr");
+	assert_string_equal(getenv("LANGUAGE"), "es:fr");
+	assert_int_equal(language_now(), LANGUAGE_ES);
+	assert_string_equal(_("Topics"), "Temas");
+	start(NULL, installed, "en:fr");
 	assert_int_equal(language_now(), LANGUAGE_EN);
 	assert_string_equal(_("Topics"), "Topics");
+	installed = NULL;
 	start("pt_BR.UTF-8", "ar_EG.UTF-8", NULL);
 	assert_int_equal(language_now(), LANGUAGE_PT);
 	start(NULL, "de_DE.UTF-8", NULL);

@@ -1,23 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What was erased is in no file, wherever SQLite has put it meanwhile. */
-#include "store_fixture.h"
+#include "store_stage.h"
 
 enum { LOGS = 3, ENTRIES = 400, ALL = LOGS * ENTRIES, GONE = ALL / 4, CONTENT_ROOM = 900 };
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	fixture_make(f, &store_sqlite);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_drop(*state);
-	free(*state);
-	return 0;
-}
 
 static struct id salt_of(uint64_t n)
 {
@@ -261,12 +246,10 @@ static void test_swept(void **state)
 	assert_rest_here(f);
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    EACH(test_moved), EACH(test_runs), EACH(test_not_again), EACH(test_swept)};
+	    SQLITE(test_moved), SQLITE(test_runs), SQLITE(test_not_again), SQLITE(test_swept)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,21 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Cosignatures in the store: the newest of each organisation, and of those the largest. */
-#include "store_fixture.h"
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	fixture_make(f, *state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_drop(*state);
-	free(*state);
-	return 0;
-}
+#include "store_stage.h"
 
 static void log_of_size(struct store *s, unsigned n, size_t size)
 {
@@ -76,10 +61,6 @@ static void assert_kept(struct store *s, const char *expected)
 	buffer_free(&out);
 	buffer_free(&sorted);
 }
-
-#define START                       \
-	struct fixture *f = *state; \
-	struct store *s = f->s
 
 static void test_newest(void **state)
 {
@@ -148,12 +129,6 @@ static void test_rollback(void **state)
 	s->ops->rollback(s);
 	assert_kept(s, "");
 }
-
-#define BOTH(test)                                                                        \
-	{"memory: " #test, test, setup, teardown, (void *)(uintptr_t)&store_memory},      \
-	{                                                                                 \
-		"sqlite: " #test, test, setup, teardown, (void *)(uintptr_t)&store_sqlite \
-	}
 
 int main(void)
 {

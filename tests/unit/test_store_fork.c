@@ -1,36 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The store's contract for forks: proofs and what stands, and the inbox of a log that has ended;
  * the same for every backend. */
-#include "store_fixture.h"
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	assert_non_null(f);
-	fixture_make(f, *state);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_drop(*state);
-	free(*state);
-	return 0;
-}
-
-#define START                                     \
-	struct fixture *f = *state;               \
-	struct store *s = f->s;                   \
-	const struct store_backend *ops = s->ops; \
-	(void)ops
-
-static void restart(struct fixture *f, struct store **s)
-{
-	fixture_restart(f);
-	*s = f->s;
-}
+#include "store_stage.h"
 
 struct seen_forks {
 	size_t count, stop;
@@ -198,12 +169,6 @@ static void test_inbox_drop(void **state)
 	assert_ok(ops->inbox_each(s, 0, SIZE_MAX, count_row, &last));
 	assert_int_equal(last, no[3]);
 }
-
-#define BOTH(test)                                                                        \
-	{"memory: " #test, test, setup, teardown, (void *)(uintptr_t)&store_memory},      \
-	{                                                                                 \
-		"sqlite: " #test, test, setup, teardown, (void *)(uintptr_t)&store_sqlite \
-	}
 
 int main(void)
 {

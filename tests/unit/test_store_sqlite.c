@@ -1,24 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What is SQLite's own: files, locks, foreign schemas, the full disk, erased bytes. */
-#include "store_fixture.h"
+#include "store_stage.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-	fixture_make(f, &store_sqlite);
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	fixture_drop(*state);
-	free(*state);
-	return 0;
-}
 
 static void close_it(struct fixture *f)
 {
@@ -367,20 +352,18 @@ static void test_erased_bytes(void **state)
 	store_close(r);
 }
 
-#define EACH(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    EACH(test_one_writer),
-	    EACH(test_reader),
-	    EACH(test_reader_mapped),
-	    EACH(test_absent),
-	    EACH(test_schema),
-	    EACH(test_older),
-	    EACH(test_modes),
-	    EACH(test_full_disk),
-	    EACH(test_erased_bytes),
+	    SQLITE(test_one_writer),
+	    SQLITE(test_reader),
+	    SQLITE(test_reader_mapped),
+	    SQLITE(test_absent),
+	    SQLITE(test_schema),
+	    SQLITE(test_older),
+	    SQLITE(test_modes),
+	    SQLITE(test_full_disk),
+	    SQLITE(test_erased_bytes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include <unicode/ubidi.h>
@@ -149,6 +150,42 @@ static void test_nfc(void **state)
 	assert_int_equal(out.len, 6 + 1000 * 6);
 	assert_memory_equal(out.data, "before\u05e9\u05bc\u05c1", 12);
 	buffer_free(&out);
+}
+
+/* Marks that follow one another without end take no more time than other text, and none is lost. */
+static void test_nfc_marks(void **state)
+{
+	(void)state;
+	enum { MIB = 1 << 20, PAIRS = MIB / 4 };
+	static char in[MIB + 1];
+	struct buffer once = BUFFER_INIT, twice = BUFFER_INIT;
+	char few[2 * 31 + 2] = "q", want[2 * 34 + 2] = "q";
+	size_t marks = 0;
+
+	/* As many as there may be are put in order; one more, and it stands behind a joiner. */
+	for (int i = 0; i < 30; i++)
+		memcpy(few + 1 + 2 * i, i < 15 ? "\u0300" : "\u0316", 3);
+	for (int i = 0; i < 30; i++)
+		memcpy(want + 1 + 2 * i, i < 15 ? "\u0316" : "\u0300", 3);
+	assert_string_equal(nfc(few), want);
+	strcat(few, "\u0316");
+	strcat(want, "\u034f\u0316");
+	assert_string_equal(nfc(few), want);
+
+	for (size_t i = 0; i < PAIRS; i++)
+		memcpy(in + 4 * i, "\u0300\u0316", 4);
+	clock_t began = clock();
+	assert_int_equal(text_nfc(&once, bytes_of(in, MIB)), OK);
+	double took = (double)(clock() - began) / CLOCKS_PER_SEC;
+	for (size_t i = 0; i < once.len; i += 2)
+		marks += memcmp(once.data + i, "\u034f", 2) != 0;
+	assert_int_equal(marks, 2 * PAIRS);
+	assert_int_equal(text_nfc(&twice, buffer_bytes(&once)), OK);
+	assert_true(bytes_equal(buffer_bytes(&once), buffer_bytes(&twice)));
+	print_message("# %.2f s\n", took);
+	assert_true(took < 10);
+	buffer_free(&once);
+	buffer_free(&twice);
 }
 
 /* --- What may reach a terminal --- */
@@ -623,6 +660,7 @@ int main(void)
 	    cmocka_unit_test(test_good_utf8),
 	    cmocka_unit_test(test_heads),
 	    cmocka_unit_test(test_nfc),
+	    cmocka_unit_test(test_nfc_marks),
 	    cmocka_unit_test(test_control_bytes),
 	    cmocka_unit_test(test_line_ends),
 	    cmocka_unit_test(test_hiding_characters),
