@@ -202,19 +202,6 @@ int ctl_rebuild(const struct invocation *in)
 	return daemon_run(in, 1, argv, say_rebuild);
 }
 
-static void say_reload(const json_t *a)
-{
-	(void)a;
-	printf("The configuration is in force.\n");
-}
-
-int ctl_reload(const struct invocation *in)
-{
-	static const char *const argv[] = {"reload"};
-
-	return daemon_run(in, 1, argv, say_reload);
-}
-
 static void say_stop(const json_t *a)
 {
 	(void)a;

@@ -46,25 +46,31 @@ static void words_set(struct nntp *n)
 static int tls_begin(struct nntp *n)
 {
 	const struct conf *conf = n->setup->conf;
-	char why[300];
+	char why[TLS_WHY_LEN];
 	int err;
 
 	if (!conf->nntp.certificate)
 		return OK;
-	err = web_tls_new(&n->tls, conf->nntp.certificate, conf->nntp.key, why);
-	if (err)
-		log_error("news: %s", why);
+	err = web_tls_new(&n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why);
+	if (err) {
+		service_tell(n->setup, TOLD_NONE, why,
+		    "no news is served until that is mended; it is tried again");
+		told_read(n->setup->told, n->setup->number);
+	}
 	return err;
 }
 
 static void tls_again(struct nntp *n)
 {
 	const struct conf *conf = n->setup->conf;
-	char why[300];
+	char why[TLS_WHY_LEN];
+	bool bad = n->tls && conf->nntp.certificate &&
+		   web_tls_reload(n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why) !=
+		       OK;
 
-	if (n->tls && conf->nntp.certificate &&
-	    web_tls_reload(n->tls, conf->nntp.certificate, conf->nntp.key, why) != OK)
-		log_error("news: %s; the certificate stays what it was", why);
+	service_tell(n->setup, TOLD_SERVES, bad ? why : NULL,
+	    "the certificate that was read before stays in use");
+	told_read(n->setup->told, n->setup->number);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *ctx)
@@ -183,6 +189,7 @@ int nntp_run(struct service_setup *setup)
 {
 	static struct nntp n;
 	static char store[4096], numbers[4096], name[ORG_NAME_MAX + 1];
+	bool waits;
 	int err;
 
 	n = (struct nntp){.setup = setup};
@@ -192,17 +199,21 @@ int nntp_run(struct service_setup *setup)
 	words_set(&n);
 	n.server = (struct nntp_server){.name = name, .writing = n.writing, .now = now};
 	err = tls_begin(&n);
+	waits = err != OK;
 	if (!err)
 		err = catalogue_begin_at(&n, store, numbers, sizeof store);
 	/* The file of numbers is open: nothing else is written. */
 	if (!err &&
 	    !sandbox_enter(setup->conf, setup->conf->nntp.certificate, setup->conf->nntp.key))
-		log_warning("news: this kernel has no Landlock; only its user keeps the news "
+		log_warning("nntp: this kernel has no Landlock; only its user keeps the news "
 			    "server from writing files");
 	if (!err)
 		err = loop_begin(&n);
 	if (!err)
+		service_begun(setup, "nntp", "news", setup->conf->nntp.listen,
+		    setup->conf->nntp.listen_count);
+	if (!err)
 		event_base_dispatch(n.base);
 	nntp_clear(&n);
-	return err ? 1 : 0;
+	return !err ? 0 : waits ? SERVICE_WAITS : 1;
 }

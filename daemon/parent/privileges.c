@@ -27,6 +27,42 @@ static int folder_make(const char *path, mode_t mode, const char *user)
 	return OK;
 }
 
+static int user_check(const char *option, const char *user)
+{
+	struct passwd *own;
+
+	if (!user)
+		return OK;
+	if (geteuid() != 0) {
+		own = getpwuid(geteuid());
+		if (!own || strcmp(own->pw_name, user) != 0)
+			log_warning("%s: %s is not used, since convened was not started as root",
+			    option, user);
+		return OK;
+	}
+	own = getpwnam(user);
+	if (own && own->pw_uid != 0)
+		return OK;
+	if (own)
+		log_error("%s: %s may do everything: name another user", option, user);
+	else
+		log_error("%s: there is no user %s on this machine", option, user);
+	return ERR_NOTFOUND;
+}
+
+int users_check(const struct conf *conf)
+{
+	int err = user_check("node.user", conf->node.user);
+
+	if (!err)
+		err = user_check("node.signer_user", conf->node.signer_user);
+	if (!err && conf->web.listen_count > 0)
+		err = user_check("web.user", conf->web.user);
+	if (!err && conf->nntp.listen_count > 0)
+		err = user_check("nntp.user", conf->nntp.user);
+	return err;
+}
+
 const char *signer_user(const struct conf *conf)
 {
 	return conf->node.signer_user ? conf->node.signer_user : conf->node.user;

@@ -253,6 +253,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->learning = true;
 	r->conf = setup->conf;
 	r->parent = setup->parent;
+	r->told = setup->told;
 	r->charter = setup->charter;
 	r->node = setup->credential;
 	/* Each start learns anew what was signed last. */
