@@ -56,6 +56,7 @@ static int tls_begin(struct nntp *n)
 		service_tell(n->setup, TOLD_NONE, why,
 		    "no news is served until that is mended; it is tried again");
 		told_read(n->setup->told, n->setup->number);
+		n->waits = true;
 	}
 	return err;
 }
@@ -164,6 +165,17 @@ static void nntp_clear(struct nntp *n)
 		event_base_free(n->base);
 }
 
+static void waits_tell(struct nntp *n, const char *path, const char *what)
+{
+	char why[TOLD_TEXT];
+
+	snprintf(why, sizeof why, "nntp: %.300s: %s", path, what);
+	service_tell(
+	    n->setup, TOLD_NONE, why, "no news is served until that is mended; it is tried again");
+	told_read(n->setup->told, n->setup->number);
+	n->waits = true;
+}
+
 static int catalogue_begin_at(struct nntp *n, char *store, char *numbers, size_t room)
 {
 	const struct conf *conf = n->setup->conf;
@@ -180,8 +192,10 @@ static int catalogue_begin_at(struct nntp *n, char *store, char *numbers, size_t
 	if (err == ERR_SCHEMA)
 		log_error(
 		    "%s is no file of article numbers; without it all is numbered anew", numbers);
+	else if (err == ERR_IO)
+		waits_tell(n, numbers, strerror(errno));
 	else if (err)
-		log_error("%s: %s", numbers, err == ERR_IO ? strerror(errno) : error_text(err));
+		log_error("%s: %s", numbers, error_text(err));
 	return err;
 }
 
@@ -189,7 +203,6 @@ int nntp_run(struct service_setup *setup)
 {
 	static struct nntp n;
 	static char store[4096], numbers[4096], name[ORG_NAME_MAX + 1];
-	bool waits;
 	int err;
 
 	n = (struct nntp){.setup = setup};
@@ -199,7 +212,6 @@ int nntp_run(struct service_setup *setup)
 	words_set(&n);
 	n.server = (struct nntp_server){.name = name, .writing = n.writing, .now = now};
 	err = tls_begin(&n);
-	waits = err != OK;
 	if (!err)
 		err = catalogue_begin_at(&n, store, numbers, sizeof store);
 	/* The file of numbers is open: nothing else is written. */
@@ -215,5 +227,5 @@ int nntp_run(struct service_setup *setup)
 	if (!err)
 		event_base_dispatch(n.base);
 	nntp_clear(&n);
-	return !err ? 0 : waits ? SERVICE_WAITS : 1;
+	return !err ? 0 : n.waits ? SERVICE_WAITS : 1;
 }

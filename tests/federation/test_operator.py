@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import sys
+import time
 
 sys.dont_write_bytecode = True
 
@@ -220,6 +221,34 @@ def users(t, forum, node, web):
     poll("it does not serve", 10, lambda: shown(web))
     poll("the status does not tell", 10, lambda: node.status()["web"]["trouble"] == said)
     t.ok(True, "and the status goes on telling of the store")
+    node.stop()
+    confined(t, node, web)
+
+
+def confined(t, node, web):
+    """As root without most of its rights, as contrib/systemd/convened-users.conf leaves it."""
+    if not shutil.which("setpriv"):
+        t.skip("a root without rights", "there is no setpriv")
+        return
+    port = free_port()
+    shutil.rmtree(node.folder / "data/news", ignore_errors=True)
+    text = node.config.read_text().replace('user = "nobody"', 'user = "daemon"')
+    node.config.write_text(text + '\nnntp {\n\tlisten = {"127.0.0.1:%d"}\n}\n' % port)
+    node.enter = ["setpriv", "--bounding-set=-all,+setuid,+setgid,+chown,+dac_read_search,+net_bind_service"]
+    node.start()
+    poll("there are no news", 10, lambda: count(node, "nntp: news at 127.0.0.1:%d" % port))
+    poll("there are no pages", 10, lambda: shown(web))
+    t.ok(True, "a root with the rights that the sample for systemd leaves it starts everything")
+    node.stop()
+    shutil.rmtree(node.folder / "data/news")
+    (node.folder / "data/news").mkdir()
+    os.chmod(node.folder / "data/news", 0o500)
+    (node.folder / "data/news/numbers").mkdir()
+    node.start()
+    said = "nntp: %s: Is a directory" % (node.folder / "data/news/numbers")
+    poll("nothing is said of its file", 10, lambda: node.status()["nntp"]["trouble"] == said)
+    time.sleep(3.5)  # until it was tried again
+    t.equal(count(node, said), 1, "news that can't keep numbers say it once")
     node.stop()
 
 
