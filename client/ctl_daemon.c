@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "client/ctl.h"
 
@@ -88,8 +89,9 @@ static void say_invite(const json_t *a)
 	char when[24];
 
 	print_isolate(text_at(a, "invite"));
+	/* They may live elsewhere. */
 	printf("\n\nWhoever has this line can join once, until %s",
-	    time_local(when, number_at(a, "expires")));
+	    clock_format(when, number_at(a, "expires")));
 	printf(":\n  convene join INVITE --handle ");
 	print_isolate(handle.len ? handle : bytes_str("HANDLE"));
 	printf("\n");

@@ -36,7 +36,10 @@ void relay_reload(struct relay *r, char *why, size_t len)
 		    errors.count ? errors.list[0].message : "not readable",
 		    errors.count > 1 ? " (convened -n lists all mistakes)" : "");
 	} else if (!conf_reloadable(r->conf, fresh, &what)) {
-		snprintf(why, len, "%s can't change without a restart; the old config stays", what);
+		snprintf(why, len,
+		    "%s can't change without a restart (`convenectl stop`, then start convened "
+		    "again); the old config stays",
+		    what);
 		conf_free(fresh);
 	} else {
 		const struct conf *old = r->conf;

@@ -6,6 +6,7 @@ import contextlib
 import os
 import pathlib
 import pwd
+import re
 import shutil
 import socket
 import ssl
@@ -97,6 +98,16 @@ def begin_without(t, node, web, pairs):
     rows = " ".join(node.ctl("status").split())
     t.ok("Web https://forum.a.example (127.0.0.1:%d), TLS, 2 processes" % web.port in rows, "for people, too", rows)
     poll("no line tells where pages are", 5, lambda: count(node, "web: pages at 127.0.0.1:%d, by 2 processes" % web.port))
+
+
+def invite(t, node):
+    said = ""
+    try:
+        node.ctl("invite", "--handle", "a b")
+    except CommandFailure as failure:
+        said = failure.err
+    t.ok("--handle may hold letters" in said, "what is wrong with a handle names its option", said)
+    t.ok(re.search(r"until \d{4}-\d\d-\d\d \d\d:\d\d UTC:", node.ctl("invite")), "an invite ends by a clock that all have")
 
 
 def renew(t, node, web, pairs):
@@ -261,6 +272,8 @@ def made(t, folder):
                          "--anchor", "1 of all"]).split())
     t.ok("another member must cosign" in said and "Next: `convenectl -c %s charter sign`" % config in said,
          "what comes next names the same config", said)
+    said = " ".join(run([CONVENECTL, "-c", config, "charter", "sign"]).split())
+    t.ok(said.endswith("Next: `convened -c %s`." % config), "up to the start", said[-200:])
 
 
 def main(t):
@@ -271,6 +284,7 @@ def main(t):
         web = Web(node, True, url='"https://forum.a.example"')
         pairs = broken_pairs(node.folder)
         begin_without(t, node, web, pairs)
+        invite(t, node)
         renew(t, node, web, pairs)
         news(t, node, node.folder)
         checked(t, node, web, node.folder)
