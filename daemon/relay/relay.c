@@ -36,7 +36,10 @@ void relay_reload(struct relay *r, char *why, size_t len)
 		    errors.count ? errors.list[0].message : "not readable",
 		    errors.count > 1 ? " (convened -n lists all mistakes)" : "");
 	} else if (!conf_reloadable(r->conf, fresh, &what)) {
-		snprintf(why, len, "%s can't change without a restart; the old config stays", what);
+		snprintf(why, len,
+		    "%s can't change without a restart (`convenectl stop`, then start convened "
+		    "again); the old config stays",
+		    what);
 		conf_free(fresh);
 	} else {
 		const struct conf *old = r->conf;
@@ -253,6 +256,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->learning = true;
 	r->conf = setup->conf;
 	r->parent = setup->parent;
+	r->told = setup->told;
 	r->charter = setup->charter;
 	r->node = setup->credential;
 	/* Each start learns anew what was signed last. */

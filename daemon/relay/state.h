@@ -160,7 +160,8 @@ struct waiting {
 
 struct relay {
 	const struct conf *conf;
-	pid_t parent; /* who has the processes that readers connect to; 0: nobody */
+	struct told *const *told; /* what the services tell, as in service_table; NULL: nothing */
+	pid_t parent;             /* who has the processes that readers connect to; 0: nobody */
 	struct charter *charter;
 	struct signer_link *signer;
 	struct credential
