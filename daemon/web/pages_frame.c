@@ -227,7 +227,7 @@ void page_topic_title(struct html h, struct request *q, const uint8_t topic[stat
 	message_shown_clear(&m);
 }
 
-void page_path(struct html h, struct request *q, const uint8_t *topic, const uint8_t *thread)
+void page_path(struct html h, struct request *q, const uint8_t *topic, const char *thread)
 {
 	char hex[ID_HEX];
 
@@ -243,9 +243,8 @@ void page_path(struct html h, struct request *q, const uint8_t *topic, const uin
 		html(h, "</a></li>\n");
 	}
 	if (thread) {
-		hex_id(hex, thread);
 		html(h, "<li><a");
-		page_href(h, q, "/thread/%s", hex);
+		page_href(h, q, "%s", thread);
 		html(h, ">%s</a></li>\n", _("Thread"));
 	}
 	html(h, "</ol>\n</nav>\n");

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/web/pages.h"
 #include "daemon/web/write.h"
+#include "member/charter.h"
 
 enum {
 	LATEST = 12,
@@ -25,20 +26,12 @@ struct front {
 
 /* ---- topics ---- */
 
-static void add_counts(struct html h, struct request *q, const struct topic_row *row)
+static void add_meta(struct html h, struct request *q, const struct topic_row *row)
 {
-	char text[120];
-
-	snprintf(text, sizeof text,
-	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
-	    (unsigned long long)row->posts);
-	html(h, "<p class=\"meta\"><bdi>%s</bdi>", text);
-	snprintf(text, sizeof text,
-	    ngettext("%llu thread", "%llu threads", (unsigned long)row->threads),
-	    (unsigned long long)row->threads);
-	html(h, "<span class=\"sep\"></span><bdi>%s</bdi>", text);
-	if (row->latest > 0) {
-		html(h, "<span class=\"sep\"></span>");
+	html(h, "<p class=\"meta\">");
+	page_counts(h, row->posts, row->threads);
+	if (row->posts > 0 && row->latest > 0) {
+		html(h, "<span class=\"sep\"> · </span>");
 		page_time(h, q->language, row->latest);
 	}
 	html(h, "</p>\n");
@@ -73,7 +66,7 @@ static int topic_add(void *ctx, const struct topic_row *row)
 		html_short(h, text_first_line(row->description), DESCRIPTION_BYTES);
 		html(h, "</p>\n");
 	}
-	add_counts(h, f->q, row);
+	add_meta(h, f->q, row);
 	html(h, "</li>\n");
 	return OK;
 }
@@ -94,6 +87,11 @@ static int add_topics(struct front *f, uint64_t page, uint64_t pages)
 	} else {
 		f->h.out->len = at;
 		html(f->h, "<p class=\"none\">%s</p>\n", _("No topic has been opened yet."));
+	}
+	if (web_node(f->q->web)->charter->topics == TOPICS_BY_PARTICIPANTS) {
+		html(f->h, "<p class=\"do\"><a");
+		page_href(f->h, f->q, "/write?topic=new");
+		html(f->h, ">%s</a></p>\n", _("Open a topic"));
 	}
 	page_uncarried(f->h, f->q);
 	page_pager(f->h, f->q, "/", page, pages);
@@ -232,7 +230,7 @@ static void add_recent(struct front *f, const struct recent_thread *t)
 	}
 	html(h, "</a>\n<p class=\"meta\">");
 	page_topic_title(h, f->q, t->topic);
-	html(h, "<span class=\"sep\"></span>");
+	html(h, "<span class=\"sep\"> · </span>");
 	page_day(h, f->q->language, t->latest);
 	html(h, "</p></li>\n");
 }
@@ -262,7 +260,7 @@ static int add_latest(struct front *f, struct recent *r)
 	html(f->h,
 	    "<section class=\"latest\" aria-labelledby=\"latest\">\n<h2 "
 	    "id=\"latest\">%s</h2>\n<ol>\n",
-	    _("Alive now"));
+	    _("Latest"));
 	for (size_t i = 0; i < r->thread_count; i++) {
 		if (!err)
 			add_recent(f, &r->threads[i]);
@@ -296,13 +294,17 @@ static void add_lead(struct html h, struct request *q)
 	page_href(h, q, "/about");
 	html(h, ">%s</a>", _("Who carries it, and how to check"));
 	struct html_piece about = html_cut(h, at, &room);
-	/* Translators: %s is a link, "Who carries it, and how to check". */
 	html_sentence(h,
+	    /* Translators: %s is a link, "Who carries it, and how to check". */
 	    _("A forum that many organisations carry, and none controls. Every message is signed "
 	      "by "
 	      "its author. %s."),
 	    &about, 1);
-	html(h, "</p>\n<p class=\"do\"><a class=\"button\"");
+	/* live.js puts the second where somebody takes part already. */
+	html(h, "</p>\n<p class=\"do\" data-as=\"%s\" data-write=\"%s\" data-path=\"%s%s/write\">",
+	    _("You take part as %s."), _("Write"), q->language_chosen ? "/" : "",
+	    q->language_chosen ? language_tag(q->language) : "");
+	html(h, "<a class=\"button\"");
 	page_href(h, q, "/join");
 	html(h, ">%s</a> <a", _("Join with an invite"));
 	page_href(h, q, "/help");

@@ -40,12 +40,12 @@ static void add_thread(struct html h, struct request *q, const struct thread_row
 	html(h, "</a>\n<p class=\"meta\">");
 	if (!row->root_missing) {
 		page_writer_short(h, &row->author, why ? bytes_of(NULL, 0) : row->archived_author);
-		html(h, "<span class=\"sep\"></span>");
+		html(h, "<span class=\"sep\"> · </span>");
 	}
 	snprintf(text, sizeof text,
 	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
 	    (unsigned long long)row->posts);
-	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"> · </span>", text);
 	page_time(h, q->language, row->latest);
 	html(h, "</p></li>\n");
 }
@@ -90,7 +90,6 @@ static int topic_count(void *ctx, const struct topic_row *row)
 static void add_topic_head(struct topic_page *t, const struct message_shown *m, const char *hex)
 {
 	struct html h = t->h;
-	char text[80];
 
 	html(h, "<h1 dir=\"auto\">");
 	page_topic_title(h, t->q, t->q->id);
@@ -105,18 +104,11 @@ static void add_topic_head(struct topic_page *t, const struct message_shown *m, 
 		page_remark(h, "hidden", _("Hidden at this node by who runs it."));
 	}
 	html(h, "<p class=\"meta\">");
-	snprintf(text, sizeof text,
-	    ngettext("%llu message", "%llu messages", (unsigned long)t->posts),
-	    (unsigned long long)t->posts);
-	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
-	snprintf(text, sizeof text,
-	    ngettext("%llu thread", "%llu threads", (unsigned long)t->threads),
-	    (unsigned long long)t->threads);
-	html(h, "<bdi>%s</bdi>", text);
+	page_counts(h, t->posts, t->threads);
 	if (m) {
-		html(h, "<span class=\"sep\"></span><a");
+		html(h, "<span class=\"sep\"> · </span><a");
 		page_href(h, t->q, "/m/%s", hex);
-		html(h, ">%s</a>", _("How it was opened"));
+		html(h, ">%s</a>", _("Opening message"));
 	}
 	html(h, "</p>\n<p class=\"do\"><a class=\"button\"");
 	page_href(h, t->q, "/write?topic=%s", hex);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /write and /outbox, and the form that writes, which /join has too: all words and fields are here,
- * hidden; the scripts show what applies (script/write.js, sent.js). */
+/* /write, and the form that writes, which /join has too: all words and fields are here, hidden; the
+ * script shows what applies (script/write.js). */
 #include <string.h>
 
 #include "base/encode.h"
@@ -82,10 +82,15 @@ static int topic_take(void *ctx, const struct topic_row *row)
 	return OK;
 }
 
+static bool may_open_topics(const struct request *q)
+{
+	return web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
+}
+
 /* A topic is chosen from all; who may open one can do that instead. */
 static int topics_add(struct html h, struct request *q, json_t *data)
 {
-	bool may_open = web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
+	bool may_open = may_open_topics(q);
 	struct topics t = {.html = h, .q = q, .list = json_array()};
 	int err;
 
@@ -120,20 +125,52 @@ static void form_end(struct html h)
 		"<ul id=\"result-links\" class=\"links\"></ul></section>\n");
 }
 
-int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply)
+/* The languages of the interface by their names, any other by its tag. */
+static void language_add(struct html h)
+{
+	shell_label_add(h, "lang", _("Language of the text"), NULL);
+	html(h, "<select id=\"lang\" name=\"lang\"");
+	shell_described(h, "lang", false);
+	html(h, ">");
+	for (int l = 0; l < LANGUAGES; l++)
+		html(h, "<option value=\"%s\" lang=\"%s\">%s</option>",
+		    language_tag((enum language)l), language_tag((enum language)l),
+		    language_name((enum language)l));
+	html(h, "<option value=\"other\">%s</option></select></div>\n", _("Another"));
+	shell_input_add(h, "lang-tag", _("The tag of that language"), _("As in: de, sw, zh-Hant"),
+	    "type=\"text\" dir=\"ltr\" size=\"12\" autocomplete=\"off\" "
+	    "autocapitalize=\"none\" spellcheck=\"false\"");
+}
+
+/* What it is called, and what it says. */
+static void words_add(struct html h, enum shell_form form)
+{
+	static const char line[] =
+	    "type=\"text\" dir=\"auto\" autocomplete=\"off\" maxlength=\"500\"";
+	static const char area[] = "dir=\"auto\" rows=\"12\" spellcheck=\"true\"";
+
+	if (form == FORM_TOPIC) {
+		shell_input_add(h, "subject", _("Title"), NULL, line);
+		shell_area_add(h, "text", _("What it is about"),
+		    _("Stands at the top of the topic; one line of it in the list of topics."),
+		    area);
+		return;
+	}
+	if (form != FORM_REPLY)
+		shell_input_add(h, "subject", _("Subject"),
+		    _("If you leave it empty, the beginning of your text is shown instead."), line);
+	shell_area_add(h, "text", _("Text"),
+	    _("Plain text. A line that begins with “>” is a quotation."), area);
+}
+
+int shell_form_add(struct html h, struct request *q, json_t *data, enum shell_form form)
 {
 	int err = OK;
 
 	html(h, "<form id=\"write\" hidden novalidate>\n<p id=\"as\"></p>\n");
-	if (choose)
+	if (form == FORM_CHOOSE)
 		err = topics_add(h, q, data);
-	if (!reply)
-		shell_input_add(h, "subject", _("Subject"),
-		    _("If you leave it empty, the beginning of your text is shown instead."),
-		    "type=\"text\" dir=\"auto\" autocomplete=\"off\" maxlength=\"500\"");
-	shell_area_add(h, "text", _("Text"),
-	    _("Plain text. A line that begins with “>” is a quotation."),
-	    "dir=\"auto\" rows=\"12\" spellcheck=\"true\"");
+	words_add(h, form);
 	html(h,
 	    "<p id=\"quote-place\"><button type=\"button\" class=\"small\" id=\"quote\" "
 	    "hidden>%s</button></p>\n",
@@ -143,14 +180,8 @@ int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, 
 	    "type=\"file\" multiple");
 	html(h, "<ul id=\"parts\" class=\"parts\"></ul><p id=\"room\" class=\"fine\" "
 		"role=\"status\"></p>\n");
-	shell_input_add(h, "lang", _("Language of the text"), _("A tag, as in: en, fr, zh-Hant"),
-	    "type=\"text\" list=\"langs\" size=\"12\" autocomplete=\"off\" autocapitalize=\"none\" "
-	    "spellcheck=\"false\"");
-	html(h, "<datalist id=\"langs\">");
-	for (int l = 0; l < LANGUAGES; l++)
-		html(h, "<option value=\"%s\">%s</option>", language_tag((enum language)l),
-		    language_name((enum language)l));
-	html(h, "</datalist>\n<p id=\"draft-state\" class=\"fine\"></p>\n<p class=\"buttons\">"
+	language_add(h);
+	html(h, "<p id=\"draft-state\" class=\"fine\"></p>\n<p class=\"buttons\">"
 		"<button type=\"submit\" id=\"send\" class=\"primary\">");
 	html_text(h, _("Sign and send"));
 	html(h,
@@ -192,8 +223,22 @@ static void writer_text(struct buffer *out, const struct message_shown *m)
 		    a->organisation);
 }
 
+/* What a reply stands under: its own subject, or that of its thread. */
+static json_t *subject_json(struct request *q, const struct message_shown *m)
+{
+	struct message_shown root = MESSAGE_SHOWN_INIT;
+	struct bytes subject = message_subject(m);
+	json_t *out;
+
+	if (subject.len == 0 && reader_message_by_id(q->reader, m->row.thread, &root) == OK)
+		subject = message_subject(&root);
+	out = shell_bytes_json(subject);
+	message_shown_clear(&root);
+	return out;
+}
+
 /* What the scripts must know of the message that is answered: its place, and its text to quote. */
-static json_t *parent_json(const struct message_shown *m)
+static json_t *parent_json(struct request *q, const struct message_shown *m)
 {
 	bool topic_itself = m->header.kind == KIND_TOPIC;
 	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
@@ -209,28 +254,56 @@ static json_t *parent_json(const struct message_shown *m)
 	    topic_itself
 		? place_json(m->log->binding.digest, m->row.id, m->row.index)
 		: place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
-	if (m->state == TEXT_HERE) {
-		json_object_set_new(o, "subject", shell_bytes_json(m->content.subject));
+	if (m->state == TEXT_HERE)
 		json_object_set_new(o, "text", shell_bytes_json(m->content.text));
-	}
+	json_object_set_new(o, "subject", subject_json(q, m));
 	return o;
 }
 
 /* The message that is answered, to look at while one writes. */
 static void parent_add(struct html h, struct request *q, const struct message_shown *m)
 {
-	html(h, "<details class=\"parent\"><summary>%s ", _("You answer:"));
+	struct buffer room[2] = {BUFFER_INIT, BUFFER_INIT};
+	struct html_piece pieces[2];
+	char id[ID_HEX];
+	size_t at = h.out->len;
+
+	hex_id(id, m->row.id);
 	page_writer_short(h, &m->row.author,
 	    m->state == TEXT_HERE && m->content.imported.present ? m->content.imported.author
 								 : bytes_str(""));
-	html(h, ", ");
+	pieces[0] = html_cut(h, at, &room[0]);
+	html(h, "<a");
+	page_href(h, q, "/m/%s", id);
+	html(h, ">");
 	page_time(h, q->language, m->header.time);
-	html(h, "</summary>\n<div class=\"text\"");
+	html(h, "</a>");
+	pieces[1] = html_cut(h, at, &room[1]);
+	html(h, "<section class=\"parent\" aria-labelledby=\"parent\">\n<p id=\"parent\">");
+	/* Translators: %1$s is who wrote what is replied to, %2$s is when. */
+	html_sentence(h, _("You reply to %1$s, %2$s:"), pieces, 2);
+	buffer_free(&room[0]);
+	buffer_free(&room[1]);
+	html(h, "</p>\n<div class=\"text\" tabindex=\"0\" role=\"region\" "
+		"aria-labelledby=\"parent\"");
 	page_lang(h, m->header.lang);
 	html(h, ">");
 	if (m->state == TEXT_HERE)
 		text_html(h, m->content.text, PARENT_SHOWN);
-	html(h, "</div></details>\n");
+	else
+		html(h, "<p>%s</p>\n", _("Its text is not here."));
+	html(h, "</div></section>\n");
+}
+
+/* The message that is amended, and a way back to it. */
+static void amended_add(struct html h, struct request *q, const struct message_shown *m)
+{
+	char id[ID_HEX];
+
+	hex_id(id, m->row.id);
+	html(h, "<p class=\"topic\"><a");
+	page_href(h, q, "/m/%s", id);
+	html(h, ">%s</a></p>\n", _("The message as it is shown now"));
 }
 
 static void topic_add(struct html h, struct request *q, json_t *data, const struct message_shown *m)
@@ -256,7 +329,7 @@ static bool id_given(struct request *q, const char *name, uint8_t id[static ID_L
 	return strlen(text) == 2 * ID_LEN && hex_decode(id, ID_LEN, text, 2 * ID_LEN) == OK;
 }
 
-enum write_place { WRITE_NEW, WRITE_IN_TOPIC, WRITE_REPLY, WRITE_AMEND };
+enum write_place { WRITE_NEW, WRITE_TOPIC, WRITE_IN_TOPIC, WRITE_REPLY, WRITE_AMEND };
 
 /* What is answered, amended, or written in, as it is in the store. ERR_NOTFOUND. */
 static int place_take(struct request *q, struct message_shown *m, enum write_place *place)
@@ -266,9 +339,11 @@ static int place_take(struct request *q, struct message_shown *m, enum write_pla
 	uint8_t id[ID_LEN];
 	int err;
 
-	for (*place = WRITE_AMEND; *place > WRITE_NEW; (*place)--) {
+	for (*place = WRITE_AMEND; *place > WRITE_TOPIC; (*place)--) {
 		if (!request_query(q, names[*place])[0])
 			continue;
+		if (*place == WRITE_IN_TOPIC && strcmp(request_query(q, "topic"), "new") == 0)
+			break;
 		if (!id_given(q, names[*place], id))
 			return ERR_NOTFOUND;
 		err = reader_message_by_id(q->reader, id, m);
@@ -277,6 +352,7 @@ static int place_take(struct request *q, struct message_shown *m, enum write_pla
 			err = ERR_NOTFOUND;
 		return err;
 	}
+	*place = *place == WRITE_IN_TOPIC && may_open_topics(q) ? WRITE_TOPIC : WRITE_NEW;
 	return OK;
 }
 
@@ -345,6 +421,7 @@ static const char *write_title(enum write_place place)
 {
 	return place == WRITE_AMEND   ? _("Amend")
 	       : place == WRITE_REPLY ? _("Reply")
+	       : place == WRITE_TOPIC ? _("A new topic")
 				      : _("New thread");
 }
 
@@ -352,7 +429,10 @@ static int write_add(
     struct html h, struct request *q, const struct message_shown *m, enum write_place place)
 {
 	json_t *data = json_object();
-	bool titled = place != WRITE_REPLY;
+	enum shell_form form = place == WRITE_NEW     ? FORM_CHOOSE
+			       : place == WRITE_TOPIC ? FORM_TOPIC
+			       : place == WRITE_REPLY ? FORM_REPLY
+						      : FORM_THREAD;
 	int err;
 
 	if (!data)
@@ -361,20 +441,27 @@ static int write_add(
 	    _("A message is signed with your key, which never leaves your browser: so the page "
 	      "needs scripts."));
 	if (place == WRITE_REPLY) {
-		json_object_set_new(data, "parent", parent_json(m));
+		json_object_set_new(data, "parent", parent_json(q, m));
 		parent_add(h, q, m);
 	} else if (place == WRITE_AMEND) {
 		json_object_set_new(data, "amend", amend_json(m));
+		amended_add(h, q, m);
 		/* An answer stands under its thread's subject, unless it has one of its own. */
-		titled = !m->header.parent.present ||
-			 (m->state == TEXT_HERE && m->content.subject.len > 0);
+		if (m->header.kind == KIND_TOPIC)
+			form = FORM_TOPIC;
+		else if (m->header.parent.present && message_subject(m).len == 0)
+			form = FORM_REPLY;
+	} else if (place == WRITE_TOPIC) {
+		json_object_set_new(data, "opens", json_true());
 	} else if (place == WRITE_IN_TOPIC) {
 		topic_add(h, q, data, m);
 	}
+	shell_open(h);
 	shell_no_key(q, h);
-	err = shell_form_add(h, q, data, place == WRITE_NEW, !titled);
+	err = shell_form_add(h, q, data, form);
 	if (place == WRITE_AMEND)
 		erase_add(h);
+	shell_close(h);
 	shell_data_add(h, q, "write", data);
 	return err;
 }
@@ -398,44 +485,4 @@ void page_write(struct request *q, struct answer *a)
 	message_shown_clear(&m);
 	if (err)
 		page_failed(q, a, err);
-}
-
-/* ---- /outbox ---- */
-
-static void list_add(struct html h, const char *id, const char *title)
-{
-	html(h,
-	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
-	    id, id, id);
-	html_text(h, title);
-	html(h, "</h2><ul id=\"%s-list\" class=\"kept\"></ul></section>\n", id);
-}
-
-void page_outbox(struct request *q, struct answer *a)
-{
-	struct page page = PAGE_INIT;
-	struct html h;
-
-	page.title = _("Your outbox");
-	page.script = "sent.js";
-	page.here = "/outbox";
-	page.unlisted = true;
-	h = page_begin(q, a, &page);
-	shell_begin(h, q, _("Your outbox"), "outbox-title",
-	    _("What you have signed is kept in your browser and in no other place until it is safe "
-	      "elsewhere: so the "
-	      "page needs scripts."));
-	shell_no_key(q, h);
-	html(h, "<div id=\"outbox\" hidden>");
-	html(h, "<p>%s</p>\n",
-	    _("What you have written in this browser, and where it is. It stays here until other "
-	      "organisations hold it, "
-	      "too."));
-	html(h, "<p id=\"nothing\" hidden>%s</p>\n", _("There is nothing here."));
-	list_add(h, "drafts", _("Drafts"));
-	list_add(h, "on-way", _("On their way"));
-	list_add(h, "safe", _("Safe elsewhere"));
-	html(h, "</div>\n");
-	shell_data_add(h, q, "outbox", NULL);
-	page_end(h, q, &page);
 }

@@ -152,7 +152,7 @@ class Tests:
         thread = self.page("/thread/%s" % world.root).main()
         for words, what in (
                 ("Its author erased the text on", "erased"),
-                ("Its author amended it on", "amended"),
+                ("Amended by its author on", "amended"),
                 ("First words, amended.", "with its new text"),
                 ("12 lines quoted", "a long quotation is folded"),
                 ("ليلى حداد", "names in their own script")):
