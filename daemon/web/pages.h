@@ -77,6 +77,20 @@ void page_path(struct html h, struct request *q, const uint8_t *topic, const cha
 /* Title of a topic or subject of a thread; what can't be told is said instead. */
 void page_topic_title(struct html h, struct request *q, const uint8_t topic[static ID_LEN]);
 
+/* The title of one that stands in a listing, which has it already. */
+void page_topic_name(struct html h, struct request *q, const struct topic_row *row);
+/* Titles of a list in which they recur: each is read once. {0}, and cleared. */
+struct page_titles {
+	struct page_title {
+		uint8_t id[ID_LEN];
+		struct buffer html;
+	} kept[8];
+	size_t next;
+};
+void page_topic_kept(
+    struct html h, struct request *q, struct page_titles *t, const uint8_t topic[static ID_LEN]);
+void page_titles_clear(struct page_titles *t);
+
 /* Links to pages 1 … of a list; `base` is a path. */
 void page_pager(
     struct html h, const struct request *q, const char *base, uint64_t page, uint64_t pages);

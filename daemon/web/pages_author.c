@@ -65,6 +65,7 @@ struct author_page {
 	struct html h;
 	struct request *q;
 	struct message_shown m, root;
+	struct page_titles titles;
 	size_t count;
 	uint64_t oldest;
 };
@@ -80,7 +81,10 @@ static int post_add(void *ctx, const struct item_row *row)
 	if (err)
 		return err;
 	subject = message_subject(&p->m);
-	if (subject.len == 0 && reader_message_by_id(p->q->reader, row->thread, &p->root) == OK)
+	/* What somebody replies they often reply within one thread. */
+	if (subject.len == 0 &&
+	    ((p->root.log && memcmp(p->root.row.id, row->thread, ID_LEN) == 0) ||
+		reader_message_by_id(p->q->reader, row->thread, &p->root) == OK))
 		subject = message_subject(&p->root);
 	hex_id(hex, row->id);
 	html(h, "<li><a");
@@ -99,7 +103,7 @@ static int post_add(void *ctx, const struct item_row *row)
 	if (p->m.state == TEXT_MISSING && !p->m.left_out)
 		html(h, "<span class=\"sep\"> · </span>%s", _("not here yet"));
 	html(h, "<span class=\"sep\"> · </span>");
-	page_topic_title(h, p->q, row->topic);
+	page_topic_kept(h, p->q, &p->titles, row->topic);
 	html(h, "</p>\n");
 	if (p->m.state == TEXT_HERE) {
 		html(h, "<p class=\"found\" dir=\"auto\"");
@@ -184,6 +188,7 @@ void page_author(struct request *q, struct answer *a)
 	page_end(p.h, q, &page);
 	message_shown_clear(&p.m);
 	message_shown_clear(&p.root);
+	page_titles_clear(&p.titles);
 	if (err)
 		page_failed(q, a, err);
 }

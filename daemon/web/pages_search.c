@@ -50,6 +50,7 @@ struct results {
 	struct html h;
 	struct request *q;
 	const struct search_query *query;
+	struct page_titles titles;
 	size_t count;
 };
 
@@ -167,7 +168,7 @@ static int result_add(void *ctx, const struct search_found *f)
 	html(h, "<span class=\"sep\"> · </span>");
 	page_time(h, r->q->language, f->row->time);
 	html(h, "<span class=\"sep\"> · </span>");
-	page_topic_title(h, r->q, f->row->topic);
+	page_topic_kept(h, r->q, &r->titles, f->row->topic);
 	html(h, "</p>\n<p class=\"found\" dir=\"auto\">");
 	add_snippet(r, f->content->text, AROUND, false);
 	html(h, "</p></li>\n");
@@ -286,5 +287,6 @@ void page_search(struct request *q, struct answer *a)
 		page_uncarried(r.h, q);
 	}
 	page_end(r.h, q, &page);
+	page_titles_clear(&r.titles);
 	search_query_free(query);
 }

@@ -57,7 +57,6 @@ struct topic_page {
 	struct request *q;
 	struct buffer hidden; /* threads that stand below the others of this page */
 	size_t count;         /* of threads on this page */
-	bool found;
 	uint64_t threads, posts;
 	uint64_t since; /* what is older ends the list */
 	size_t total;
@@ -78,12 +77,8 @@ static int topic_count(void *ctx, const struct topic_row *row)
 {
 	struct topic_page *t = ctx;
 
-	if (memcmp(row->id, t->q->id, ID_LEN) == 0) {
-		t->threads = row->threads;
-		t->posts = row->posts;
-		t->found = true;
-		return ERR_EXISTS;
-	}
+	t->threads = row->threads;
+	t->posts = row->posts;
 	return OK;
 }
 
@@ -138,8 +133,8 @@ void page_topic(struct request *q, struct answer *a)
 		return;
 	}
 	if (err == OK || err == ERR_NOTFOUND)
-		err = query_topics(s, topic_count, &t);
-	if (err && err != ERR_EXISTS) {
+		err = query_topic(s, q->id, topic_count, &t);
+	if (err && err != ERR_NOTFOUND) {
 		page_failed(q, a, err);
 		message_shown_clear(&m);
 		return;
@@ -212,7 +207,7 @@ static int since_topic(void *ctx, const struct topic_row *row)
 	html(t->h, "<section>\n<h2><a");
 	page_href(t->h, t->q, "/topic/%s", hex);
 	html(t->h, ">");
-	page_topic_title(t->h, t->q, row->id);
+	page_topic_name(t->h, t->q, row);
 	html(t->h, "</a></h2>\n<ol class=\"threads\">\n");
 	t->count = 0;
 	err = query_threads(reader_store(t->q->reader), row->id, SINCE_THREADS, 0, since_thread, t);

@@ -96,6 +96,11 @@ void shell_close(struct html h)
 	html(h, "</script>\n");
 }
 
+bool shell_may_open(const struct request *q)
+{
+	return web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
+}
+
 void shell_ask(struct request *q, struct html h)
 {
 	const struct conf *c = web_node(q->web)->conf;
@@ -150,6 +155,16 @@ json_t *shell_hex_json(const uint8_t *bytes, size_t len)
 json_t *shell_bytes_json(struct bytes text)
 {
 	return json_stringn((const char *)text.data, text.len);
+}
+
+json_t *shell_place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "log", shell_hex_json(log, DIGEST_LEN));
+	json_object_set_new(o, "id", shell_hex_json(id, ID_LEN));
+	json_object_set_new(o, "index", json_integer((json_int_t)index));
+	return o;
 }
 
 /* Numbers whose plural forms are, in the languages of the interface, all that there are; a script

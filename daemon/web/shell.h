@@ -34,8 +34,12 @@ void shell_copy(struct html h, const char *field);
 void shell_data_add(struct html h, struct request *q, const char *page, json_t *more);
 json_t *shell_hex_json(const uint8_t *bytes, size_t len);
 json_t *shell_bytes_json(struct bytes text);
+/* A message's place, as references to it have it. */
+json_t *shell_place_json(const uint8_t *log, const uint8_t *id, uint64_t index);
 
-/* The form that writes (pages_write.c): into `data` goes what write.js needs. ERR_STORE, ERR_NOMEM.
+/* Whether the charter lets participants open topics. */
+bool shell_may_open(const struct request *q);
+/* The form that writes (write_form.c): into `data` goes what write.js needs. ERR_STORE, ERR_NOMEM.
  */
 enum shell_form {
 	FORM_CHOOSE, /* in a topic that is chosen there */
