@@ -101,8 +101,9 @@ static int log_add(void *ctx, const struct store_log *log)
 		html(h, " <span class=\"size\">%u</span>", l->number);
 	html(h,
 	    "</th><td>%llu</td><td>%llu</td><td>%s</td><td "
-	    "dir=\"ltr\"><code>%.*s…</code></td></tr>\n",
-	    (unsigned long long)log->size, (unsigned long long)missing, state_text(l), 16, root);
+	    "dir=\"ltr\"><code>%.*s<wbr>%.*s…</code></td></tr>\n",
+	    (unsigned long long)log->size, (unsigned long long)missing, state_text(l), 8, root, 8,
+	    root + 8);
 	return OK;
 }
 

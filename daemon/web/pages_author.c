@@ -105,7 +105,7 @@ static int post_add(void *ctx, const struct item_row *row)
 	html(h, "<span class=\"sep\"> · </span>");
 	page_topic_kept(h, p->q, &p->titles, row->topic);
 	html(h, "</p>\n");
-	if (p->m.state == TEXT_HERE) {
+	if (p->m.state == TEXT_HERE && p->m.content.text.len > 0) {
 		html(h, "<p class=\"found\" dir=\"auto\"");
 		page_lang(h, p->m.amended.given ? p->m.amended.header.lang : p->m.header.lang);
 		html(h, ">");

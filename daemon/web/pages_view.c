@@ -32,7 +32,7 @@ static const char *erased_why(const struct message_shown *m)
 	case ERASE_WISH:
 		return _("The reason given: the author's wish.");
 	case ERASE_LAW:
-		return _("The reason given: the law.");
+		return _("The reason given: a law.");
 	case ERASE_ERROR:
 		return _("The reason given: an error.");
 	default:
