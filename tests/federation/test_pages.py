@@ -152,7 +152,7 @@ class Tests:
         thread = self.page("/thread/%s" % world.root).main()
         for words, what in (
                 ("Its author erased the text on", "erased"),
-                ("Its author amended it on", "amended"),
+                ("Amended by its author on", "amended"),
                 ("First words, amended.", "with its new text"),
                 ("12 lines quoted", "a long quotation is folded"),
                 ("ليلى حداد", "names in their own script")):
@@ -218,9 +218,15 @@ class Tests:
         title = "Roadmap for the next meeting"
         tap.ok(title in self.web.ask("/write").body.decode(), "a topic can be chosen")
         self.world.home.ctl("hide", world.topic, "--reason", "a test")
-        tap.ok(poll("it is there still", 10, lambda: title not in
-                    self.web.ask("/write").body.decode()), "a hidden one can't, and isn't named")
-        tap.ok(world.root not in self.web.ask("/").body.decode(), "nor is it alive")
+
+        def gone():
+            answer = self.web.ask("/write")
+            return answer.status == 200 and title not in answer.body.decode()
+
+        tap.ok(poll("it is there still", 10, gone), "a hidden one can't, and isn't named")
+        front = self.web.ask("/")
+        tap.ok(front.status == 200 and world.root not in front.body.decode(), "nor is it alive",
+               front.body.decode())
         self.world.home.ctl("unhide", world.topic)
         poll("it does not come back", 10, lambda: title in self.web.ask("/write").body.decode())
         today = time.strftime("%Y-%m-%d", time.gmtime(time.time() - 7 * 86400))
