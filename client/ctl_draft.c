@@ -118,6 +118,10 @@ static int field_wrong(const struct charter *ch, const char *field, struct troub
 	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
 		if (strcmp(field, wants[i].field) == 0)
 			return trouble_set(t, ERR_INVALID, "--%s wants %s", field, wants[i].wants);
+	if (strcmp(field, "admit") == 0 && ch->member_count == 1)
+		return trouble_set(t, ERR_INVALID,
+		    "--admit can only be 1 where one organisation founds a forum alone; the blocks "
+		    "of others make them founders");
 	if (strcmp(field, "admit") == 0)
 		return trouble_set(t, ERR_INVALID,
 		    "--admit wants a number from 1 to %zu, for so many founders there are",
