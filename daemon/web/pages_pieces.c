@@ -60,12 +60,16 @@ void page_counts(struct html h, uint64_t posts, uint64_t threads)
 /* Whether a word is one of a program's: a field of a search, the beginning of an invite, a day. */
 static bool is_typed(const char *word, size_t len)
 {
+	static const char *const names[] = {
+	    "convene://", "convene-device:", "by:", "lang:", "since:", "topic:", "until:"};
 	const char *colon = memchr(word, ':', len);
-	bool day = len == 10;
+	bool day = len == 10, name = false;
 
 	for (size_t i = 0; day && i < len; i++)
 		day = i == 4 || i == 7 ? word[i] == '-' : word[i] >= '0' && word[i] <= '9';
-	return day || (colon && (colon + 1 < word + len || strncmp(word, "convene", 7) == 0));
+	for (size_t i = 0; !name && i < sizeof names / sizeof names[0]; i++)
+		name = len == strlen(names[i]) && memcmp(word, names[i], len) == 0;
+	return day || name || (colon && colon + 1 < word + len);
 }
 
 void page_prose(struct html h, const char *text)

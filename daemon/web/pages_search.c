@@ -262,6 +262,21 @@ static int add_results(struct results *r, struct search *s, const char *text)
 	return OK;
 }
 
+/* What is wrong with what was asked for. */
+static void add_why(struct html h, const char *why)
+{
+	char text[300];
+
+	if (why)
+		/* Translators: %s is a sentence without its full stop. */
+		snprintf(text, sizeof text, _("That could not be understood: %s."), _(why));
+	else
+		snprintf(text, sizeof text, "%s", _("That could not be understood"));
+	html(h, "<p class=\"remark missing\">");
+	page_prose(h, text);
+	html(h, "</p>\n");
+}
+
 void page_search(struct request *q, struct answer *a)
 {
 	struct page page = PAGE_INIT;
@@ -287,7 +302,7 @@ void page_search(struct request *q, struct answer *a)
 	else if (!*text)
 		add_hints(r.h, q);
 	else if ((err = search_parse(&query, bytes_str(text), &why)) != OK)
-		page_remark(r.h, "missing", why ? _(why) : _("That could not be understood"));
+		add_why(r.h, why);
 	else {
 		r.query = query;
 		err = add_results(&r, s, text);
