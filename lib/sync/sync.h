@@ -251,6 +251,10 @@ size_t sync_cosigned(struct sync *s, uint32_t log, struct sync_cosigned *out, si
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);
 
+/* Whether something is on its way here: entries that their origin has signed, contents that are
+ * asked for or with the store, or are to be asked for when others have come. */
+bool sync_coming(const struct sync *s);
+
 /* Let time pass; returns the time of the next needed call (UINT64_MAX: none). */
 uint64_t sync_tick(struct sync *s, uint64_t now);
 
