@@ -116,6 +116,7 @@ static void batch_done(struct store_job *job)
 		log = b->items[i].log;
 	}
 	clients_notify(r);
+	burst_look(r);
 }
 
 void contents_stale(struct relay *r)
