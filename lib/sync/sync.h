@@ -21,7 +21,7 @@
 #include "msg/message.h"
 
 /* Bounds, all per node or link as said; a hostile peer can't move them. */
-#define SYNC_CREDIT (256 * 1024)  /* bytes of DATA under way per subscription */
+#define SYNC_CREDIT (512 * 1024)  /* bytes of DATA under way per subscription */
 #define SYNC_BACKLOG (256 * 1024) /* stop producing for a link whose output holds more */
 #define SYNC_BACKLOG_CONTENTS \
 	(SYNC_BACKLOG / 2)           /* the same for contents, so that entries overtake them */
