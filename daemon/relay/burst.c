@@ -33,10 +33,20 @@ int burst_start(struct relay *r)
 	return r->burst.resume ? OK : ERR_NOMEM;
 }
 
-/* Whether it is under way: what has come to its end needs no while to be sure of that. */
+/* Whether much comes: what has come to its end needs no while to be sure of that. */
+static bool comes(const struct relay *r, uint64_t now)
+{
+	return r->burst.came_at > 0 && now - r->burst.came_at <= LATELY_MS && sync_coming(r->sync);
+}
+
+bool burst_comes(const struct relay *r)
+{
+	return comes(r, clock_mono_ms());
+}
+
 static bool is_on(const struct relay *r, uint64_t now)
 {
-	if (r->burst.came_at > 0 && now - r->burst.came_at <= LATELY_MS && sync_coming(r->sync))
+	if (comes(r, now))
 		return true;
 	return r->burst.gave_at > 0 && now - r->burst.gave_at <= LATELY_MS &&
 	       now - r->burst.came_at <= LINGER_MS;
