@@ -443,7 +443,7 @@ static bool folds_start(struct relay *r)
 
 		if (r->folds_ahead >= AHEAD_MAX || r->folds_verifying >= VERIFYING_MAX(r))
 			break;
-		if (left > 0 && !burst_holds(r, left) &&
+		if (left > 0 && !burst_holds(r, l, left) &&
 		    fold_start(r, l, left < count ? (size_t)left : count)) {
 			r->fold_last = l->no;
 			started = true;

@@ -172,10 +172,9 @@ struct relay {
 	struct pool *workers, *storage;
 	struct {
 		uint64_t since, count;             /* so much of others' logs was stored; */
-		uint64_t at;                       /* then it was much, the last time. Meanwhile */
-		uint64_t came_at, given, given_at; /* the same, but for what peers take */
+		uint64_t came_at;                  /* then it was much, the last time. */
+		uint64_t given, given_at, gave_at; /* The same of what peers take */
 		uint64_t held_from;                /* since when in a row; 0: it isn't */
-		uint64_t fold_at;                  /* the next batch of the views may begin; */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -359,8 +358,12 @@ int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
 /* A peer was given a content. */
 void burst_gave(struct relay *r);
-/* Whether a log that is so far behind in the views is to wait. */
-bool burst_holds(struct relay *r, uint64_t behind);
+/* Whether much is coming. */
+bool burst_comes(const struct relay *r);
+/* Some has been stored, and sync knows of it: it may have been the last. */
+void burst_look(struct relay *r);
+/* Whether a log of which so many entries are held, and not in the views, is to wait. */
+bool burst_holds(struct relay *r, const struct relay_log *l, uint64_t left);
 
 /* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
 int held_start(struct relay *r);
