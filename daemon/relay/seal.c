@@ -22,7 +22,7 @@
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
 
-#define SEND_MAX 16 /* entries */
+#define SEND_MAX 64 /* entries */
 
 struct seal {
 	struct job sign;
