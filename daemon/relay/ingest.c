@@ -17,8 +17,9 @@
 enum {
 	CHECK_MAX = 8,      /* messages that a worker takes at a time */
 	ACCEPTED_MAX = 256, /* messages that wait for others */
-	SEVERAL = 4,        /* in one transaction: there is a crowd */
-	PAUSE_MS = 4       /* ms between two, then */
+	CROWD_MS = 8,       /* so many in this time are more than one client can send */
+	CROWD = 16,
+	PAUSE_MS = 4 /* from one transaction to the next, then */
 };
 
 /* ---- a message on its way in ---- */
@@ -427,8 +428,6 @@ static void inbox_done(struct store_job *job)
 	struct relay *r = job->relay;
 	int result = job->result;
 
-	r->accept_from = r->accept_many ? r->accept_began + PAUSE_MS : 0;
-
 	if (result != OK) {
 		log_error("accepted messages could not be stored (%s); starting anew from what is",
 		    error_text(result));
@@ -443,6 +442,19 @@ static void inbox_done(struct store_job *job)
 	seal_soon(r);
 }
 
+/* Whether many write just now. */
+static void crowd_note(struct relay *r, size_t messages, uint64_t now)
+{
+	uint64_t since = now - r->crowd_since;
+
+	if (since >= CROWD_MS) {
+		r->crowd = since < 2 * CROWD_MS && r->crowd_count >= CROWD;
+		r->crowd_since = now;
+		r->crowd_count = 0;
+	}
+	r->crowd_count += messages;
+}
+
 void ingest_flush(struct relay *r)
 {
 	struct batch *b = r->accepted.first;
@@ -450,8 +462,8 @@ void ingest_flush(struct relay *r)
 	if (!b)
 		return;
 	event_del(r->accept_timer);
-	r->accept_began = clock_mono_ms();
-	r->accept_many = r->accepted.messages >= SEVERAL;
+	r->accept_at = clock_mono_ms();
+	crowd_note(r, r->accepted.messages, r->accept_at);
 	r->accepted = (struct batch_list){NULL, NULL, 0};
 	b->store.vital = true;
 	b->store.run = inbox_run;
@@ -466,16 +478,15 @@ void ingest_flush(struct relay *r)
  * once. */
 static void ingest_soon(struct relay *r)
 {
-	uint64_t now;
+	size_t waiting = r->accepted.messages;
+	uint64_t since = clock_mono_ms() - r->accept_at;
 
-	if (!r->accepted.first ||
-	    (r->accepted.messages < r->checking && r->accepted.messages < ACCEPTED_MAX))
+	if (waiting == 0 || (waiting < r->checking && waiting < ACCEPTED_MAX))
 		return;
-	now = clock_mono_ms();
-	if (now >= r->accept_from || r->accepted.messages >= ACCEPTED_MAX || r->stopping) {
+	if (!r->crowd || since >= PAUSE_MS || waiting >= ACCEPTED_MAX || r->stopping) {
 		ingest_flush(r);
 	} else if (!event_pending(r->accept_timer, EV_TIMEOUT, NULL)) {
-		struct timeval tv = {0, (suseconds_t)(r->accept_from - now) * 1000};
+		struct timeval tv = {0, (suseconds_t)(PAUSE_MS - since) * 1000};
 
 		event_add(r->accept_timer, &tv);
 	}

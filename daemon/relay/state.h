@@ -230,8 +230,9 @@ struct relay {
 	size_t checking;
 	unsigned checks;
 	struct event *accept_timer; /* what is accepted goes to the store then */
-	uint64_t accept_began, accept_from; /* ms: the last that did; no other before */
-	bool accept_many;                   /* these were several */
+	uint64_t accept_at;         /* ms: the last that was */
+	uint64_t crowd_since, crowd_count; /* so many went there since then; */
+	bool crowd;                        /*   and before that they were many */
 	bool sealing;          /* a batch is being sealed */
 	uint64_t seal_from;    /* no other before this, unless it is large (seal.c) */
 	bool learning;         /* before the first seal: peers are being asked for our own head */
