@@ -68,6 +68,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	tick_soon(arg);
 }
 
+static void on_accepted(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ingest_flush(arg);
+}
+
 static void on_seal(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
@@ -282,13 +289,14 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	io = logs_sync_io(r);
 	r->sync = sync_new(&io);
 	r->tick = event_new(r->base, -1, 0, on_tick, r);
+	r->accept_timer = event_new(r->base, -1, 0, on_accepted, r);
 	r->seal_timer = event_new(r->base, -1, 0, on_seal, r);
 	r->housekeeping = event_new(r->base, -1, EV_PERSIST, on_housekeeping, r);
 	r->reload_event = signal_event(r, SIGHUP, on_hup);
 	r->stop_event = signal_event(r, SIGTERM, on_stop);
 	r->int_event = signal_event(r, SIGINT, on_stop);
-	if (!r->sync || !r->tick || !r->seal_timer || !r->housekeeping || !r->reload_event ||
-	    !r->stop_event || !r->int_event)
+	if (!r->sync || !r->tick || !r->accept_timer || !r->seal_timer || !r->housekeeping ||
+	    !r->reload_event || !r->stop_event || !r->int_event)
 		return ERR_NOMEM;
 	event_add(r->housekeeping, &housekeeping);
 
@@ -360,8 +368,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 
 static void relay_free(struct relay *r)
 {
-	struct event *events[] = {r->burst.resume, r->tick, r->seal_timer, r->housekeeping,
-	    r->reload_event, r->stop_event, r->int_event, r->watch_event};
+	struct event *events[] = {r->burst.resume, r->tick, r->accept_timer, r->seal_timer,
+	    r->housekeeping, r->reload_event, r->stop_event, r->int_event, r->watch_event};
 
 	r->stopping = true;
 	atomic_store(&r->ending, true);

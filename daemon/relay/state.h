@@ -220,6 +220,19 @@ struct relay {
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
 	struct batch *batches; /* submissions under way */
+	/* Of these those that no worker has yet; that are accepted, and not with the store thread;
+	 * and that wait for the inbox to be merged. Messages with the workers or on their way
+	 * there, and the jobs they are in. */
+	struct batch_list {
+		struct batch *first, *last;
+		size_t messages;
+	} unchecked, accepted, held_back;
+	size_t checking;
+	unsigned checks;
+	struct event *accept_timer; /* what is accepted goes to the store then */
+	uint64_t accept_at;         /* ms: the last that was */
+	uint64_t crowd_since, crowd_count; /* so many went there since then; */
+	bool crowd;                        /*   and before that they were many */
 	bool sealing;          /* a batch is being sealed */
 	uint64_t seal_from;    /* no other before this, unless it is large (seal.c) */
 	bool learning;         /* before the first seal: peers are being asked for our own head */
@@ -227,7 +240,6 @@ struct relay {
 	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
 	bool orphan;     /* what our log follows is not here, and fetched before anything else */
 	size_t left_out; /* accepted, and can't be sealed: since the start */
-	struct batch *held_back; /* submissions that wait for the inbox to be merged */
 	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
 	bool read_only;          /* the disk is full; looked at again every second */
 	bool room_short;         /* less than limits.free_mib is free */
@@ -458,6 +470,7 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
     struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
 void ingest_resume(struct relay *r); /* those held back */
+void ingest_flush(struct relay *r);  /* what is accepted goes to the store thread now */
 
 /* registrar.c: sign a message as the registrar and take it in. `h` without signer and sequence;
  * what it points to is copied. `done` as above; it may be called before this returns. */
