@@ -173,3 +173,10 @@ test('base64 and hexadecimal have one form', () => {
 	for (const bad of ['0', '0G', 'AA', null])
 		assert.throws(() => unhex(bad), Malformed);
 });
+
+test('what an amendment is about, and what a reply replies to, can be told from the bytes', () => {
+	const log = new Uint8Array(16).fill(1), id = new Uint8Array(32).fill(171);
+	assert.equal(codec.target_id(codec.target_body(log, id)), 'ab'.repeat(32));
+	assert.equal(codec.target_id(codec.target_body(log, id, 1)), 'ab'.repeat(32));
+	assert.equal(codec.ref_id(concat(log, id)), 'ab'.repeat(32));
+});
