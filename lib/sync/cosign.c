@@ -11,9 +11,7 @@
  * time (COSIGN_ROOM, cosign_take.c), and what is beyond it is asked for again when there is room.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "base/error.h"
 #include "sync/cosign_inside.h"
 
 #define ASK_FIRST_MS 2000
