@@ -67,7 +67,7 @@ static const struct option_spec admit_options[] = {
 
 static const struct option_spec invite_options[] = {
     {"handle", 0, "HANDLE", "the handle that is kept for them; default: they choose"},
-    {"days", 0, "N", "how long it is good"},
+    {"days", 0, "N", "how long it is good; default: 14"},
     {NULL, 0, NULL, NULL},
 };
 

@@ -77,6 +77,15 @@ int ctl_close(struct ctl *c, int code)
 	return code;
 }
 
+const char *ctl_option(char out[static CTL_OPTION_LEN], const char *config)
+{
+	bool standard = strcmp(config, CTL_CONFIG) == 0;
+
+	snprintf(
+	    out, CTL_OPTION_LEN, "%s%.*s", standard ? "" : " -c ", standard ? 0 : PATH_LEN, config);
+	return out;
+}
+
 int ctl_client(const struct ctl *c, struct client **out, struct trouble *t)
 {
 	return client_open_local(out, c->conf->node.control, CLIENT_TIMEOUT_MS, t);

@@ -36,6 +36,11 @@ int ctl_open(struct ctl *c, const struct invocation *in);
 /* Returns `code`, so that a command can end with it. */
 int ctl_close(struct ctl *c, int code);
 
+/* " -c FILE" for commands that are named to people, "" where the config is that which is taken
+ * anyway. */
+#define CTL_OPTION_LEN (PATH_LEN + 8)
+const char *ctl_option(char out[static CTL_OPTION_LEN], const char *config);
+
 /* Say a trouble as the command line wants it, sentence or JSON. Return the exit code. */
 int ctl_fail(const struct invocation *in, const struct trouble *t);
 
@@ -145,6 +150,9 @@ bool ctl_sure(const struct invocation *in, const char *question);
 /* Read an answer without trusting its form: what is missing, or something else, is empty or 0. */
 struct bytes text_at(const json_t *o, const char *key);
 uint64_t number_at(const json_t *o, const char *key);
+
+/* ---- ctl_services.c: what readers connect to, as rows of the status ---- */
+void services_print(const json_t *status);
 
 /* ---- ctl_frontier.c: what exports and bundles have in common ---- */
 

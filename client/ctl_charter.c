@@ -216,6 +216,7 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
     const char *path, bool standard, size_t missing, struct trouble *t)
 {
 	const struct charter *ch = first->charter;
+	char option[CTL_OPTION_LEN];
 	struct charter *installed;
 	int err = OK, code = EXIT_DONE;
 
@@ -254,6 +255,8 @@ static int note_finish(const struct ctl *c, const struct signed_draft *first, st
 			    "Next: send %s to the other founders, for `convenectl charter merge`; "
 			    "exchange blocks, for `convenectl peer`; start convened.",
 			    standard ? c->conf->node.charter : path);
+		else if (!code && !c->in->json)
+			print_sentence(0, "Next: `convened%s`.", ctl_option(option, c->config));
 		charter_free(installed);
 	}
 	if (!code && c->in->json)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "client/ctl.h"
 
@@ -88,8 +89,9 @@ static void say_invite(const json_t *a)
 	char when[24];
 
 	print_isolate(text_at(a, "invite"));
+	/* They may live elsewhere. */
 	printf("\n\nWhoever has this line can join once, until %s",
-	    time_local(when, number_at(a, "expires")));
+	    clock_format(when, number_at(a, "expires")));
 	printf(":\n  convene join INVITE --handle ");
 	print_isolate(handle.len ? handle : bytes_str("HANDLE"));
 	printf("\n");
@@ -200,19 +202,6 @@ int ctl_rebuild(const struct invocation *in)
 	static const char *const argv[] = {"rebuild"};
 
 	return daemon_run(in, 1, argv, say_rebuild);
-}
-
-static void say_reload(const json_t *a)
-{
-	(void)a;
-	printf("The configuration is in force.\n");
-}
-
-int ctl_reload(const struct invocation *in)
-{
-	static const char *const argv[] = {"reload"};
-
-	return daemon_run(in, 1, argv, say_reload);
 }
 
 static void say_stop(const json_t *a)

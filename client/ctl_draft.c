@@ -28,7 +28,9 @@ static int anchor_read(struct charter *ch, const char *text, struct trouble *t)
 
 	if (decimal_parse(&n, text, digits, 1000) != OK || strncmp(text + digits, " of ", 4) != 0)
 		return trouble_set(t, ERR_INVALID,
-		    "--anchor wants \"N of all\" or \"N of NAME NAME\", not %.100s", text);
+		    "--anchor wants \"N of all\" or \"N of NAME NAME\", \"0 of all\" for nobody, "
+		    "not %.100s",
+		    text);
 	ch->anchor = (uint32_t)n;
 	text += digits + 4;
 	if (strcmp(text, "all") == 0)
@@ -116,6 +118,10 @@ static int field_wrong(const struct charter *ch, const char *field, struct troub
 	for (size_t i = 0; i < sizeof wants / sizeof *wants; i++)
 		if (strcmp(field, wants[i].field) == 0)
 			return trouble_set(t, ERR_INVALID, "--%s wants %s", field, wants[i].wants);
+	if (strcmp(field, "admit") == 0 && ch->member_count == 1)
+		return trouble_set(t, ERR_INVALID,
+		    "--admit can only be 1 where one organisation founds a forum alone; the blocks "
+		    "of others make them founders");
 	if (strcmp(field, "admit") == 0)
 		return trouble_set(t, ERR_INVALID,
 		    "--admit wants a number from 1 to %zu, for so many founders there are",
@@ -144,12 +150,15 @@ static void anchor_note(const struct charter *ch)
 			print_sentence(0,
 			    "Note: %s, which --anchor names, is not among the founders.",
 			    ch->anchor_names[i]);
-	if (!ch->anchor_names && ch->anchor >= ch->member_count && ch->anchor > 0)
+	if (!ch->anchor_names && ch->anchor >= ch->member_count && ch->anchor > 1)
 		print_sentence(0,
 		    "Note: %u others must cosign a message to anchor it, so nothing is anchored "
-		    "until "
-		    "the forum has %u members.",
+		    "until the forum has %u members.",
 		    ch->anchor, ch->anchor + 1);
+	else if (!ch->anchor_names && ch->anchor >= ch->member_count && ch->anchor > 0)
+		print_sentence(0,
+		    "Note: another member must cosign a message to anchor it, so nothing is "
+		    "anchored until the forum has two.");
 }
 
 /* Ourselves and those whose blocks are given. */
@@ -184,7 +193,7 @@ int ctl_charter_draft(const struct invocation *in)
 	struct charter *ch = calloc(1, sizeof *ch);
 	struct buffer text = BUFFER_INIT;
 	const char *out = option_value(in, "out"), *field = NULL;
-	char path[PATH_LEN];
+	char path[PATH_LEN], option[CTL_OPTION_LEN];
 	struct trouble t;
 	struct ctl c;
 	int code = ctl_open(&c, in), err = OK;
@@ -230,15 +239,15 @@ int ctl_charter_draft(const struct invocation *in)
 		print_sentence(0, "The draft is in %s. Once it is signed it can't be changed.",
 		    out ? out : path);
 		if (ch->member_count == 1)
-			print_sentence(0, "Next: `convenectl charter sign%s%s`.", out ? " " : "",
-			    out ? out : "");
+			print_sentence(0, "Next: `convenectl%s charter sign%s%s`.",
+			    ctl_option(option, c.config), out ? " " : "", out ? out : "");
 		else
 			print_sentence(0,
-			    "Next: `convenectl charter sign%s%s`, and send the file to the other "
+			    "Next: `convenectl%s charter sign%s%s`, and send the file to the other "
 			    "founders, who do the same with it; `convenectl charter merge` puts "
 			    "their "
 			    "copies together.",
-			    out ? " " : "", out ? out : "");
+			    ctl_option(option, c.config), out ? " " : "", out ? out : "");
 	}
 	buffer_free(&text);
 	charter_free(ch);

@@ -133,6 +133,12 @@ static void config_add(struct buffer *out, const struct plan *p)
 
 /* ---- what the command line says ---- */
 
+static bool is_loopback(const char *address)
+{
+	return strncmp(address, "[::1]:", 6) == 0 ||
+	       (strncmp(address, "127.", 4) == 0 && !address[strspn(address, "0123456789.:")]);
+}
+
 static int address_plan(struct plan *p, struct trouble *t)
 {
 	const char *address = option_value(p->in, "address"), *listen, *port;
@@ -150,9 +156,14 @@ static int address_plan(struct plan *p, struct trouble *t)
 	port = strrchr(address ? address : p->listen_count ? p->listen[0] : "", ':');
 	if (port && strlen(port) > 6)
 		port = NULL; /* conf_parse() says what is wrong with it */
-	/* One port is given: it is meant for both. */
-	if (port && address && p->listen_count == 0 && strcmp(port, ":7654") != 0) {
-		snprintf(p->listen_default, sizeof p->listen_default, "[::]%s", port);
+	/* One port is given: it is meant for both. And nobody else reaches loopback: it need not be
+	 * open to all who reach this machine. */
+	if (port && address && p->listen_count == 0 &&
+	    (strcmp(port, ":7654") != 0 || is_loopback(address))) {
+		if (is_loopback(address))
+			snprintf(p->listen_default, sizeof p->listen_default, "%s", address);
+		else
+			snprintf(p->listen_default, sizeof p->listen_default, "[::]%s", port);
 		p->listen[p->listen_count++] = p->listen_default;
 	} else if (port && !address && strcmp(port, ":7654") != 0) {
 		snprintf(p->address, sizeof p->address, "%s%s", p->name, port);
@@ -298,21 +309,12 @@ static int make(
 	return err;
 }
 
-/* " -c FILE" unless it is where the daemon looks anyway. */
-static const char *config_option(const struct plan *p, char out[static PATH_LEN + 8])
-{
-	bool standard = strcmp(p->config, CTL_CONFIG) == 0;
-
-	snprintf(out, PATH_LEN + 8, "%s%s", standard ? "" : " -c ", standard ? "" : p->config);
-	return out;
-}
-
 static void say(const struct plan *p, const struct conf *conf, const struct block *block)
 {
 	struct buffer text = BUFFER_INIT;
-	char option[PATH_LEN + 8];
+	char option[CTL_OPTION_LEN];
 
-	config_option(p, option);
+	ctl_option(option, p->config);
 	block_add(&text, block);
 	if (p->in->json) {
 		json_t *o = json_object();

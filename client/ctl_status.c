@@ -390,6 +390,7 @@ static void print_status(const json_t *a)
 	    buffer_str(&line), frontier.len > 16 ? "…" : "");
 	buffer_free(&line);
 	print_search(json_object_get(a, "search"));
+	services_print(a);
 	print_logs(json_object_get(a, "logs"));
 	print_peers(json_object_get(a, "peers"));
 }

@@ -134,6 +134,11 @@ static bool parse_address(const struct value *v, bool listen, struct conf_addres
 		    listen ? ", or \"[::]:7654\" for all addresses" : "");
 	if (a.numeric)
 		inet_ntop(v6 ? AF_INET6 : AF_INET, ip, a.host, sizeof a.host);
+	else if (listen && strcmp(a.host, "localhost") == 0)
+		return wrong(v,
+		    "is a name, and a name would make the start depend on DNS: write "
+		    "\"127.0.0.1:%u\", or \"[::1]:%u\" for IPv6",
+		    (unsigned)port, (unsigned)port);
 	else if (listen)
 		return wrong(v,
 		    "is not a numeric address; a name would make the start depend on DNS: write "
@@ -258,26 +263,52 @@ static const char *scheme_after(const char *text)
 						  : NULL;
 }
 
+/* What is likely to be meant by it: its beginning as host and port, or an example. */
+static const char *site_meant(char out[static HOST_MAX + 8], const char *text)
+{
+	size_t host, len = strcspn(text, "/?#");
+	uint64_t port;
+
+	snprintf(out, HOST_MAX + 8, "%.*s", (int)(len < HOST_MAX + 7 ? len : HOST_MAX + 7), text);
+	for (char *p = out; *p; p++)
+		if (*p >= 'A' && *p <= 'Z')
+			*p = (char)(*p + ('a' - 'A'));
+	host = strcspn(out, ":");
+	if (out[host] == ':' &&
+	    decimal_parse(&port, out + host + 1, strlen(out + host + 1), 65535) == OK && port > 0) {
+		out[host] = '\0';
+		len = host_name_valid(out);
+		out[host] = ':';
+	} else {
+		len = host_name_valid(out);
+	}
+	if (!len)
+		snprintf(out, HOST_MAX + 8, "forum.isoc.example");
+	return out;
+}
+
 /* Only the host and a port: the pages' paths are the same on every node. */
 static bool parse_site(const struct value *v, char **field)
 {
 	const char *host = scheme_after(v->text), *colon;
 	size_t len = strlen(v->text);
 	unsigned char ip[16];
-	char name[HOST_MAX + 1];
+	char name[HOST_MAX + 1], meant[HOST_MAX + 8];
 	uint64_t port;
 	bool ok;
 
 	if (len > v->option->max)
 		return wrong(v, "is too long: %zu bytes, and at most %u fit", len, v->option->max);
 	if (!host)
-		return wrong(v, "is not a web address; write \"https://forum.isoc.example\"");
+		return wrong(
+		    v, "is not a web address; write \"https://%s\"", site_meant(meant, v->text));
 	len = strlen(host);
 	len -= len > 0 && host[len - 1] == '/';
 	if (memchr(host, '/', len))
-		return wrong(v, "goes on after the host; the pages' paths are the same on every "
-				"node, so they need a host of their own: write "
-				"\"https://forum.isoc.example\"");
+		return wrong(v,
+		    "goes on after the host; the pages' paths are the same on every node, so they "
+		    "need a host of their own: write \"%.*s%s\"",
+		    (int)(host - v->text), v->text, site_meant(meant, host));
 	colon = memrchr(host, ':', len);
 	if (colon && !memchr(colon, ']', (size_t)(host + len - colon))) {
 		ok = decimal_parse(&port, colon + 1, (size_t)(host + len - colon - 1), 65535) ==
@@ -299,8 +330,10 @@ static bool parse_site(const struct value *v, char **field)
 		ok = false;
 	}
 	if (!ok)
-		return wrong(v, "has no good host, in lower case, after its scheme; write "
-				"\"https://forum.isoc.example\", or with a port behind it");
+		return wrong(v,
+		    "has no good host, in lower case, after its scheme; write \"%.*s%s\", or with "
+		    "a port behind it",
+		    (int)(host - v->text), v->text, site_meant(meant, host));
 	if (!keep(v, v->text, field))
 		return false;
 	len = strlen(*field);
@@ -322,10 +355,15 @@ static bool parse_contact(const struct value *v, char **field)
 		    v->option->max);
 	if (mail)
 		rest = strchr(v->text, '@') ? v->text + 7 : NULL;
-	if (!rest || !*rest || strspn(v->text, safe) != strlen(v->text))
+	if (!rest || !*rest || strspn(v->text, safe) != strlen(v->text)) {
+		bool bare = !rest && strchr(v->text, '@') && !strchr(v->text, ':') &&
+			    v->text[0] != '@' && strspn(v->text, safe) == strlen(v->text);
+
 		return wrong(v,
-		    "is neither a mail nor a web address; write "
-		    "\"mailto:forum@isoc.example\" or \"https://isoc.example/contact\"");
+		    "is neither a mail nor a web address; write \"mailto:%s\" or "
+		    "\"https://isoc.example/contact\"",
+		    bare ? v->text : "forum@isoc.example");
+	}
 	return keep(v, v->text, field);
 }
 

@@ -98,6 +98,8 @@ int main(int argc, char **argv)
 			conf_print(stdout, setup.conf);
 		else
 			printf("%s: ok\n", config);
+		fflush(stdout);
+		here_look(stderr, setup.conf);
 		conf_free(setup.conf);
 		return 0;
 	}
@@ -114,10 +116,10 @@ int main(int argc, char **argv)
 	/* Ports and keys while we may, privileges next, and only then anything that is written. The
 	 * signer and the keepers are made before there is another key in memory, and drop their
 	 * privileges themselves. */
-	if (charter_read(setup.conf, &setup.charter) == OK &&
+	if (users_check(setup.conf) == OK && charter_read(setup.conf, &setup.charter) == OK &&
 	    credential_read(setup.conf, setup.charter, &credential) == OK &&
-	    listeners_open(setup.conf->node.listen, setup.conf->node.listen_count, &setup.listeners,
-		&setup.listener_count) == OK &&
+	    listeners_open("node", setup.conf->node.listen, setup.conf->node.listen_count,
+		&setup.listeners, &setup.listener_count) == OK &&
 	    data_prepare(setup.conf) == OK && signer_begin(&setup, &signer) == OK &&
 	    keepers_begin(&keepers, &setup) == OK && tls_key_read(&setup) == OK &&
 	    privileges_drop(setup.conf->node.user) == OK) {

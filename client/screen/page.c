@@ -9,7 +9,8 @@
 #include "base/text.h"
 
 #define TAB_COLUMNS 8
-#define QUOTE_MAX 32 /* bytes of "> > " that are set before a folded line again */
+#define QUOTE_MAX \
+	32 /* bytes of "> > ", or of our indent, that are set before a folded line again */
 
 void page_begin(struct page *p, int width)
 {
@@ -57,10 +58,19 @@ static size_t quote_length(struct bytes line)
 	return i;
 }
 
+static size_t indent_length(struct bytes line)
+{
+	size_t i = 0;
+
+	while (i < line.len && i < QUOTE_MAX && line.data[i] == ' ')
+		i++;
+	return i;
+}
+
 /* One paragraph: into as many lines as it takes. */
 static void fold(struct page *p, enum style style, struct bytes line, bool ours)
 {
-	struct bytes lead = bytes_of(line.data, ours ? 0 : quote_length(line));
+	struct bytes lead = bytes_of(line.data, ours ? indent_length(line) : quote_length(line));
 	struct bytes rest = bytes_of(line.data + lead.len, line.len - lead.len);
 	struct buffer breaks = BUFFER_INIT;
 	bool rtl = text_is_rtl(rest);
@@ -72,7 +82,7 @@ static void fold(struct page *p, enum style style, struct bytes line, bool ours)
 		rest = line;
 		width = p->width;
 	}
-	if (lead.len > 0 && style == STYLE_PLAIN)
+	if (!ours && lead.len > 0 && style == STYLE_PLAIN)
 		style = STYLE_FAINT;
 	text_breaks(&breaks, rest);
 	do {

@@ -296,11 +296,11 @@ static void prompt_draw(const struct screen *s, struct canvas *f)
 
 static void waiting_add(const struct screen *s, struct buffer *out, unsigned waited)
 {
-	const char *what = s->job == JOB_SEARCH ? _("Searching")
-			   : s->job == JOB_SYNC ? _("Fetching")
-						: _("Asking the node");
+	const char *what = s->job == JOB_SEARCH ? _("Searching …")
+			   : s->job == JOB_SYNC ? _("Fetching …")
+						: _("Asking the node …");
 
-	buffer_printf(out, "%s …", what);
+	buffer_add_str(out, what);
 	if (s->job == JOB_SYNC && s->progress > 0)
 		buffer_printf(out, " %llu", (unsigned long long)s->progress);
 	if (waited > 0)
@@ -312,18 +312,18 @@ static const char *keys_of(const struct screen *s)
 {
 	switch (s->at) {
 	case AT_MESSAGE:
-		return _("Space on  n next  p previous  Tab unread  r reply  q back  ? help");
+		return _("q back  ? help  Space on  n next  p previous  Tab unread  r reply");
 	case AT_TREE:
-		return _("Enter read  Tab unread  r reply  w write  q back  ? help");
+		return _("q back  ? help  Enter read  Tab unread  r reply  w write");
 	case AT_FOUND:
-		return _("Enter read  t thread  / search  q back  ? help");
+		return _("q back  ? help  Enter read  t thread  / search");
 	case AT_THREADS:
-		return _("Enter open  Tab unread  w write  c all read  / search  q back  ? help");
+		return _("q back  ? help  Enter open  Tab unread  w write  c all read  / search");
 	case AT_TOPICS:
 	case AT_COUNT:
 		break;
 	}
-	return _("Enter open  Tab unread  w write  / search  y copy  q quit  ? help");
+	return _("q quit  ? help  Enter open  Tab unread  w write  / search  y copy");
 }
 
 static void bottom_draw(const struct screen *s, struct canvas *f, unsigned waited)

@@ -46,25 +46,32 @@ static void words_set(struct nntp *n)
 static int tls_begin(struct nntp *n)
 {
 	const struct conf *conf = n->setup->conf;
-	char why[300];
+	char why[TLS_WHY_LEN];
 	int err;
 
 	if (!conf->nntp.certificate)
 		return OK;
-	err = web_tls_new(&n->tls, conf->nntp.certificate, conf->nntp.key, why);
-	if (err)
-		log_error("news: %s", why);
+	err = web_tls_new(&n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why);
+	if (err) {
+		service_tell(n->setup, TOLD_NONE, why,
+		    "no news is served until that is mended; it is tried again");
+		told_read(n->setup->told, n->setup->number);
+		n->waits = true;
+	}
 	return err;
 }
 
 static void tls_again(struct nntp *n)
 {
 	const struct conf *conf = n->setup->conf;
-	char why[300];
+	char why[TLS_WHY_LEN];
+	bool bad = n->tls && conf->nntp.certificate &&
+		   web_tls_reload(n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why) !=
+		       OK;
 
-	if (n->tls && conf->nntp.certificate &&
-	    web_tls_reload(n->tls, conf->nntp.certificate, conf->nntp.key, why) != OK)
-		log_error("news: %s; the certificate stays what it was", why);
+	service_tell(n->setup, TOLD_SERVES, bad ? why : NULL,
+	    "the certificate that was read before stays in use");
+	told_read(n->setup->told, n->setup->number);
 }
 
 static void on_reload(evutil_socket_t fd, short what, void *ctx)
@@ -158,6 +165,17 @@ static void nntp_clear(struct nntp *n)
 		event_base_free(n->base);
 }
 
+static void waits_tell(struct nntp *n, const char *path, const char *what)
+{
+	char why[TOLD_TEXT];
+
+	snprintf(why, sizeof why, "nntp: %.300s: %s", path, what);
+	service_tell(
+	    n->setup, TOLD_NONE, why, "no news is served until that is mended; it is tried again");
+	told_read(n->setup->told, n->setup->number);
+	n->waits = true;
+}
+
 static int catalogue_begin_at(struct nntp *n, char *store, char *numbers, size_t room)
 {
 	const struct conf *conf = n->setup->conf;
@@ -174,8 +192,10 @@ static int catalogue_begin_at(struct nntp *n, char *store, char *numbers, size_t
 	if (err == ERR_SCHEMA)
 		log_error(
 		    "%s is no file of article numbers; without it all is numbered anew", numbers);
+	else if (err == ERR_IO)
+		waits_tell(n, numbers, strerror(errno));
 	else if (err)
-		log_error("%s: %s", numbers, err == ERR_IO ? strerror(errno) : error_text(err));
+		log_error("%s: %s", numbers, error_text(err));
 	return err;
 }
 
@@ -197,12 +217,15 @@ int nntp_run(struct service_setup *setup)
 	/* The file of numbers is open: nothing else is written. */
 	if (!err &&
 	    !sandbox_enter(setup->conf, setup->conf->nntp.certificate, setup->conf->nntp.key))
-		log_warning("news: this kernel has no Landlock; only its user keeps the news "
+		log_warning("nntp: this kernel has no Landlock; only its user keeps the news "
 			    "server from writing files");
 	if (!err)
 		err = loop_begin(&n);
 	if (!err)
+		service_begun(setup, "nntp", "news", setup->conf->nntp.listen,
+		    setup->conf->nntp.listen_count);
+	if (!err)
 		event_base_dispatch(n.base);
 	nntp_clear(&n);
-	return err ? 1 : 0;
+	return !err ? 0 : n.waits ? SERVICE_WAITS : 1;
 }

@@ -25,6 +25,7 @@ struct nntp {
 	size_t unsent; /* bytes of answers, not less than wait in all */
 	struct event **accepts, *looking, *terminate, *reload;
 	char writing[512], url[512], forum[256];
+	bool waits; /* for something that the operator has been told of */
 };
 
 /* conn.c: somebody is at one of the listening sockets. */

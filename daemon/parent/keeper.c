@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The keepers of what readers connect to (service.h). Once the parent has given up its privileges,
- * it can't make a process of another user any more. So each service has a keeper: forked with its
+/* A keeper of what readers connect to (service.h). Once the parent has given up its privileges, it
+ * can't make a process of another user any more. So each service has a keeper: forked with its
  * sockets while there are privileges, it becomes the service's user at once, and from then on does
  * nothing but start the processes that serve, and start them again. It parses nothing either.
  *
@@ -23,13 +23,9 @@
 #include "base/log.h"
 #include "daemon/parent/parent.h"
 
-#define ORDER_RELOAD 'r'
-#define ORDER_STOP 's'
 #define STOP_WAIT_MS 3000 /* for answers under way */
-#define WORKERS_MAX 64
+#define WORKERS_MAX TOLD_PROCESSES_MAX
 #define BEHIND 5 /* nice: a third of a core against one who wants it whole */
-
-/* ---- the keeper's process ---- */
 
 struct worker {
 	pid_t pid; /* 0: none */
@@ -40,6 +36,7 @@ struct keeping {
 	const struct service *service;
 	struct service_setup setup;
 	struct worker workers[WORKERS_MAX];
+	char name[32]; /* "web process" */
 	sigset_t unblocked;
 	int line;
 	bool stopping;
@@ -79,7 +76,14 @@ static void worker_start(struct keeping *k, unsigned i)
 	snprintf(name, sizeof name, "convened-%.4s-%u", k->service->name, i);
 	prctl(PR_SET_NAME, name);
 	k->setup.number = i;
-	exit(k->service->run(&k->setup) == 0 ? 0 : EXIT_RELAY);
+	switch (k->service->run(&k->setup)) {
+	case 0:
+		exit(0);
+	case SERVICE_WAITS:
+		exit(EXIT_WAITS);
+	default:
+		exit(EXIT_RELAY);
+	}
 }
 
 static void workers_reap(struct keeping *k)
@@ -95,8 +99,10 @@ static void workers_reap(struct keeping *k)
 				continue;
 			w->pid = 0;
 			pause_after(&w->pause);
-			if (!k->stopping)
-				died_say(k->service->name, status, "it is started again");
+			told_gone(k->setup.told, i);
+			if (!k->stopping &&
+			    !(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_WAITS))
+				died_say(k->name, status, "it is started again");
 		}
 	}
 }
@@ -124,7 +130,10 @@ static void orders_take(struct keeping *k)
 			told_stop = 1;
 		if (order == ORDER_RELOAD) {
 			config_refresh(&k->setup.conf);
+			told_news(k->setup.told, NULL); /* whoever reloads wants to hear it */
 			workers_signal(k, SIGHUP);
+			for (unsigned i = 0; i < k->setup.processes; i++)
+				pause_over(&k->workers[i].pause);
 		}
 	}
 	if (n == 0)
@@ -215,8 +224,29 @@ static void inherited_drop(struct relay_setup *setup, struct keepers *all, struc
 	}
 }
 
-static void keeper_run(
-    struct keeper *keeper, struct keepers *all, struct relay_setup *setup, int line)
+/* What all its processes would stumble over: groups are those that it has from its start. */
+static void folder_look(const struct keeper *keeper, const struct conf *conf)
+{
+	const char *data = conf->node.data, *user = service_user(keeper->service, conf),
+		   *own = conf->node.user;
+	char why[TOLD_TEXT];
+
+	told_barred(keeper->told, NULL);
+	if (access(data, R_OK | X_OK) == 0 || errno != EACCES)
+		return;
+	if (user && own)
+		snprintf(why, sizeof why,
+		    "%.300s can't be read by the user %.32s (%s.user): put it into the group of "
+		    "%.32s (node.user), and start convened again",
+		    data, user, keeper->service->name, own);
+	else
+		snprintf(why, sizeof why, "%.300s can't be read by the %s processes", data,
+		    keeper->service->name);
+	told_barred(keeper->told, why);
+	log_error("%s", why);
+}
+
+void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *setup, int line)
 {
 	static struct keeping k;
 	char name[32]; /* of which the system keeps 15 */
@@ -226,12 +256,14 @@ static void keeper_run(
 	prctl(PR_SET_NAME, name);
 	if (privileges_drop(service_user(keeper->service, setup->conf)) != OK)
 		_exit(EXIT_SETUP);
+	folder_look(keeper, setup->conf);
 	/* When both want a core, what has been written goes before what is read. */
 	setpriority(PRIO_PROCESS, 0, BEHIND);
 	/* Whoever takes one process of this user over shall not read along in the others. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	config_refresh(&setup->conf);
 	k.service = keeper->service;
+	snprintf(k.name, sizeof k.name, "%s process", keeper->service->name);
 	k.line = line;
 	k.unblocked = all->unblocked;
 	k.setup = (struct service_setup){.conf = setup->conf,
@@ -239,147 +271,10 @@ static void keeper_run(
 	    .credential = setup->credential,
 	    .listeners = keeper->listeners,
 	    .listener_count = keeper->listener_count,
+	    .told = keeper->told,
 	    .processes = service_processes(keeper->service, setup->conf)};
 	if (k.setup.processes > WORKERS_MAX)
 		k.setup.processes = WORKERS_MAX;
 	keep(&k);
 	_exit(0);
-}
-
-/* ---- the parent's side ---- */
-
-static void keeper_start(struct keeper *k, struct keepers *all, struct relay_setup *setup)
-{
-	int pair[2];
-
-	pause_begin(&k->pause);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
-		log_error("%s: %s", k->service->name, strerror(errno));
-		pause_after(&k->pause);
-		return;
-	}
-	k->pid = fork();
-	if (k->pid == 0) {
-		close(pair[0]);
-		keeper_run(k, all, setup, pair[1]);
-	}
-	close(pair[1]);
-	if (k->pid < 0) {
-		log_error("%s: fork: %s", k->service->name, strerror(errno));
-		close(pair[0]);
-		k->pid = 0;
-		pause_after(&k->pause);
-		return;
-	}
-	k->line = pair[0];
-}
-
-/* What no sandbox can keep apart: files of one user, and signals. */
-static void user_shared_say(const struct service *s, const struct conf *conf)
-{
-	const char *user = service_user(s, conf), *own = conf->node.user;
-
-	if (!user || (own && strcmp(user, own) == 0))
-		log_warning("%s: runs as the user of the node, whose files and keys it could read "
-			    "if it were taken over; give it a user of its own",
-		    s->name);
-}
-
-int keepers_begin(struct keepers *all, struct relay_setup *setup)
-{
-	sigprocmask(SIG_SETMASK, NULL, &all->unblocked);
-	for (const struct service *s = service_table; s->name; s++) {
-		struct keeper *k = &all->list[all->count];
-		size_t count;
-		const struct conf_address *list = service_listen(s, setup->conf, &count);
-
-		if (count == 0)
-			continue;
-		*k = (struct keeper){.service = s, .line = -1};
-		user_shared_say(s, setup->conf);
-		all->count++;
-		if (listeners_open(list, count, &k->listeners, &k->listener_count) != OK)
-			return ERR_IO;
-	}
-	/* All sockets first: one that can't be had stops the start, as those of the relay do. */
-	for (size_t i = 0; i < all->count; i++)
-		keeper_start(&all->list[i], all, setup);
-	return OK;
-}
-
-/* May the parent, as who it is now, make that process again? */
-static bool keeper_again(const struct keeper *k, const struct relay_setup *setup)
-{
-	const char *user = service_user(k->service, setup->conf), *own = setup->conf->node.user;
-
-	return geteuid() == 0 || !user || (own && strcmp(user, own) == 0) || user_is_ours(user);
-}
-
-uint64_t keepers_look(struct keepers *all, struct relay_setup *setup)
-{
-	uint64_t next = UINT64_MAX, now = clock_mono_ms();
-	int status;
-
-	for (size_t i = 0; i < all->count; i++) {
-		struct keeper *k = &all->list[i];
-
-		if (k->pid > 0 && waitpid(k->pid, &status, WNOHANG) == k->pid) {
-			bool again = keeper_again(k, setup);
-
-			close(k->line);
-			k->line = -1;
-			k->pid = 0;
-			pause_after(&k->pause);
-			died_say(k->service->name, status,
-			    again ? "it is started again"
-				  : "as another user it can only be started with convened");
-			k->gone = !again;
-		}
-		if (k->pid == 0 && !k->gone && k->pause.due <= now)
-			keeper_start(k, all, setup);
-		if (k->pid == 0 && !k->gone && k->pause.due < next)
-			next = k->pause.due;
-	}
-	return next;
-}
-
-static void keepers_tell(struct keepers *all, char order)
-{
-	for (size_t i = 0; i < all->count; i++)
-		if (all->list[i].line >= 0)
-			send(all->list[i].line, &order, 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-void keepers_reload(struct keepers *all)
-{
-	keepers_tell(all, ORDER_RELOAD);
-}
-
-void keepers_stop(struct keepers *all)
-{
-	keepers_tell(all, ORDER_STOP);
-}
-
-void keepers_end(struct keepers *all)
-{
-	for (size_t i = 0; i < all->count; i++) {
-		struct keeper *k = &all->list[i];
-
-		if (k->line >= 0)
-			close(k->line);
-		k->line = -1;
-	}
-	for (size_t i = 0; i < all->count; i++) {
-		struct keeper *k = &all->list[i];
-
-		while (k->pid > 0 && waitpid(k->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-		k->pid = 0;
-		for (size_t j = 0; j < k->listener_count; j++)
-			close(k->listeners[j]);
-		free(k->listeners);
-		k->listeners = NULL;
-		k->listener_count = 0;
-	}
-	all->count = 0;
 }

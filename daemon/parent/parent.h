@@ -9,6 +9,7 @@
 #define DAEMON_PARENT_H
 
 #include <signal.h>
+#include <stdio.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -21,6 +22,7 @@
 #define EXIT_SETUP 3
 #define EXIT_RELAY 4
 #define EXIT_SIGNER 5
+#define EXIT_WAITS 6 /* of a process of a service: SERVICE_WAITS */
 
 /* papers.c */
 int charter_read(const struct conf *conf, struct charter **out);
@@ -31,19 +33,26 @@ int tls_key_read(struct relay_setup *setup);
  * caller wipes it. */
 char *passphrase_read(void);
 
-/* ports.c */
-int listeners_open(const struct conf_address *list, size_t count, int **fds, size_t *open);
+/* ports.c: for that section's `listen` */
+int listeners_open(
+    const char *section, const struct conf_address *list, size_t count, int **fds, size_t *open);
 /* Only the daemon's own user may command it: the socket is made with mode 0600 and never wider. -1
  * upon failure. */
 int control_open(const char *path);
 
 /* privileges.c */
+/* That the users whom the config names are there; says so of each that is not, or is not used. */
+int users_check(const struct conf *conf);
 int data_prepare(const struct conf *conf); /* the folders */
 const char *signer_user(const struct conf *conf);
 /* Become that user, a name; NULL: stay. */
 int privileges_drop(const void *user);
 /* Every connection is a descriptor. */
 void limits_raise(void);
+
+/* here.c: what of the config is not as it should be on this machine, a line for each, for
+ * `convened -n`. None of it is a mistake of the config. */
+void here_look(FILE *to, const struct conf *conf);
 
 /* service.c */
 struct service {
@@ -52,7 +61,7 @@ struct service {
 	int (*run)(struct service_setup *setup);
 };
 extern const struct service service_table[]; /* ends with a name of NULL */
-#define SERVICES_MAX 4
+#define SERVICES_MAX RELAY_SERVICES
 const struct conf_address *service_listen(
     const struct service *s, const struct conf *conf, size_t *count);
 const char *service_user(const struct service *s, const struct conf *conf); /* NULL: stay */
@@ -68,6 +77,7 @@ struct pause {
 #define PAUSE_MAX_S 30
 void pause_begin(struct pause *p); /* it starts now */
 void pause_after(struct pause *p); /* it has ended */
+void pause_over(struct pause *p);  /* it may start now, as if for the first time */
 void died_say(const char *who, int status, const char *next);
 /* Read the file again: it may have been changed, and taken over by the others, since we did. */
 void config_refresh(struct conf **conf);
@@ -75,6 +85,7 @@ void config_refresh(struct conf **conf);
 /* keeper.c */
 struct keeper {
 	const struct service *service;
+	struct told *told;
 	int *listeners;
 	size_t listener_count;
 	pid_t pid; /* 0: none */
@@ -87,6 +98,13 @@ struct keepers {
 	size_t count;
 	sigset_t unblocked; /* the signals of a process that waits for none */
 };
+/* keeper.c: the process, which never returns. `line`: its side of the socket to the parent, by
+ * which orders come: a byte for each. */
+#define ORDER_RELOAD 'r'
+#define ORDER_STOP 's'
+void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *setup, int line);
+
+/* keepers.c */
 /* Open the ports of every service that the config has, and start its keeper: with all privileges,
  * and before there are keys in memory. ERR_IO (said), ERR_NOMEM. */
 int keepers_begin(struct keepers *all, struct relay_setup *setup);

@@ -13,7 +13,24 @@
 #include "base/log.h"
 #include "daemon/parent/parent.h"
 
-static int listen_on(const struct conf_address *a)
+static const char *remedy(const char *section, int why)
+{
+	switch (why) {
+	case EADDRINUSE:
+		return strcmp(section, "node") == 0
+			   ? "another program listens there; `convenectl status` tells whether it "
+			     "is convened, and `ss -ltnp` what else"
+			   : "another program listens there (`ss -ltnp` shows which)";
+	case EADDRNOTAVAIL:
+		return "that is no address of this machine";
+	case EACCES:
+		return "ports below 1024 want root at the start, and node.user";
+	default:
+		return strerror(why);
+	}
+}
+
+static int listen_on(const char *section, const struct conf_address *a)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 			    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV},
@@ -23,7 +40,7 @@ static int listen_on(const struct conf_address *a)
 
 	snprintf(port, sizeof port, "%u", a->port);
 	if (getaddrinfo(a->host, port, &hints, &ai) != 0) {
-		log_error("listen on %s: not an address", a->text);
+		log_error("%s.listen %s: not an address", section, a->text);
 		return -1;
 	}
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -34,11 +51,7 @@ static int listen_on(const struct conf_address *a)
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
 	}
 	if (fd < 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
-		log_error("listen on %s: %s%s", a->text, strerror(errno),
-		    errno == EADDRINUSE ? "; is convened running already? `convenectl status` tells"
-		    : errno == EADDRNOTAVAIL ? "; it is no address of this machine"
-		    : errno == EACCES ? "; ports below 1024 want root at the start, and node.user"
-				      : "");
+		log_error("%s.listen %s: %s", section, a->text, remedy(section, errno));
 		if (fd >= 0)
 			close(fd);
 		fd = -1;
@@ -47,13 +60,14 @@ static int listen_on(const struct conf_address *a)
 	return fd;
 }
 
-int listeners_open(const struct conf_address *list, size_t count, int **fds, size_t *open)
+int listeners_open(
+    const char *section, const struct conf_address *list, size_t count, int **fds, size_t *open)
 {
 	*fds = calloc(count, sizeof **fds);
 	if (!*fds)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < count; i++) {
-		(*fds)[i] = listen_on(&list[i]);
+		(*fds)[i] = listen_on(section, &list[i]);
 		if ((*fds)[i] < 0)
 			return ERR_IO;
 		++*open;

@@ -3,9 +3,12 @@
 #include "daemon/parent/service.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
+#include "base/log.h"
 #include "conf/schema.h"
 #include "daemon/parent/parent.h"
 
@@ -48,6 +51,35 @@ unsigned service_processes(const struct service *s, const struct conf *conf)
 	if (!n)
 		return 1;
 	return *n > 0 ? *n : cores > 0 ? (unsigned)cores : 1;
+}
+
+void service_tell(
+    const struct service_setup *s, enum told_state state, const char *trouble, const char *next)
+{
+	char text[TOLD_TEXT] = "";
+
+	if (trouble)
+		snprintf(text, sizeof text, "%s; %s", trouble, next);
+	/* That nothing is served, the status says before it. */
+	told_tell(s->told, s->number, state, state == TOLD_SERVES ? text : trouble);
+	if (trouble && told_news(s->told, text))
+		log_error("%s", text);
+}
+
+void service_begun(const struct service_setup *s, const char *name, const char *what,
+    const struct conf_address *list, size_t count)
+{
+	struct buffer at = BUFFER_INIT;
+
+	told_tell(s->told, s->number, TOLD_SERVES, NULL);
+	if (s->number > 0)
+		return;
+	told_news(s->told, NULL);
+	for (size_t i = 0; i < count; i++)
+		buffer_printf(&at, "%s%s", i ? ", " : "", list[i].text);
+	log_info("%s: %s at %s, by %u process%s", name, what, buffer_str(&at), s->processes,
+	    s->processes == 1 ? "" : "es");
+	buffer_free(&at);
 }
 
 bool user_is_ours(const char *name)

@@ -7,6 +7,7 @@
 #define DAEMON_SERVICE_H
 
 #include "conf/conf.h"
+#include "daemon/parent/told.h"
 #include "member/credential.h"
 
 struct service_setup {
@@ -17,10 +18,22 @@ struct service_setup {
 	const int *listeners; /* bound, listening, non-blocking; several processes accept there */
 	size_t listener_count;
 	unsigned number, processes; /* the how-manieth of how many, from 0 */
+	struct told *told;          /* where it tells the operator how it is */
 };
 
-/* Each runs until SIGTERM, and then returns 0; other values are for the log. SIGHUP: read
- * conf->file and the certificates again, and keep what one has if they are of no use. */
+/* How it is: when it serves, when something is wrong (a sentence without its end, NULL: no more).
+ * In the log it comes once, whichever process of the service finds it; `next` follows there. */
+void service_tell(
+    const struct service_setup *s, enum told_state state, const char *trouble, const char *next);
+
+/* It serves now: for the log, once for all processes, and for the status. `what` it serves. */
+void service_begun(const struct service_setup *s, const char *name, const char *what,
+    const struct conf_address *list, size_t count);
+
+/* Each runs until SIGTERM, and then returns 0; SERVICE_WAITS: what it needs is not there, and it
+ * has told so; other values are for the log. SIGHUP: read conf->file and the certificates again,
+ * keep what one has if they are of no use, and told_read(). */
+#define SERVICE_WAITS 2
 int web_run(struct service_setup *setup);
 int nntp_run(struct service_setup *setup);
 

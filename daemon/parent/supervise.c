@@ -32,6 +32,11 @@ static bool was_used(const struct conf *conf)
 	return false;
 }
 
+static void waits_say(void)
+{
+	log_info("waits for another convened to leave this data folder");
+}
+
 int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 {
 	const struct conf *conf = setup->conf;
@@ -48,6 +53,7 @@ int signer_begin(struct relay_setup *setup, struct signer_process *signer)
 	    .lock = lock,
 	    .cosigned = cosigned,
 	    .wait_ms = LOCK_WAIT_MS,
+	    .waits = waits_say,
 	};
 	bool pinned;
 	int err;
@@ -85,6 +91,11 @@ void pause_after(struct pause *p)
 		p->seconds = 1;
 	p->due = now + p->seconds * 1000;
 	p->seconds = p->seconds < PAUSE_MAX_S / 2 ? p->seconds * 2 : PAUSE_MAX_S;
+}
+
+void pause_over(struct pause *p)
+{
+	*p = (struct pause){.due = 0};
 }
 
 void died_say(const char *who, int status, const char *next)

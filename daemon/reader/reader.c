@@ -25,7 +25,7 @@ int reader_open(struct reader **out, const char *path, const char *own)
 		return r ? ERR_INVALID : ERR_NOMEM;
 	}
 	strcpy(r->own, own);
-	err = store_open(&r->store, &store_sqlite, path, STORE_READ_ONLY);
+	err = store_open(&r->store, &store_sqlite, path, STORE_READ_ONLY | STORE_MAPPED);
 	if (err) {
 		free(r);
 		return err == ERR_SCHEMA ? ERR_NOTFOUND : err;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Receiving comes before showing. While much of others' logs is being stored, a log that is far
- * behind in the views is folded with a small share of the time, and the rest of it when what comes
- * has come; it could not be shown before anyway. That does not go by how busy the processors are:
- * workers that find one free take its time from what this node's peers, or the store thread, would
- * do with it next. Only what has been proven and stored counts as coming, so nobody can hold the
- * views back by promising. What peers take of it just then counts a little longer. A log that is
- * nearly up to date, where people wait for what is new, is never held; and somebody who writes
- * without end holds up what is behind for half of the time at most. */
+ * behind in the views waits until what comes has come: it could not be shown before anyway, and to
+ * verify an entry costs more than all else that is done with it. That does not go by how busy the
+ * processors are: workers that find one free take its time from what this node's peers, or the
+ * store thread, would do with it next.
+ *
+ * How far a log is behind goes by its origin, who has signed how long it is; but only what has been
+ * proven and stored counts as coming, so nobody can hold the views back by promising. What peers
+ * take of it just then counts a little longer. A log that is nearly up to date, where people wait
+ * for what is new, is never held; and somebody who writes without end holds up what is behind for
+ * half of the time at most. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "daemon/relay/state.h"
@@ -15,7 +18,6 @@
 #define LATELY_MS 250           /* in this time */
 #define FAR (32 * VERIFY_BATCH) /* entries: more than what is live gets to be, even in a crowd */
 #define HOLD_MS 10000           /* without an end of it; then they go on as long */
-#define SHARE_MS 1000           /* from one batch to the next */
 #define LINGER_MS 3000          /* so long after it came what is given counts, too */
 
 static void on_resume(evutil_socket_t fd, short what, void *arg)
@@ -31,6 +33,25 @@ int burst_start(struct relay *r)
 	return r->burst.resume ? OK : ERR_NOMEM;
 }
 
+/* Whether much comes: what has come to its end needs no while to be sure of that. */
+static bool comes(const struct relay *r, uint64_t now)
+{
+	return r->burst.came_at > 0 && now - r->burst.came_at <= LATELY_MS && sync_coming(r->sync);
+}
+
+bool burst_comes(const struct relay *r)
+{
+	return comes(r, clock_mono_ms());
+}
+
+static bool is_on(const struct relay *r, uint64_t now)
+{
+	if (comes(r, now))
+		return true;
+	return r->burst.gave_at > 0 && now - r->burst.gave_at <= LATELY_MS &&
+	       now - r->burst.came_at <= LINGER_MS;
+}
+
 void burst_note(struct relay *r, size_t count)
 {
 	uint64_t now = clock_mono_ms();
@@ -42,9 +63,9 @@ void burst_note(struct relay *r, size_t count)
 	r->burst.count += count;
 	if (r->burst.count < MANY)
 		return;
-	if (now - r->burst.at > LATELY_MS)
+	if (!is_on(r, now))
 		r->burst.held_from = 0; /* it is another one */
-	r->burst.at = r->burst.came_at = now;
+	r->burst.came_at = now;
 }
 
 void burst_gave(struct relay *r)
@@ -55,20 +76,28 @@ void burst_gave(struct relay *r)
 		return;
 	r->burst.given = 0;
 	now = clock_mono_ms();
-	if (now - r->burst.given_at <= LATELY_MS && now - r->burst.came_at <= LINGER_MS)
-		r->burst.at = now;
+	if (now - r->burst.given_at <= LATELY_MS)
+		r->burst.gave_at = now;
 	r->burst.given_at = now;
 }
 
-bool burst_holds(struct relay *r, uint64_t behind)
+void burst_look(struct relay *r)
+{
+	if (event_pending(r->burst.resume, EV_TIMEOUT, NULL) && !is_on(r, clock_mono_ms())) {
+		event_del(r->burst.resume);
+		views_follow(r);
+	}
+}
+
+bool burst_holds(struct relay *r, const struct relay_log *l, uint64_t left)
 {
 	static const struct timeval lately = {0, LATELY_MS * 1000};
-	uint64_t now;
+	uint64_t held = replica_held(l->replica), known = replica_note_size(l->replica), now;
 
-	if (behind <= FAR || r->burst.at == 0)
+	if (left + (known > held ? known - held : 0) <= FAR || r->burst.came_at == 0)
 		return false;
 	now = clock_mono_ms();
-	if (now - r->burst.at > LATELY_MS) {
+	if (!is_on(r, now)) {
 		r->burst.held_from = 0;
 		return false;
 	}
@@ -76,11 +105,7 @@ bool burst_holds(struct relay *r, uint64_t behind)
 		r->burst.held_from = now;
 	if ((now - r->burst.held_from) % (2 * HOLD_MS) >= HOLD_MS)
 		return false;
-	if (now < r->burst.fold_at) {
-		if (!event_pending(r->burst.resume, EV_TIMEOUT, NULL))
-			event_add(r->burst.resume, &lately);
-		return true;
-	}
-	r->burst.fold_at = now + SHARE_MS;
-	return false;
+	if (!event_pending(r->burst.resume, EV_TIMEOUT, NULL))
+		event_add(r->burst.resume, &lately);
+	return true;
 }

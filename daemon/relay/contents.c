@@ -11,6 +11,8 @@
 #include "daemon/relay/state.h"
 
 #define BATCH_ITEMS 1024
+#define BATCH_BULK 256
+#define MORE_MS 2
 #define BATCH_BYTES ((size_t)1024 * 1024)
 #define STORED_BYTES (2 * BATCH_BYTES) /* kept for others who wait for them */
 
@@ -22,6 +24,7 @@ struct place {
 struct content_batch {
 	struct store_job job;
 	size_t count, cap;
+	bool waited; /* for more */
 	struct store_content *items;
 	struct place *places;
 	struct buffer bytes;
@@ -116,6 +119,7 @@ static void batch_done(struct store_job *job)
 		log = b->items[i].log;
 	}
 	clients_notify(r);
+	burst_look(r);
 }
 
 void contents_stale(struct relay *r)
@@ -160,9 +164,22 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	contents_idle(arg);
 }
 
+/* In bulk a batch of few costs as much as one of many, and nobody waits for it: so it waits for
+ * more, but not for long. */
+static bool is_small(struct relay *r)
+{
+	static const struct timeval more = {0, MORE_MS * 1000};
+
+	if (r->contents->waited || r->contents->count >= BATCH_BULK || !burst_comes(r))
+		return false;
+	r->contents->waited = true;
+	event_add(r->contents_event, &more);
+	return true;
+}
+
 void contents_idle(struct relay *r)
 {
-	if (r->contents && pool_pending(r->storage) == 0)
+	if (r->contents && pool_pending(r->storage) == 0 && !is_small(r))
 		contents_flush(r);
 }
 
@@ -218,4 +235,6 @@ void contents_add(struct relay *r, uint32_t no, uint64_t index, const uint8_t id
 		abort();
 	if (++b->count == BATCH_ITEMS || b->bytes.len >= BATCH_BYTES)
 		contents_flush(r);
+	else if (b->count == BATCH_BULK && b->waited)
+		contents_idle(r);
 }

@@ -82,8 +82,14 @@ static const char *invite_options(
 		if (i + 1 >= argc || (!handle && strcmp(argv[i], "--days") != 0))
 			return "invite takes --handle HANDLE and --days N";
 		if (handle && handle_prepare(v->handle, bytes_str(argv[i + 1]), &why) != OK) {
+			bool it = why && strncmp(why, "it ", 3) == 0;
+
 			*code = CONVENE__CODE__HANDLE;
-			return why ? why : "the handle can't be used";
+			buffer_printf(&v->text, "--handle%s %s", it ? "" : ":",
+			    it    ? why + 3
+			    : why ? why
+				  : "can't be used");
+			return buffer_str(&v->text);
 		}
 		if (!handle &&
 		    (decimal_parse(days, argv[i + 1], strlen(argv[i + 1]), INVITE_DAYS_MAX) != OK ||

@@ -27,12 +27,12 @@
 #include "daemon/relay/forks.h"
 
 enum {
-	ALONG_MAX = 8,    /* entries: so many are verified by the store thread */
-	ALONG_KNOWN = 16, /* the same where they were verified before */
-	BATCH_MIN = 16,   /* entries: less is not worth another worker's while */
-	RUN_LIVE = 128,   /* the same where others are not to wait for it */
-	LIVE_MS = 200,    /* somebody wrote so lately */
-	RUN_MAX = 4096,   /* entries that are waited for before a transaction begins */
+	ALONG_MAX = 8,     /* entries: so many are verified by the store thread */
+	ALONG_KNOWN = 256, /* the same where they were verified before */
+	BATCH_MIN = 16,    /* entries: less is not worth another worker's while */
+	RUN_LIVE = 128,    /* the same where others are not to wait for it */
+	LIVE_MS = 200,     /* somebody wrote so lately */
+	RUN_MAX = 4096,    /* entries that are waited for before a transaction begins */
 	AHEAD_MAX = 4 *
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
@@ -443,7 +443,7 @@ static bool folds_start(struct relay *r)
 
 		if (r->folds_ahead >= AHEAD_MAX || r->folds_verifying >= VERIFYING_MAX(r))
 			break;
-		if (left > 0 && !burst_holds(r, left) &&
+		if (left > 0 && !burst_holds(r, l, left) &&
 		    fold_start(r, l, left < count ? (size_t)left : count)) {
 			r->fold_last = l->no;
 			started = true;

@@ -14,6 +14,14 @@
 #include "daemon/relay/ingest.h"
 #include "daemon/relay/moderate.h"
 
+enum {
+	CHECK_MAX = 8,      /* messages that a worker takes at a time */
+	ACCEPTED_MAX = 256, /* messages that wait for others */
+	CROWD_MS = 8,       /* so many in this time are more than one client can send */
+	CROWD = 16,
+	PAUSE_MS = 4 /* from one transaction to the next, then */
+};
+
 /* ---- a message on its way in ---- */
 
 struct submission {
@@ -43,7 +51,7 @@ struct batch {
 	ingest_done *done;
 	void *ctx;
 	struct batch *next, **at;
-	struct batch *later; /* the next one that is held back */
+	struct batch *later; /* the next one in the same list or job */
 };
 
 #define batch_of_store(j) ((struct batch *)((char *)(j)-offsetof(struct batch, store)))
@@ -74,6 +82,26 @@ static struct batch *batch_new(struct relay *r, size_t count)
 	b->relay = r;
 	b->count = count;
 	b->binding = r->node->binding;
+	return b;
+}
+
+static void list_add(struct batch_list *l, struct batch *b)
+{
+	if (l->first)
+		l->last->later = b;
+	else
+		l->first = b;
+	l->last = b;
+	l->messages += b->count;
+}
+
+static struct batch *list_take(struct batch_list *l)
+{
+	struct batch *b = l->first;
+
+	l->first = b->later;
+	b->later = NULL;
+	l->messages -= b->count;
 	return b;
 }
 
@@ -109,12 +137,13 @@ static void submission_verify(struct submission *s, const struct binding *b, boo
 
 static void batch_verify(struct job *job)
 {
-	struct batch *b = (struct batch *)job;
-	bool refused = false;
+	for (struct batch *b = (struct batch *)job; b; b = b->later) {
+		bool refused = false;
 
-	for (size_t i = 0; i < b->count; i++) {
-		submission_verify(&b->list[i], &b->binding, refused);
-		refused |= b->list[i].parsed != OK || b->list[i].signature != OK;
+		for (size_t i = 0; i < b->count; i++) {
+			submission_verify(&b->list[i], &b->binding, refused);
+			refused |= b->list[i].parsed != OK || b->list[i].signature != OK;
+		}
 	}
 }
 
@@ -340,12 +369,12 @@ static void batch_answer(struct batch *b)
 	session_submitted(b->session);
 }
 
-static int inbox_run(struct store_job *job, struct store *writer, struct forum *forum)
+/* ---- storing ---- */
+
+static int batch_store(const struct batch *b, struct store *writer)
 {
-	struct batch *b = batch_of_store(job);
 	int err = OK;
 
-	(void)forum;
 	for (size_t i = 0; i < b->count && !err; i++) {
 		const struct submission *s = &b->list[i];
 		uint64_t no;
@@ -354,7 +383,17 @@ static int inbox_run(struct store_job *job, struct store *writer, struct forum *
 			err = writer->ops->inbox_add(writer, s->id, buffer_bytes(&s->message),
 			    s->salt, buffer_bytes(&s->content), &no);
 	}
-	/* A prefix of a batch may be in the transaction now: all or nothing. */
+	return err;
+}
+
+static int inbox_run(struct store_job *job, struct store *writer, struct forum *forum)
+{
+	int err = OK;
+
+	(void)forum;
+	for (const struct batch *b = batch_of_store(job); b && !err; b = b->later)
+		err = batch_store(b, writer);
+	/* A prefix of it may be in the transaction now: all or nothing. */
 	return forum_spoilt(job, err);
 }
 
@@ -367,30 +406,90 @@ static void batch_unlink(struct batch *b)
 	}
 }
 
-static void inbox_done(struct store_job *job)
+static void batch_stored(struct batch *b, int result)
 {
-	struct batch *b = batch_of_store(job);
 	struct relay *r = b->relay;
 
-	if (job->result != OK) {
-		log_error("accepted messages could not be stored (%s); starting anew from what is",
-		    error_text(job->result));
-		relay_fail(r);
-	}
 	for (size_t i = 0; i < b->count; i++) {
 		struct submission *u = &b->list[i];
 
-		if (u->status == CONVENE__STATUS__ACCEPTED &&
-		    (u->fresh ? job->result != OK : r->failed))
+		if (u->status == CONVENE__STATUS__ACCEPTED && (u->fresh ? result != OK : r->failed))
 			refuse(u, CONVENE__CODE__INTERNAL,
 			    "the node could not store the message; send it again");
 	}
-	if (job->result == OK)
-		r->inbox_durable += b->accepted;
 	batch_answer(b);
 	batch_unlink(b);
 	batch_free(b);
+}
+
+static void inbox_done(struct store_job *job)
+{
+	struct batch *b = batch_of_store(job), *next;
+	struct relay *r = job->relay;
+	int result = job->result;
+
+	if (result != OK) {
+		log_error("accepted messages could not be stored (%s); starting anew from what is",
+		    error_text(result));
+		relay_fail(r);
+	}
+	for (const struct batch *each = b; each && result == OK; each = each->later)
+		r->inbox_durable += each->accepted;
+	for (; b; b = next) {
+		next = b->later;
+		batch_stored(b, result);
+	}
 	seal_soon(r);
+}
+
+/* Whether many write just now. */
+static void crowd_note(struct relay *r, size_t messages, uint64_t now)
+{
+	uint64_t since = now - r->crowd_since;
+
+	if (since >= CROWD_MS) {
+		r->crowd = since < 2 * CROWD_MS && r->crowd_count >= CROWD;
+		r->crowd_since = now;
+		r->crowd_count = 0;
+	}
+	r->crowd_count += messages;
+}
+
+void ingest_flush(struct relay *r)
+{
+	struct batch *b = r->accepted.first;
+
+	if (!b)
+		return;
+	event_del(r->accept_timer);
+	r->accept_at = clock_mono_ms();
+	crowd_note(r, r->accepted.messages, r->accept_at);
+	r->accepted = (struct batch_list){NULL, NULL, 0};
+	b->store.vital = true;
+	b->store.run = inbox_run;
+	b->store.done = inbox_done;
+	views_live(r);
+	storage_submit(r, &b->store);
+}
+
+/* A transaction costs the same whatever is in it. While as many are being verified as have been
+ * accepted, these wait for those: it makes nobody wait for longer than twice what the workers took.
+ * And in a crowd there are some milliseconds from one to the next. One that comes alone goes at
+ * once. */
+static void ingest_soon(struct relay *r)
+{
+	size_t waiting = r->accepted.messages;
+	uint64_t since = clock_mono_ms() - r->accept_at;
+
+	if (waiting == 0 || (waiting < r->checking && waiting < ACCEPTED_MAX))
+		return;
+	if (!r->crowd || since >= PAUSE_MS || waiting >= ACCEPTED_MAX || r->stopping) {
+		ingest_flush(r);
+	} else if (!event_pending(r->accept_timer, EV_TIMEOUT, NULL)) {
+		struct timeval tv = {0, (suseconds_t)(PAUSE_MS - since) * 1000};
+
+		event_add(r->accept_timer, &tv);
+	}
 }
 
 static void batch_admit(struct batch *b)
@@ -400,14 +499,9 @@ static void batch_admit(struct batch *b)
 	size_t i = 0;
 
 	if (recover_merges(r)) {
-		struct batch **last = &r->held_back;
-
-		while (*last)
-			last = &(*last)->later;
-		*last = b;
+		list_add(&r->held_back, b);
 		return;
 	}
-
 	for (; i < b->count; i++) {
 		struct submission *s = &b->list[i];
 		uint64_t before = r->next_index;
@@ -429,11 +523,7 @@ static void batch_admit(struct batch *b)
 		refuse(&b->list[i], CONVENE__CODE__NOT_FIRST,
 		    "an earlier message of the batch was refused");
 	if (wait) {
-		b->store.vital = true;
-		b->store.run = inbox_run;
-		b->store.done = inbox_done;
-		views_live(r);
-		storage_submit(r, &b->store);
+		list_add(&r->accepted, b);
 	} else {
 		batch_answer(b);
 		batch_unlink(b);
@@ -443,18 +533,49 @@ static void batch_admit(struct batch *b)
 
 void ingest_resume(struct relay *r)
 {
-	while (r->held_back) {
-		struct batch *b = r->held_back;
+	while (r->held_back.first)
+		batch_admit(list_take(&r->held_back));
+	ingest_soon(r);
+}
 
-		r->held_back = b->later;
-		b->later = NULL;
-		batch_admit(b);
+static void verify_done(struct job *job);
+
+/* What comes while the workers have enough to do goes to them several at a time: a job costs two
+ * turns from thread to thread. */
+static void check_start(struct relay *r)
+{
+	unsigned most = 2 * pool_threads(r->workers);
+
+	while (r->unchecked.first && r->checks < most) {
+		struct batch *first = list_take(&r->unchecked), *last = first;
+		size_t share = r->unchecked.messages / most, count = first->count;
+
+		while (r->unchecked.first && count < CHECK_MAX && count < share) {
+			last->later = list_take(&r->unchecked);
+			last = last->later;
+			count += last->count;
+		}
+		r->checks++;
+		first->verify.work = batch_verify;
+		first->verify.done = verify_done;
+		pool_submit(r->workers, &first->verify);
 	}
 }
 
 static void verify_done(struct job *job)
 {
-	batch_admit((struct batch *)job);
+	struct batch *b = (struct batch *)job, *next;
+	struct relay *r = b->relay;
+
+	r->checks--;
+	for (; b; b = next) {
+		next = b->later;
+		b->later = NULL;
+		r->checking -= b->count;
+		batch_admit(b);
+	}
+	check_start(r);
+	ingest_soon(r);
 }
 
 void ingest_submit(struct session *session, uint32_t stream, const Convene__Submit *m)
@@ -511,9 +632,9 @@ void ingest_submit(struct session *session, uint32_t stream, const Convene__Subm
 		b->next->at = &b->next;
 	r->batches = b;
 	session->submitting = true;
-	b->verify.work = batch_verify;
-	b->verify.done = verify_done;
-	pool_submit(r->workers, &b->verify);
+	r->checking += b->count;
+	list_add(&r->unchecked, b);
+	check_start(r);
 }
 
 /* The client has gone; what it sent goes its way. */
@@ -543,4 +664,5 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
 	b->trusted = true;
 	submission_verify(&b->list[0], &b->binding, false);
 	batch_admit(b);
+	ingest_soon(r);
 }

@@ -36,7 +36,10 @@ void relay_reload(struct relay *r, char *why, size_t len)
 		    errors.count ? errors.list[0].message : "not readable",
 		    errors.count > 1 ? " (convened -n lists all mistakes)" : "");
 	} else if (!conf_reloadable(r->conf, fresh, &what)) {
-		snprintf(why, len, "%s can't change without a restart; the old config stays", what);
+		snprintf(why, len,
+		    "%s can't change without a restart (`convenectl stop`, then start convened "
+		    "again); the old config stays",
+		    what);
 		conf_free(fresh);
 	} else {
 		const struct conf *old = r->conf;
@@ -63,6 +66,13 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	tick_soon(arg);
+}
+
+static void on_accepted(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	ingest_flush(arg);
 }
 
 static void on_seal(evutil_socket_t fd, short what, void *arg)
@@ -253,6 +263,7 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	r->learning = true;
 	r->conf = setup->conf;
 	r->parent = setup->parent;
+	r->told = setup->told;
 	r->charter = setup->charter;
 	r->node = setup->credential;
 	/* Each start learns anew what was signed last. */
@@ -278,13 +289,14 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 	io = logs_sync_io(r);
 	r->sync = sync_new(&io);
 	r->tick = event_new(r->base, -1, 0, on_tick, r);
+	r->accept_timer = event_new(r->base, -1, 0, on_accepted, r);
 	r->seal_timer = event_new(r->base, -1, 0, on_seal, r);
 	r->housekeeping = event_new(r->base, -1, EV_PERSIST, on_housekeeping, r);
 	r->reload_event = signal_event(r, SIGHUP, on_hup);
 	r->stop_event = signal_event(r, SIGTERM, on_stop);
 	r->int_event = signal_event(r, SIGINT, on_stop);
-	if (!r->sync || !r->tick || !r->seal_timer || !r->housekeeping || !r->reload_event ||
-	    !r->stop_event || !r->int_event)
+	if (!r->sync || !r->tick || !r->accept_timer || !r->seal_timer || !r->housekeeping ||
+	    !r->reload_event || !r->stop_event || !r->int_event)
 		return ERR_NOMEM;
 	event_add(r->housekeeping, &housekeeping);
 
@@ -356,8 +368,8 @@ static int relay_start(struct relay *r, struct relay_setup *setup)
 
 static void relay_free(struct relay *r)
 {
-	struct event *events[] = {r->burst.resume, r->tick, r->seal_timer, r->housekeeping,
-	    r->reload_event, r->stop_event, r->int_event, r->watch_event};
+	struct event *events[] = {r->burst.resume, r->tick, r->accept_timer, r->seal_timer,
+	    r->housekeeping, r->reload_event, r->stop_event, r->int_event, r->watch_event};
 
 	r->stopping = true;
 	atomic_store(&r->ending, true);

@@ -16,6 +16,9 @@
 #include "daemon/signer/signer.h"
 #include "member/charter.h"
 
+struct told; /* daemon/parent/told.h */
+#define RELAY_SERVICES 4
+
 /* What the parent hands over: read and checked before privileges were dropped. */
 struct relay_setup {
 	struct conf *conf; /* becomes the relay's */
@@ -28,7 +31,10 @@ struct relay_setup {
 	int *listeners; /* sockets bound and listening, one for each conf->node.listen */
 	size_t listener_count;
 	int control; /* listening Unix socket */
-	pid_t parent; /* is told by SIGUSR1 of a config that the operator had loaded again; 0: none */
+	struct told
+	    *told[RELAY_SERVICES]; /* what the services tell, as in service_table; NULL: none */
+	pid_t
+	    parent; /* is told by SIGUSR1 of a config that the operator had loaded again; 0: none */
 };
 
 /* Run until SIGTERM or SIGINT; SIGHUP loads the config again. Returns an exit status: 0 after an

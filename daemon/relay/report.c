@@ -317,6 +317,7 @@ json_t *report_status(struct relay *r)
 	put_flag(o, "read_only", r->read_only || r->room_short);
 	put(o, "logs", logs);
 	put(o, "search", searching_report(r));
+	services_report(r, o);
 	put(o, "peers", peers_report(r, false));
 	put(o, "members", members_report(r));
 	return o;

@@ -14,7 +14,8 @@ json_t *report_text(const char *text);               /* null for "" and NULL */
 json_t *report_status(struct relay *r); /* this node, its logs, peers and members */
 json_t *report_peers(struct relay *r);  /* each link in detail */
 json_t *report_people(struct relay *r, int *err);
-json_t *recover_report(struct relay *r);         /* recover.c; null: all is well */
-json_t *searching_report(const struct relay *r); /* search.c; null: it is switched off */
+json_t *recover_report(struct relay *r);                /* recover.c; null: all is well */
+void services_report(const struct relay *r, json_t *o); /* services.c; a member for each */
+json_t *searching_report(const struct relay *r);        /* search.c; null: it is switched off */
 
 #endif

@@ -7,7 +7,8 @@
  * and a millisecond: one that had to wait for something rare does not count. So sealing has a third
  * of the time at most, whatever the disk does, a message waits for about three rounds, and other
  * nodes, to whom each checkpoint is a signature to verify, get fewer of them the more there is to
- * do. A whole batch that waits ends the pause, and limits.batch_ms bounds it.
+ * do. In a crowd it is CROWD_MS at least: the next round is cheaper for all the larger it gets. A
+ * whole batch that waits ends the pause, and limits.batch_ms bounds it.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
  * store does not: the restart proposes the same batch again, and Ed25519 gives the same note. (3)
@@ -22,7 +23,9 @@
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
 
-#define SEND_MAX 16 /* entries */
+#define SEND_MAX 64 /* entries */
+#define CROWD_PART 4
+#define CROWD_MS 10
 
 struct seal {
 	struct job sign;
@@ -95,12 +98,19 @@ static void waiting_sealed(struct relay *r, uint64_t first, size_t count)
 	inbox_forget(r);
 }
 
+static uint64_t seal_pause(size_t count, uint64_t took)
+{
+	uint64_t pause = count / CROWD_PART < CROWD_MS ? count / CROWD_PART : CROWD_MS;
+
+	return 2 * took + 1 > pause ? 2 * took + 1 : pause;
+}
+
 static void seal_done(struct store_job *job)
 {
 	struct seal *s = seal_of_store(job);
 	struct relay *r = job->relay;
 	uint64_t now = clock_mono_ms(), took = now - s->began;
-	uint64_t pause = 2 * (took < r->seal_took ? took : r->seal_took) + 1;
+	uint64_t pause = seal_pause(s->count, took < r->seal_took ? took : r->seal_took);
 	struct fold_run *fold = s->fold;
 
 	if (job->result != OK)

@@ -160,7 +160,8 @@ struct waiting {
 
 struct relay {
 	const struct conf *conf;
-	pid_t parent; /* who has the processes that readers connect to; 0: nobody */
+	struct told *const *told; /* what the services tell, as in service_table; NULL: nothing */
+	pid_t parent;             /* who has the processes that readers connect to; 0: nobody */
 	struct charter *charter;
 	struct signer_link *signer;
 	struct credential
@@ -171,10 +172,9 @@ struct relay {
 	struct pool *workers, *storage;
 	struct {
 		uint64_t since, count;             /* so much of others' logs was stored; */
-		uint64_t at;                       /* then it was much, the last time. Meanwhile */
-		uint64_t came_at, given, given_at; /* the same, but for what peers take */
+		uint64_t came_at;                  /* then it was much, the last time. */
+		uint64_t given, given_at, gave_at; /* The same of what peers take */
 		uint64_t held_from;                /* since when in a row; 0: it isn't */
-		uint64_t fold_at;                  /* the next batch of the views may begin; */
 		struct event *resume;
 	} burst;                        /* burst.c */
 	struct held *held;              /* held.c */
@@ -220,6 +220,19 @@ struct relay {
 	size_t resume; /* signed before a crash, not stored: so many must be sealed first, as they
 			  were */
 	struct batch *batches; /* submissions under way */
+	/* Of these those that no worker has yet; that are accepted, and not with the store thread;
+	 * and that wait for the inbox to be merged. Messages with the workers or on their way
+	 * there, and the jobs they are in. */
+	struct batch_list {
+		struct batch *first, *last;
+		size_t messages;
+	} unchecked, accepted, held_back;
+	size_t checking;
+	unsigned checks;
+	struct event *accept_timer; /* what is accepted goes to the store then */
+	uint64_t accept_at;         /* ms: the last that was */
+	uint64_t crowd_since, crowd_count; /* so many went there since then; */
+	bool crowd;                        /*   and before that they were many */
 	bool sealing;          /* a batch is being sealed */
 	uint64_t seal_from;    /* no other before this, unless it is large (seal.c) */
 	bool learning;         /* before the first seal: peers are being asked for our own head */
@@ -227,7 +240,6 @@ struct relay {
 	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
 	bool orphan;     /* what our log follows is not here, and fetched before anything else */
 	size_t left_out; /* accepted, and can't be sealed: since the start */
-	struct batch *held_back; /* submissions that wait for the inbox to be merged */
 	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
 	bool read_only;          /* the disk is full; looked at again every second */
 	bool room_short;         /* less than limits.free_mib is free */
@@ -358,8 +370,12 @@ int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
 /* A peer was given a content. */
 void burst_gave(struct relay *r);
-/* Whether a log that is so far behind in the views is to wait. */
-bool burst_holds(struct relay *r, uint64_t behind);
+/* Whether much is coming. */
+bool burst_comes(const struct relay *r);
+/* Some has been stored, and sync knows of it: it may have been the last. */
+void burst_look(struct relay *r);
+/* Whether a log of which so many entries are held, and not in the views, is to wait. */
+bool burst_holds(struct relay *r, const struct relay_log *l, uint64_t left);
 
 /* held.c: an entry, if its block is full and so worth keeping: valid until the next call. */
 int held_start(struct relay *r);
@@ -454,6 +470,7 @@ void ingest_own(struct relay *r, struct bytes message, const uint8_t salt[static
     struct bytes content, ingest_done *done, void *ctx);
 void ingest_session_closed(struct session *s);
 void ingest_resume(struct relay *r); /* those held back */
+void ingest_flush(struct relay *r);  /* what is accepted goes to the store thread now */
 
 /* registrar.c: sign a message as the registrar and take it in. `h` without signer and sequence;
  * what it points to is copied. `done` as above; it may be called before this returns. */

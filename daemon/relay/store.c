@@ -182,6 +182,7 @@ int storage_start(struct relay *r)
 void storage_submit(struct relay *r, struct store_job *job)
 {
 	contents_flush(r); /* they came before */
+	ingest_flush(r);
 	job->job.work = work;
 	job->job.done = done;
 	job->relay = r;
@@ -251,10 +252,11 @@ void storage_scrub(struct relay *r)
 void storage_stop(struct relay *r)
 {
 	while (r->workers && r->storage && r->keepers &&
-	       (r->contents ||
+	       (r->contents || r->accepted.first ||
 		   pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->keepers) >
 		       0)) {
 		contents_flush(r);
+		ingest_flush(r);
 		pool_drain(r->keepers);
 		pool_drain(r->workers);
 		pool_drain(r->storage);

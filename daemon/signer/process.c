@@ -125,11 +125,16 @@ static int lock_wait(struct core *core, const struct signer_start *start, char *
 {
 	struct timespec pause = {0, 100000000};
 	uint64_t until = clock_mono_ms() + start->wait_ms;
+	bool said = !start->waits || start->wait_ms == 0;
 	int err;
 
 	while ((err = core_lock(core, start->lock, start->cosigned, why)) == ERR_BUSY &&
-	       clock_mono_ms() < until)
+	       clock_mono_ms() < until) {
+		if (!said)
+			start->waits();
+		said = true;
 		nanosleep(&pause, NULL);
+	}
 	return err;
 }
 

@@ -26,6 +26,7 @@ struct signer_start {
 	const void *ctx;
 	const char *lock, *cosigned; /* opened as that user */
 	unsigned wait_ms;            /* for another process that holds them */
+	void (*waits)(void);         /* called once in the child if it does wait; NULL: nobody */
 };
 
 /* Fork; returns in the parent when the signer answers, or can't (then it is gone): core_open()'s

@@ -72,10 +72,24 @@ void page_writer_text(struct html h, const struct author *a, struct bytes archiv
 /* The name alone, where it leads to a message that says the rest. */
 void page_writer_name(struct html h, const struct author *a, struct bytes archived_author);
 
-/* <nav> of where a page is: forum, topic, thread; ids may be NULL. */
-void page_path(struct html h, struct request *q, const uint8_t *topic, const uint8_t *thread);
+/* <nav> of where a page is: forum, topic, and the path of a thread; each may be NULL. */
+void page_path(struct html h, struct request *q, const uint8_t *topic, const char *thread);
 /* Title of a topic or subject of a thread; what can't be told is said instead. */
 void page_topic_title(struct html h, struct request *q, const uint8_t topic[static ID_LEN]);
+
+/* The title of one that stands in a listing, which has it already. */
+void page_topic_name(struct html h, struct request *q, const struct topic_row *row);
+/* Titles of a list in which they recur: each is read once. {0}, and cleared. */
+struct page_titles {
+	struct page_title {
+		uint8_t id[ID_LEN];
+		struct buffer html;
+	} kept[8];
+	size_t next;
+};
+void page_topic_kept(
+    struct html h, struct request *q, struct page_titles *t, const uint8_t topic[static ID_LEN]);
+void page_titles_clear(struct page_titles *t);
 
 /* Links to pages 1 … of a list; `base` is a path. */
 void page_pager(
@@ -84,6 +98,16 @@ void page_pager(
 uint64_t page_number(const struct request *q);
 /* "/x?page=3", or "/x" for the first; in `room`. */
 const char *page_of(char room[static 256], const char *base, uint64_t page);
+
+/* How much has been written in a topic. */
+void page_counts(struct html h, uint64_t posts, uint64_t threads);
+/* A sentence of ours in which what is typed as it stands (convene://, lang:fr, 2026-01-31) isn't
+ * turned around where one writes from the right. */
+void page_prose(struct html h, const char *text);
+/* How a text begins, on one line: without what it quotes. */
+void page_excerpt(struct html h, struct bytes text);
+/* Where conf says that the node's operators are written to: a link. It must be there. */
+void page_contact(struct html h, const struct conf *c);
 
 /* A remark on a message or list: erased, hidden, disputed … `kind` is a class. */
 void page_remark(struct html h, const char *kind, const char *text);

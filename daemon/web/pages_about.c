@@ -19,7 +19,7 @@ static const char *state_text(const struct reader_log *l)
 		return _("not carried here");
 	switch (l->state) {
 	case LOG_LIVE:
-		return _("as it should be");
+		return _("good");
 	case LOG_SUSPECT:
 		return _("suspect: a proof is owed");
 	case LOG_DISPUTED:
@@ -50,10 +50,9 @@ static void add_node(struct html h, struct request *q)
 		html(h, "</dd>\n");
 	}
 	if (c->web.contact) {
-		const char *shown = strncmp(c->web.contact, "mailto:", 7) == 0 ? c->web.contact + 7
-									       : c->web.contact;
-		html(h, "<dt>%s</dt>\n<dd><a dir=\"ltr\" href=\"%s\">%s</a></dd>\n", _("Contact"),
-		    c->web.contact, shown);
+		html(h, "<dt>%s</dt>\n<dd>", _("Contact"));
+		page_contact(h, c);
+		html(h, "</dd>\n");
 	}
 	html(h, "<dt>%s</dt>\n<dd>", _("Connected to"));
 	for (size_t i = 0; i < c->peer_count; i++)
@@ -102,8 +101,9 @@ static int log_add(void *ctx, const struct store_log *log)
 		html(h, " <span class=\"size\">%u</span>", l->number);
 	html(h,
 	    "</th><td>%llu</td><td>%llu</td><td>%s</td><td "
-	    "dir=\"ltr\"><code>%.*s…</code></td></tr>\n",
-	    (unsigned long long)log->size, (unsigned long long)missing, state_text(l), 16, root);
+	    "dir=\"ltr\"><code>%.*s<wbr>%.*s…</code></td></tr>\n",
+	    (unsigned long long)log->size, (unsigned long long)missing, state_text(l), 8, root, 8,
+	    root + 8);
 	return OK;
 }
 

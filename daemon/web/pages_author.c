@@ -65,6 +65,7 @@ struct author_page {
 	struct html h;
 	struct request *q;
 	struct message_shown m, root;
+	struct page_titles titles;
 	size_t count;
 	uint64_t oldest;
 };
@@ -80,7 +81,10 @@ static int post_add(void *ctx, const struct item_row *row)
 	if (err)
 		return err;
 	subject = message_subject(&p->m);
-	if (subject.len == 0 && reader_message_by_id(p->q->reader, row->thread, &p->root) == OK)
+	/* What somebody replies they often reply within one thread. */
+	if (subject.len == 0 &&
+	    ((p->root.log && memcmp(p->root.row.id, row->thread, ID_LEN) == 0) ||
+		reader_message_by_id(p->q->reader, row->thread, &p->root) == OK))
 		subject = message_subject(&p->root);
 	hex_id(hex, row->id);
 	html(h, "<li><a");
@@ -93,14 +97,22 @@ static int post_add(void *ctx, const struct item_row *row)
 	html(h, "</bdi></a>\n<p class=\"meta\">");
 	page_time(h, p->q->language, row->time);
 	if (p->m.state == TEXT_ERASED)
-		html(h, "<span class=\"sep\"></span>%s", _("erased"));
+		html(h, "<span class=\"sep\"> · </span>%s", _("erased"));
 	if (p->m.state == TEXT_HIDDEN)
-		html(h, "<span class=\"sep\"></span>%s", _("hidden at this node"));
+		html(h, "<span class=\"sep\"> · </span>%s", _("hidden at this node"));
 	if (p->m.state == TEXT_MISSING && !p->m.left_out)
-		html(h, "<span class=\"sep\"></span>%s", _("not here yet"));
-	html(h, "<span class=\"sep\"></span>");
-	page_topic_title(h, p->q, row->topic);
-	html(h, "</p></li>\n");
+		html(h, "<span class=\"sep\"> · </span>%s", _("not here yet"));
+	html(h, "<span class=\"sep\"> · </span>");
+	page_topic_kept(h, p->q, &p->titles, row->topic);
+	html(h, "</p>\n");
+	if (p->m.state == TEXT_HERE && p->m.content.text.len > 0) {
+		html(h, "<p class=\"found\" dir=\"auto\"");
+		page_lang(h, p->m.amended.given ? p->m.amended.header.lang : p->m.header.lang);
+		html(h, ">");
+		page_excerpt(h, p->m.content.text);
+		html(h, "</p>");
+	}
+	html(h, "</li>\n");
 	p->oldest = row->time;
 	p->count++;
 	return OK;
@@ -118,11 +130,11 @@ static void add_head(struct html h, const struct author *a, const char *path, st
 	html(h, "</h1>\n<p class=\"meta\">");
 	page_address_of(h, a);
 	if (*a->group) {
-		html(h, "<span class=\"sep\"></span><bdi>");
+		html(h, "<span class=\"sep\"> · </span><bdi>");
 		html_short(h, bytes_str(a->group), GROUP_SHOWN);
 		html(h, "</bdi>");
 	}
-	html(h, "<span class=\"sep\"></span><a");
+	html(h, "<span class=\"sep\"> · </span><a");
 	page_href(h, q, "%s/feed", path);
 	html(h, ">%s</a></p>\n", _("Follow by feed"));
 }
@@ -176,6 +188,7 @@ void page_author(struct request *q, struct answer *a)
 	page_end(p.h, q, &page);
 	message_shown_clear(&p.m);
 	message_shown_clear(&p.root);
+	page_titles_clear(&p.titles);
 	if (err)
 		page_failed(q, a, err);
 }

@@ -202,55 +202,6 @@ void page_end(struct html h, struct request *q, const struct page *page)
 	buffer_free(&room);
 }
 
-/* ---- where a page is ---- */
-
-void page_topic_title(struct html h, struct request *q, const uint8_t topic[static ID_LEN])
-{
-	struct message_shown m = MESSAGE_SHOWN_INIT;
-	int err = reader_message_by_id(q->reader, topic, &m);
-
-	if (!err && m.state == TEXT_HERE && m.content.subject.len > 0) {
-		html(h, "<bdi");
-		page_lang(h, m.amended.given ? m.amended.header.lang : m.header.lang);
-		html(h, ">");
-		html_short(h, m.content.subject, SUBJECT_SHOWN);
-		html(h, "</bdi>");
-	} else {
-		html(h, "<i>%s</i>",
-		    err                       ? _("a topic that is not here yet")
-		    : m.state == TEXT_ERASED  ? _("an erased title")
-		    : m.state == TEXT_HIDDEN  ? _("a hidden title")
-		    : m.left_out              ? _("A topic")
-		    : m.state == TEXT_MISSING ? _("a title that is not here yet")
-					      : _("without a title"));
-	}
-	message_shown_clear(&m);
-}
-
-void page_path(struct html h, struct request *q, const uint8_t *topic, const uint8_t *thread)
-{
-	char hex[ID_HEX];
-
-	html(h, "<nav class=\"path\" aria-label=\"%s\">\n<ol>\n<li><a", _("You are here"));
-	page_href(h, q, "/");
-	html(h, ">%s</a></li>\n", _("Topics"));
-	if (topic) {
-		hex_id(hex, topic);
-		html(h, "<li><a");
-		page_href(h, q, "/topic/%s", hex);
-		html(h, ">");
-		page_topic_title(h, q, topic);
-		html(h, "</a></li>\n");
-	}
-	if (thread) {
-		hex_id(hex, thread);
-		html(h, "<li><a");
-		page_href(h, q, "/thread/%s", hex);
-		html(h, ">%s</a></li>\n", _("Thread"));
-	}
-	html(h, "</ol>\n</nav>\n");
-}
-
 /* ---- lists of pages ---- */
 
 uint64_t page_number(const struct request *q)

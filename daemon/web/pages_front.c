@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "daemon/web/pages.h"
 #include "daemon/web/write.h"
+#include "member/charter.h"
 
 enum {
 	LATEST = 12,
@@ -21,84 +22,65 @@ struct front {
 	struct html h;
 	struct request *q;
 	uint64_t count, from; /* topics; of them those of this page are shown from here on */
+	struct buffer list;   /* of these, as HTML */
 };
 
 /* ---- topics ---- */
 
-static void add_counts(struct html h, struct request *q, const struct topic_row *row)
+static void add_meta(struct html h, struct request *q, const struct topic_row *row)
 {
-	char text[120];
-
-	snprintf(text, sizeof text,
-	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
-	    (unsigned long long)row->posts);
-	html(h, "<p class=\"meta\"><bdi>%s</bdi>", text);
-	snprintf(text, sizeof text,
-	    ngettext("%llu thread", "%llu threads", (unsigned long)row->threads),
-	    (unsigned long long)row->threads);
-	html(h, "<span class=\"sep\"></span><bdi>%s</bdi>", text);
-	if (row->latest > 0) {
-		html(h, "<span class=\"sep\"></span>");
+	html(h, "<p class=\"meta\">");
+	page_counts(h, row->posts, row->threads);
+	if (row->posts > 0 && row->latest > 0) {
+		html(h, "<span class=\"sep\"> · </span>");
 		page_time(h, q->language, row->latest);
 	}
 	html(h, "</p>\n");
 }
 
-static int topic_add(void *ctx, const struct topic_row *row)
+static void topic_add(struct front *f, const struct topic_row *row)
 {
-	struct front *f = ctx;
-	struct html h = f->h;
-	const char *why = reader_hidden(f->q->reader, row->id, &row->author);
+	struct html h = {&f->list};
 	char hex[ID_HEX];
 
 	f->count++;
-	if (f->count <= f->from)
-		return OK;
-	if (f->count > f->from + FRONT_TOPICS)
-		return ERR_EXISTS;
+	if (f->count <= f->from || f->count > f->from + FRONT_TOPICS)
+		return;
 	hex_id(hex, row->id);
 	html(h, "<li>\n<h3><a");
 	page_href(h, f->q, "/topic/%s", hex);
 	html(h, ">");
-	if (why || row->title.len == 0) {
-		html(h, "<i>%s</i>", why ? _("a hidden title") : _("without a title"));
-	} else {
-		html(h, "<bdi>");
-		html_line(h, row->title);
-		html(h, "</bdi>");
-	}
+	page_topic_name(h, f->q, row);
 	html(h, "</a></h3>\n");
-	if (!why && row->description.len > 0) {
+	if (row->description.len > 0 && !reader_hidden(f->q->reader, row->id, &row->author)) {
 		html(h, "<p dir=\"auto\">");
 		html_short(h, text_first_line(row->description), DESCRIPTION_BYTES);
 		html(h, "</p>\n");
 	}
-	add_counts(h, f->q, row);
+	add_meta(h, f->q, row);
 	html(h, "</li>\n");
-	return OK;
 }
 
-static int add_topics(struct front *f, uint64_t page, uint64_t pages)
+static void add_topics(struct front *f, uint64_t page, uint64_t pages)
 {
-	size_t at;
-	int err;
-
 	html(
 	    f->h, "<section aria-labelledby=\"topics\">\n<h2 id=\"topics\">%s</h2>\n", _("Topics"));
-	at = f->h.out->len;
-	html(f->h, "<ul class=\"topics\">\n");
-	err = query_topics(reader_store(f->q->reader), topic_add, f);
-	err = err == ERR_EXISTS ? OK : err;
 	if (f->count > 0) {
+		html(f->h, "<ul class=\"topics\">\n");
+		buffer_add(f->h.out, f->list.data, f->list.len);
+		f->h.out->failed |= f->list.failed;
 		html(f->h, "</ul>\n");
 	} else {
-		f->h.out->len = at;
 		html(f->h, "<p class=\"none\">%s</p>\n", _("No topic has been opened yet."));
+	}
+	if (web_node(f->q->web)->charter->topics == TOPICS_BY_PARTICIPANTS) {
+		html(f->h, "<p class=\"do\"><a");
+		page_href(f->h, f->q, "/write?topic=new");
+		html(f->h, ">%s</a></p>\n", _("Open a topic"));
 	}
 	page_uncarried(f->h, f->q);
 	page_pager(f->h, f->q, "/", page, pages);
 	html(f->h, "</section>\n");
-	return err;
 }
 
 /* ---- where something was written last ---- */
@@ -108,24 +90,26 @@ static int add_topics(struct front *f, uint64_t page, uint64_t pages)
  * above all others; then what was written before counts. */
 struct recent {
 	struct front *front;
-	uint64_t topics_all;
 	struct recent_topic {
 		uint8_t id[ID_LEN];
 		uint64_t latest;
+		struct buffer name; /* HTML */
 	} topics[LATEST];
 	size_t topic_count;
 	struct recent_thread {
-		uint8_t id[ID_LEN], topic[ID_LEN];
+		uint8_t id[ID_LEN];
+		const struct recent_topic *topic;
 		uint64_t latest, posts;
 		const char *what; /* instead of a subject */
 		struct buffer subject;
 	} threads[LATEST];
 	size_t thread_count;
-	const uint8_t *topic;
+	const struct recent_topic *topic;
 	size_t given, passed; /* of threads that were asked for; of them passed over */
 	size_t walked;
 };
 
+/* All are looked at, in one go: those of this page, and those that are alive. */
 static int recent_topic(void *ctx, const struct topic_row *row)
 {
 	struct recent *r = ctx;
@@ -133,17 +117,21 @@ static int recent_topic(void *ctx, const struct topic_row *row)
 	uint64_t latest = row->latest < q->now ? row->latest : q->now;
 	size_t at = r->topic_count;
 
-	r->topics_all++;
+	topic_add(r->front, row);
 	while (at > 0 && r->topics[at - 1].latest < latest)
 		at--;
 	if (at == LATEST || row->posts == 0 || reader_hidden(q->reader, row->id, &row->author))
 		return OK;
+	if (r->topic_count == LATEST)
+		buffer_free(&r->topics[LATEST - 1].name);
 	r->topic_count += r->topic_count < LATEST;
 	memmove(
 	    &r->topics[at + 1], &r->topics[at], (r->topic_count - at - 1) * sizeof r->topics[0]);
 	memcpy(r->topics[at].id, row->id, ID_LEN);
 	r->topics[at].latest = latest;
-	return OK;
+	r->topics[at].name = (struct buffer)BUFFER_INIT;
+	page_topic_name((struct html){&r->topics[at].name}, r->front->q, row);
+	return r->topics[at].name.failed ? ERR_NOMEM : OK;
 }
 
 struct walk {
@@ -198,7 +186,7 @@ static int recent_thread(void *ctx, const struct thread_row *row)
 	if (at == LATEST)
 		return t.latest == row->latest ? ERR_EXISTS : OK;
 	memcpy(t.id, row->id, ID_LEN);
-	memcpy(t.topic, r->topic, ID_LEN);
+	t.topic = r->topic;
 	if (row->root_missing)
 		t.what = _("its beginning is not here yet");
 	else if (row->subject.len == 0)
@@ -231,14 +219,14 @@ static void add_recent(struct front *f, const struct recent_thread *t)
 		html(h, "</bdi>");
 	}
 	html(h, "</a>\n<p class=\"meta\">");
-	page_topic_title(h, f->q, t->topic);
-	html(h, "<span class=\"sep\"></span>");
+	buffer_add(h.out, t->topic->name.data, t->topic->name.len);
+	html(h, "<span class=\"sep\"> · </span>");
 	page_day(h, f->q->language, t->latest);
 	html(h, "</p></li>\n");
 }
 
 /* The threads of a topic that are alive: further down where some were passed over. */
-static int recent_threads(struct recent *r, const uint8_t topic[static ID_LEN])
+static int recent_threads(struct recent *r, const struct recent_topic *topic)
 {
 	struct store *s = reader_store(r->front->q->reader);
 	int err = OK;
@@ -246,7 +234,7 @@ static int recent_threads(struct recent *r, const uint8_t topic[static ID_LEN])
 	r->topic = topic;
 	for (size_t from = 0; from < LOOKED && !err; from += LATEST) {
 		r->given = r->passed = 0;
-		err = query_threads(s, topic, LATEST, from, recent_thread, r);
+		err = query_threads(s, topic->id, LATEST, from, recent_thread, r);
 		if (r->given < LATEST || r->passed == 0)
 			break;
 	}
@@ -258,11 +246,11 @@ static int add_latest(struct front *f, struct recent *r)
 	int err = OK;
 
 	for (size_t i = 0; i < r->topic_count && !err; i++)
-		err = recent_threads(r, r->topics[i].id);
+		err = recent_threads(r, &r->topics[i]);
 	html(f->h,
 	    "<section class=\"latest\" aria-labelledby=\"latest\">\n<h2 "
 	    "id=\"latest\">%s</h2>\n<ol>\n",
-	    _("Alive now"));
+	    _("Latest"));
 	for (size_t i = 0; i < r->thread_count; i++) {
 		if (!err)
 			add_recent(f, &r->threads[i]);
@@ -296,18 +284,29 @@ static void add_lead(struct html h, struct request *q)
 	page_href(h, q, "/about");
 	html(h, ">%s</a>", _("Who carries it, and how to check"));
 	struct html_piece about = html_cut(h, at, &room);
-	/* Translators: %s is a link, "Who carries it, and how to check". */
 	html_sentence(h,
+	    /* Translators: %s is a link, "Who carries it, and how to check". */
 	    _("A forum that many organisations carry, and none controls. Every message is signed "
 	      "by "
 	      "its author. %s."),
 	    &about, 1);
-	html(h, "</p>\n<p class=\"do\"><a class=\"button\"");
+	/* live.js puts the second where somebody takes part already. */
+	html(h, "</p>\n<p class=\"do\" data-as=\"%s\" data-write=\"%s\" data-path=\"%s%s/write\">",
+	    _("You take part as %s."), _("Write"), q->language_chosen ? "/" : "",
+	    q->language_chosen ? language_tag(q->language) : "");
+	html(h, "<a class=\"button\"");
 	page_href(h, q, "/join");
 	html(h, ">%s</a> <a", _("Join with an invite"));
 	page_href(h, q, "/help");
 	html(h, ">%s</a></p>\n</div>\n", _("How it works"));
 	buffer_free(&room);
+}
+
+static void front_clear(struct front *f, struct recent *r)
+{
+	buffer_free(&f->list);
+	for (size_t i = 0; i < r->topic_count; i++)
+		buffer_free(&r->topics[i].name);
 }
 
 void page_front(struct request *q, struct answer *a)
@@ -317,16 +316,18 @@ void page_front(struct request *q, struct answer *a)
 	struct recent r = {.front = &f};
 	char before[256], after[256];
 	uint64_t n = page_number(q);
+
+	f.from = (n - 1) * FRONT_TOPICS;
 	int err = query_topics(reader_store(q->reader), recent_topic, &r);
-	uint64_t pages = (r.topics_all + FRONT_TOPICS - 1) / FRONT_TOPICS;
+	uint64_t pages = (f.count + FRONT_TOPICS - 1) / FRONT_TOPICS;
 
 	if (!err && n > 1 && n > pages)
 		err = ERR_NOTFOUND;
 	if (err) {
+		front_clear(&f, &r);
 		page_failed(q, a, err);
 		return;
 	}
-	f.from = (n - 1) * FRONT_TOPICS;
 	page.previous = n > 1 ? page_of(before, "/", n - 1) : "";
 	page.next = n < pages ? page_of(after, "/", n + 1) : "";
 	page.here = "/";
@@ -336,11 +337,11 @@ void page_front(struct request *q, struct answer *a)
 	add_lead(f.h, q);
 	live_block(q, f.h, NULL, NULL);
 	html(f.h, "<div class=\"two\">\n");
-	err = add_topics(&f, n, pages);
-	if (!err)
-		err = add_latest(&f, &r);
+	add_topics(&f, n, pages);
+	err = add_latest(&f, &r);
 	html(f.h, "</div>\n");
 	page_end(f.h, q, &page);
+	front_clear(&f, &r);
 	if (err)
 		page_failed(q, a, err);
 }

@@ -14,7 +14,7 @@ static const struct paragraph paragraphs[] = {
 	    N_("The date of a message leads to a page of its own. Its address stays the same for "
 	       "ever, "
 	       "and is the same at every node.")}},
-    {N_("Searching"), "searching",
+    {N_("How to search"), "searching",
 	{N_("All words that you type must occur. Put a phrase between quotation marks, and a minus "
 	    "sign before a word that must not occur."),
 	    N_("topic:ID, by:handle@organisation, lang:fr, since:2026-01-31 and until:2026-02-28 "
@@ -56,8 +56,11 @@ void page_help(struct request *q, struct answer *a)
 
 		html(h, "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", p->id, p->id,
 		    _(p->heading));
-		for (size_t k = 0; k < 4 && p->text[k]; k++)
-			html(h, "<p>%s</p>\n", _(p->text[k]));
+		for (size_t k = 0; k < 4 && p->text[k]; k++) {
+			html(h, "<p>");
+			page_prose(h, _(p->text[k]));
+			html(h, "</p>\n");
+		}
 		html(h, "</section>\n");
 	}
 	html(h, "<section aria-labelledby=\"trust\">\n<h2 id=\"trust\">%s</h2>\n",

@@ -45,6 +45,9 @@ static void join_form(struct html h, struct request *q)
 	    _("A line that begins with convene://, or a link with it. Nothing of it is sent before "
 	      "you press the button."),
 	    "type=\"text\" dir=\"ltr\" autocomplete=\"off\" " PLAIN);
+	html(h, "<p class=\"fine\" id=\"no-invite\">");
+	shell_ask(q, h);
+	html(h, "</p>\n");
 	shell_input_add(h, "handle", _("Handle"),
 	    _("The short name that others will see, as in: alice"),
 	    "type=\"text\" dir=\"auto\" maxlength=\"64\" autocomplete=\"username\" " PLAIN);
@@ -52,7 +55,7 @@ static void join_form(struct html h, struct request *q)
 	profile_add(h);
 	html(h,
 	    "<p class=\"buttons\"><button type=\"submit\" id=\"join-button\" class=\"primary\">%s",
-	    _("Take part"));
+	    _("Join"));
 	html(h, "</button></p>\n");
 	trust_link(h, q);
 	html(h, "</form>\n");
@@ -65,7 +68,7 @@ static void again_add(struct html h)
 	html(h, "<summary>%s</summary>\n",
 	    _("You have taken part before, elsewhere or until this browser lost the key?"));
 	html(h, "<p>%s</p>\n",
-	    _("With another device that still has a key: open “Your key” there, or use convene "
+	    _("With another device that still has a key: open “You” there, or use convene "
 	      "devices add, and open here "
 	      "the link that it shows. Your posts go on under the same name."));
 	html(h, "<p>%s</p>\n",
@@ -87,9 +90,8 @@ static void request_add(struct html h)
 	    _("This browser has made its key. Now take this request to your other device, or to "
 	      "the organisation:"));
 	shell_area_add(
-	    h, "request-line", _("Request"), NULL, "readonly rows=\"4\" dir=\"ltr\" " PLAIN);
-	html(h, "<p><button type=\"button\" class=\"small\" id=\"copy\">%s", _("Copy"));
-	html(h, "</button></p>\n");
+	    h, "request-line", _("Request"), NULL, "readonly rows=\"3\" dir=\"ltr\" " PLAIN);
+	shell_copy(h, "request-line");
 	html(h, "<p>%s</p>\n", _("Whoever lets it in compares these digits with you:"));
 	html(h, "<p class=\"digits\"><code id=\"request-digits\" dir=\"ltr\"></code></p>\n");
 	html(h, "<p role=\"status\">%s</p>\n",
@@ -104,14 +106,15 @@ void page_join(struct request *q, struct answer *a)
 	struct html h;
 	int err;
 
-	page.title = _("Take part");
+	page.title = _("Join");
 	page.script = "join.js";
 	page.here = "/join";
 	h = page_begin(q, a, &page);
-	shell_begin(h, q, _("Take part"), "join-title",
+	shell_begin(h, q, _("Join"), "join-title",
 	    _("To take part you need a key, and it is made in your browser, so that nobody else "
 	      "has it: so the page needs "
 	      "scripts."));
+	shell_open(h);
 	html(h, "<div id=\"known\" class=\"note\" hidden></div>\n");
 	join_form(h, q);
 	again_add(h);
@@ -123,7 +126,8 @@ void page_join(struct request *q, struct answer *a)
 	html(h, "</h2><p id=\"welcome-who\"></p><p id=\"kept\" class=\"fine\"></p>\n");
 	html(h, "<p>%s</p>\n", _("Here is your first message, if you like to write one now."));
 	html(h, "</section>\n");
-	err = data ? shell_form_add(h, q, data, true, false) : ERR_NOMEM;
+	err = data ? shell_form_add(h, q, data, FORM_CHOOSE) : ERR_NOMEM;
+	shell_close(h);
 	shell_data_add(h, q, "join", data);
 	page_end(h, q, &page);
 	if (err)
@@ -140,8 +144,8 @@ static void devices_add(struct html h)
 	    "</h2><p id=\"devices-error\" role=\"status\"></p>\n<div class=\"wide\" tabindex=\"0\" "
 	    "role=\"region\" aria-labelledby=\"devices-title\"><table><thead><tr>");
 	html(h, "<th scope=\"col\">%s</th>\n", _("Key"));
-	html(h, "<th scope=\"col\">%s</th>\n", _("Since"));
-	html(h, "<th scope=\"col\">%s</th>\n", _("Let in"));
+	html(h, "<th scope=\"col\">%s</th>\n", _("Added on"));
+	html(h, "<th scope=\"col\">%s</th>\n", _("How added"));
 	html(h, "<th scope=\"col\">%s</th>\n", _("State"));
 	html(h, "</tr></thead><tbody id=\"devices\"></tbody></table></div></section>\n");
 }
@@ -150,20 +154,25 @@ static void further_add(struct html h)
 {
 	html(h, "<section aria-labelledby=\"further-title\"><h2 id=\"further-title\">%s",
 	    _("Let another device in"));
-	html(h, "</h2>\n");
+	html(h, "</h2>\n<ol class=\"how\">\n<li>");
 	html(h, "<p>%s</p>\n",
 	    _("Open this link in the other browser, or give the other line to convene in a "
 	      "terminal. They hold no secret."));
 	shell_input_add(h, "device-link", _("Link for a browser"), NULL,
 	    "type=\"text\" readonly dir=\"ltr\" " PLAIN);
+	shell_copy(h, "device-link");
 	shell_input_add(h, "device-line", _("Line for a terminal"), NULL,
 	    "type=\"text\" readonly dir=\"ltr\" " PLAIN);
-	html(h, "<form id=\"device-form\" novalidate>\n");
-	shell_area_add(h, "device-request", _("The request that it shows"),
+	shell_copy(h, "device-line");
+	html(h, "</li>\n<li>");
+	shell_area_add(h, "device-request", _("Paste here the request that it shows"),
 	    _("A line that begins with convene-device:"),
-	    "rows=\"4\" dir=\"ltr\" autocomplete=\"off\" " PLAIN);
+	    "form=\"device-form\" rows=\"3\" dir=\"ltr\" autocomplete=\"off\" " PLAIN);
+	html(h, "</li>\n<li><form id=\"device-form\" novalidate>\n");
+	html(h, "<p>%s</p>\n", _("Compare the digits, and let it in."));
 	html(h, "<div id=\"device-compare\" hidden>");
-	html(h, "<p>%s</p>\n", _("The other device will speak for you. Its key begins with"));
+	html(h, "<p>%s</p>\n",
+	    _("The other device will speak for you. The key in its request begins with"));
 	html(h, "<p class=\"digits\"><code id=\"device-digits\" dir=\"ltr\"></code></p>\n<div "
 		"class=\"field\">"
 		"<p class=\"error\" id=\"device-same-error\" role=\"alert\" hidden></p>"
@@ -174,7 +183,7 @@ static void further_add(struct html h)
 	    "</label></div></div>\n<p class=\"buttons\"><button type=\"submit\" "
 	    "id=\"device-in\">%s",
 	    _("Let it in"));
-	html(h, "</button></p>\n</form>\n");
+	html(h, "</button></p>\n</form>\n</li>\n</ol>\n");
 	html(h, "<p id=\"device-done\" role=\"status\" hidden>%s</p>\n",
 	    _("It is let in, and finds out by itself."));
 	html(h, "</section>\n");
@@ -186,7 +195,7 @@ static void leave_add(struct html h)
 	    _("Delete the key"));
 	html(h, "</h2>\n");
 	html(h, "<p>%s</p>\n",
-	    _("On a computer that isn't yours, delete the key when you go. It stays in force; if "
+	    _("On a computer that isn't yours, delete the key when you go. It stays valid; if "
 	      "somebody may have used it, "
 	      "have it revoked by another device of yours, or by the organisation."));
 	html(h, "<p><button type=\"button\" class=\"plain\" id=\"leave\">%s",
@@ -214,22 +223,24 @@ void page_keys(struct request *q, struct answer *a)
 	struct page page = PAGE_INIT;
 	struct html h;
 
-	page.title = _("Your key");
+	page.title = _("You");
 	page.script = "you.js";
 	page.here = "/you";
 	page.unlisted = true;
 	h = page_begin(q, a, &page);
-	shell_begin(h, q, _("Your key"), "you-title",
+	shell_begin(h, q, _("You"), "you-title",
 	    _("Your key is in your browser and in no other place: so the page needs scripts."));
+	shell_open(h);
 	shell_no_key(q, h);
 	html(h, "<div id=\"you\" hidden>\n<p id=\"who\"></p>\n");
-	html(h, "<p>%s</p>\n", _("Its key begins with"));
+	html(h, "<p>%s</p>\n", _("This browser's key begins with"));
 	html(h, "<p class=\"digits\"><code id=\"digits\" dir=\"ltr\"></code></p>\n<p "
 		"id=\"persists\" class=\"fine\"></p>\n");
 	devices_add(h);
 	further_add(h);
 	leave_add(h);
 	html(h, "</div>\n");
+	shell_close(h);
 	shell_data_add(h, q, "you", NULL);
 	page_end(h, q, &page);
 }

@@ -13,7 +13,7 @@
 #include "member/anchor.h"
 #include "msg/body.h"
 
-enum { REPLIES_SHOWN = 200, EXCERPT = 280, COSIGNERS_SHOWN = 200 };
+enum { REPLIES_SHOWN = 200, COSIGNERS_SHOWN = 200 };
 #define TEXT_WHOLE ((size_t)1 << 20)
 
 struct message_page {
@@ -27,30 +27,6 @@ struct message_page {
 
 /* ---- another message, in a line or two ---- */
 
-/* How a text begins, on one line: what it quotes is left out. */
-static void add_excerpt(struct html h, struct bytes text)
-{
-	struct buffer line = BUFFER_INIT;
-	struct bytes rest = text_head(text, 16 * EXCERPT);
-
-	while (rest.len > 0 && line.len <= EXCERPT) {
-		struct bytes l = text_first_line(rest);
-
-		rest = l.len < rest.len ? bytes_of(rest.data + l.len + 1, rest.len - l.len - 1)
-					: bytes_of(NULL, 0);
-		if (l.len > 0 && l.data[l.len - 1] == '\r')
-			l.len--;
-		if (l.len == 0 || l.data[0] == '>')
-			continue;
-		if (line.len > 0)
-			buffer_add_u8(&line, ' ');
-		buffer_add(&line, l.data, l.len);
-	}
-	h.out->failed |= line.failed;
-	html_short(h, buffer_bytes(&line), line.len > EXCERPT ? EXCERPT : line.len);
-	buffer_free(&line);
-}
-
 static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], const char *element)
 {
 	struct html h = p->h;
@@ -61,18 +37,19 @@ static void add_brief(struct message_page *p, const uint8_t id[static ID_LEN], c
 	if (reader_message_by_id(p->q->reader, id, &p->other) != OK)
 		return;
 	buffer_add_str(h.out, "<");
-	html(h, "%s class=\"brief\"><a", element);
-	page_href(h, p->q, "/m/%s", hex);
-	html(h, ">");
+	html(h, "%s class=\"brief\"><b class=\"who\">", element);
 	page_writer_short(h, &m->row.author,
 	    m->state == TEXT_HERE ? m->content.imported.author : bytes_of(NULL, 0));
-	html(h, "</a><span class=\"sep\"></span>");
+	html(h, "</b><span class=\"sep\"> · </span><a class=\"when\"");
+	page_href(h, p->q, "/m/%s", hex);
+	html(h, ">");
 	page_time(h, p->q->language, m->row.time);
+	html(h, "</a>");
 	if (m->state == TEXT_HERE) {
 		html(h, "<p dir=\"auto\"");
 		page_lang(h, m->amended.given ? m->amended.header.lang : m->header.lang);
 		html(h, ">");
-		add_excerpt(h, m->content.text);
+		page_excerpt(h, m->content.text);
 		html(h, "</p>");
 	} else {
 		html(h, "<p><i>%s</i></p>",
@@ -181,7 +158,7 @@ static void add_record(struct message_page *p)
 	html(h,
 	    "<section class=\"record\" aria-labelledby=\"record\">\n<h2 "
 	    "id=\"record\">%s</h2>\n<dl>\n",
-	    _("The record"));
+	    _("Details"));
 	html(h, "<dt>%s</dt>\n<dd>", _("Signed"));
 	page_time(h, p->q->language, m->header.time);
 	html(h, "</dd>\n");
@@ -203,8 +180,10 @@ static void add_record(struct message_page *p)
 	html(h, "</dl>\n<ul class=\"do\">\n<li><a");
 	page_href(h, p->q, "/m/%s/raw", hex);
 	html(h, ">%s</a></li>\n<li><a", _("Signed bytes"));
-	page_href(h, p->q, "/m/%s/content", hex);
-	html(h, ">%s</a></li>\n<li><a", _("Content"));
+	if (m->state == TEXT_HERE) {
+		page_href(h, p->q, "/m/%s/content", hex);
+		html(h, ">%s</a></li>\n<li><a", _("Content"));
+	}
 	page_href(h, p->q, "/m/%s/proof", hex);
 	html(h, ">%s</a></li>\n<li><a", _("Proof"));
 	page_href(h, p->q, "/about#verify");
@@ -234,25 +213,21 @@ static void add_amends(struct message_page *p)
 	html(p->h, ">%s</a></p>\n", _("What it amends, as it is shown"));
 }
 
-static void add_whole(struct message_page *p)
+/* Where in its thread it stands; "" where that isn't known. */
+static const char *thread_path(const struct message_page *p, char room[static 200])
 {
-	char hex[ID_HEX];
-	struct html h = p->h;
-	const uint8_t *thread = p->m.row.thread;
+	char hex[ID_HEX], anchor[17], number[32] = "";
 
-	if (!p->in_thread || p->m.header.kind == KIND_TOPIC)
-		return;
-	hex_id(hex, thread);
-	html(h, "<p class=\"whole\"><a");
-	/* Where on the thread's pages it stands. */
-	char anchor[17];
+	*room = '\0';
+	if (p->m.header.kind == KIND_TOPIC)
+		return room;
+	hex_id(hex, p->m.row.thread);
 	hex_encode(anchor, p->m.row.id, 8);
-	if (p->row >= THREAD_MESSAGES)
-		page_href(
-		    h, p->q, "/thread/%s?page=%zu#m-%s", hex, p->row / THREAD_MESSAGES + 1, anchor);
-	else
-		page_href(h, p->q, "/thread/%s#m-%s", hex, anchor);
-	html(h, ">%s</a></p>\n", _("In its thread"));
+	if (p->in_thread && p->row >= THREAD_MESSAGES)
+		snprintf(number, sizeof number, "?page=%zu", p->row / THREAD_MESSAGES + 1);
+	snprintf(room, 200, "/thread/%s%s%s%s", hex, number, p->in_thread ? "#m-" : "",
+	    p->in_thread ? anchor : "");
+	return room;
 }
 
 static void add_page(struct message_page *p, struct answer *a)
@@ -261,6 +236,8 @@ static void add_page(struct message_page *p, struct answer *a)
 	struct bytes subject = message_subject(m);
 	struct page page = PAGE_INIT;
 	struct message_view v = {.m = m, .level = 2, .alone = true, .text_max = TEXT_WHOLE};
+	char room[200];
+	const char *thread = thread_path(p, room);
 
 	/* A reply stands under the subject of its thread. */
 	if (subject.len == 0 && reader_message_by_id(p->q->reader, m->row.thread, &p->thread) == OK)
@@ -270,8 +247,7 @@ static void add_page(struct message_page *p, struct answer *a)
 	page.here = "/";
 	page.unlisted = m->header.kind == KIND_AMEND;
 	p->h = page_begin(p->q, a, &page);
-	page_path(p->h, p->q, m->header.kind == KIND_TOPIC ? NULL : m->row.topic,
-	    m->header.kind == KIND_TOPIC ? NULL : m->row.thread);
+	page_path(p->h, p->q, *thread ? m->row.topic : NULL, *thread ? thread : NULL);
 	html(p->h, "<h1 dir=\"auto\">");
 	if (subject.len > 0)
 		html_short(p->h, subject, SUBJECT_SHOWN);
@@ -284,7 +260,6 @@ static void add_page(struct message_page *p, struct answer *a)
 	add_amends(p);
 	add_before(p);
 	page_message_view(p->h, p->q, &v);
-	add_whole(p);
 	add_replies(p);
 	add_record(p);
 	page_end(p->h, p->q, &page);

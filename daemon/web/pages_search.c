@@ -15,6 +15,7 @@ enum {
 	RESULTS = 25, /* on one page */
 	SPANS = 12,   /* words marked in one line */
 	AROUND = 110, /* bytes of a text on each side of a word */
+	WORD = 24,    /* so near a line's end it is cut between words instead */
 	SEARCH_MS = 400,
 	RETRY_MS = 2000, /* an index that isn't there is looked for again */
 };
@@ -50,6 +51,7 @@ struct results {
 	struct html h;
 	struct request *q;
 	const struct search_query *query;
+	struct page_titles titles;
 	size_t count;
 };
 
@@ -66,12 +68,18 @@ static void add_marked(struct html h, struct bytes text, const struct search_spa
 {
 	size_t at = line->from;
 	struct buffer clean = BUFFER_INIT;
+	bool begins = true; /* a line */
 
 	/* What a line may not have becomes a space, as long as it was: the spans stay good. */
 	buffer_add(&clean, text.data, text.len);
-	for (size_t i = 0; i < clean.len; i++)
-		if (clean.data[i] < 0x20)
+	for (size_t i = 0; i < clean.len; i++) {
+		uint8_t c = clean.data[i];
+
+		/* Neither are the signs before what is quoted. */
+		if (c < 0x20 || (begins && c == '>'))
 			clean.data[i] = ' ';
+		begins = c == '\n' || (begins && (c == '>' || c == ' '));
+	}
 	if (line->from > 0)
 		html(h, "… ");
 	for (size_t i = 0; i < count && clean.len == text.len; i++) {
@@ -91,11 +99,33 @@ static void add_marked(struct html h, struct bytes text, const struct search_spa
 	buffer_free(&clean);
 }
 
+/* A line begins and ends with a word, where one is near. */
+static void whole_words(
+    struct bytes text, struct search_span *line, const struct search_span *found, size_t count)
+{
+	size_t first = count > 0 ? found[0].from : line->to,
+	       last = count > 0 ? found[count - 1].to : line->from;
+
+	for (size_t i = line->from; line->from > 0 && i < first && i < line->from + WORD; i++) {
+		if (text.data[i] == ' ' || text.data[i] == '\n') {
+			line->from = i + 1;
+			break;
+		}
+	}
+	for (size_t i = line->to; line->to < text.len && i > last && i + WORD > line->to; i--) {
+		if (text.data[i] == ' ' || text.data[i] == '\n') {
+			line->to = i;
+			break;
+		}
+	}
+}
+
 static void add_snippet(struct results *r, struct bytes text, size_t around, bool within_line)
 {
 	struct search_span line, found[SPANS];
 	size_t count = search_snippet(r->query, text, around, within_line, &line, found, SPANS);
 
+	whole_words(text, &line, found, count);
 	add_marked(r->h, text, &line, found, count);
 }
 
@@ -147,10 +177,10 @@ static int result_add(void *ctx, const struct search_found *f)
 	html(h, "</bdi></a>\n<p class=\"meta\"");
 	html(h, " lang=\"%s\">", language_tag(r->q->language));
 	page_writer_short(h, &f->row->author, f->content->imported.author);
-	html(h, "<span class=\"sep\"></span>");
+	html(h, "<span class=\"sep\"> · </span>");
 	page_time(h, r->q->language, f->row->time);
-	html(h, "<span class=\"sep\"></span>");
-	page_topic_title(h, r->q, f->row->topic);
+	html(h, "<span class=\"sep\"> · </span>");
+	page_topic_kept(h, r->q, &r->titles, f->row->topic);
 	html(h, "</p>\n<p class=\"found\" dir=\"auto\">");
 	add_snippet(r, f->content->text, AROUND, false);
 	html(h, "</p></li>\n");
@@ -184,6 +214,14 @@ static void add_further(struct results *r, const char *text, uint64_t next)
 	    _("Older"));
 }
 
+static void add_hints(struct html h, struct request *q)
+{
+	html(h, "<p class=\"hint\">%s <a",
+	    _("All words must occur; \"a phrase\" and -without work."));
+	page_href(h, q, "/help#searching");
+	html(h, ">%s</a></p>\n", _("More ways to ask"));
+}
+
 /* The list; what went wrong is said in its place. */
 static int add_results(struct results *r, struct search *s, const char *text)
 {
@@ -211,22 +249,32 @@ static int add_results(struct results *r, struct search *s, const char *text)
 	}
 	if (r->count == 0) {
 		r->h.out->len = at;
-		html(r->h, "<p class=\"none\">%s</p>\n",
-		    next > 0 ? _("Nothing was found in the time that a search may take; there is "
-				 "more to "
-				 "be looked through.")
-			     : _("Nothing was found."));
+		if (next > 0)
+			html(r->h, "<p class=\"none\">%s</p>\n",
+			    _("Nothing was found in the time that a search may take; there is "
+			      "more to be looked through."));
+		else
+			html(r->h, "<p class=\"none\">%s %s</p>\n", _("Nothing was found."),
+			    _("Try fewer words, or another spelling."));
+		add_hints(r->h, r->q);
 	}
 	add_further(r, text, next);
 	return OK;
 }
 
-static void add_hints(struct html h, struct request *q)
+/* What is wrong with what was asked for. */
+static void add_why(struct html h, const char *why)
 {
-	html(h, "<p class=\"hint\">%s <a",
-	    _("All words must occur; \"a phrase\" and -without work."));
-	page_href(h, q, "/help#searching");
-	html(h, ">%s</a></p>\n", _("More ways to ask"));
+	char text[300];
+
+	if (why)
+		/* Translators: %s is a sentence without its full stop. */
+		snprintf(text, sizeof text, _("That could not be understood: %s."), _(why));
+	else
+		snprintf(text, sizeof text, "%s", _("That could not be understood"));
+	html(h, "<p class=\"remark missing\">");
+	page_prose(h, text);
+	html(h, "</p>\n");
 }
 
 void page_search(struct request *q, struct answer *a)
@@ -254,7 +302,7 @@ void page_search(struct request *q, struct answer *a)
 	else if (!*text)
 		add_hints(r.h, q);
 	else if ((err = search_parse(&query, bytes_str(text), &why)) != OK)
-		page_remark(r.h, "missing", why ? _(why) : _("That could not be understood"));
+		add_why(r.h, why);
 	else {
 		r.query = query;
 		err = add_results(&r, s, text);
@@ -266,5 +314,6 @@ void page_search(struct request *q, struct answer *a)
 		page_uncarried(r.h, q);
 	}
 	page_end(r.h, q, &page);
+	page_titles_clear(&r.titles);
 	search_query_free(query);
 }

@@ -81,7 +81,7 @@ static void add_head(struct thread_page *t, const char *hex)
 {
 	struct html h = t->h;
 	const struct thread_rows *rows = &t->rows;
-	char text[160];
+	char text[400]; /* in any language */
 
 	page_path(h, t->q, rows->topic, NULL);
 	html(h, "<h1 dir=\"auto\">");
@@ -94,7 +94,7 @@ static void add_head(struct thread_page *t, const char *hex)
 	html(h, "</h1>\n<p class=\"meta\">");
 	snprintf(
 	    text, sizeof text, ngettext("%zu message", "%zu messages", rows->count), rows->count);
-	html(h, "<bdi>%s</bdi><span class=\"sep\"></span><a", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"> · </span><a", text);
 	page_href(h, t->q, "/thread/%s/feed", hex);
 	html(h, ">%s</a></p>\n", _("Follow by feed"));
 	if (rows->missing > 0) {

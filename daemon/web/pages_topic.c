@@ -40,12 +40,12 @@ static void add_thread(struct html h, struct request *q, const struct thread_row
 	html(h, "</a>\n<p class=\"meta\">");
 	if (!row->root_missing) {
 		page_writer_short(h, &row->author, why ? bytes_of(NULL, 0) : row->archived_author);
-		html(h, "<span class=\"sep\"></span>");
+		html(h, "<span class=\"sep\"> · </span>");
 	}
 	snprintf(text, sizeof text,
 	    ngettext("%llu message", "%llu messages", (unsigned long)row->posts),
 	    (unsigned long long)row->posts);
-	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
+	html(h, "<bdi>%s</bdi><span class=\"sep\"> · </span>", text);
 	page_time(h, q->language, row->latest);
 	html(h, "</p></li>\n");
 }
@@ -57,7 +57,6 @@ struct topic_page {
 	struct request *q;
 	struct buffer hidden; /* threads that stand below the others of this page */
 	size_t count;         /* of threads on this page */
-	bool found;
 	uint64_t threads, posts;
 	uint64_t since; /* what is older ends the list */
 	size_t total;
@@ -78,19 +77,14 @@ static int topic_count(void *ctx, const struct topic_row *row)
 {
 	struct topic_page *t = ctx;
 
-	if (memcmp(row->id, t->q->id, ID_LEN) == 0) {
-		t->threads = row->threads;
-		t->posts = row->posts;
-		t->found = true;
-		return ERR_EXISTS;
-	}
+	t->threads = row->threads;
+	t->posts = row->posts;
 	return OK;
 }
 
 static void add_topic_head(struct topic_page *t, const struct message_shown *m, const char *hex)
 {
 	struct html h = t->h;
-	char text[80];
 
 	html(h, "<h1 dir=\"auto\">");
 	page_topic_title(h, t->q, t->q->id);
@@ -105,18 +99,11 @@ static void add_topic_head(struct topic_page *t, const struct message_shown *m, 
 		page_remark(h, "hidden", _("Hidden at this node by who runs it."));
 	}
 	html(h, "<p class=\"meta\">");
-	snprintf(text, sizeof text,
-	    ngettext("%llu message", "%llu messages", (unsigned long)t->posts),
-	    (unsigned long long)t->posts);
-	html(h, "<bdi>%s</bdi><span class=\"sep\"></span>", text);
-	snprintf(text, sizeof text,
-	    ngettext("%llu thread", "%llu threads", (unsigned long)t->threads),
-	    (unsigned long long)t->threads);
-	html(h, "<bdi>%s</bdi>", text);
+	page_counts(h, t->posts, t->threads);
 	if (m) {
-		html(h, "<span class=\"sep\"></span><a");
+		html(h, "<span class=\"sep\"> · </span><a");
 		page_href(h, t->q, "/m/%s", hex);
-		html(h, ">%s</a>", _("How it was opened"));
+		html(h, ">%s</a>", _("Opening message"));
 	}
 	html(h, "</p>\n<p class=\"do\"><a class=\"button\"");
 	page_href(h, t->q, "/write?topic=%s", hex);
@@ -146,8 +133,8 @@ void page_topic(struct request *q, struct answer *a)
 		return;
 	}
 	if (err == OK || err == ERR_NOTFOUND)
-		err = query_topics(s, topic_count, &t);
-	if (err && err != ERR_EXISTS) {
+		err = query_topic(s, q->id, topic_count, &t);
+	if (err && err != ERR_NOTFOUND) {
 		page_failed(q, a, err);
 		message_shown_clear(&m);
 		return;
@@ -220,7 +207,7 @@ static int since_topic(void *ctx, const struct topic_row *row)
 	html(t->h, "<section>\n<h2><a");
 	page_href(t->h, t->q, "/topic/%s", hex);
 	html(t->h, ">");
-	page_topic_title(t->h, t->q, row->id);
+	page_topic_name(t->h, t->q, row);
 	html(t->h, "</a></h2>\n<ol class=\"threads\">\n");
 	t->count = 0;
 	err = query_threads(reader_store(t->q->reader), row->id, SINCE_THREADS, 0, since_thread, t);

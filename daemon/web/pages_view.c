@@ -30,9 +30,9 @@ static const char *erased_why(const struct message_shown *m)
 		return "";
 	switch (b.reason) {
 	case ERASE_WISH:
-		return _("The reason given: a wish.");
+		return _("The reason given: the author's wish.");
 	case ERASE_LAW:
-		return _("The reason given: the law.");
+		return _("The reason given: a law.");
 	case ERASE_ERROR:
 		return _("The reason given: an error.");
 	default:
@@ -51,7 +51,7 @@ static void add_erased(struct html h, struct request *q, const struct message_sh
 		page_remark(h, "erased", _("The text was erased."));
 		return;
 	}
-	page_day(h, q->language, m->erased.header.time);
+	page_time(h, q->language, m->erased.header.time);
 	struct html_piece day = html_cut(h, at, &room);
 	html(h, "<p class=\"remark erased\">");
 	html_sentence(h,
@@ -75,24 +75,42 @@ static void add_hidden(struct html h, const struct message_shown *m)
 
 static void add_amended(struct html h, struct request *q, const struct message_shown *m)
 {
-	struct buffer room[2] = {BUFFER_INIT, BUFFER_INIT};
-	struct html_piece pieces[2];
+	struct buffer room = BUFFER_INIT;
 	char hex[ID_HEX];
 	size_t at = h.out->len;
 
 	hex_id(hex, m->amended.id);
-	html(h, "<a");
-	page_href(h, q, "/m/%s", hex);
-	html(h, ">%s</a>", _("amended"));
-	pieces[0] = html_cut(h, at, &room[0]);
 	page_time(h, q->language, m->amended.header.time);
-	pieces[1] = html_cut(h, at, &room[1]);
-	html(h, "<p class=\"remark amended\">");
-	/* Translators: %1$s is the word "amended", as a link, %2$s a time. */
-	html_sentence(h, _("Its author %1$s it on %2$s."), pieces, 2);
+	struct html_piece time = html_cut(h, at, &room);
+	html(h, "<p class=\"remark amended\"><a");
+	page_href(h, q, "/m/%s", hex);
+	html(h, ">");
+	/* Translators: %s is a time. */
+	html_sentence(h, _("Amended by its author on %s."), &time, 1);
+	html(h, "</a></p>\n");
+	buffer_free(&room);
+}
+
+static void add_recovered(struct html h, struct request *q, const struct message_shown *m)
+{
+	struct buffer room = BUFFER_INIT;
+	size_t at = h.out->len;
+
+	if (m->recovered == 1) {
+		page_remark(h, "recovered",
+		    _("Signed with a key that the organisation gave to this participant anew, "
+		      "after the earlier ones were lost; on which day is not known."));
+		return;
+	}
+	page_day(h, q->language, m->recovered);
+	struct html_piece day = html_cut(h, at, &room);
+	html(h, "<p class=\"remark recovered\">");
+	html_sentence(h,
+	    _("Signed with a key that the organisation gave to this participant anew on %s, "
+	      "after the earlier ones were lost."),
+	    &day, 1);
 	html(h, "</p>\n");
-	buffer_free(&room[0]);
-	buffer_free(&room[1]);
+	buffer_free(&room);
 }
 
 static void add_remarks(struct html h, struct request *q, const struct message_shown *m)
@@ -101,24 +119,8 @@ static void add_remarks(struct html h, struct request *q, const struct message_s
 		page_remark(h, "disputed",
 		    _("The log that this stands in is disputed: its organisation has signed two "
 		      "different histories."));
-	if (m->recovered) {
-		struct buffer room = BUFFER_INIT;
-		size_t at = h.out->len;
-
-		if (m->recovered > 1)
-			page_day(h, q->language, m->recovered);
-		else
-			html(h, "%s", _("a day that is not known"));
-		struct html_piece day = html_cut(h, at, &room);
-		html(h, "<p class=\"remark recovered\">");
-		html_sentence(h,
-		    _("Signed with a key that the organisation gave to this participant anew on "
-		      "%s, "
-		      "after the earlier ones were lost."),
-		    &day, 1);
-		html(h, "</p>\n");
-		buffer_free(&room);
-	}
+	if (m->recovered)
+		add_recovered(h, q, m);
 	if (m->amended.given && m->state == TEXT_HERE)
 		add_amended(h, q, m);
 }
@@ -286,7 +288,7 @@ void page_message_view(struct html h, struct request *q, const struct message_vi
 		html(h, "</p>\n");
 	}
 	add_body(h, q, v);
-	if (m->header.kind != KIND_AMEND) {
+	if (m->header.kind != KIND_AMEND && m->state != TEXT_ERASED) {
 		html(h, "<p class=\"do\"><a");
 		page_href(h, q, "/write?parent=%s", hex);
 		html(h, ">%s</a></p>\n", _("Reply"));

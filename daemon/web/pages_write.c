@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /write and /outbox, and the form that writes, which /join has too: all words and fields are here,
- * hidden; the scripts show what applies (script/write.js, sent.js). */
+/* /write, and the form that writes, which /join has too: all words and fields are here, hidden; the
+ * script shows what applies (script/write.js). */
 #include <string.h>
 
 #include "base/encode.h"
@@ -9,166 +9,6 @@
 #include "member/charter.h"
 
 #define PARENT_SHOWN 65536 /* bytes of the text that is answered */
-#define TOPICS_CHOSEN 200  /* to choose from */
-
-/* ---- the form that writes ---- */
-
-/* Of many topics those in which something was written last. */
-struct topics {
-	struct html html;
-	struct request *q;
-	json_t *list;
-	uint64_t latest[TOPICS_CHOSEN]; /* descending */
-	size_t count, last;             /* of them; those as old as the oldest of them */
-};
-
-static json_t *place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
-{
-	json_t *o = json_object();
-
-	json_object_set_new(o, "log", shell_hex_json(log, DIGEST_LEN));
-	json_object_set_new(o, "id", shell_hex_json(id, ID_LEN));
-	json_object_set_new(o, "index", json_integer((json_int_t)index));
-	return o;
-}
-
-/* Its title is here, and isn't hidden. */
-static bool topic_fits(const struct topics *t, const struct topic_row *row)
-{
-	return row->title.len > 0 && !reader_hidden(t->q->reader, row->id, &row->author);
-}
-
-/* A time that is still to come says no more than that it is new. */
-static uint64_t topic_time(const struct topics *t, const struct topic_row *row)
-{
-	return row->latest < t->q->now ? row->latest : t->q->now;
-}
-
-static int topic_weigh(void *ctx, const struct topic_row *row)
-{
-	struct topics *t = ctx;
-	uint64_t latest = topic_time(t, row);
-	size_t at = t->count;
-
-	if (!topic_fits(t, row))
-		return OK;
-	while (at > 0 && t->latest[at - 1] < latest)
-		at--;
-	if (at == TOPICS_CHOSEN)
-		return OK;
-	t->count += t->count < TOPICS_CHOSEN;
-	memmove(&t->latest[at + 1], &t->latest[at], (t->count - at - 1) * sizeof t->latest[0]);
-	t->latest[at] = latest;
-	return OK;
-}
-
-static int topic_take(void *ctx, const struct topic_row *row)
-{
-	struct topics *t = ctx;
-	char id[ID_HEX];
-	json_t *o;
-	uint64_t latest = topic_time(t, row), oldest = t->latest[t->count - 1];
-
-	if (!topic_fits(t, row) || latest < oldest || (latest == oldest && t->last == 0))
-		return OK;
-	t->last -= latest == oldest;
-	o = place_json(row->log, row->id, row->index);
-	json_object_set_new(o, "title", shell_bytes_json(row->title));
-	json_array_append_new(t->list, o);
-	hex_id(id, row->id);
-	html(t->html, "<option value=\"%s\">", id);
-	html_line(t->html, row->title);
-	html(t->html, "</option>");
-	return OK;
-}
-
-/* A topic is chosen from all; who may open one can do that instead. */
-static int topics_add(struct html h, struct request *q, json_t *data)
-{
-	bool may_open = web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
-	struct topics t = {.html = h, .q = q, .list = json_array()};
-	int err;
-
-	shell_label_add(h, "topic", _("Topic"), NULL);
-	html(h, "<select id=\"topic\" name=\"topic\"");
-	shell_described(h, "topic", false);
-	html(h, ">");
-	err = query_topics(reader_store(q->reader), topic_weigh, &t);
-	for (size_t i = 0; i < t.count; i++)
-		t.last += t.latest[i] == t.latest[t.count - 1];
-	if (!err && t.count > 0)
-		err = query_topics(reader_store(q->reader), topic_take, &t);
-	if (may_open)
-		html(h, "<option value=\"new\">%s</option>\n", _("A new topic"));
-	html(h, "</select></div>\n");
-	json_object_set_new(data, "topics", t.list);
-	json_object_set_new(data, "may_open", json_boolean(may_open));
-	return err;
-}
-
-/* What stands below the form: the preview, and what became of the message. */
-static void form_end(struct html h)
-{
-	html(h, "<section id=\"preview-section\" aria-labelledby=\"preview-title\" hidden>"
-		"<h2 id=\"preview-title\">");
-	html_text(h, _("Preview"));
-	html(h, "</h2><div id=\"preview\" class=\"message\"></div></section>\n"
-		"<section id=\"result\" aria-labelledby=\"result-title\" hidden><h2 "
-		"id=\"result-title\">");
-	html_text(h, _("Your message"));
-	html(h, "</h2><p id=\"result-state\" role=\"status\"></p><div id=\"result-steps\"></div>"
-		"<ul id=\"result-links\" class=\"links\"></ul></section>\n");
-}
-
-int shell_form_add(struct html h, struct request *q, json_t *data, bool choose, bool reply)
-{
-	int err = OK;
-
-	html(h, "<form id=\"write\" hidden novalidate>\n<p id=\"as\"></p>\n");
-	if (choose)
-		err = topics_add(h, q, data);
-	if (!reply)
-		shell_input_add(h, "subject", _("Subject"),
-		    _("If you leave it empty, the beginning of your text is shown instead."),
-		    "type=\"text\" dir=\"auto\" autocomplete=\"off\" maxlength=\"500\"");
-	shell_area_add(h, "text", _("Text"),
-	    _("Plain text. A line that begins with “>” is a quotation."),
-	    "dir=\"auto\" rows=\"12\" spellcheck=\"true\"");
-	html(h,
-	    "<p id=\"quote-place\"><button type=\"button\" class=\"small\" id=\"quote\" "
-	    "hidden>%s</button></p>\n",
-	    _("Quote the message"));
-	shell_input_add(h, "files", _("Files"),
-	    _("They go along with the text; anyone can read them, and save them."),
-	    "type=\"file\" multiple");
-	html(h, "<ul id=\"parts\" class=\"parts\"></ul><p id=\"room\" class=\"fine\" "
-		"role=\"status\"></p>\n");
-	shell_input_add(h, "lang", _("Language of the text"), _("A tag, as in: en, fr, zh-Hant"),
-	    "type=\"text\" list=\"langs\" size=\"12\" autocomplete=\"off\" autocapitalize=\"none\" "
-	    "spellcheck=\"false\"");
-	html(h, "<datalist id=\"langs\">");
-	for (int l = 0; l < LANGUAGES; l++)
-		html(h, "<option value=\"%s\">%s</option>", language_tag((enum language)l),
-		    language_name((enum language)l));
-	html(h, "</datalist>\n<p id=\"draft-state\" class=\"fine\"></p>\n<p class=\"buttons\">"
-		"<button type=\"submit\" id=\"send\" class=\"primary\">");
-	html_text(h, _("Sign and send"));
-	html(h,
-	    "</button> <button type=\"button\" class=\"plain\" "
-	    "id=\"preview-button\">%s</button></p>\n<p "
-	    "class=\"fine\">",
-	    _("Preview"));
-	html_text(h, _("It is signed with your key, goes to all organisations of the forum, and "
-		       "anyone can read it. It "
-		       "can be erased later; that it was there can't."));
-	html(h, " <a");
-	page_href(h, q, "/help#trust");
-	html(h, ">%s</a></p>\n</form>\n", _("What you trust when you write here"));
-	form_end(h);
-	return err;
-}
-
-/* ---- /write ---- */
 
 /* A writer as a quotation names them: who an archive says, without the address, or
  * "alice@isoc.example". */
@@ -192,11 +32,25 @@ static void writer_text(struct buffer *out, const struct message_shown *m)
 		    a->organisation);
 }
 
+/* What a reply stands under: its own subject, or that of its thread. */
+static json_t *subject_json(struct request *q, const struct message_shown *m)
+{
+	struct message_shown root = MESSAGE_SHOWN_INIT;
+	struct bytes subject = message_subject(m);
+	json_t *out;
+
+	if (subject.len == 0 && reader_message_by_id(q->reader, m->row.thread, &root) == OK)
+		subject = message_subject(&root);
+	out = shell_bytes_json(subject);
+	message_shown_clear(&root);
+	return out;
+}
+
 /* What the scripts must know of the message that is answered: its place, and its text to quote. */
-static json_t *parent_json(const struct message_shown *m)
+static json_t *parent_json(struct request *q, const struct message_shown *m)
 {
 	bool topic_itself = m->header.kind == KIND_TOPIC;
-	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	json_t *o = shell_place_json(m->log->binding.digest, m->row.id, m->row.index);
 	struct buffer who = BUFFER_INIT;
 
 	writer_text(&who, m);
@@ -207,35 +61,63 @@ static json_t *parent_json(const struct message_shown *m)
 	json_object_set_new(o, "thread", shell_hex_json(m->row.thread, ID_LEN));
 	json_object_set_new(o, "topic",
 	    topic_itself
-		? place_json(m->log->binding.digest, m->row.id, m->row.index)
-		: place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
-	if (m->state == TEXT_HERE) {
-		json_object_set_new(o, "subject", shell_bytes_json(m->content.subject));
+		? shell_place_json(m->log->binding.digest, m->row.id, m->row.index)
+		: shell_place_json(m->header.topic.log, m->header.topic.id, m->header.topic.index));
+	if (m->state == TEXT_HERE)
 		json_object_set_new(o, "text", shell_bytes_json(m->content.text));
-	}
+	json_object_set_new(o, "subject", subject_json(q, m));
 	return o;
 }
 
 /* The message that is answered, to look at while one writes. */
 static void parent_add(struct html h, struct request *q, const struct message_shown *m)
 {
-	html(h, "<details class=\"parent\"><summary>%s ", _("You answer:"));
+	struct buffer room[2] = {BUFFER_INIT, BUFFER_INIT};
+	struct html_piece pieces[2];
+	char id[ID_HEX];
+	size_t at = h.out->len;
+
+	hex_id(id, m->row.id);
 	page_writer_short(h, &m->row.author,
 	    m->state == TEXT_HERE && m->content.imported.present ? m->content.imported.author
 								 : bytes_str(""));
-	html(h, ", ");
+	pieces[0] = html_cut(h, at, &room[0]);
+	html(h, "<a");
+	page_href(h, q, "/m/%s", id);
+	html(h, ">");
 	page_time(h, q->language, m->header.time);
-	html(h, "</summary>\n<div class=\"text\"");
+	html(h, "</a>");
+	pieces[1] = html_cut(h, at, &room[1]);
+	html(h, "<section class=\"parent\" aria-labelledby=\"parent\">\n<p id=\"parent\">");
+	/* Translators: %1$s is who wrote what is replied to, %2$s is when. */
+	html_sentence(h, _("You reply to %1$s, %2$s:"), pieces, 2);
+	buffer_free(&room[0]);
+	buffer_free(&room[1]);
+	html(h, "</p>\n<div class=\"text\" tabindex=\"0\" role=\"region\" "
+		"aria-labelledby=\"parent\"");
 	page_lang(h, m->header.lang);
 	html(h, ">");
 	if (m->state == TEXT_HERE)
 		text_html(h, m->content.text, PARENT_SHOWN);
-	html(h, "</div></details>\n");
+	else
+		html(h, "<p>%s</p>\n", _("Its text is not here."));
+	html(h, "</div></section>\n");
+}
+
+/* The message that is amended, and a way back to it. */
+static void amended_add(struct html h, struct request *q, const struct message_shown *m)
+{
+	char id[ID_HEX];
+
+	hex_id(id, m->row.id);
+	html(h, "<p class=\"topic\"><a");
+	page_href(h, q, "/m/%s", id);
+	html(h, ">%s</a></p>\n", _("The message as it is shown now"));
 }
 
 static void topic_add(struct html h, struct request *q, json_t *data, const struct message_shown *m)
 {
-	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	json_t *o = shell_place_json(m->log->binding.digest, m->row.id, m->row.index);
 	char id[ID_HEX];
 
 	json_object_set_new(o, "title", shell_bytes_json(m->content.subject));
@@ -256,7 +138,7 @@ static bool id_given(struct request *q, const char *name, uint8_t id[static ID_L
 	return strlen(text) == 2 * ID_LEN && hex_decode(id, ID_LEN, text, 2 * ID_LEN) == OK;
 }
 
-enum write_place { WRITE_NEW, WRITE_IN_TOPIC, WRITE_REPLY, WRITE_AMEND };
+enum write_place { WRITE_NEW, WRITE_TOPIC, WRITE_IN_TOPIC, WRITE_REPLY, WRITE_AMEND };
 
 /* What is answered, amended, or written in, as it is in the store. ERR_NOTFOUND. */
 static int place_take(struct request *q, struct message_shown *m, enum write_place *place)
@@ -266,9 +148,11 @@ static int place_take(struct request *q, struct message_shown *m, enum write_pla
 	uint8_t id[ID_LEN];
 	int err;
 
-	for (*place = WRITE_AMEND; *place > WRITE_NEW; (*place)--) {
+	for (*place = WRITE_AMEND; *place > WRITE_TOPIC; (*place)--) {
 		if (!request_query(q, names[*place])[0])
 			continue;
+		if (*place == WRITE_IN_TOPIC && strcmp(request_query(q, "topic"), "new") == 0)
+			break;
 		if (!id_given(q, names[*place], id))
 			return ERR_NOTFOUND;
 		err = reader_message_by_id(q->reader, id, m);
@@ -277,6 +161,7 @@ static int place_take(struct request *q, struct message_shown *m, enum write_pla
 			err = ERR_NOTFOUND;
 		return err;
 	}
+	*place = *place == WRITE_IN_TOPIC && shell_may_open(q) ? WRITE_TOPIC : WRITE_NEW;
 	return OK;
 }
 
@@ -284,7 +169,7 @@ static int place_take(struct request *q, struct message_shown *m, enum write_pla
 static json_t *amend_json(const struct message_shown *m)
 {
 	const struct header *h = m->amended.given ? &m->amended.header : &m->header;
-	json_t *o = place_json(m->log->binding.digest, m->row.id, m->row.index);
+	json_t *o = shell_place_json(m->log->binding.digest, m->row.id, m->row.index);
 	json_t *parts = json_array();
 
 	json_object_set_new(o, "topic", json_boolean(m->header.kind == KIND_TOPIC));
@@ -345,6 +230,7 @@ static const char *write_title(enum write_place place)
 {
 	return place == WRITE_AMEND   ? _("Amend")
 	       : place == WRITE_REPLY ? _("Reply")
+	       : place == WRITE_TOPIC ? _("A new topic")
 				      : _("New thread");
 }
 
@@ -352,7 +238,10 @@ static int write_add(
     struct html h, struct request *q, const struct message_shown *m, enum write_place place)
 {
 	json_t *data = json_object();
-	bool titled = place != WRITE_REPLY;
+	enum shell_form form = place == WRITE_NEW     ? FORM_CHOOSE
+			       : place == WRITE_TOPIC ? FORM_TOPIC
+			       : place == WRITE_REPLY ? FORM_REPLY
+						      : FORM_THREAD;
 	int err;
 
 	if (!data)
@@ -361,20 +250,27 @@ static int write_add(
 	    _("A message is signed with your key, which never leaves your browser: so the page "
 	      "needs scripts."));
 	if (place == WRITE_REPLY) {
-		json_object_set_new(data, "parent", parent_json(m));
+		json_object_set_new(data, "parent", parent_json(q, m));
 		parent_add(h, q, m);
 	} else if (place == WRITE_AMEND) {
 		json_object_set_new(data, "amend", amend_json(m));
+		amended_add(h, q, m);
 		/* An answer stands under its thread's subject, unless it has one of its own. */
-		titled = !m->header.parent.present ||
-			 (m->state == TEXT_HERE && m->content.subject.len > 0);
+		if (m->header.kind == KIND_TOPIC)
+			form = FORM_TOPIC;
+		else if (m->header.parent.present && message_subject(m).len == 0)
+			form = FORM_REPLY;
+	} else if (place == WRITE_TOPIC) {
+		json_object_set_new(data, "opens", json_true());
 	} else if (place == WRITE_IN_TOPIC) {
 		topic_add(h, q, data, m);
 	}
+	shell_open(h);
 	shell_no_key(q, h);
-	err = shell_form_add(h, q, data, place == WRITE_NEW, !titled);
+	err = shell_form_add(h, q, data, form);
 	if (place == WRITE_AMEND)
 		erase_add(h);
+	shell_close(h);
 	shell_data_add(h, q, "write", data);
 	return err;
 }
@@ -398,44 +294,4 @@ void page_write(struct request *q, struct answer *a)
 	message_shown_clear(&m);
 	if (err)
 		page_failed(q, a, err);
-}
-
-/* ---- /outbox ---- */
-
-static void list_add(struct html h, const char *id, const char *title)
-{
-	html(h,
-	    "<section id=\"%s-section\" aria-labelledby=\"%s-title\" hidden><h2 id=\"%s-title\">",
-	    id, id, id);
-	html_text(h, title);
-	html(h, "</h2><ul id=\"%s-list\" class=\"kept\"></ul></section>\n", id);
-}
-
-void page_outbox(struct request *q, struct answer *a)
-{
-	struct page page = PAGE_INIT;
-	struct html h;
-
-	page.title = _("Your outbox");
-	page.script = "sent.js";
-	page.here = "/outbox";
-	page.unlisted = true;
-	h = page_begin(q, a, &page);
-	shell_begin(h, q, _("Your outbox"), "outbox-title",
-	    _("What you have signed is kept in your browser and in no other place until it is safe "
-	      "elsewhere: so the "
-	      "page needs scripts."));
-	shell_no_key(q, h);
-	html(h, "<div id=\"outbox\" hidden>");
-	html(h, "<p>%s</p>\n",
-	    _("What you have written in this browser, and where it is. It stays here until other "
-	      "organisations hold it, "
-	      "too."));
-	html(h, "<p id=\"nothing\" hidden>%s</p>\n", _("There is nothing here."));
-	list_add(h, "drafts", _("Drafts"));
-	list_add(h, "on-way", _("On their way"));
-	list_add(h, "safe", _("Safe elsewhere"));
-	html(h, "</div>\n");
-	shell_data_add(h, q, "outbox", NULL);
-	page_end(h, q, &page);
 }

@@ -26,20 +26,27 @@ static const struct {
 			 "or a link with that in it.")},
     {"invite-elsewhere",
 	N_("This invite is from %1$s, for another node. This page belongs to the node of %2$s.")},
-    {"invite-ask", N_("Ask the organisation for another invite.")},
+    {"invite-used", N_("This invite has been used, or its time is over. Ask the organisation for "
+		       "another invite.")},
+    {"invite-of", N_("This invite is for %s.")},
     {"join-again", N_("Try again with the same invite: nothing is lost.")},
     {"handle-wanted", N_("Choose the name that others will see.")},
-    {"handle-broken", N_("A handle has at most 64 bytes, and neither spaces nor “@”, “/” or “:”.")},
+    {"handle-broken", N_("Use no spaces, “@”, “/” or “:”, and not so many letters.")},
+    {"handle-taken", N_("%1$s is taken at %2$s, or looks like a name that is. Choose another.")},
     {"languages-broken", N_("These are no language tags. As in: en, fr-CA, zh-Hant, ar")},
     {"too-long", N_("This is too long.")},
     {"welcome", N_("You are %s now.")},
     {"known-here", N_("This browser already speaks for %s.")},
     {"read-on", N_("Read on")},
-    {"you", N_("Your key")},
+    {"you", N_("Your key and devices")},
     {"key-persists", N_("Your key is kept in this browser, which has promised to keep it until "
 			"you delete it.")},
-    {"key-may-go", N_("Your key is kept in this browser. It may throw the key away when room gets "
-		      "scarce, so let in a second device soon.")},
+    /* Translators: %s is the link "add a second device". */
+    {"key-may-go", N_("Your key is kept in this browser, which may delete it when space runs out: "
+		      "%s soon.")},
+    {"add-device", N_("add a second device")},
+    {"copied", N_("Copied")},
+    {"copy-failed", N_("It could not be copied: it is marked, so copy it by hand.")},
     /* writing */
     {"writing-as", N_("You write as %s.")},
     {"draft-kept", N_("Draft kept in this browser, %s")},
@@ -54,8 +61,8 @@ static const struct {
     {"file-large", N_("%1$s is too large: all together may have %2$s at most.")},
     {"room-left", N_("Room left: %s")},
     {"room-over", N_("Too much by %s")},
-    {"remove", N_("Take off")},
-    {"remove-part", N_("Take off %s")},
+    {"remove", N_("Remove")},
+    {"remove-part", N_("Remove %s")},
     /* what became of it */
     {"step-waiting", N_("Signed and kept in this browser")},
     {"step-accepted", N_("Accepted by the node")},
@@ -79,7 +86,7 @@ static const struct {
     {"advice-revoked",
 	N_("This browser's key was revoked. Let this browser in anew from another of your "
 	   "devices, or ask the organisation.")},
-    {"advice-large", N_("Shorten it, or take files off.")},
+    {"advice-large", N_("Shorten it, or remove files.")},
     {"advice-clock", N_("Set this device's clock right.")},
     {"advice-quota", N_("You have sent much in a short time; it goes on in a while.")},
     {"advice-suspended", N_("Ask the organisation that runs this node.")},
@@ -89,6 +96,9 @@ static const struct {
     {"see-topic", N_("Back to the topic")},
     {"see-outbox", N_("Your outbox")},
     {"untitled", N_("(without a title)")},
+    {"reply", N_("A reply")},
+    /* Translators: %s is the subject of a thread. */
+    {"reply-in", N_("Reply in: %s")},
     {"write-again", N_("Make it a draft again")},
     {"drop-refused", N_("Delete it here")},
     {"drop-draft", N_("Delete the draft")},
@@ -96,7 +106,7 @@ static const struct {
     /* devices */
     {"speaks-for", N_("This browser speaks for %s.")},
     {"this-browser", N_("this browser")},
-    {"in-force", N_("in force")},
+    {"in-force", N_("valid")},
     {"revoked", N_("revoked")},
     {"way-invite", N_("by an invite")},
     {"way-device", N_("by another device of yours")},

@@ -21,7 +21,7 @@ void shell_label_add(struct html h, const char *id, const char *text, const char
 	html(h, "</label>");
 	if (hint) {
 		html(h, "<p class=\"hint\" id=\"%s-hint\">", id);
-		html_text(h, hint);
+		page_prose(h, hint);
 		html(h, "</p>");
 	}
 	html(h, "<p class=\"error\" id=\"%s-error\" role=\"alert\" hidden></p>", id);
@@ -86,13 +86,60 @@ void shell_begin(
 		"hidden></div>\n");
 }
 
+void shell_open(struct html h)
+{
+	html(h, "<script type=\"text/html\" id=\"shell\">\n");
+}
+
+void shell_close(struct html h)
+{
+	html(h, "</script>\n");
+}
+
+bool shell_may_open(const struct request *q)
+{
+	return web_node(q->web)->charter->topics == TOPICS_BY_PARTICIPANTS;
+}
+
+void shell_ask(struct request *q, struct html h)
+{
+	const struct conf *c = web_node(q->web)->conf;
+	struct buffer room = BUFFER_INIT;
+	size_t at = h.out->len;
+	struct html_piece pieces[2] = {{bytes_str(c->node.name)}}; /* a host name */
+
+	if (c->web.contact) {
+		page_contact(h, c);
+		pieces[1] = html_cut(h, at, &room);
+		html_sentence(h,
+		    _("You need an invite from an organisation that carries this forum; at %1$s "
+		      "ask %2$s."),
+		    pieces, 2);
+	} else {
+		html_sentence(h,
+		    _("You need an invite from an organisation that carries this forum, such as "
+		      "%s."),
+		    pieces, 1);
+	}
+	buffer_free(&room);
+}
+
 void shell_no_key(struct request *q, struct html h)
 {
 	html(h, "<div id=\"no-key\" hidden>");
-	html(h, "<p>%s</p>\n", _("There is no key of yours in this browser yet."));
-	html(h, "<p><a class=\"button\"");
+	html(h, "<p>%s ", _("You don't take part from this browser yet."));
+	shell_ask(q, h);
+	html(h, "</p>\n<p><a class=\"button\"");
 	page_href(h, q, "/join");
-	html(h, ">%s</a></p></div>\n", _("Take part with an invite"));
+	html(h, ">%s</a></p></div>\n", _("Join with an invite"));
+}
+
+void shell_copy(struct html h, const char *field)
+{
+	html(h,
+	    "<p><button type=\"button\" class=\"small\" data-copy=\"%s\">%s</button> <span "
+	    "class=\"fine\" id=\"%s-copied\" role=\"status\"></span></p>\n",
+	    field, _("Copy"), field);
 }
 
 /* ---- what scripts must know ---- */
@@ -108,6 +155,16 @@ json_t *shell_hex_json(const uint8_t *bytes, size_t len)
 json_t *shell_bytes_json(struct bytes text)
 {
 	return json_stringn((const char *)text.data, text.len);
+}
+
+json_t *shell_place_json(const uint8_t *log, const uint8_t *id, uint64_t index)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "log", shell_hex_json(log, DIGEST_LEN));
+	json_object_set_new(o, "id", shell_hex_json(id, ID_LEN));
+	json_object_set_new(o, "index", json_integer((json_int_t)index));
+	return o;
 }
 
 /* Numbers whose plural forms are, in the languages of the interface, all that there are; a script
@@ -193,6 +250,7 @@ void live_block(struct request *q, struct html h, const uint8_t *topic, const ui
 	plural = plural_json("%lu new message", "%lu new messages");
 	forms = json_dumps(plural, JSON_COMPACT);
 	json_decref(plural);
-	html(h, " data-live-forms=\"%s\"></div>\n", forms ? forms : "{}");
+	html(h, " data-live-much=\"%s\" data-live-forms=\"%s\"></div>\n",
+	    _("Much has come since: show it"), forms ? forms : "{}");
 	free(forms);
 }

@@ -8,11 +8,18 @@
 
 struct web_tls;
 
-/* Read a chain and its key, PEM. `why` takes 300 characters. ERR_IO (said in `why`), ERR_NOMEM. */
-int web_tls_new(struct web_tls **out, const char *certificate, const char *key, char *why);
+/* Read a chain and its key, PEM. ERR_IO, ERR_NOMEM: `why` is a sentence for the operator without
+ * its end, which names the option of that section and what would mend it. */
+#define TLS_WHY_LEN 600
+int web_tls_new(struct web_tls **out, const char *section, const char *certificate, const char *key,
+    char why[static TLS_WHY_LEN]);
 /* Read them again; if they are of no use the old ones stay. Connections that are open keep theirs.
  */
-int web_tls_reload(struct web_tls *tls, const char *certificate, const char *key, char *why);
+int web_tls_reload(struct web_tls *tls, const char *section, const char *certificate,
+    const char *key, char why[static TLS_WHY_LEN]);
+/* The same, to look only. */
+int web_tls_check(
+    const char *section, const char *certificate, const char *key, char why[static TLS_WHY_LEN]);
 void web_tls_free(struct web_tls *tls);
 SSL *web_tls_session(struct web_tls *tls); /* NULL: no memory */
 

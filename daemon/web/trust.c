@@ -12,12 +12,13 @@ const char *const trust_paragraphs[] = {
        "browser you trust the organisation whose page this is, as you do with any web site that "
        "you log in to. It can't do so unseen for long: what is signed with your key stands in a "
        "public log, and every node shows it."),
-    N_("Reading is alike: a node could leave something out of its pages, or show you a page "
+    N_("The same holds for reading: a node could leave something out of its pages, or show you a "
+       "page "
        "that others don't get. It can't change or invent what others have signed without "
        "being found out: read the same message at another node, whose address differs and whose "
        "path is the same, or check the signed message and its proof, which each message's page "
        "links to."),
-    N_("Who doesn't want to trust served pages uses the program convene in a terminal. It comes "
+    N_("If you would rather not trust pages, use the program convene in a terminal. It comes "
        "from your system's packages and not from the node, keeps its key in a file of yours, and "
        "checks everything that it shows. It can be a second device of yours, beside this "
        "browser."),

@@ -164,7 +164,7 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 	struct conf_errors errors = CONF_ERRORS_INIT;
 	struct web *w = ctx;
 	struct conf *fresh = NULL, *old = w->setup->conf;
-	char why[300] = "";
+	char why[TLS_WHY_LEN];
 
 	(void)fd;
 	(void)what;
@@ -185,9 +185,13 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 	}
 	conf_errors_free(&errors);
 	log_reopen();
-	if (w->tls &&
-	    web_tls_reload(w->tls, w->node.conf->web.certificate, w->node.conf->web.key, why) != OK)
-		log_error("web: %s; the certificate that was read before stays", why);
+	service_tell(w->setup, TOLD_SERVES,
+	    w->tls && web_tls_reload(w->tls, "web", w->node.conf->web.certificate,
+			  w->node.conf->web.key, why) != OK
+		? why
+		: NULL,
+	    "the certificate that was read before stays in use");
+	told_read(w->setup->told, w->setup->number);
 }
 
 static void on_term(evutil_socket_t fd, short what, void *ctx)
@@ -225,7 +229,7 @@ static int web_start(struct web *w)
 	const struct conf_web *c = &s->conf->web;
 	struct http_limits limits;
 	struct gate_setup gate;
-	char why[300];
+	char why[TLS_WHY_LEN];
 	int err = OK;
 
 	w->node = (struct web_node){.conf = s->conf,
@@ -242,9 +246,13 @@ static int web_start(struct web *w)
 	    .processes = s->processes};
 	limits = limits_of(w);
 	if (c->certificate) {
-		err = web_tls_new(&w->tls, c->certificate, c->key, why);
+		err = web_tls_new(&w->tls, "web", c->certificate, c->key, why);
 		if (err)
-			log_error("web: %s", why);
+			service_tell(s, TOLD_NONE, why,
+			    "no pages are served until that is mended; it is tried again");
+		if (err)
+			told_read(s->told, s->number);
+		w->waits = err != OK;
 	}
 	if (!err)
 		err = static_set_new(&w->files);
@@ -272,6 +280,7 @@ static int web_start(struct web *w)
 int web_run(struct service_setup *setup)
 {
 	struct web *w = calloc(1, sizeof *w);
+	bool waits = false;
 	int err = ERR_NOMEM;
 
 	language_start();
@@ -279,9 +288,9 @@ int web_run(struct service_setup *setup)
 		w->setup = setup;
 		w->searching.percent = SEARCH_PERCENT;
 		err = web_start(w);
-		if (!err && setup->number == 0)
-			log_info("web: %u %s of pages", setup->processes,
-			    setup->processes == 1 ? "process" : "processes");
+		if (!err)
+			service_begun(setup, "web", "pages", setup->conf->web.listen,
+			    setup->conf->web.listen_count);
 		if (!err &&
 		    !sandbox_enter(
 			setup->conf, setup->conf->web.certificate, setup->conf->web.key) &&
@@ -291,8 +300,9 @@ int web_run(struct service_setup *setup)
 			    "could write where its user may");
 		if (!err)
 			event_base_dispatch(w->base);
-		else
+		else if (!w->waits)
 			log_error("web: %s", error_text(err));
+		waits = w->waits;
 		http_free(w->http);
 		live_free(w->live);
 		gate_free(w->gate);
@@ -309,5 +319,5 @@ int web_run(struct service_setup *setup)
 			event_base_free(w->base);
 		free(w);
 	}
-	return err ? 1 : 0;
+	return !err ? 0 : waits ? SERVICE_WAITS : 1;
 }

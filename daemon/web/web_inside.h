@@ -34,6 +34,7 @@ struct web {
 	uint64_t state_at;     /* mono ms */
 	struct share searching;
 	struct event *term, *hup;
+	bool waits; /* for something that the operator has been told of */
 };
 
 /* serve_page.c: the store, between web_begin() and web_end(). OK, or it isn't to be had now. */

@@ -30,7 +30,9 @@ struct pool {
 
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	/* Under `lock`. Invariant: `fd` is readable exactly while `completed` is not empty. */
+	/* Under `lock`. Whoever makes `completed` not empty raises `fd` when it has let go of the
+	 * lock: the loop that wakes up of it would only wait for that. So it may be raised for what
+	 * has been collected already. */
 	struct list waiting, completed;
 	bool stopping;
 
@@ -79,7 +81,7 @@ static void clear_fd(int fd)
 	do
 		n = read(fd, &count, sizeof(count));
 	while (n < 0 && errno == EINTR);
-	assert(n == sizeof(count));
+	assert(n == sizeof(count) || errno == EAGAIN);
 }
 
 static void run_jobs(const struct pool *pool, struct job *first)
@@ -109,9 +111,13 @@ static void *worker_main(void *arg)
 		pthread_mutex_unlock(&pool->lock);
 		run_jobs(pool, first);
 		pthread_mutex_lock(&pool->lock);
-		if (pool->completed.first == NULL)
-			raise_fd(pool->fd);
+		bool raise = pool->completed.first == NULL;
 		list_append(&pool->completed, first, last);
+		if (raise) {
+			pthread_mutex_unlock(&pool->lock);
+			raise_fd(pool->fd);
+			pthread_mutex_lock(&pool->lock);
+		}
 	}
 	pthread_mutex_unlock(&pool->lock);
 	return NULL;
@@ -189,8 +195,8 @@ void pool_submit(struct pool *pool, struct job *job)
 	pool->pending++;
 	pthread_mutex_lock(&pool->lock);
 	list_append(&pool->waiting, job, job);
-	pthread_cond_signal(&pool->wake);
 	pthread_mutex_unlock(&pool->lock);
+	pthread_cond_signal(&pool->wake);
 }
 
 unsigned pool_threads(const struct pool *pool)
@@ -206,10 +212,9 @@ size_t pool_pending(const struct pool *pool)
 size_t pool_collect(struct pool *pool)
 {
 	assert(!pool->collecting);
+	clear_fd(pool->fd);
 	pthread_mutex_lock(&pool->lock);
 	struct job *job = pool->completed.first;
-	if (job != NULL)
-		clear_fd(pool->fd);
 	pool->completed.first = NULL;
 	pthread_mutex_unlock(&pool->lock);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Listings: ids, topics, threads, arrivals. */
+/* Listings: ids, threads, arrivals. */
 #include "forum/query_private.h"
 
 #include <string.h>
@@ -53,31 +53,6 @@ int query_resolve(struct store *s, struct bytes prefix, uint8_t id[static ID_LEN
 	if (shown > 1 || (shown == 0 && roots > 1) || seen == RESOLVE_MAX)
 		return ERR_EXISTS;
 	return shown + roots == 0 ? ERR_NOTFOUND : OK;
-}
-
-int query_topics(struct store *s, topic_fn *fn, void *ctx)
-{
-	struct view v;
-	int err = view_start(&v, s, VIEW_TOPICS, "");
-
-	while (err == OK && (err = view_next(&v)) == 1) {
-		int64_t at = view_int(&v, AUTHOR_COLUMNS_COUNT + 1);
-		struct topic_row row = {
-		    .log_no = view_at_log(at),
-		    .index = view_at_index(at),
-		    .title = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 2),
-		    .description = view_bytes(&v, AUTHOR_COLUMNS_COUNT + 3),
-		    .threads = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 4),
-		    .posts = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 5),
-		    .latest = (uint64_t)view_int(&v, AUTHOR_COLUMNS_COUNT + 6),
-		};
-		author_read(&v, 0, &row.author);
-		memcpy(row.log, row.author.log, DIGEST_LEN);
-		id_read(&v, AUTHOR_COLUMNS_COUNT, row.id);
-		if ((err = fn(ctx, &row)) != OK)
-			view_end(&v);
-	}
-	return err;
 }
 
 /* The number that a query finds for an id. */

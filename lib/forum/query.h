@@ -85,6 +85,8 @@ int query_resolve(struct store *s, struct bytes prefix, uint8_t id[static ID_LEN
 
 /* Topics ascending by title, then id. */
 int query_topics(struct store *s, topic_fn *fn, void *ctx);
+/* One of them. ERR_NOTFOUND. */
+int query_topic(struct store *s, const uint8_t id[static ID_LEN], topic_fn *fn, void *ctx);
 /* Threads of a topic, newest activity first, equal times by the newest post's id. The topic itself
  * may be missing; ERR_NOTFOUND when nothing stands in it either. */
 int query_threads(struct store *s, const uint8_t topic[static ID_LEN], size_t limit, size_t offset,

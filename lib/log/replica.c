@@ -141,6 +141,7 @@ static int set_note(struct replica *r, struct bytes note, uint64_t size,
 	int err = OK;
 
 	assert(count <= RIGHT_MAX);
+	r->note_opened = false;
 	if (r->note_size == r->held && size > r->held) {
 		struct buffer before = r->shown;
 
@@ -275,10 +276,10 @@ static int own_hashes(struct data *d, struct bytes leaves)
 	return !err && d->bad < d->count ? ERR_INVALID : err;
 }
 
-int data_open(struct data *d, const struct verifier *key, uint64_t first, struct bytes leaves,
-    struct bytes note, struct bytes proof)
+int data_open(struct data *d, const struct replica *known, const struct verifier *key,
+    uint64_t first, struct bytes leaves, struct bytes note, struct bytes proof)
 {
-	int err;
+	int err = OK;
 
 	memset(d, 0, sizeof *d);
 	d->first = first;
@@ -286,7 +287,12 @@ int data_open(struct data *d, const struct verifier *key, uint64_t first, struct
 		return ERR_MALFORMED;
 	if (note.len > DATA_NOTE_MAX)
 		return ERR_TOO_LARGE;
-	err = checkpoint_open(note, key, &d->head);
+	if (known && known->note_opened && bytes_equal(note, buffer_bytes(&known->note))) {
+		d->head.size = known->note_size;
+		memcpy(d->head.root, known->note_root, HASH_LEN);
+	} else {
+		err = checkpoint_open(note, key, &d->head);
+	}
 	if (err)
 		return err;
 	err = data_hashes(d, leaves);
@@ -339,7 +345,7 @@ int replica_check_data(const struct verifier *key, uint64_t first, struct bytes 
 {
 	struct tree_hash peaks[128], top;
 	struct data d;
-	int err = data_open(&d, key, first, leaves, note, proof);
+	int err = data_open(&d, NULL, key, first, leaves, note, proof);
 
 	*count = d.count;
 	if (!err) {
@@ -456,7 +462,7 @@ int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct
 	struct tree_hash right[RIGHT_MAX];
 	uint64_t staged = tree_size(r->tree);
 	struct data d;
-	int err = data_open(&d, &r->key, first, leaves, note, proof);
+	int err = data_open(&d, r, &r->key, first, leaves, note, proof);
 
 	*batch = NULL;
 	if (err)
@@ -486,6 +492,10 @@ int replica_stage(struct replica *r, uint64_t first, struct bytes leaves, struct
 				leaves_next(leaves, &pos, &leaf);
 			err = stage(r, bytes_of(leaves.data + pos, d.bad_at - pos), d.hashes + skip,
 			    take, note, d.head.size, right, right_count, batch);
+			if (!err) {
+				memcpy(r->note_root, d.head.root, HASH_LEN);
+				r->note_opened = true;
+			}
 		}
 		if (*outcome == REPLICA_ENDED)
 			r->ended = true;

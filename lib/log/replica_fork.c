@@ -153,7 +153,7 @@ int replica_fork_data(const struct replica *r, uint64_t first, struct bytes leav
 	size_t left_count, right_count, count = 0;
 	bool known;
 	struct data d;
-	int err = data_open(&d, &r->key, first, leaves, note, proof);
+	int err = data_open(&d, NULL, &r->key, first, leaves, note, proof);
 
 	/* Where our checkpoint ends in the DATA's range, this says what it has there. */
 	known = !err && size > 0 && size >= first && size <= first + d.count && size < d.head.size;

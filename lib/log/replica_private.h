@@ -20,6 +20,10 @@ struct replica {
 	struct replica_batch *first, **last; /* staged, oldest first */
 	struct buffer note;
 	uint64_t note_size;
+	/* Its signature was verified when it came: what comes in bulk comes under one checkpoint.
+	 */
+	bool note_opened;
+	uint8_t note_root[HASH_LEN];
 	struct tree_hash right[RIGHT_MAX]; /* of tree_size() under note_size */
 	size_t right_count;
 	struct buffer shown; /* the checkpoint before, if that was of exactly what was held */
@@ -41,9 +45,10 @@ struct data {
 	size_t bad_at; /* where its length stands in the bytes */
 };
 
-/* Check it by itself; to be cleared also after an error. */
-int data_open(struct data *d, const struct verifier *key, uint64_t first, struct bytes leaves,
-    struct bytes note, struct bytes proof);
+/* Check it by itself; to be cleared also after an error. `known`: whose note it may come under;
+ * or NULL. */
+int data_open(struct data *d, const struct replica *known, const struct verifier *key,
+    uint64_t first, struct bytes leaves, struct bytes note, struct bytes proof);
 void data_clear(struct data *d);
 /* The perfect subtrees of [0, end), of the history that the DATA proves: its left hashes with its
  * first leaves. Returns how many. */

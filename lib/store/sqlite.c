@@ -459,7 +459,12 @@ static int open_database(struct sqlite_store *s, const char *path)
 		return prepare_writer(s, path);
 	bool older;
 	int err = check_schema(s, &older);
-	return err == OK && older ? ERR_SCHEMA : err;
+	if (err == OK && older)
+		err = ERR_SCHEMA;
+	/* As much as SQLite maps of a file; it reads what lies behind. */
+	if (err == OK && s->mapped)
+		err = sqlite_exec(s, "PRAGMA mmap_size=2147418112");
+	return err;
 }
 
 static void close_store(struct store *base)
@@ -505,6 +510,7 @@ static int open_store(struct store **out, const char *path, unsigned flags)
 		return ERR_NOMEM;
 	s->base.ops = &store_sqlite;
 	s->read_only = (flags & STORE_READ_ONLY) != 0;
+	s->mapped = (flags & STORE_MAPPED) != 0;
 	s->lock = -1;
 	if (s->read_only)
 		err = access(path, F_OK) == 0 ? OK : errno == ENOENT ? ERR_NOTFOUND : ERR_IO;

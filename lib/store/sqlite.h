@@ -88,7 +88,7 @@ struct sqlite_store {
 	struct store base;
 	sqlite3 *db;
 	int lock; /* the writer's lock file; -1 in a reader */
-	bool read_only;
+	bool read_only, mapped;
 	bool writing; /* between begin and the end of it */
 	int failed;   /* what broke the transaction under way: it can only be rolled back */
 	sqlite3_stmt *cached[ST_COUNT];

@@ -23,7 +23,11 @@
 #include "msg/message.h"
 
 #define STORE_SCHEMA 3
-#define STORE_READ_ONLY 1u /* flags of store_open() */
+/* Flags of store_open(). A mapped store is read in place, which a process may do that can be
+ * started again at any time: a page that the disk can't give back is SIGBUS there, not an error.
+ * Only together with STORE_READ_ONLY. */
+#define STORE_READ_ONLY 1u
+#define STORE_MAPPED 2u
 
 struct store;
 

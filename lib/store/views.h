@@ -83,6 +83,7 @@ enum view_id {
 	VIEW_MESSAGE_AT,      /* id -> at */
 	VIEW_AUTHOR,          /* signer -> AUTHOR */
 	VIEW_TOPICS,          /* -> AUTHOR, id, at, subject, text, threads, posts, latest */
+	VIEW_TOPIC,           /* id -> the same of one */
 	VIEW_TOPIC_FIND,      /* id -> no */
 	VIEW_THREADS,         /* topic, limit, offset -> AUTHOR, id, at, shown, lang, time, posts,
 	                       * latest, subject, archived author */

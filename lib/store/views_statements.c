@@ -164,6 +164,11 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " (SELECT max(latest) FROM place WHERE topic = m.no) FROM topic t"
 	    " CROSS JOIN message m ON m.no = t.no LEFT JOIN title s ON s.message = m.no"
 	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(s.subject, x''), m.id",
+	[VIEW_TOPIC] =
+	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
+	    " (SELECT max(latest) FROM place WHERE topic = m.no)" MESSAGE_BY_ID
+	    " CROSS JOIN topic t ON t.no = m.no LEFT JOIN title s ON s.message = m.no"
+	    AUTHOR_OF_MESSAGE "WHERE t.here = 1" NEWEST_FIRST,
 	[VIEW_TOPIC_FIND] =
 	    "SELECT m.no" MESSAGE_BY_ID " WHERE m.topic = m.no"
 	    " OR EXISTS (SELECT 1 FROM place WHERE topic = m.no)" NEWEST_FIRST,

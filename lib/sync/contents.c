@@ -278,7 +278,7 @@ void sync_contents_committed(
 		if (list[i].result == OK || list[i].result == ERR_REFUSED)
 			serve_stored(s, l, list[i].index);
 		if (i + 1 == count || list[i + 1].log != list[i].log)
-			wants_sweep(l);
+			wants_sweep(s, l);
 	}
 	serve_due(s);
 	wants_pump(s, false, now);

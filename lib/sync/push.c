@@ -8,9 +8,10 @@
 #include "sync/state.h"
 
 #define CREDIT_MAX (1024 * 1024)
-#define ALONG_ENTRIES 64 /* whoever lacks more asks for contents by itself */
+#define ALONG_ENTRIES 64 /* of one DATA */
+#define ALONG_LACKS 256  /* entries: whoever lacks more asks for contents by itself */
 #define ALONG_BUCKET 14  /* of one: 16 KiB */
-#define ALONG_BACKLOG (32 * 1024)
+#define ALONG_BACKLOG SYNC_BACKLOG_CONTENTS
 
 /* Contents that go along with entries. */
 struct along {
@@ -34,6 +35,14 @@ static bool along_has(struct log_slot *l, uint64_t index, struct bytes leaf)
 
 /* What has just been written goes whole: the entry, and what it says. Not where others have to wait
  * for the line. */
+static bool along_goes(struct sync *s, struct sync_link *link, struct log_slot *l)
+{
+	const struct pair *p = pair_of(s, link, l);
+
+	return p->along > 0 && replica_held(l->replica) - p->next <= ALONG_LACKS &&
+	       s->io.backlog(s->io.ctx, link->handle) < ALONG_BACKLOG;
+}
+
 static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *l,
     struct bytes leaves, size_t count, struct along *a)
 {
@@ -41,8 +50,7 @@ static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *
 	struct bytes leaf;
 	size_t pos = 0;
 
-	if (replica_held(l->replica) - p->next > ALONG_ENTRIES || p->along == 0 ||
-	    s->io.backlog(s->io.ctx, link->handle) >= ALONG_BACKLOG)
+	if (count > ALONG_ENTRIES || !along_goes(s, link, l))
 		return;
 	for (size_t i = 0; i < count && leaves_next(leaves, &pos, &leaf) == OK; i++) {
 		size_t before = a->bytes.len;
@@ -102,6 +110,8 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	aligned = (p->next / TREE_BLOCK + 1) * TREE_BLOCK;
 	if (aligned > held)
 		aligned = held;
+	if (aligned - p->next > ALONG_ENTRIES && along_goes(s, link, l))
+		aligned = p->next + ALONG_ENTRIES;
 	err = s->io.read(
 	    s->io.ctx, l->no, p->next, (size_t)(aligned - p->next), SYNC_DATA_BYTES, &leaves, &got);
 	if (!err && (leaves.failed || got == 0))

@@ -541,8 +541,8 @@ size_t want_place(const struct log_slot *l, uint64_t index);
 void log_lacks(struct sync *s, struct log_slot *l);
 /* The store has answered. */
 void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result, uint64_t now);
-/* To be called after that: what is stored leaves the window. */
-void wants_sweep(struct log_slot *l);
+/* To be called after that: what is stored leaves the window, and makes room. */
+void wants_sweep(struct sync *s, struct log_slot *l);
 /* One that we had given up, or not come to; NULL: it isn't missing. */
 struct want *want_late_add(struct sync *s, struct log_slot *l, uint64_t index);
 /* What it weighs, and is dated. */

@@ -21,7 +21,7 @@
 #include "msg/message.h"
 
 /* Bounds, all per node or link as said; a hostile peer can't move them. */
-#define SYNC_CREDIT (256 * 1024)  /* bytes of DATA under way per subscription */
+#define SYNC_CREDIT (512 * 1024)  /* bytes of DATA under way per subscription */
 #define SYNC_BACKLOG (256 * 1024) /* stop producing for a link whose output holds more */
 #define SYNC_BACKLOG_CONTENTS \
 	(SYNC_BACKLOG / 2)           /* the same for contents, so that entries overtake them */
@@ -250,6 +250,10 @@ size_t sync_cosigned(struct sync *s, uint32_t log, struct sync_cosigned *out, si
 
 /* More organisations are members than before: logs refused earlier may be welcome. */
 void sync_members_grew(struct sync *s, uint64_t now);
+
+/* Whether something is on its way here: entries that their origin has signed, contents that are
+ * asked for or with the store, or are to be asked for when others have come. */
+bool sync_coming(const struct sync *s);
 
 /* Let time pass; returns the time of the next needed call (UINT64_MAX: none). */
 uint64_t sync_tick(struct sync *s, uint64_t now);

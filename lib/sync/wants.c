@@ -80,9 +80,11 @@ static unsigned want_limit(const struct sync_link *link)
 						      : WANT_LEAST;
 }
 
+/* A window full of what was just asked for, and nothing given up, is no reason: the peer may be
+ * about to get all of it. */
 bool wants_probe(const struct sync_link *link)
 {
-	return unlooked(link) >= SYNC_WANT_WINDOW;
+	return unlooked(link) >= SYNC_WANT_WINDOW && unlooked(link) > link->wants;
 }
 
 /* Each log always has one place for what is new; but a link that others overtake keeps it for what

@@ -278,12 +278,16 @@ void wants_stored(struct sync *s, struct log_slot *l, uint64_t index, int result
 	}
 }
 
-void wants_sweep(struct log_slot *l)
+void wants_sweep(struct sync *s, struct log_slot *l)
 {
 	size_t kept = 0;
 
 	if (!l->want_gone)
 		return;
+	/* Where it was too full to be filled, and nothing in it could be asked for, nobody looks
+	 * again before he hears of it. */
+	if (l->want_count > WANT_BATCH - 2 * LOAD)
+		s->want_news++;
 	for (size_t i = 0; i < l->want_count; i++) {
 		if (l->wants[i]->gone)
 			want_free(l->wants[i]);
@@ -292,6 +296,22 @@ void wants_sweep(struct log_slot *l)
 	}
 	l->want_count = kept;
 	l->want_gone = false;
+}
+
+bool sync_coming(const struct sync *s)
+{
+	bool coming = s->more > 0 || s->committing > 0;
+
+	for (const struct sync_link *link = s->links; link && !coming; link = link->next)
+		coming = link->wants > 0;
+	for (size_t i = 0; i < s->log_count && !coming; i++) {
+		const struct log_slot *l = &s->logs[i];
+
+		coming = l->due_count > 0 ||
+			 (l->lacking && (l->top < replica_held(l->replica) || l->bottom > 0 ||
+					    l->idle[WANT_BULK] + l->idle[WANT_LIVE] > 0));
+	}
+	return coming;
 }
 
 /* How much a content weighs on a line, at most. A date ahead of our clock wins nothing. */

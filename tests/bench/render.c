@@ -235,7 +235,6 @@ int main(int argc, char **argv)
 	buffer_free(&a.body);
 	reader_close(r);
 	page_time_end();
-	page_search_end();
 	free(w->conf.node.data);
 	charter_free((struct charter *)w->node.charter);
 	free(w->conf.node.name);

@@ -77,7 +77,7 @@ test('a handle that is taken is said at its field, and the invite is still good'
 	await page.goto(link);
 	await page.fill('#handle', 'amina');
 	await page.click('#join-button');
-	await poll('nothing is said', () => page.locator('#handle-error').innerText().then((text) => /The node says/.test(text)));
+	await poll('nothing is said', () => page.locator('#handle-error').innerText().then((text) => /^amina is taken at isoc\.example/.test(text)));
 	assert.equal(await page.evaluate(() => document.activeElement.id), 'handle');
 	await page.fill('#handle', 'Carol');
 	assert.equal(await page.locator('#handle-shown').innerText(), 'carol@isoc.example');
@@ -285,6 +285,8 @@ test('a key that was revoked: refused, with what to do, and the text can be had 
 	await page.click('li.refused button');
 	await page.waitForSelector('#drafts-list li:has-text("Too late.")');
 	await page.click('#drafts-list li:has-text("Too late.") a');
+	await page.waitForURL(`**/write?topic=${nodes.about.topic}#again-*`);
+	await poll('its text is not in the form', () => page.locator('#text').inputValue().then((text) => text === 'Too late.'));
 });
 
 test('the key is deleted for good when that is wished twice, and all that was written with it', async () => {

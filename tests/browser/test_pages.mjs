@@ -4,7 +4,7 @@
 // width of its own at 320 px; and all of it can be read with scripts off.
 import assert from 'node:assert/strict';
 import test, { after, before } from 'node:test';
-import { LONG, Nodes, Person, browser_start } from './lib.mjs';
+import { LONG, Nodes, Person, browser_start, poll } from './lib.mjs';
 
 let nodes, browser, author;
 
@@ -123,6 +123,24 @@ test('no page is wider than a screen of 320 px, in either direction of writing',
 				wide.push(`${base}${path}: ${has}`);
 		}
 	assert.deepEqual(wide, []);
+	await reader.leave();
+});
+
+test('who has missed more than is told one by one is told that, and loads the page again', async () => {
+	const reader = await Person.come(browser, nodes, 0), { page } = reader;
+	const afters = [];
+	await page.route(/\/live\?/, (route) => {
+		afters.push(new URL(route.request().url()).searchParams.get('after'));
+		return route.fulfill({ status: 200, contentType: 'text/event-stream',
+			body: 'retry: 100\nid: 7\nevent: at\ndata: {"arrival":9000}\n\nid: 9000\nevent: reload\ndata: {"arrival":9000}\n\n' });
+	});
+	await reader.go('/');
+	await page.waitForSelector('.live a:has-text("Much has come since")');
+	await poll('it goes on from there', () => afters.length > 1);
+	await page.evaluate(() => { window.stays = true; });
+	await Promise.all([page.waitForEvent('load'), page.click('.live a')]);
+	assert.equal(await page.evaluate(() => window.stays), undefined);
+	await page.unroute(/\/live\?/);
 	await reader.leave();
 });
 

@@ -86,7 +86,7 @@ test('in Arabic: an invite that is pasted, and a reply with a quotation and a fi
 	assert.doesNotMatch(quoted, /Amina\n/, 'the signature is left out');
 	const text = `${quoted}\nنعم، نحن جميعا.\n\n- أولا https://example.org/a_(b).\n- ثانيا\n`;
 	await page.fill('#text', text);
-	await page.fill('#lang', 'ar');
+	assert.equal(await page.inputValue('#lang'), 'ar', 'the language that somebody reads in, whatever they reply to');
 	const pdf = Buffer.concat([Buffer.from('%PDF-1.7\n'), Buffer.alloc(70000, 7)]);
 	await page.setInputFiles('#files', [{ name: 'خطة.pdf', mimeType: 'application/pdf', buffer: pdf },
 		{ name: 'empty.bin', mimeType: '', buffer: Buffer.from('x') }]);
@@ -162,6 +162,43 @@ test('what is missing is said at its field, and the focus goes there', async () 
 	assert.match(await text_of(page, '#room'), /Too much/);
 	await page.click('#send');
 	assert.match(await text_of(page, '#files-error'), /at most/);
+	// A language that isn't one of the interface's has a tag; what is said at the field goes when it is mended.
+	await page.click('#parts button');
+	await page.selectOption('#lang', 'other');
+	await page.fill('#lang-tag', 'english');
+	await page.click('#send');
+	assert.match(await text_of(page, '#lang-tag-error'), /no language tags/);
+	await page.fill('#lang-tag', 'sw');
+	assert.ok(await page.locator('#lang-tag-error').isHidden());
+	assert.equal(await page.getAttribute('#lang-tag', 'aria-invalid'), null);
+	await page.click('#parts button');
+	await page.click('#send');
+	await alice.state_is('sealed');
+	await page.click('#result-links a');
+	assert.equal(await page.locator('article .text').first().getAttribute('lang'), 'sw');
+});
+
+test('who takes part isn\'t asked to join, and opens a topic from the front page', async () => {
+	const { page } = alice;
+	await alice.go('/');
+	await page.waitForSelector('.lead >> text=You take part as alice@isoc.example.');
+	assert.equal(await page.locator('.lead a.button').getAttribute('href'), '/write');
+	await page.click('a[href="/write?topic=new"]');
+	await page.waitForSelector('#write:visible');
+	await page.click('#send');
+	assert.match(await text_of(page, '#subject-error'), /needs a title/);
+	await page.fill('#subject', 'A place to meet');
+	await page.fill('#text', 'For all who come.');
+	await page.click('#send');
+	await alice.state_is('sealed');
+	await nodes.do({ do: 'settle' });
+	await alice.go('/');
+	const topic = page.locator('.topics li', { hasText: 'A place to meet' });
+	assert.match(await topic.innerText(), /For all who come\.\s+No messages yet/);
+	const stranger = await Person.come(browser, nodes, 1);
+	await stranger.go('/ar/');
+	assert.equal(await stranger.page.locator('.lead a.button').getAttribute('href'), '/ar/join');
+	await stranger.leave();
 });
 
 test('a draft stays through a reload, and goes when it is sent', async () => {
@@ -186,6 +223,7 @@ test('a draft stays through a reload, and goes when it is sent', async () => {
 	await alice.go('/outbox');
 	await page.waitForSelector('#outbox:visible');
 	assert.equal(await page.locator('#drafts-list li').count(), drafts - 1);
+	assert.match(await text_of(page, '#outbox'), /Reply in: Who keeps the record\?/);
 });
 
 test('what one wrote can be amended, with its files, and erased; what others wrote can not', async () => {
@@ -206,6 +244,8 @@ test('what one wrote can be amended, with its files, and erased; what others wro
 	assert.equal(await alice.page.locator('article a[href*="/part/"]').count(), 1);
 	await alice.page.click('a[href*="/write?amend="]');
 	await alice.page.waitForSelector('#not-yours:visible');
+	await alice.page.click('main .topic a');
+	assert.match(await alice.page.locator('article').innerText(), /Amended: yes\./);
 	await maryam.go(link.replace('/m/', '/write?amend='));
 	await page.waitForSelector('#erase-section:visible');
 	await page.click('#erase');

@@ -11,6 +11,8 @@ import html5lib
 XHTML = "{http://www.w3.org/1999/xhtml}"
 VOID_LANGUAGES = re.compile(r"^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$")
 TIME = re.compile(r"^\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\dZ)?$")
+# What only scripts see, and put in its own place: it has to be as right as the rest.
+SHELL = re.compile(rb'<script type="text/html" id="shell">\n(.*?)</script>', re.DOTALL)
 HEADINGS = ["h%d" % n for n in range(1, 7)]
 
 
@@ -20,6 +22,7 @@ class Page:
     def __init__(self, path, body):
         self.path, self.faults = path, []
         self.text = body.decode("utf-8")
+        body = SHELL.sub(rb"\1", body)
         parser = html5lib.HTMLParser(namespaceHTMLElements=False)
         self.root = parser.parse(body, transport_encoding="utf-8")
         self.faults += ["%s at %s" % (code, where) for where, code, _ in parser.errors]

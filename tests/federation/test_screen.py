@@ -341,6 +341,7 @@ class Story:
         s.keys("Enter")
         text = s.wait("1/6")
         tap.ok(len(s.lines()) == 10 and CHINESE in text, "40 columns and 10 lines", text)
+        tap.ok("q back  ? help" in s.lines()[-1], "which tell the way back", text)
         for columns, rows in ((100, 30), (30, 8), (80, 24), (12, 4), (40, 10)):
             s.resize(columns, rows)
             time.sleep(0.3)

@@ -264,6 +264,10 @@ static void check_model(struct node *n)
 		check_contents(n, e);
 		if (!e->shown)
 			continue;
+		struct listing one = {.n = n};
+		assert_int_equal(query_topic(n->store.s, e->in.id, see_topic, &one),
+		    e->in.header.kind == KIND_TOPIC ? OK : ERR_NOTFOUND);
+		assert_int_equal(one.threads, e->in.header.kind == KIND_TOPIC);
 		check_thread(n, e);
 		assert_ok(query_resolve(n->store.s, bytes_of(e->in.id, 8), id));
 		assert_memory_equal(id, e->in.id, ID_LEN);

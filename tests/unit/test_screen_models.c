@@ -224,6 +224,23 @@ static void test_page_tabs(void **state)
 	buffer_free(&text);
 }
 
+/* Our own lines keep their indent when they are folded. */
+static void test_page_indent(void **state)
+{
+	struct page p = {.lines = NULL};
+
+	(void)state;
+	page_begin(&p, 12);
+	page_words(&p, STYLE_PLAIN, "    one two three");
+	assert_int_equal(p.count, 2);
+	assert_memory_equal(p.text.data + p.lines[1].at, "    three", 9);
+	assert_int_equal(p.lines[1].style, STYLE_PLAIN);
+	page_begin(&p, 6);
+	page_words(&p, STYLE_PLAIN, "    abc");
+	assert_int_equal(p.count, 2); /* too narrow for it */
+	page_free(&p);
+}
+
 static void test_page_directions(void **state)
 {
 	struct page p = {.lines = NULL};
@@ -354,8 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {cmocka_unit_test(test_cells), cmocka_unit_test(test_any),
 	    cmocka_unit_test(test_canvas), cmocka_unit_test(test_page),
 	    cmocka_unit_test(test_page_tabs), cmocka_unit_test(test_list),
-	    cmocka_unit_test(test_page_directions), cmocka_unit_test(test_list),
-	    cmocka_unit_test(test_tree)};
+	    cmocka_unit_test(test_page_indent), cmocka_unit_test(test_page_directions),
+	    cmocka_unit_test(test_list), cmocka_unit_test(test_tree)};
 
 	setlocale(LC_CTYPE, "C.UTF-8");
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -503,7 +503,7 @@ static void test_numbers(void **state)
 	m.there[0] = m.has[0][0] = true;
 	doc_add(w, &m, 0);
 	assert_int_equal(search_commit(w, 1, id, false), OK);
-	assert_true(search_writer_index(w)->segments[0].no > no + 1000);
+	assert_true(search_writer_index(w)->segments[0].no > no);
 	search_writer_close(w);
 }
 

@@ -79,7 +79,7 @@ static int serve(const char *path, uid_t user)
 
 	if (!become(user, user == READER ? GROUP : user))
 		return 2;
-	int size = store_open(&s, &store_sqlite, path, STORE_READ_ONLY);
+	int size = store_open(&s, &store_sqlite, path, STORE_READ_ONLY | STORE_MAPPED);
 	do {
 		if (s != NULL)
 			size = read_size(s);

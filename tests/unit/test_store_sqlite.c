@@ -31,16 +31,31 @@ static void test_one_writer(void **state)
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
 }
 
-static void test_reader(void **state)
+static bool is_mapped(const char *path)
 {
-	struct fixture *f = *state;
+	char line[4500];
+	bool found = false;
+	FILE *maps = fopen("/proc/self/maps", "r");
+
+	assert_non_null(maps);
+	while (fgets(line, sizeof(line), maps) != NULL)
+		if (strchr(line, '\n') != NULL && strstr(line, path) != NULL) {
+			line[strcspn(line, "\n")] = '\0';
+			found |= strcmp(line + strlen(line) - strlen(path), path) == 0;
+		}
+	fclose(maps);
+	return found;
+}
+
+static void read_beside(struct fixture *f, unsigned flags)
+{
 	const struct store_backend *ops = &store_sqlite;
 	struct seen_log seen;
 	struct store *r;
 	uint32_t no;
 	uint64_t n, version, newer;
 
-	assert_ok(store_open(&r, ops, f->path, STORE_READ_ONLY));
+	assert_ok(store_open(&r, ops, f->path, STORE_READ_ONLY | flags));
 	assert_ok(ops->version(r, &version));
 	assert_ok(ops->begin(f->s));
 	assert_int_equal(add_log(f->s, 1), 1);
@@ -71,6 +86,29 @@ static void test_reader(void **state)
 	assert_int_equal(seen.log.size, 3);
 	assert_ok(ops->commit(r));
 	assert_leaves(r, 1, 1, 0, 4);
+	store_close(r);
+}
+
+static void test_reader(void **state)
+{
+	read_beside(*state, 0);
+}
+
+static void test_reader_mapped(void **state)
+{
+	struct fixture *f = *state;
+	struct store *r;
+
+	read_beside(f, STORE_MAPPED);
+	/* What is only in the log file is not mapped. */
+	assert_ok(store_sqlite.scrub(f->s));
+	assert_ok(store_open(&r, &store_sqlite, f->path, STORE_READ_ONLY));
+	assert_leaves(r, 1, 1, 0, 4);
+	assert_false(is_mapped(f->path));
+	store_close(r);
+	assert_ok(store_open(&r, &store_sqlite, f->path, STORE_READ_ONLY | STORE_MAPPED));
+	assert_leaves(r, 1, 1, 0, 4);
+	assert_true(is_mapped(f->path));
 	store_close(r);
 }
 
@@ -319,6 +357,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    SQLITE(test_one_writer),
 	    SQLITE(test_reader),
+	    SQLITE(test_reader_mapped),
 	    SQLITE(test_absent),
 	    SQLITE(test_schema),
 	    SQLITE(test_older),

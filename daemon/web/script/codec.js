@@ -37,6 +37,8 @@ const HEADER = [
 ];
 
 export const lang_valid = (tag) => /^[A-Za-z0-9-]{1,35}$/.test(tag);
+/* The same of what somebody has typed: "english" would pass, and say nothing to a program. */
+export const lang_typed = (tag) => lang_valid(tag) && /^[a-z]{2,3}(?:-[a-z0-9]{1,8})*$/i.test(tag);
 
 const within = (n, least, most) => Number.isSafeInteger(n) && n >= least && n <= most;
 
@@ -204,6 +206,10 @@ export async function enrol_is(where, message, identity, device_key) {
 
 /* `reason` of an ERASE: 1 is the author's wish. */
 export const target_body = (log_digest, id, reason = 0) => concat(field(1, ref(log_digest, id)), field(2, reason));
+
+/* The id in a reference: that of a header's topic or parent, or of what such a body is about. */
+export const ref_id = (bytes) => hex(bytes.subarray(REF - 32, REF));
+export const target_id = (body) => ref_id([...fields(body, true)][0][1]);
 
 /* ---- charter, section 3, and verifier keys, 4.2 ---- */
 

@@ -2,11 +2,12 @@
 /* /join: from an invite to a key that speaks for somebody. The invite stands behind the "#" of the
  * link, which browsers don't send; it is taken out of the address at once, so that nobody sends it on
  * with the page's address. */
-import { content_encode, lang_valid } from './codec.js';
+import { content_encode, lang_typed } from './codec.js';
 import { CODE } from './frames.js';
 import { fingerprint, home_here, invite_is_here, invite_parse, join, keep, lacking, request_look, request_make } from './keys.js';
 import { utf8 } from './bytes.js';
-import { busy, by_id, el, fields_are_right, focus_on, foreign, page, path, say, sentence, show, trouble, why } from './page.js';
+import { busy, by_id, copy_buttons, el, fields_are_right, focus_on, foreign, page, path, say, sentence, show, trouble, why } from './page.js';
+import { kept_text } from './state.js';
 import { write_start } from './write.js';
 
 const nfc = (text) => text.normalize('NFC').trim();
@@ -39,6 +40,7 @@ function invite_read(line) {
 function invite_shown(invite) {
 	const known = invite?.secret !== undefined;
 	show('invite-field', !invite);
+	show('no-invite', !invite);
 	show('invite-here', known);
 	show('handle-field', !invite?.identity);
 	show('more', !invite?.identity);
@@ -52,14 +54,16 @@ function profile_read() {
 		languages: value('languages').split(/[\s,;]+/).filter(Boolean) };
 }
 
-function profile_errors(profile) {
+function profile_errors(profile, invite) {
 	const errors = [], bytes = utf8(profile.handle).length;
-	if (bytes === 0 || bytes > 64 || /[\s/@:\u0000-\u001f]/.test(profile.handle))
+	if (invite?.handle && profile.handle !== handle_prepare(invite.handle))
+		errors.push([by_id('handle'), say('invite-of', handle_prepare(invite.handle))]);
+	else if (bytes === 0 || bytes > 64 || /[\s/@:\u0000-\u001f]/.test(profile.handle))
 		errors.push([by_id('handle'), say(bytes === 0 ? 'handle-wanted' : 'handle-broken')]);
 	for (const id of ['name', 'group', 'region'])
 		if (utf8(profile[id]).length > 256)
 			errors.push([by_id(id), say('too-long')]);
-	if (profile.languages.length > 32 || !profile.languages.every(lang_valid))
+	if (profile.languages.length > 32 || !profile.languages.every(lang_typed))
 		errors.push([by_id('languages'), say('languages-broken')]);
 	return errors;
 }
@@ -70,7 +74,7 @@ async function welcome(home) {
 	show('again', false);
 	by_id('welcome-who').replaceChildren(...sentence('welcome', foreign(`${home.handle}@${home.organisation}`)));
 	show('welcome');
-	by_id('kept').textContent = say(await keep() ? 'key-persists' : 'key-may-go');
+	by_id('kept').replaceChildren(...kept_text(await keep()));
 	focus_on(by_id('welcome-title'));
 	await write_start(home);
 }
@@ -79,7 +83,7 @@ async function submit(given) {
 	const { invite, error } = given ? { invite: given } : invite_read(by_id('invite').value);
 	if (invite?.identity)
 		return request_show(invite);
-	const profile = profile_read(), errors = profile_errors(profile);
+	const profile = profile_read(), errors = profile_errors(profile, invite);
 	if (error)
 		errors.unshift([by_id('invite'), error]);
 	if (!fields_are_right(by_id('join'), errors))
@@ -88,8 +92,11 @@ async function submit(given) {
 		return await welcome(await join(page.node, invite, content_encode({ profile })));
 	} catch (e) {
 		if (e.code === CODE.HANDLE)
-			return fields_are_right(by_id('join'), [[by_id('handle'), why(e)]]);
-		trouble(why(e), ' ', say(e.name === 'Unreachable' ? 'join-again' : e.code === CODE.INVITE ? 'invite-ask' : ''));
+			return fields_are_right(by_id('join'), [[by_id('handle'), say('handle-taken', profile.handle, page.node.organisation)]]);
+		if (e.code === CODE.INVITE)
+			trouble(say('invite-used'));
+		else
+			trouble(why(e), ' ', e.name === 'Unreachable' ? say('join-again') : '');
 		return by_id('join-button').focus();
 	}
 }
@@ -102,6 +109,7 @@ async function request_show(invite) {
 	show('join', false);
 	show('again', false);
 	by_id('request-line').value = line;
+	copy_buttons();
 	by_id('request-digits').textContent = fingerprint(home.public);
 	focus_on(show('request').querySelector('h2'));
 	return wait_for(home);
@@ -163,7 +171,6 @@ async function start() {
 			return submit(invite);
 		}).catch((e) => trouble(why(e)));
 	});
-	by_id('copy').addEventListener('click', () => navigator.clipboard?.writeText(by_id('request-line').value));
 	return undefined;
 }
 

@@ -125,7 +125,7 @@ function enrolled_note(home, handle) {
 			throw new Error('the key is gone from this browser');
 		Object.assign(now, { state: 'enrolled', handle: new TextDecoder().decode(handle) });
 		await settled(homes.put(now));
-		localStorage.setItem('convene', '1'); /* live.js looks for it on pages that are read */
+		localStorage.setItem('convene', `${now.handle}@${now.organisation}`); /* live.js looks for it on pages that are read */
 		return now;
 	});
 }

@@ -2,19 +2,20 @@
 /* On pages that are read: what has come since, as a line that one may follow. Nothing that is being
  * read moves. While the page is hidden nothing is asked for: browsers open few connections to a
  * server, and a reader may have many tabs. */
-import { el, say_count } from './page.js';
+import { el, foreign, pieces, say_count } from './page.js';
 
 const place = document.querySelector('[data-live]');
 const CLOSE_MS = 30000;
 
 function live(place) {
-	const { live: scope, liveAfter, liveForms } = place.dataset, forms = JSON.parse(liveForms);
+	const { live: scope, liveAfter, liveForms, liveMuch } = place.dataset, forms = JSON.parse(liveForms);
 	const seen = new Set();
-	let source = null, after = liveAfter ?? '', closing = 0;
+	let source = null, after = liveAfter ?? '', closing = 0, much = false;
 
+	/* One that came is shown where it stands; of several the page itself, as it is now. */
 	function draw(latest) {
-		const link = el('a', { href: seen.size === 1 ? latest.href : location.pathname + location.search }, say_count(forms, seen.size));
-		if (seen.size > 1)
+		const link = el('a', { href: latest?.href ?? location.pathname + location.search }, much ? liveMuch : say_count(forms, seen.size));
+		if (!latest)
 			link.addEventListener('click', (event) => {
 				event.preventDefault();
 				location.reload();
@@ -35,7 +36,13 @@ function live(place) {
 			if (![5, 6].includes(item.kind ?? 6) || !/^[0-9a-f]{64}$/.test(item.id) || document.getElementById(`m-${item.id.slice(0, 16)}`) || seen.has(item.id))
 				return;
 			seen.add(item.id);
-			draw({ href: `${place.dataset.liveBase ?? ''}/m/${item.id}` });
+			draw(seen.size === 1 && !much ? { href: `${place.dataset.liveBase ?? ''}/m/${item.id}` } : null);
+		});
+		/* More has been missed than is told one by one. */
+		source.addEventListener('reload', (event) => {
+			after = event.lastEventId || after;
+			much = true;
+			draw(null);
 		});
 	}
 
@@ -60,6 +67,16 @@ function live(place) {
 if (place)
 	live(place);
 
+/* Somebody who takes part from this browser isn't asked to join. */
+function known(place, who) {
+	place.querySelector('.button').replaceWith(el('a', { class: 'button', href: place.dataset.path }, place.dataset.write));
+	place.before(el('p', { class: 'meta' }, ...pieces(place.dataset.as, foreign(who))));
+}
+
+const who = localStorage.getItem('convene'), join = document.querySelector('[data-as]');
+if (join && who?.includes('@'))
+	known(join, who);
+
 /* Somebody who writes from this browser: what could not be sent goes on its way from any page. */
-if (localStorage.getItem('convene'))
+if (who)
 	import('./carry.js');

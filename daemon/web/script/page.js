@@ -4,6 +4,15 @@
 
 export const page = JSON.parse(document.getElementById('page-data')?.textContent || '{}');
 
+/* What needs scripts stands in the page as text (shell.c), for browsers that know neither scripts nor
+ * what is hidden. It is markup of the server's, as the page is. */
+const shell = document.getElementById('shell');
+if (shell) {
+	const room = document.createElement('template');
+	room.innerHTML = shell.textContent;
+	shell.replaceWith(room.content);
+}
+
 /* "%s", "%d", or "%1$s" where the order differs. */
 export function format(text, ...values) {
 	let next = 0;
@@ -21,7 +30,9 @@ export function say_count(forms, n, language = document.documentElement.lang) {
 	return format(forms[found], number_format(n));
 }
 
-const number_format = (n) => n.toLocaleString(document.documentElement.lang);
+/* Days before months, 24 hours, and digits as the server's pages have them. */
+const locale = () => `${document.documentElement.lang === 'en' ? 'en-GB' : document.documentElement.lang}-u-nu-latn`;
+const number_format = (n) => n.toLocaleString(locale());
 
 /* A path of ours, in the language that was chosen. */
 export const path = (to) => `${page.base ?? ''}${to}`;
@@ -45,10 +56,11 @@ export function el(name, attributes = {}, ...children) {
 export const foreign = (text) => el('bdi', {}, text);
 
 /* A sentence with elements in the place of "%s". */
-export function sentence(key, ...values) {
+export const sentence = (key, ...values) => pieces(page.strings?.[key] ?? key, ...values);
+
+export function pieces(text, ...values) {
 	const out = [];
 	let at = 0, next = 0;
-	const text = page.strings?.[key] ?? key;
 	for (const found of text.matchAll(/%(?:(\d)\$)?[sd]/g)) {
 		out.push(text.slice(at, found.index), values[found[1] ? found[1] - 1 : next++]);
 		at = found.index + found[0].length;
@@ -59,12 +71,12 @@ export function sentence(key, ...values) {
 
 /* UTC, as everywhere on these pages. */
 export function time_text(ms) {
-	return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' }).format(ms);
+	return new Intl.DateTimeFormat(locale(), { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23', timeZone: 'UTC' }).format(ms);
 }
 
 export function size_text(bytes) {
 	const [n, unit] = bytes < 1000 ? [bytes, 'byte'] : bytes < 1000000 ? [bytes / 1000, 'kilobyte'] : [bytes / 1000000, 'megabyte'];
-	return new Intl.NumberFormat(document.documentElement.lang, { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
+	return new Intl.NumberFormat(locale(), { style: 'unit', unit, maximumFractionDigits: 1 }).format(n);
 }
 
 export function show(id, shown = true) {
@@ -76,10 +88,13 @@ export function show(id, shown = true) {
 
 /* ---- fields ---- */
 
-/* The error of a field stands in #FIELD-error, which describes it. */
+/* What is typed as it stands isn't turned around where one writes from the right. */
+const prose = (text) => text.split(/(convene(?:-device:|:\/\/))/).map((piece, i) => (i % 2 ? el('code', { dir: 'ltr' }, piece) : piece));
+
+/* The error of a field stands in #FIELD-error, which describes it, until something is changed there. */
 export function field_error(field, text) {
 	const place = by_id(`${field.id}-error`);
-	place.textContent = text ?? '';
+	place.replaceChildren(...prose(text ?? ''));
 	place.hidden = !text;
 	if (text)
 		field.setAttribute('aria-invalid', 'true');
@@ -91,8 +106,10 @@ export function field_error(field, text) {
 export function fields_are_right(form, errors) {
 	for (const field of form.querySelectorAll('[aria-invalid]'))
 		field_error(field);
-	for (const [field, text] of errors)
+	for (const [field, text] of errors) {
 		field_error(field, text);
+		field.addEventListener('input', () => field_error(field), { once: true });
+	}
 	errors[0]?.[0].focus();
 	return errors.length === 0;
 }
@@ -107,6 +124,21 @@ export async function busy(button, work) {
 	} finally {
 		button.removeAttribute('aria-disabled');
 	}
+}
+
+/* Buttons that copy a field; where the browser doesn't let them, the field is marked for it. */
+export function copy_buttons() {
+	for (const button of document.querySelectorAll('[data-copy]'))
+		button.addEventListener('click', async () => {
+			const field = by_id(button.dataset.copy), told = by_id(`${field.id}-copied`);
+			try {
+				await navigator.clipboard.writeText(field.value);
+				told.textContent = say('copied');
+			} catch {
+				field.select();
+				told.textContent = say('copy-failed');
+			}
+		});
 }
 
 /* What went wrong, where the page keeps room for it; spoken at once. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /outbox: drafts, and what this browser has signed, with what became of it. */
-import { content_parse } from './codec.js';
+import { KIND, content_parse, header_parse, message_split, ref_id, target_id } from './codec.js';
 import { draft_id, draft_is_of, draft_put, home_here, lacking } from './keys.js';
 import { forget, list, send_on, whole } from './outbox.js';
 import { by_id, el, focus_on, foreign, page, path, say, show, time_text, trouble, why } from './page.js';
@@ -11,19 +11,31 @@ let home, reached = navigator.onLine;
 
 const title_of = (about, text) => about || text.trim().split('\n')[0].slice(0, 80) || say('untitled');
 
-/* A refused one becomes a draft again, its text as it was. */
+/* Where it was written: the page that has the form for it. */
+function place_of(h) {
+	if (h.kind === KIND.AMEND)
+		return `amend=${target_id(h.body)}`;
+	if (h.parent)
+		return `parent=${ref_id(h.parent)}`;
+	return `topic=${h.kind === KIND.TOPIC ? 'new' : ref_id(h.topic)}`;
+}
+
+/* A refused one becomes a draft again, its text as it was, in the place where it was. */
 async function again(kept) {
-	const content = content_parse(kept.content), id = draft_id(home, `again ${kept.id}`);
-	await draft_put(home, { id, saved: Date.now(), subject: content.subject, text: content.text, lang: '', topic: '',
-		parts: content.parts, path: path('/write'), about: kept.about });
+	const content = content_parse(kept.content), h = header_parse(message_split(kept.message).header);
+	await draft_put(home, { id: draft_id(home, `again ${kept.id}`), saved: Date.now(), subject: content.subject, text: content.text,
+		lang: h.lang ?? '', topic: h.kind === KIND.TOPIC ? 'new' : '', parts: content.parts,
+		path: `${path('/write')}?${place_of(h)}#again-${kept.id}`, about: kept.about });
 	await forget(kept);
 }
 
 function entry_of(kept) {
 	const buttons = [];
+	/* An erasure has no text. */
+	if (kept.state === 'refused' && kept.content.length > 0)
+		buttons.push(el('button', { type: 'button', class: 'small', onclick: () => acted(again(kept)) }, say('write-again')), ' ');
 	if (kept.state === 'refused')
-		buttons.push(el('button', { type: 'button', class: 'small', onclick: () => acted(again(kept)) }, say('write-again')),
-			' ', el('button', { type: 'button', class: 'small', onclick: () => acted(forget(kept)) }, say('drop-refused')));
+		buttons.push(el('button', { type: 'button', class: 'small', onclick: () => acted(forget(kept)) }, say('drop-refused')));
 	return el('li', { class: kept.state, 'data-id': kept.id, 'data-state': kept.state },
 		el('p', { class: 'title' }, foreign(title_of(kept.about, ''))),
 		el('p', {}, time_text(kept.time), ' · ', ...state_text(kept, reached)),

@@ -44,4 +44,8 @@ export function message_link(kept) {
 	return el('a', { href: path(`/m/${kept.id}`) }, say('see-message'));
 }
 
+/* How safe the key is here. */
+export const kept_text = (persists) => (persists ? [say('key-persists')]
+	: sentence('key-may-go', el('a', { href: path('/you#further-title') }, say('add-device'))));
+
 export const topic_page = () => page.topic && el('a', { href: path(`/topic/${page.topic.id}`) }, say('see-topic'));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* /write, and the first message on /join: a form whose text is kept on every pause, a preview, and a
  * message that is signed and kept here before anything is sent. */
-import { content_encode, lang_valid } from './codec.js';
+import { content_encode, lang_typed } from './codec.js';
 import { hex, utf8 } from './bytes.js';
 import { Unreachable } from './gate.js';
 import { PARTS_MAX, part_of, parts_show } from './attach.js';
@@ -15,20 +15,26 @@ import { drop, on_change, read } from './store.js';
 import { text_into } from './text.js';
 
 const PAUSE_MS = 600;
-let parts = [], quotation = '', saving = 0, writer = null, dirty = false;
+let parts = [], quotation = '', saving = 0, writer = null, dirty = false, lang_known = false;
 
 const nfc = (text) => text.normalize('NFC');
 const topic_now = () => (page.topics ?? []).find((one) => one.id === by_id('topic')?.value) ?? page.topic ?? null;
 
 /* ---- drafts ---- */
 
-/* One for each place: an answer to that message, a thread in that topic, or something new. */
-const draft_key = () => draft_id(writer, page.amend ? `amend ${page.amend.id}` : page.parent ? `parent ${page.parent.id}`
-	: page.topic ? `topic ${page.topic.id}` : 'new');
+/* One for each place: an answer to that message, a thread in that topic, or something new; and one for
+ * each message that was refused (sent.js). */
+const again = /^#again-([0-9a-f]{64})$/.exec(location.hash)?.[1];
+const draft_key = () => draft_id(writer, again ? `again ${again}` : page.amend ? `amend ${page.amend.id}` : page.parent ? `parent ${page.parent.id}`
+	: page.topic ? `topic ${page.topic.id}` : page.opens ? 'new topic' : 'new');
+
+/* What lists call it. */
+const about_of = (subject) => subject || page.amend?.subject || (page.parent?.subject ? say('reply-in', page.parent.subject) : page.parent ? say('reply') : '');
 
 const draft_now = () => ({ id: draft_key(), saved: Date.now(), subject: by_id('subject')?.value ?? '', text: by_id('text').value,
-	lang: by_id('lang').value, topic: by_id('topic')?.value ?? '', parts, path: location.pathname + location.search,
-	about: page.amend?.subject ?? page.parent?.subject ?? page.topic?.title ?? '' });
+	lang: lang_now(), topic: by_id('topic')?.value ?? '', parts,
+	path: location.pathname + location.search + (again ? location.hash : ''),
+	about: about_of('') || page.topic?.title || '' });
 
 async function draft_save() {
 	clearTimeout(saving);
@@ -59,9 +65,10 @@ async function draft_load(home) {
 	const draft = await read('drafts', draft_key());
 	if (!draft)
 		return page.amend && amend_load();
-	for (const [id, value] of [['subject', draft.subject], ['text', draft.text], ['lang', draft.lang], ['topic', draft.topic]])
+	for (const [id, value] of [['subject', draft.subject], ['text', draft.text], ['topic', draft.topic]])
 		if (by_id(id) && value)
 			by_id(id).value = value;
+	lang_set(draft.lang);
 	parts = draft.parts;
 	by_id('draft-state').textContent = say('draft-found', time_text(draft.saved));
 	return undefined;
@@ -69,9 +76,10 @@ async function draft_load(home) {
 
 /* What is amended is the text as it is now, with its files. */
 async function amend_load() {
-	for (const id of ['subject', 'text', 'lang'])
+	for (const id of ['subject', 'text'])
 		if (by_id(id))
 			by_id(id).value = page.amend[id] ?? '';
+	lang_set(page.amend.lang);
 	parts = await Promise.all((page.amend.parts ?? []).map(async ({ n, ...part }) => {
 		const response = await fetch(`/m/${page.amend.id}/part/${n}/${encodeURIComponent(part.name || 'x')}`);
 		if (!response.ok)
@@ -81,6 +89,30 @@ async function amend_load() {
 }
 
 /* ---- what is in the form ---- */
+
+/* One of the interface's languages, or another, by its tag. */
+const lang_now = () => (by_id('lang').value === 'other' ? by_id('lang-tag').value.trim() : by_id('lang').value);
+
+function lang_set(tag) {
+	if (!tag)
+		return;
+	const known = [...by_id('lang').options].some((one) => one.value === tag && tag !== 'other');
+	lang_known = true;
+	by_id('lang').value = known ? tag : 'other';
+	by_id('lang-tag').value = known ? '' : tag;
+}
+
+function lang_fill() {
+	if (!lang_known)
+		lang_set(localStorage.getItem('convene-lang') || document.documentElement.lang || page.parent?.lang);
+	show('lang-tag-field', by_id('lang').value === 'other');
+	by_id('lang').addEventListener('change', () => {
+		const other = by_id('lang').value === 'other';
+		show('lang-tag-field', other);
+		if (other)
+			by_id('lang-tag').focus();
+	});
+}
 
 function content_now() {
 	const typed = nfc(by_id('subject')?.value ?? '').trim(), text = nfc(by_id('text').value).replace(/\r\n?/g, '\n').trimEnd();
@@ -96,7 +128,7 @@ function size_show() {
 
 function errors_of(content) {
 	const errors = [], text = by_id('text');
-	const titled = page.amend ? page.amend.topic : !topic_now() && !page.parent;
+	const titled = page.amend ? page.amend.topic : !topic_now() && !page.parent, other = by_id('lang').value === 'other';
 	if (by_id('topic') && !topic_now() && !page.may_open)
 		errors.push([by_id('topic'), say('topic-wanted')]);
 	if (utf8(content.subject).length > 1000 || /[\u0000-\u001f]/.test(content.subject))
@@ -107,8 +139,8 @@ function errors_of(content) {
 		errors.push([text, say('text-wanted')]);
 	else if (quotation && untouched(quotation, content.text) && parts.length === 0)
 		errors.push([text, say('only-quoted')]);
-	if (by_id('lang').value && !lang_valid(by_id('lang').value))
-		errors.push([by_id('lang'), say('languages-broken')]);
+	if (!lang_typed(lang_now()))
+		errors.push([by_id(other ? 'lang-tag' : 'lang'), say('languages-broken')]);
 	if (content_encode(content).length > page.node.content_limit)
 		errors.push([parts.length ? by_id('files') : text, say('too-large', size_text(page.node.content_limit))]);
 	return errors;
@@ -152,7 +184,7 @@ function quote_insert() {
 function preview_show() {
 	const content = content_now();
 	by_id('preview').replaceChildren(content.subject ? el('h3', { dir: 'auto' }, content.subject) : '',
-		text_into(el('div', { class: 'text', lang: by_id('lang').value || undefined }), content.text,
+		text_into(el('div', { class: 'text', lang: lang_now() || undefined }), content.text,
 			(n) => say_count(page.quoted, n)),
 		parts.length ? el('ul', { class: 'parts' }, ...parts.map((part) => el('li', {}, foreign(part.name)))) : '');
 	focus_on(show('preview-section').querySelector('h2'));
@@ -165,10 +197,10 @@ async function send(home) {
 	if (!fields_are_right(by_id('write'), errors_of(content)))
 		return;
 	if (page.amend)
-		return change(home, content_encode(content), content.subject || page.amend.subject || '');
-	const topic = page.parent ? page.parent.topic : topic_now(), lang = by_id('lang').value;
+		return change(home, content_encode(content), about_of(content.subject));
+	const topic = page.parent ? page.parent.topic : topic_now(), lang = lang_now();
 	localStorage.setItem('convene-lang', lang);
-	const kept = await keep(home.id, place_of(topic, page.parent, lang), content_encode(content), content.subject || page.parent?.subject || '');
+	const kept = await keep(home.id, place_of(topic, page.parent, lang), content_encode(content), about_of(content.subject));
 	return sent(home, kept);
 }
 
@@ -181,7 +213,7 @@ async function sent(home, kept) {
 
 /* Amend it, or, without a content, erase it. */
 async function change(home, content, about) {
-	return sent(home, await keep(home.id, change_of(page.amend, !content, by_id('lang').value), content, about));
+	return sent(home, await keep(home.id, change_of(page.amend, !content, lang_now()), content, about));
 }
 
 function erase_ask(home) {
@@ -191,7 +223,7 @@ function erase_ask(home) {
 	by_id('erase-no').addEventListener('click', () => dialog.close());
 	by_id('erase-yes').addEventListener('click', () => {
 		dialog.close();
-		change(home, null, page.amend.subject || '').then(() => erased(home, page.amend)).catch((e) => trouble(why(e)));
+		change(home, null, about_of('')).then(() => erased(home, page.amend)).catch((e) => trouble(why(e)));
 	});
 }
 
@@ -229,8 +261,7 @@ function result_show(home, kept) {
 /* ---- the page ---- */
 
 function form_fill() {
-	const lang = by_id('lang');
-	lang.value ||= page.parent?.lang || localStorage.getItem('convene-lang') || document.documentElement.lang;
+	lang_fill();
 	if (page.parent?.text) {
 		show('quote');
 		by_id('quote').addEventListener('click', quote_insert);

@@ -5,7 +5,8 @@ import { CODE, Refused, signer_get } from './frames.js';
 import { ask } from './gate.js';
 import { device_line, endorse, fingerprint, forget, home_here, keep, lacking, request_parse } from './keys.js';
 import { list } from './outbox.js';
-import { busy, by_id, el, field_error, fields_are_right, focus_on, foreign, page, path, say, sentence, show, time_text, trouble, why } from './page.js';
+import { busy, by_id, copy_buttons, el, field_error, fields_are_right, focus_on, foreign, page, path, say, sentence, show, time_text, trouble, why } from './page.js';
+import { kept_text } from './state.js';
 
 function device_way(device) {
 	return say(device.recovered ? 'way-recovered' : device.endorser.length === 32 ? 'way-device' : 'way-invite');
@@ -14,7 +15,7 @@ function device_way(device) {
 async function devices_show(home) {
 	const signer = await ask(signer_get(home.public, true));
 	by_id('devices').replaceChildren(...signer.devices.filter((one) => one.key.length === 32).map((one) => el('tr', {},
-		el('th', { scope: 'row' }, el('code', {}, fingerprint(one.key)), equal(one.key, home.public) ? ` (${say('this-browser')})` : ''),
+		el('th', { scope: 'row' }, el('code', { dir: 'ltr' }, fingerprint(one.key)), equal(one.key, home.public) ? ` (${say('this-browser')})` : ''),
 		el('td', {}, one.time ? time_text(one.time) : ''), el('td', {}, device_way(one)),
 		el('td', {}, say(one.revoked ? 'revoked' : 'in-force')))));
 	if (signer.revoked)
@@ -88,7 +89,7 @@ async function start() {
 		return show('no-key');
 	by_id('who').replaceChildren(...sentence('speaks-for', foreign(`${home.handle}@${home.organisation}`)));
 	by_id('digits').textContent = fingerprint(home.public);
-	by_id('persists').textContent = say(await keep() ? 'key-persists' : 'key-may-go');
+	by_id('persists').replaceChildren(...kept_text(await keep()));
 	const line = device_line(home, page.node);
 	by_id('device-link').value = `${location.origin}${path('/join')}#${line}`;
 	by_id('device-line').value = `convene join ${line}`;
@@ -98,6 +99,7 @@ async function start() {
 		busy(by_id('device-in'), () => let_in(home)).catch((e) => trouble(why(e)));
 	});
 	leave_ask(home);
+	copy_buttons();
 	show('you');
 	return devices_show(home).catch((e) => {
 		by_id('devices-error').textContent = e instanceof Refused && e.code === CODE.NOT_ENROLLED ? say('advice-enrolled') : why(e);
