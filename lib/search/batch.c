@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "search/query.h"
 #include "search/words.h"
 #include "search/writer.h"
 

@@ -276,7 +276,7 @@ struct log_slot {
 	/* Upstream. */
 	struct sync_link *upstream;
 	uint32_t stream;
-	bool brings; /* contents may come along there */
+	bool brings;       /* contents may come along there */
 	bool behind;       /* some link has shown more than is staged */
 	uint64_t progress; /* when that began, or the upstream last moved us, or was chosen */
 	uint64_t turn;     /* sync_link.useful of the upstream, by then */
@@ -469,8 +469,6 @@ void pull_choose(struct sync *s, struct log_slot *l, uint64_t now);
 void pull_choose_all(struct sync *s, uint64_t now);
 void pull_drop(struct sync *s, struct log_slot *l, bool tell);
 void pull_yield(struct sync *s, struct log_slot *l, uint64_t from, uint64_t now);
-void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
-    const Convene__Data *m, size_t bytes, uint64_t now);
 void pull_back_off(struct sync *s, struct sync_link *link, const struct log_slot *l, uint64_t now);
 void pull_own(struct sync *s, struct log_slot *l, struct sync_link *link);
 /* own.c: what was asked for so is not waited for any more. */
@@ -481,6 +479,15 @@ static inline bool slot_is_ours(const struct log_slot *l)
 	return l->own && !l->recovering;
 }
 void pull_check(struct sync *s, struct log_slot *l, uint64_t now);
+void pull_subscribe(struct sync *s, struct log_slot *l, struct sync_link *link, uint64_t now);
+void pull_progress(struct log_slot *l, uint64_t now);
+/* Our upstream has brought the log to `end`, with this root. */
+void pull_compare(
+    struct sync *s, struct log_slot *l, uint64_t end, const uint8_t *root, uint64_t now);
+
+/* pull_data.c: what our upstream brings. */
+void pull_receive_data(struct sync *s, struct sync_link *link, uint32_t stream,
+    const Convene__Data *m, size_t bytes, uint64_t now);
 
 /* pace.c: who has stalled. */
 void pace_check(struct sync *s, struct sync_link *link, uint64_t now);
