@@ -33,20 +33,15 @@ int burst_start(struct relay *r)
 	return r->burst.resume ? OK : ERR_NOMEM;
 }
 
-/* Whether much comes: what has come to its end needs no while to be sure of that. */
-static bool comes(const struct relay *r, uint64_t now)
+bool burst_holds_any(const struct relay *r)
 {
-	return r->burst.came_at > 0 && now - r->burst.came_at <= LATELY_MS && sync_coming(r->sync);
+	return event_pending(r->burst.resume, EV_TIMEOUT, NULL);
 }
 
-bool burst_comes(const struct relay *r)
-{
-	return comes(r, clock_mono_ms());
-}
-
+/* Whether it is under way: what has come to its end needs no while to be sure of that. */
 static bool is_on(const struct relay *r, uint64_t now)
 {
-	if (comes(r, now))
+	if (r->burst.came_at > 0 && now - r->burst.came_at <= LATELY_MS && sync_coming(r->sync))
 		return true;
 	return r->burst.gave_at > 0 && now - r->burst.gave_at <= LATELY_MS &&
 	       now - r->burst.came_at <= LINGER_MS;
@@ -83,7 +78,7 @@ void burst_gave(struct relay *r)
 
 void burst_look(struct relay *r)
 {
-	if (event_pending(r->burst.resume, EV_TIMEOUT, NULL) && !is_on(r, clock_mono_ms())) {
+	if (burst_holds_any(r) && !is_on(r, clock_mono_ms())) {
 		event_del(r->burst.resume);
 		views_follow(r);
 	}
@@ -105,7 +100,7 @@ bool burst_holds(struct relay *r, const struct relay_log *l, uint64_t left)
 		r->burst.held_from = now;
 	if ((now - r->burst.held_from) % (2 * HOLD_MS) >= HOLD_MS)
 		return false;
-	if (!event_pending(r->burst.resume, EV_TIMEOUT, NULL))
+	if (!burst_holds_any(r))
 		event_add(r->burst.resume, &lately);
 	return true;
 }

@@ -164,13 +164,13 @@ static void on_turn(evutil_socket_t fd, short what, void *arg)
 	contents_idle(arg);
 }
 
-/* In bulk a batch of few costs as much as one of many, and nobody waits for it: so it waits for
- * more, but not for long. */
+/* A batch of few costs as much as one of many. While the views of a long log wait for the rest of
+ * it, so does this, but not for long: others may be waiting for theirs. */
 static bool is_small(struct relay *r)
 {
 	static const struct timeval more = {0, MORE_MS * 1000};
 
-	if (r->contents->waited || r->contents->count >= BATCH_BULK || !burst_comes(r))
+	if (r->contents->waited || r->contents->count >= BATCH_BULK || !burst_holds_any(r))
 		return false;
 	r->contents->waited = true;
 	event_add(r->contents_event, &more);

@@ -370,8 +370,8 @@ int burst_start(struct relay *r);
 void burst_note(struct relay *r, size_t count);
 /* A peer was given a content. */
 void burst_gave(struct relay *r);
-/* Whether much is coming. */
-bool burst_comes(const struct relay *r);
+/* Whether any views wait. */
+bool burst_holds_any(const struct relay *r);
 /* Some has been stored, and sync knows of it: it may have been the last. */
 void burst_look(struct relay *r);
 /* Whether a log of which so many entries are held, and not in the views, is to wait. */
