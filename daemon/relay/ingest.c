@@ -19,7 +19,8 @@ enum {
 	ACCEPTED_MAX = 256, /* messages that wait for others */
 	CROWD_MS = 8,       /* so many in this time are more than one client can send */
 	CROWD = 16,
-	PAUSE_MS = 4 /* from one transaction to the next, then */
+	PAUSE_MS = 4, /* from one transaction to the next, then, */
+	ENOUGH = 64   /*   unless so many wait */
 };
 
 /* ---- a message on its way in ---- */
@@ -483,7 +484,7 @@ static void ingest_soon(struct relay *r)
 
 	if (waiting == 0 || (waiting < r->checking && waiting < ACCEPTED_MAX))
 		return;
-	if (!r->crowd || since >= PAUSE_MS || waiting >= ACCEPTED_MAX || r->stopping) {
+	if (!r->crowd || since >= PAUSE_MS || waiting >= ENOUGH || r->stopping) {
 		ingest_flush(r);
 	} else if (!event_pending(r->accept_timer, EV_TIMEOUT, NULL)) {
 		struct timeval tv = {0, (suseconds_t)(PAUSE_MS - since) * 1000};

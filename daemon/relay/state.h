@@ -229,21 +229,21 @@ struct relay {
 	} unchecked, accepted, held_back;
 	size_t checking;
 	unsigned checks;
-	struct event *accept_timer; /* what is accepted goes to the store then */
-	uint64_t accept_at;         /* ms: the last that was */
+	struct event *accept_timer;        /* what is accepted goes to the store then */
+	uint64_t accept_at;                /* ms: the last that was */
 	uint64_t crowd_since, crowd_count; /* so many went there since then; */
 	bool crowd;                        /*   and before that they were many */
-	bool sealing;          /* a batch is being sealed */
-	uint64_t seal_from;    /* no other before this, unless it is large (seal.c) */
-	bool learning;         /* before the first seal: peers are being asked for our own head */
+	bool sealing;                      /* a batch is being sealed */
+	uint64_t seal_from;                /* no other before this, unless it is large (seal.c) */
+	bool learning; /* before the first seal: peers are being asked for our own head */
 	struct recovering
-	    *recovering; /* all of them have to tell; NULL: they have 10 s (recover.c) */
-	bool orphan;     /* what our log follows is not here, and fetched before anything else */
-	size_t left_out; /* accepted, and can't be sealed: since the start */
-	char halted[256];        /* why nothing is sealed; empty: nothing stands in the way */
-	bool read_only;          /* the disk is full; looked at again every second */
-	bool room_short;         /* less than limits.free_mib is free */
-	bool room;               /* what the kernel said, and when it was asked (inbox_room) */
+	    *recovering;  /* all of them have to tell; NULL: they have 10 s (recover.c) */
+	bool orphan;      /* what our log follows is not here, and fetched before anything else */
+	size_t left_out;  /* accepted, and can't be sealed: since the start */
+	char halted[256]; /* why nothing is sealed; empty: nothing stands in the way */
+	bool read_only;   /* the disk is full; looked at again every second */
+	bool room_short;  /* less than limits.free_mib is free */
+	bool room;        /* what the kernel said, and when it was asked (inbox_room) */
 	uint64_t room_asked;
 	struct quota *quota;
 	struct enrolling *enrolling;
