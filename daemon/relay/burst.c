@@ -47,6 +47,13 @@ static bool is_on(const struct relay *r, uint64_t now)
 	       now - r->burst.came_at <= LINGER_MS;
 }
 
+/* The next one has a hold of its own. A gap of a moment is not enough for that: whoever writes
+ * could else have one after the other. */
+static bool is_over(const struct relay *r, uint64_t now)
+{
+	return now - r->burst.came_at > LATELY_MS && now - r->burst.gave_at > LATELY_MS;
+}
+
 void burst_note(struct relay *r, size_t count)
 {
 	uint64_t now = clock_mono_ms();
@@ -58,8 +65,8 @@ void burst_note(struct relay *r, size_t count)
 	r->burst.count += count;
 	if (r->burst.count < MANY)
 		return;
-	if (!is_on(r, now))
-		r->burst.held_from = 0; /* it is another one */
+	if (is_over(r, now))
+		r->burst.held_from = 0;
 	r->burst.came_at = now;
 }
 
@@ -92,10 +99,10 @@ bool burst_holds(struct relay *r, const struct relay_log *l, uint64_t left)
 	if (left + (known > held ? known - held : 0) <= FAR || r->burst.came_at == 0)
 		return false;
 	now = clock_mono_ms();
-	if (!is_on(r, now)) {
+	if (is_over(r, now))
 		r->burst.held_from = 0;
+	if (!is_on(r, now))
 		return false;
-	}
 	if (r->burst.held_from == 0)
 		r->burst.held_from = now;
 	if ((now - r->burst.held_from) % (2 * HOLD_MS) >= HOLD_MS)

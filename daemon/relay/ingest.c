@@ -15,7 +15,8 @@
 #include "daemon/relay/ingest.h"
 
 enum {
-	CHECK_MAX = 8,      /* messages that a worker takes at a time */
+	CHECK_MAX = 8,      /* messages that a worker takes at a time; */
+	CHECK_BEHIND = 64,  /*   behind entries that are folded: its turn comes seldom */
 	ACCEPTED_MAX = 256, /* messages that wait for others */
 	CROWD_MS = 8,       /* so many in this time are more than one client can send */
 	CROWD = 16,
@@ -247,24 +248,31 @@ void ingest_flush(struct relay *r)
 	storage_submit(r, &b->store);
 }
 
+/* Nobody waits for longer than this, whatever others do meanwhile. */
+static void ingest_later(struct relay *r, uint64_t ms)
+{
+	struct timeval tv = {0, (suseconds_t)ms * 1000};
+
+	if (!event_pending(r->accept_timer, EV_TIMEOUT, NULL))
+		event_add(r->accept_timer, &tv);
+}
+
 /* A transaction costs the same whatever is in it. While as many are being verified as have been
- * accepted, these wait for those: it makes nobody wait for longer than twice what the workers took.
- * And in a crowd there are some milliseconds from one to the next. One that comes alone goes at
- * once. */
+ * accepted, these wait for those. And in a crowd there are some milliseconds from one to the next.
+ * One that comes alone goes at once. */
 static void ingest_soon(struct relay *r)
 {
 	size_t waiting = r->accepted.messages;
 	uint64_t since = clock_mono_ms() - r->accept_at;
 
-	if (waiting == 0 || (waiting < r->checking && waiting < ACCEPTED_MAX))
+	if (waiting == 0)
 		return;
-	if (!r->crowd || since >= PAUSE_MS || waiting >= ENOUGH || r->stopping) {
+	if (waiting < r->checking && waiting < ACCEPTED_MAX)
+		ingest_later(r, PAUSE_MS);
+	else if (!r->crowd || since >= PAUSE_MS || waiting >= ENOUGH || r->stopping)
 		ingest_flush(r);
-	} else if (!event_pending(r->accept_timer, EV_TIMEOUT, NULL)) {
-		struct timeval tv = {0, (suseconds_t)(PAUSE_MS - since) * 1000};
-
-		event_add(r->accept_timer, &tv);
-	}
+	else
+		ingest_later(r, PAUSE_MS - since);
 }
 
 static void batch_admit(struct batch *b)
@@ -319,13 +327,14 @@ static void verify_done(struct job *job);
  * turns from thread to thread. */
 static void check_start(struct relay *r)
 {
+	size_t each = r->folds_verifying > 0 ? CHECK_BEHIND : CHECK_MAX;
 	unsigned most = 2 * pool_threads(r->workers);
 
 	while (r->unchecked.first && r->checks < most) {
 		struct batch *first = list_take(&r->unchecked), *last = first;
 		size_t share = r->unchecked.messages / most, count = first->count;
 
-		while (r->unchecked.first && count < CHECK_MAX && count < share) {
+		while (r->unchecked.first && count < each && count < share) {
 			last->later = list_take(&r->unchecked);
 			last = last->later;
 			count += last->count;

@@ -22,13 +22,14 @@ struct along {
 };
 
 /* Whether the content of an entry may be here, and is small enough to go along. */
-static bool along_has(struct log_slot *l, uint64_t index, struct bytes leaf)
+static bool along_has(struct log_slot *l, uint64_t index, struct bytes leaf, uint64_t *least)
 {
 	const struct want *w;
 	struct header h;
 
 	if (message_parse(leaf, &h) != OK || !h.has_commitment || h.bucket > ALONG_BUCKET)
 		return false;
+	*least = h.bucket > 0 ? ((uint64_t)1 << (h.bucket - 1)) + 1 : 0;
 	w = want_find(l, index);
 	return !w || (!w->link && !w->committing);
 }
@@ -54,8 +55,10 @@ static void along_fill(struct sync *s, struct sync_link *link, struct log_slot *
 		return;
 	for (size_t i = 0; i < count && leaves_next(leaves, &pos, &leaf) == OK; i++) {
 		size_t before = a->bytes.len;
+		uint64_t least;
 
-		if (!along_has(l, p->next + i, leaf))
+		/* What has no room is not even read. */
+		if (!along_has(l, p->next + i, leaf, &least) || before + least > p->along)
 			continue;
 		if (s->io.content(s->io.ctx, l->no, p->next + i, a->salts[a->count], &a->bytes) !=
 			OK ||

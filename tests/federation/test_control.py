@@ -10,6 +10,8 @@ import os
 import pathlib
 import stat
 import sys
+import threading
+import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -53,6 +55,46 @@ def silent(guest):
         return guest.receive()[0] == "PING"
     except TimeoutError:
         return True
+
+
+def refused_without_end(guest, frame, stop):
+    """What a stranger asks again and again, several at a time; how often it was refused."""
+    refused, under_way = 0, 0
+    while not stop.is_set():
+        while under_way < 6:
+            guest.stream += 1
+            guest.send("SUBMIT", frame, guest.stream)
+            under_way += 1
+        name, _, answer = guest.receive()
+        if name == "SUBMITTED":
+            under_way -= 1
+            refused += all(o.status == pb.REFUSED for o in answer.outcomes)
+    return refused
+
+
+def others_go_on(tap, address, forum_id, operator, device, topic):
+    """Somebody who is not enrolled keeps the workers busy; who is, gets an answer."""
+    stranger = Device(forum_id, operator.hello.log)
+    flood = Guest(address, forum_id, timeout=60)
+    many = [stranger.write(subject="x", topic=topic)[0] for _ in range(1000)]
+    frame = pb.Submit(forum=forum_id, log=operator.hello.log,
+                      submissions=[pb.Submission(message=one) for one in many])
+    stop, found = threading.Event(), []
+    thread = threading.Thread(target=lambda: found.append(refused_without_end(flood, frame, stop)))
+    thread.start()
+    time.sleep(1)
+    end = threading.Timer(20, stop.set)
+    end.start()
+    began = time.monotonic()
+    outcomes = operator.submit(device.write(subject="Meanwhile", topic=topic))
+    took = time.monotonic() - began
+    stop.set()
+    end.cancel()
+    thread.join()
+    flood.close()
+    tap.ok(outcomes[0].status >= pb.ACCEPTED and took < 5,
+           "who is enrolled is answered while others are refused without end", "%.1f s" % took)
+    tap.ok(found and found[0] > 0, "and they were", str(found))
 
 
 def main(tap):
@@ -119,6 +161,8 @@ def main(tap):
         heads = operator.ask("LOGS_GET", pb.LogsGet())
         tap.equal(heads.frontier, guest.ask("LOGS_GET", pb.LogsGet()).frontier, "and the frontier")
 
+        operator.timeout = 30
+        others_go_on(tap, ("127.0.0.1", node.port), forum_id, operator, device, topic)
         operator.send("SUMMARY", pb.Summary(), 1)
         try:
             answer = operator.receive()
