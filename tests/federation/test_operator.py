@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -146,6 +147,18 @@ def news(t, node, folder):
     node.config.write_text(text)
 
 
+def kept(t, node):
+    """A keeper that is killed takes its processes with it: the status says so until there is another."""
+    node.start()
+    poll("not all serve", 10, lambda: node.status()["web"]["serving"] == 2)
+    os.kill(node.child("convened-web"), signal.SIGKILL)
+    t.ok(poll("it still says that they serve", 5, lambda: node.status()["web"]["serving"] == 0, 0.02),
+         "what a keeper's end has ended does not count as serving")
+    poll("they do not serve again", 10, lambda: node.status()["web"]["serving"] == 2)
+    t.equal(reload_said(node), (0, "The configuration is in force."), "and a reload finds those of the next one")
+    node.stop()
+
+
 def checked(t, node, web, folder):
     """convened -n"""
     def says():
@@ -232,6 +245,13 @@ def users(t, forum, node, web):
     poll("it does not serve", 10, lambda: shown(web))
     poll("the status does not tell", 10, lambda: node.status()["web"]["trouble"] == said)
     t.ok(True, "and the status goes on telling of the store")
+    os.kill(node.child("convened-web"), signal.SIGKILL)
+    said = "its keeper has ended: start convened again"
+    poll("nothing is said of the keeper", 5, lambda: node.status()["web"]["trouble"] == said)
+    rows = " ".join(node.ctl("status").split())
+    t.ok("Web NOT SERVED: %s" % said in rows, "a keeper that can't be started again is told", rows)
+    code, text = reload_said(node)
+    t.ok(code == 2 and said in text, "by a reload, too", code, text)
     node.stop()
     confined(t, node, web)
 
@@ -287,6 +307,7 @@ def main(t):
         invite(t, node)
         renew(t, node, web, pairs)
         news(t, node, node.folder)
+        kept(t, node)
         checked(t, node, web, node.folder)
         ports(t, node, web, node.folder)
         second(t, node, pathlib.Path(node.folder))
