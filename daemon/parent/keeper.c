@@ -273,8 +273,6 @@ void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *
 	    .listener_count = keeper->listener_count,
 	    .told = keeper->told,
 	    .processes = service_processes(keeper->service, setup->conf)};
-	if (k.setup.processes > WORKERS_MAX)
-		k.setup.processes = WORKERS_MAX;
 	keep(&k);
 	_exit(0);
 }

@@ -50,7 +50,9 @@ unsigned service_processes(const struct service *s, const struct conf *conf)
 
 	if (!n)
 		return 1;
-	return *n > 0 ? *n : cores > 0 ? (unsigned)cores : 1;
+	if (*n > 0)
+		return *n < TOLD_PROCESSES_MAX ? *n : TOLD_PROCESSES_MAX;
+	return cores < 1 ? 1 : cores < TOLD_PROCESSES_MAX ? (unsigned)cores : TOLD_PROCESSES_MAX;
 }
 
 void service_tell(
