@@ -120,6 +120,28 @@ static bool workers_signal(struct keeping *k, int signum)
 	return any;
 }
 
+/* What all its processes would stumble over: groups are those that it has from its start. */
+static void folder_look(const struct service *s, const struct conf *conf, struct told *told)
+{
+	const char *data = conf->node.data, *user = service_user(s, conf), *own = conf->node.user;
+	char why[TOLD_TEXT];
+
+	if (access(data, R_OK | X_OK) == 0 || errno != EACCES) {
+		told_barred(told, NULL);
+		return;
+	}
+	if (user && own)
+		snprintf(why, sizeof why,
+		    "%.300s can't be read by the user %.32s (%s.user): put it into the group of "
+		    "%.32s (node.user), and start convened again",
+		    data, user, s->name, own);
+	else
+		snprintf(
+		    why, sizeof why, "%.300s can't be read by the %s processes", data, s->name);
+	told_barred(told, why);
+	log_error("%s", why);
+}
+
 static void orders_take(struct keeping *k)
 {
 	char order;
@@ -130,6 +152,7 @@ static void orders_take(struct keeping *k)
 			told_stop = 1;
 		if (order == ORDER_RELOAD) {
 			config_refresh(&k->setup.conf);
+			folder_look(k->service, k->setup.conf, k->setup.told);
 			told_news(k->setup.told, NULL); /* whoever reloads wants to hear it */
 			workers_signal(k, SIGHUP);
 			for (unsigned i = 0; i < k->setup.processes; i++)
@@ -224,28 +247,6 @@ static void inherited_drop(struct relay_setup *setup, struct keepers *all, struc
 	}
 }
 
-/* What all its processes would stumble over: groups are those that it has from its start. */
-static void folder_look(const struct keeper *keeper, const struct conf *conf)
-{
-	const char *data = conf->node.data, *user = service_user(keeper->service, conf),
-		   *own = conf->node.user;
-	char why[TOLD_TEXT];
-
-	told_barred(keeper->told, NULL);
-	if (access(data, R_OK | X_OK) == 0 || errno != EACCES)
-		return;
-	if (user && own)
-		snprintf(why, sizeof why,
-		    "%.300s can't be read by the user %.32s (%s.user): put it into the group of "
-		    "%.32s (node.user), and start convened again",
-		    data, user, keeper->service->name, own);
-	else
-		snprintf(why, sizeof why, "%.300s can't be read by the %s processes", data,
-		    keeper->service->name);
-	told_barred(keeper->told, why);
-	log_error("%s", why);
-}
-
 void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *setup, int line)
 {
 	static struct keeping k;
@@ -256,7 +257,7 @@ void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *
 	prctl(PR_SET_NAME, name);
 	if (privileges_drop(service_user(keeper->service, setup->conf)) != OK)
 		_exit(EXIT_SETUP);
-	folder_look(keeper, setup->conf);
+	folder_look(keeper->service, setup->conf, keeper->told);
 	/* When both want a core, what has been written goes before what is read. */
 	setpriority(PRIO_PROCESS, 0, BEHIND);
 	/* Whoever takes one process of this user over shall not read along in the others. */

@@ -245,6 +245,8 @@ def users(t, forum, node, web):
     poll("it does not serve", 10, lambda: shown(web))
     poll("the status does not tell", 10, lambda: node.status()["web"]["trouble"] == said)
     t.ok(True, "and the status goes on telling of the store")
+    os.chmod(node.folder / "data", 0o755)
+    t.equal(reload_said(node), (0, "The configuration is in force."), "until it can be read, and convened is told")
     os.kill(node.child("convened-web"), signal.SIGKILL)
     said = "its keeper has ended: start convened again"
     poll("nothing is said of the keeper", 5, lambda: node.status()["web"]["trouble"] == said)
