@@ -242,6 +242,8 @@ static void inherited_drop(struct relay_setup *setup, struct keepers *all, struc
 
 		for (size_t j = 0; k != mine && j < k->listener_count; j++)
 			close(k->listeners[j]);
+		if (k != mine)
+			told_leave(k->told);
 		if (k->line >= 0)
 			close(k->line);
 	}
