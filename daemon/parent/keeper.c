@@ -55,6 +55,7 @@ static void worker_start(struct keeping *k, unsigned i)
 	struct worker *w = &k->workers[i];
 	pid_t keeper = getpid();
 	char name[32]; /* of which the system keeps 15 */
+	sigset_t mask;
 
 	pause_begin(&w->pause);
 	w->pid = fork();
@@ -72,7 +73,11 @@ static void worker_start(struct keeping *k, unsigned i)
 	close(k->line);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &k->unblocked, NULL);
+	signal(SIGHUP, SIG_DFL);
+	/* Who reloads while it starts is heard as soon as it serves: service_begun(). */
+	mask = k->unblocked;
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	snprintf(name, sizeof name, "convened-%.4s-%u", k->service->name, i);
 	prctl(PR_SET_NAME, name);
 	k->setup.number = i;
@@ -212,6 +217,7 @@ static void keep(struct keeping *k)
 	sigemptyset(&taken);
 	sigaddset(&taken, SIGTERM);
 	sigaddset(&taken, SIGCHLD);
+	sigaddset(&taken, SIGHUP); /* from the fork on, for the processes */
 	sigprocmask(SIG_SETMASK, &taken, NULL);
 	sigdelset(&waiting, SIGTERM);
 	sigdelset(&waiting, SIGCHLD);

@@ -3,6 +3,7 @@
 #include "daemon/parent/service.h"
 
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,7 +74,12 @@ void service_begun(const struct service_setup *s, const char *name, const char *
 {
 	struct buffer at = BUFFER_INIT;
 
+	sigset_t hup;
+
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
 	told_tell(s->told, s->number, TOLD_SERVES, NULL);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);
 	if (s->number > 0)
 		return;
 	told_news(s->told, NULL);
