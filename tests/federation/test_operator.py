@@ -124,6 +124,16 @@ def renew(t, node, web, pairs):
             node, said + "; the certificate that was read before stays in use"))
         t.ok(count(node, said + "; the certificate that was read before stays in use") == 1 and shown(web) == good,
              "once in the log, and the old one is in use")
+    if not count(node, "this kernel has no Landlock"):
+        elsewhere = pathlib.Path(node.folder).parent / "elsewhere"
+        elsewhere.mkdir()
+        for name in ["web.pem", "web.key"]:
+            shutil.copy(node.folder / name, elsewhere)
+        web.configure(certificate='"%s"' % (elsewhere / "web.pem"), key='"%s"' % (elsewhere / "web.key"))
+        code, text = reload_said(node)
+        t.ok(code == 2 and "web.certificate: %s is in a folder that was shut to this process when it started: "
+             "start convened again" % (elsewhere / "web.pem") in text and shown(web) == good,
+             "what the sandbox shuts away is not called broken", code, text)
     web.configure(certificate='"%s"' % (node.folder / "web.pem"), key='"%s"' % (node.folder / "web.key"))
     t.equal(reload_said(node)[0], 0, "mended, it is in force")
     t.ok(node.status()["web"]["trouble"] is None, "and nothing is left of it in the status")
