@@ -124,6 +124,15 @@ def renew(t, node, web, pairs):
             node, said + "; the certificate that was read before stays in use"))
         t.ok(count(node, said + "; the certificate that was read before stays in use") == 1 and shown(web) == good,
              "once in the log, and the old one is in use")
+    files = {name: web.block.pop(name) for name in ["certificate", "key"]}
+    web.configure()
+    try:
+        said = node.ctl("reload")
+    except CommandFailure as failure:
+        said = failure.err
+    t.ok("web.certificate can't change without a restart" in " ".join(said.split()) and shown(web) == good,
+         "a reload doesn't take TLS away from a port", said)
+    web.configure(**files)
     if not count(node, "this kernel has no Landlock"):
         elsewhere = pathlib.Path(node.folder).parent / "elsewhere"
         elsewhere.mkdir()
