@@ -39,9 +39,19 @@ static void service_line(struct buffer *line, const json_t *s)
 		buffer_printf(line, ", %" PRIu64 " processes", processes);
 }
 
+/* What is wrong with it; empty: nothing. */
+static struct bytes trouble_of(const json_t *s)
+{
+	struct bytes told = text_at(s, "trouble");
+
+	if (told.len == 0 && json_is_object(s) && number_at(s, "serving") == 0)
+		told = bytes_str("no process runs; the log says more");
+	return told;
+}
+
 static void print_service(const json_t *s, const char *title)
 {
-	struct bytes trouble = text_at(s, "trouble");
+	struct bytes trouble = trouble_of(s);
 	struct buffer line = BUFFER_INIT;
 
 	if (!json_is_object(s))
@@ -55,8 +65,6 @@ static void print_service(const json_t *s, const char *title)
 			printf("%-10s", "");
 	} else {
 		buffer_add_str(&line, "NOT SERVED: ");
-		if (trouble.len == 0)
-			trouble = bytes_str("no process runs; the log says more");
 	}
 	text_isolate(&line, trouble);
 	if (trouble.len > 0)
@@ -119,9 +127,11 @@ static int say_reload(const struct invocation *in, json_t *answer, const json_t 
 
 	for (size_t i = 0; i < SERVICE_COUNT; i++) {
 		const json_t *s = json_object_get(services, service_names[i]);
+		struct bytes trouble = trouble_of(s);
 
-		if (json_object_get(s, "trouble") && !json_is_null(json_object_get(s, "trouble")))
-			json_object_set(troubles, service_names[i], json_object_get(s, "trouble"));
+		if (trouble.len > 0)
+			json_object_set_new(troubles, service_names[i],
+			    json_stringn((const char *)trouble.data, trouble.len));
 	}
 	if (in->json) {
 		json_object_set(answer, "troubles", troubles);

@@ -152,15 +152,25 @@ static bool option_equal(
 	}
 }
 
+/* With its files TLS comes or goes, and a port speaks it from its opening on, or never. */
+static bool file_comes_or_goes(
+    const struct option_schema *option, const struct conf *a, const struct conf *b)
+{
+	const void *x = (const char *)a + option->offset, *y = (const char *)b + option->offset;
+
+	return option->type == TYPE_PATH && !*(char *const *)x != !*(char *const *)y;
+}
+
 bool conf_reloadable(const struct conf *old, const struct conf *new, const char **what)
 {
 	for (size_t i = 0; i < option_count; i++) {
 		const struct option_schema *option = &option_table[i];
 
 		/* Peers and origins are compared by the daemon, one by one; all of them reload. */
-		if (option->scope == SCOPE_RELOAD || section_table[option->section].title)
+		if (section_table[option->section].title)
 			continue;
-		if (option_equal(option, old, new))
+		if (option->scope == SCOPE_RELOAD ? !file_comes_or_goes(option, old, new)
+						  : option_equal(option, old, new))
 			continue;
 		if (what)
 			*what = option->full;

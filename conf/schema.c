@@ -102,7 +102,7 @@ const struct option_schema option_table[] = {
     {WEB(connections_per_address), TYPE_NUMBER, 1, 1000000, false, "64", NULL, SCOPE_RELOAD,
 	IN_WEB(connections_per_address),
 	"connections from one IPv4 address or IPv6 /64 at once, where TLS is spoken; the processes "
-	"share them, but each takes 16, or all if that is less"},
+	"share them, but each takes at least 16, or all if they are fewer"},
     {WEB(listeners), TYPE_NUMBER, 0, 1000000, false, "2000", NULL, SCOPE_RELOAD, IN_WEB(listeners),
 	"of those, how many may wait for news"},
     {WEB(cache_mib), TYPE_NUMBER, 1, 65536, false, "64", NULL, SCOPE_RELOAD, IN_WEB(cache_mib),

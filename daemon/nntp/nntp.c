@@ -65,9 +65,8 @@ static void tls_again(struct nntp *n)
 {
 	const struct conf *conf = n->setup->conf;
 	char why[TLS_WHY_LEN];
-	bool bad = n->tls && conf->nntp.certificate &&
-		   web_tls_reload(n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why) !=
-		       OK;
+	bool bad = n->tls && web_tls_reload(
+				 n->tls, "nntp", conf->nntp.certificate, conf->nntp.key, why) != OK;
 
 	service_tell(n->setup, TOLD_SERVES, bad ? why : NULL,
 	    "the certificate that was read before stays in use");

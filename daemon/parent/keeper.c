@@ -55,6 +55,7 @@ static void worker_start(struct keeping *k, unsigned i)
 	struct worker *w = &k->workers[i];
 	pid_t keeper = getpid();
 	char name[32]; /* of which the system keeps 15 */
+	sigset_t mask;
 
 	pause_begin(&w->pause);
 	w->pid = fork();
@@ -72,7 +73,11 @@ static void worker_start(struct keeping *k, unsigned i)
 	close(k->line);
 	signal(SIGTERM, SIG_DFL);
 	signal(SIGCHLD, SIG_DFL);
-	sigprocmask(SIG_SETMASK, &k->unblocked, NULL);
+	signal(SIGHUP, SIG_DFL);
+	/* Who reloads while it starts is heard as soon as it serves: service_begun(). */
+	mask = k->unblocked;
+	sigaddset(&mask, SIGHUP);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
 	snprintf(name, sizeof name, "convened-%.4s-%u", k->service->name, i);
 	prctl(PR_SET_NAME, name);
 	k->setup.number = i;
@@ -120,6 +125,28 @@ static bool workers_signal(struct keeping *k, int signum)
 	return any;
 }
 
+/* What all its processes would stumble over: groups are those that it has from its start. */
+static void folder_look(const struct service *s, const struct conf *conf, struct told *told)
+{
+	const char *data = conf->node.data, *user = service_user(s, conf), *own = conf->node.user;
+	char why[TOLD_TEXT];
+
+	if (access(data, R_OK | X_OK) == 0 || errno != EACCES) {
+		told_barred(told, NULL);
+		return;
+	}
+	if (user && own)
+		snprintf(why, sizeof why,
+		    "%.300s can't be read by the user %.32s (%s.user): put it into the group of "
+		    "%.32s (node.user), and start convened again",
+		    data, user, s->name, own);
+	else
+		snprintf(
+		    why, sizeof why, "%.300s can't be read by the %s processes", data, s->name);
+	told_barred(told, why);
+	log_error("%s", why);
+}
+
 static void orders_take(struct keeping *k)
 {
 	char order;
@@ -130,6 +157,7 @@ static void orders_take(struct keeping *k)
 			told_stop = 1;
 		if (order == ORDER_RELOAD) {
 			config_refresh(&k->setup.conf);
+			folder_look(k->service, k->setup.conf, k->setup.told);
 			told_news(k->setup.told, NULL); /* whoever reloads wants to hear it */
 			workers_signal(k, SIGHUP);
 			for (unsigned i = 0; i < k->setup.processes; i++)
@@ -189,6 +217,7 @@ static void keep(struct keeping *k)
 	sigemptyset(&taken);
 	sigaddset(&taken, SIGTERM);
 	sigaddset(&taken, SIGCHLD);
+	sigaddset(&taken, SIGHUP); /* from the fork on, for the processes */
 	sigprocmask(SIG_SETMASK, &taken, NULL);
 	sigdelset(&waiting, SIGTERM);
 	sigdelset(&waiting, SIGCHLD);
@@ -219,31 +248,11 @@ static void inherited_drop(struct relay_setup *setup, struct keepers *all, struc
 
 		for (size_t j = 0; k != mine && j < k->listener_count; j++)
 			close(k->listeners[j]);
+		if (k != mine)
+			told_leave(k->told);
 		if (k->line >= 0)
 			close(k->line);
 	}
-}
-
-/* What all its processes would stumble over: groups are those that it has from its start. */
-static void folder_look(const struct keeper *keeper, const struct conf *conf)
-{
-	const char *data = conf->node.data, *user = service_user(keeper->service, conf),
-		   *own = conf->node.user;
-	char why[TOLD_TEXT];
-
-	told_barred(keeper->told, NULL);
-	if (access(data, R_OK | X_OK) == 0 || errno != EACCES)
-		return;
-	if (user && own)
-		snprintf(why, sizeof why,
-		    "%.300s can't be read by the user %.32s (%s.user): put it into the group of "
-		    "%.32s (node.user), and start convened again",
-		    data, user, keeper->service->name, own);
-	else
-		snprintf(why, sizeof why, "%.300s can't be read by the %s processes", data,
-		    keeper->service->name);
-	told_barred(keeper->told, why);
-	log_error("%s", why);
 }
 
 void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *setup, int line)
@@ -256,7 +265,7 @@ void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *
 	prctl(PR_SET_NAME, name);
 	if (privileges_drop(service_user(keeper->service, setup->conf)) != OK)
 		_exit(EXIT_SETUP);
-	folder_look(keeper, setup->conf);
+	folder_look(keeper->service, setup->conf, keeper->told);
 	/* When both want a core, what has been written goes before what is read. */
 	setpriority(PRIO_PROCESS, 0, BEHIND);
 	/* Whoever takes one process of this user over shall not read along in the others. */
@@ -273,8 +282,6 @@ void keeper_run(struct keeper *keeper, struct keepers *all, struct relay_setup *
 	    .listener_count = keeper->listener_count,
 	    .told = keeper->told,
 	    .processes = service_processes(keeper->service, setup->conf)};
-	if (k.setup.processes > WORKERS_MAX)
-		k.setup.processes = WORKERS_MAX;
 	keep(&k);
 	_exit(0);
 }

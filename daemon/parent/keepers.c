@@ -87,6 +87,14 @@ int keepers_begin(struct keepers *all, struct relay_setup *setup)
 	return OK;
 }
 
+/* Its processes end with it, and nobody but it says so of them. */
+static void keeper_gone(struct keeper *k)
+{
+	for (unsigned i = 0; i < TOLD_PROCESSES_MAX; i++)
+		told_tell(k->told, i, TOLD_NONE, NULL);
+	told_barred(k->told, k->gone ? "its keeper has ended: start convened again" : NULL);
+}
+
 /* May the parent, as who it is now, make that process again? */
 static bool keeper_again(const struct keeper *k, const struct relay_setup *setup)
 {
@@ -116,6 +124,7 @@ uint64_t keepers_look(struct keepers *all, struct relay_setup *setup)
 			    again ? "it is started again"
 				  : "as another user it can only be started with convened");
 			k->gone = !again;
+			keeper_gone(k);
 		}
 		if (k->pid == 0 && !k->gone && k->pause.due <= now)
 			keeper_start(k, all, setup);

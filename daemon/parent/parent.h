@@ -65,6 +65,7 @@ extern const struct service service_table[]; /* ends with a name of NULL */
 const struct conf_address *service_listen(
     const struct service *s, const struct conf *conf, size_t *count);
 const char *service_user(const struct service *s, const struct conf *conf); /* NULL: stay */
+/* 1 to TOLD_PROCESSES_MAX */
 unsigned service_processes(const struct service *s, const struct conf *conf);
 bool user_is_ours(const char *name);
 

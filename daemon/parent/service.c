@@ -3,6 +3,7 @@
 #include "daemon/parent/service.h"
 
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,7 +51,9 @@ unsigned service_processes(const struct service *s, const struct conf *conf)
 
 	if (!n)
 		return 1;
-	return *n > 0 ? *n : cores > 0 ? (unsigned)cores : 1;
+	if (*n > 0)
+		return *n < TOLD_PROCESSES_MAX ? *n : TOLD_PROCESSES_MAX;
+	return cores < 1 ? 1 : cores < TOLD_PROCESSES_MAX ? (unsigned)cores : TOLD_PROCESSES_MAX;
 }
 
 void service_tell(
@@ -71,7 +74,12 @@ void service_begun(const struct service_setup *s, const char *name, const char *
 {
 	struct buffer at = BUFFER_INIT;
 
+	sigset_t hup;
+
+	sigemptyset(&hup);
+	sigaddset(&hup, SIGHUP);
 	told_tell(s->told, s->number, TOLD_SERVES, NULL);
+	sigprocmask(SIG_UNBLOCK, &hup, NULL);
 	if (s->number > 0)
 		return;
 	told_news(s->told, NULL);

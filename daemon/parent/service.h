@@ -26,7 +26,8 @@ struct service_setup {
 void service_tell(
     const struct service_setup *s, enum told_state state, const char *trouble, const char *next);
 
-/* It serves now: for the log, once for all processes, and for the status. `what` it serves. */
+/* It serves now: for the log, once for all processes, and for the status. `what` it serves. SIGHUP,
+ * which waits until then, gets through: its handler must be there. */
 void service_begun(const struct service_setup *s, const char *name, const char *what,
     const struct conf_address *list, size_t count);
 

@@ -25,6 +25,12 @@ struct told *told_new(void)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+void told_leave(struct told *t)
+{
+	if (t)
+		munmap(t, sizeof *t);
+}
+
 static struct teller *teller_of(struct told *t, unsigned number)
 {
 	return t && number < TOLD_PROCESSES_MAX ? &t->tellers[number] : NULL;

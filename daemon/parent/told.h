@@ -2,7 +2,8 @@
 /* What the processes of a service tell of themselves, for `convenectl status`: memory that the
  * parent, the keepers, those processes and the relay share, since signals are all that otherwise
  * goes between them. Each process writes in a place of its own. The relay reads, and believes
- * nothing: whoever has taken such a process over writes there what they like. */
+ * nothing: whoever has taken such a process over writes there what they like, of all processes of
+ * the same service, which share one map; those of others have no part in it. */
 #ifndef DAEMON_TOLD_H
 #define DAEMON_TOLD_H
 
@@ -24,6 +25,8 @@ struct told_sum {
 
 /* For one service, before anybody is forked; lasts as long as the processes do. NULL: no memory. */
 struct told *told_new(void);
+/* Of a process that has nothing to tell there: no more of it here; for others it stays. */
+void told_leave(struct told *t);
 
 /* Of the process with that number: how it is, and what is wrong; NULL: nothing. */
 void told_tell(struct told *t, unsigned number, enum told_state state, const char *trouble);

@@ -53,6 +53,7 @@ struct results {
 	const struct search_query *query;
 	struct page_titles titles;
 	size_t count;
+	int lost; /* the store, not the index */
 };
 
 static bool is_hidden(void *ctx, const struct item_row *row)
@@ -155,7 +156,8 @@ static int state_anew(void *ctx)
 	uint64_t state;
 
 	reader_end(r->q->reader);
-	return reader_begin(r->q->reader, &state);
+	r->lost = reader_begin(r->q->reader, &state);
+	return r->lost;
 }
 
 static int result_add(void *ctx, const struct search_found *f)
@@ -306,7 +308,7 @@ void page_search(struct request *q, struct answer *a)
 	else {
 		r.query = query;
 		err = add_results(&r, s, text);
-		if (err) {
+		if (err && !r.lost) {
 			index_close();
 			page_remark(r.h, "missing",
 			    _("Search is off at this node, or its index is being made."));
@@ -316,4 +318,6 @@ void page_search(struct request *q, struct answer *a)
 	page_end(r.h, q, &page);
 	page_titles_clear(&r.titles);
 	search_query_free(query);
+	if (r.lost)
+		page_failed(q, a, r.lost);
 }

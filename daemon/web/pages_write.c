@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* /write, and the form that writes, which /join has too: all words and fields are here, hidden; the
- * script shows what applies (script/write.js). */
+/* /write: the form (write_form.c), and what its script (script/write.js) must know of the place
+ * where something is written. */
 #include <string.h>
 
 #include "base/encode.h"

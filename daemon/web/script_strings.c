@@ -101,6 +101,7 @@ static const struct {
     {"reply-in", N_("Reply in: %s")},
     {"write-again", N_("Make it a draft again")},
     {"drop-refused", N_("Delete it here")},
+    {"text", N_("Text")},
     {"drop-draft", N_("Delete the draft")},
     {"damaged", N_("“%s” is damaged in this browser's storage, and can't be sent.")},
     /* devices */

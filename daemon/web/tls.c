@@ -2,6 +2,7 @@
 #include "daemon/web/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 #include <pwd.h>
@@ -58,12 +59,26 @@ static int wrong(const struct pair *p, const char *option, const char *fmt, ...)
 	return ERR_IO;
 }
 
-static int unreadable(const struct pair *p, const char *option)
+/* By opening it: access(2) knows nothing of a sandbox. */
+static bool readable(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int unreadable(const struct pair *p, const char *option, const char *path)
 {
 	struct passwd *pw;
 
 	if (errno != EACCES)
 		return wrong(p, option, ": %s", strerror(errno));
+	if (access(path, R_OK) == 0)
+		return wrong(p, option,
+		    " is in a folder that was shut to this process when it started: start convened "
+		    "again");
 	pw = getpwuid(geteuid());
 	return wrong(p, option,
 	    " can't be read by the user %s: let a group of theirs read it and enter its folders "
@@ -87,8 +102,8 @@ static int certificate_wrong(const struct pair *p)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	if (access(p->certificate, R_OK) != 0)
-		return unreadable(p, "certificate");
+	if (!readable(p->certificate))
+		return unreadable(p, "certificate", p->certificate);
 	if (holds(p->certificate, "-----BEGIN CERTIFICATE") ||
 	    holds(p->certificate, "-----BEGIN TRUSTED CERTIFICATE"))
 		return wrong(p, "certificate", ": %s", reason ? reason : "of no use");
@@ -100,8 +115,8 @@ static int key_wrong(const struct pair *p)
 {
 	const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
-	if (access(p->key, R_OK) != 0)
-		return unreadable(p, "key");
+	if (!readable(p->key))
+		return unreadable(p, "key", p->key);
 	if (p->locked)
 		return wrong(p, "key",
 		    " has a passphrase, which is not possible here; write it without: openssl "

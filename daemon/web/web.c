@@ -169,8 +169,7 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	/* What is wrong with it, the relay says. */
-	if (conf_load(&fresh, old->file, &errors) == OK && conf_reloadable(old, fresh, NULL) &&
-	    !fresh->web.certificate == !old->web.certificate) {
+	if (conf_load(&fresh, old->file, &errors) == OK && conf_reloadable(old, fresh, NULL)) {
 		w->setup->conf = fresh;
 		w->node.conf = fresh;
 		gate_conf(w->gate, fresh);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What scripts find in pages: the shells of /join, /write, /outbox and /you (pages_write.c), the
- * strings that they show, and the line about news on pages that are read. */
+/* What scripts find in pages: the strings that they show (script_strings.c), and the line about
+ * news on pages that are read. The shells that they fill are in shell.h. */
 #ifndef DAEMON_WEB_WRITE_H
 #define DAEMON_WEB_WRITE_H
 

@@ -284,6 +284,8 @@ test('a key that was revoked: refused, with what to do, and the text can be had 
 	await bob.go('/outbox');
 	await page.click('li.refused button');
 	await page.waitForSelector('#drafts-list li:has-text("Too late.")');
+	// The place that it opens in may be gone.
+	assert.equal(await page.locator('#drafts-list li:has-text("Too late.") details pre').textContent(), 'Too late.');
 	await page.click('#drafts-list li:has-text("Too late.") a');
 	await page.waitForURL(`**/write?topic=${nodes.about.topic}#again-*`);
 	await poll('its text is not in the form', () => page.locator('#text').inputValue().then((text) => text === 'Too late.'));

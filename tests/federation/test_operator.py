@@ -8,6 +8,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -123,6 +124,25 @@ def renew(t, node, web, pairs):
             node, said + "; the certificate that was read before stays in use"))
         t.ok(count(node, said + "; the certificate that was read before stays in use") == 1 and shown(web) == good,
              "once in the log, and the old one is in use")
+    files = {name: web.block.pop(name) for name in ["certificate", "key"]}
+    web.configure()
+    try:
+        said = node.ctl("reload")
+    except CommandFailure as failure:
+        said = failure.err
+    t.ok("web.certificate can't change without a restart" in " ".join(said.split()) and shown(web) == good,
+         "a reload doesn't take TLS away from a port", said)
+    web.configure(**files)
+    if not count(node, "this kernel has no Landlock"):
+        elsewhere = pathlib.Path(node.folder).parent / "elsewhere"
+        elsewhere.mkdir()
+        for name in ["web.pem", "web.key"]:
+            shutil.copy(node.folder / name, elsewhere)
+        web.configure(certificate='"%s"' % (elsewhere / "web.pem"), key='"%s"' % (elsewhere / "web.key"))
+        code, text = reload_said(node)
+        t.ok(code == 2 and "web.certificate: %s is in a folder that was shut to this process when it started: "
+             "start convened again" % (elsewhere / "web.pem") in text and shown(web) == good,
+             "what the sandbox shuts away is not called broken", code, text)
     web.configure(certificate='"%s"' % (node.folder / "web.pem"), key='"%s"' % (node.folder / "web.key"))
     t.equal(reload_said(node)[0], 0, "mended, it is in force")
     t.ok(node.status()["web"]["trouble"] is None, "and nothing is left of it in the status")
@@ -144,6 +164,18 @@ def news(t, node, folder):
     t.ok("News 127.0.0.1:%d, TLS" % port in " ".join(node.ctl("status").split()), "and where they are served")
     node.stop()
     node.config.write_text(text)
+
+
+def kept(t, node):
+    """A keeper that is killed takes its processes with it: the status says so until there is another."""
+    node.start()
+    poll("not all serve", 10, lambda: node.status()["web"]["serving"] == 2)
+    os.kill(node.child("convened-web"), signal.SIGKILL)
+    t.ok(poll("it still says that they serve", 5, lambda: node.status()["web"]["serving"] == 0, 0.02),
+         "what a keeper's end has ended does not count as serving")
+    poll("they do not serve again", 10, lambda: node.status()["web"]["serving"] == 2)
+    t.equal(reload_said(node), (0, "The configuration is in force."), "and a reload finds those of the next one")
+    node.stop()
 
 
 def checked(t, node, web, folder):
@@ -232,6 +264,15 @@ def users(t, forum, node, web):
     poll("it does not serve", 10, lambda: shown(web))
     poll("the status does not tell", 10, lambda: node.status()["web"]["trouble"] == said)
     t.ok(True, "and the status goes on telling of the store")
+    os.chmod(node.folder / "data", 0o755)
+    t.equal(reload_said(node), (0, "The configuration is in force."), "until it can be read, and convened is told")
+    os.kill(node.child("convened-web"), signal.SIGKILL)
+    said = "its keeper has ended: start convened again"
+    poll("nothing is said of the keeper", 5, lambda: node.status()["web"]["trouble"] == said)
+    rows = " ".join(node.ctl("status").split())
+    t.ok("Web NOT SERVED: %s" % said in rows, "a keeper that can't be started again is told", rows)
+    code, text = reload_said(node)
+    t.ok(code == 2 and said in text, "by a reload, too", code, text)
     node.stop()
     confined(t, node, web)
 
@@ -287,6 +328,7 @@ def main(t):
         invite(t, node)
         renew(t, node, web, pairs)
         news(t, node, node.folder)
+        kept(t, node)
         checked(t, node, web, node.folder)
         ports(t, node, web, node.folder)
         second(t, node, pathlib.Path(node.folder))

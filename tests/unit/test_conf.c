@@ -540,6 +540,38 @@ static void test_reload(void **state)
 	buffer_free(&b);
 }
 
+/* With or without TLS: a port is one or the other until it is closed. */
+static void test_reload_tls(void **state)
+{
+#define PORT " { listen = {\"127.0.0.1:8080\"} "
+	static const char *const sections[] = {"web", "nntp"};
+	char plain[300], one[300], another[300], said[40];
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct conf *a, *b, *c;
+		const char *what = NULL;
+
+		snprintf(plain, sizeof plain, MINIMAL "%s" PORT "}", sections[i]);
+		snprintf(
+		    one, sizeof one, MINIMAL "%s" PORT "certificate = /c key = /k }", sections[i]);
+		snprintf(another, sizeof another, MINIMAL "%s" PORT "certificate = /d key = /l }",
+		    sections[i]);
+		snprintf(said, sizeof said, "%s.certificate", sections[i]);
+		a = parse_good(plain);
+		b = parse_good(one);
+		c = parse_good(another);
+		assert_false(conf_reloadable(a, b, &what));
+		assert_string_equal(what, said);
+		assert_false(conf_reloadable(b, a, NULL));
+		assert_true(conf_reloadable(b, c, NULL));
+		conf_free(a);
+		conf_free(b);
+		conf_free(c);
+	}
+#undef PORT
+}
+
 /* ---- The sample and the manual ---- */
 
 static void test_sample(void **state)
@@ -772,6 +804,7 @@ int main(void)
 	    cmocka_unit_test(test_limits_of_numbers),
 	    cmocka_unit_test(test_presets),
 	    cmocka_unit_test(test_reload),
+	    cmocka_unit_test(test_reload_tls),
 	    cmocka_unit_test(test_sample),
 	    cmocka_unit_test(test_manual),
 	    cmocka_unit_test(test_many_mistakes),

@@ -19,7 +19,7 @@ export function format(text, ...values) {
 	return text.replace(/%(?:(\d)\$)?l?[sdu]|%%/g, (found, at) => (found === '%%' ? '%' : String(values[at ? at - 1 : next++] ?? '')));
 }
 
-/* A string by its key; the table is in pages_write.c. */
+/* A string by its key; the table is in script_strings.c. */
 export const say = (key, ...values) => format(page.strings?.[key] ?? key, ...values);
 
 /* One that depends on a number. The server has sent it for some numbers; that of the same plural

@@ -43,8 +43,10 @@ function entry_of(kept) {
 		buttons.length ? el('p', {}, ...buttons) : null);
 }
 
+/* A draft opens in its place. That may have gone from the node, so the text is had here as well. */
 function draft_of(draft) {
 	return el('li', {}, el('p', { class: 'title' }, el('a', { href: draft.path }, foreign(title_of(draft.subject || draft.about, draft.text)))),
+		draft.text ? el('details', {}, el('summary', {}, say('text')), el('pre', { dir: 'auto' }, draft.text)) : null,
 		el('p', {}, say('draft-kept', time_text(draft.saved)), ' ',
 			el('button', { type: 'button', class: 'small', onclick: () => acted(drop('drafts', draft.id)) }, say('drop-draft'))));
 }

@@ -104,7 +104,7 @@ function lang_set(tag) {
 
 function lang_fill() {
 	if (!lang_known)
-		lang_set(localStorage.getItem('convene-lang') || document.documentElement.lang || page.parent?.lang);
+		lang_set(localStorage.getItem('convene-lang') || document.documentElement.lang);
 	show('lang-tag-field', by_id('lang').value === 'other');
 	by_id('lang').addEventListener('change', () => {
 		const other = by_id('lang').value === 'other';
