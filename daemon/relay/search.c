@@ -81,6 +81,7 @@ struct searching {
 	int failed; /* the last error that was told */
 	struct search_state state;
 	uint64_t looked; /* all that had arrived by this number has been looked at */
+	unsigned resets; /* under way */
 	uint64_t rate;   /* messages a second, while it catches up */
 	struct find_job *finding;
 	size_t finding_count;
@@ -167,10 +168,12 @@ static void index_done(struct job *job)
 	struct relay *r = s->relay;
 
 	index_tell(s, j);
-	if (j->what == WORK_RESET)
-		s->looked = 0;
+	if (j->what == WORK_RESET) {
+		s->resets--;
+		searching_follow(r);
+	}
 	if (j->what == WORK_FOLLOW) {
-		if (j->result == OK)
+		if (j->result == OK && s->resets == 0)
 			s->looked = j->arrivals;
 		s->following = false;
 		if (j->result == 1 && !r->stopping && !r->rebuilding)
@@ -207,6 +210,7 @@ static void index_submit(struct searching *s, enum index_work what)
 	if (!j)
 		return;
 	s->following |= what == WORK_FOLLOW;
+	s->resets += what == WORK_RESET;
 	pool_submit(s->index_pool, &j->job);
 }
 
@@ -220,8 +224,13 @@ void searching_follow(struct relay *r)
 
 void searching_reset(struct relay *r)
 {
-	if (r->searching)
-		index_submit(r->searching, WORK_RESET);
+	struct searching *s = r->searching;
+
+	/* From here on, not from when its turn comes: what was begun before counts no more. */
+	if (s) {
+		s->looked = 0;
+		index_submit(s, WORK_RESET);
+	}
 }
 
 bool searching_erase(struct relay *r, struct scrubbed *list, size_t count)
@@ -433,7 +442,7 @@ json_t *searching_report(const struct relay *r)
 	    (json_int_t)state->position, "arrivals", (json_int_t)r->arrivals, "texts",
 	    (json_int_t)state->texts, "missing", (json_int_t)state->missing, "bytes",
 	    (json_int_t)state->bytes, "segments", (json_int_t)state->segments, "per_second",
-	    (json_int_t)s->rate, "behind", s->looked < r->arrivals, "trouble",
+	    (json_int_t)s->rate, "behind", r->rebuilding || s->looked < r->arrivals, "trouble",
 	    report_text(s->failed ? error_text(s->failed) : NULL));
 }
 
