@@ -41,6 +41,16 @@ static bool withheld(const struct node *n, const uint8_t *digest)
 	return ((digest[0] ^ n->number) & 1) == 0;
 }
 
+/* Whoever has a proof that a log is forked looks at no other. */
+static bool knows_fork(const struct node *n, const uint8_t *digest)
+{
+	for (size_t i = 0; i < n->log_count; i++)
+		if (n->logs[i]->disputed &&
+		    memcmp(n->logs[i]->org->credential.binding.digest, digest, DIGEST_LEN) == 0)
+			return true;
+	return false;
+}
+
 /* Two heads, which are one; with a root that the log never had. */
 static void fork_spoil(struct node *n, struct end *e, const Convene__Data *m)
 {
@@ -53,7 +63,7 @@ static void fork_spoil(struct node *n, struct end *e, const Convene__Data *m)
 		fork.proof = m->proof;
 	}
 	lied(n, "a FORK that proves nothing", e);
-	say(e, FRAME_FORK, 0, &fork.base, true);
+	say(e, FRAME_FORK, 0, &fork.base, !knows_fork(e->other->node, m->log.data));
 }
 
 static void data_spoil(struct node *n, struct end *e, uint32_t stream, const Convene__Data *m)
