@@ -157,3 +157,19 @@ const char *measure_table_find(const struct measure_table *m, const char *key)
 	}
 	return NULL;
 }
+
+const char *measure_table_hides(const struct measure_table *m, const char *own,
+    const uint8_t id[static ID_LEN], const struct author *author)
+{
+	char key[MEASURE_KEY_MAX];
+	const char *why;
+
+	if (m->count == 0)
+		return NULL;
+	measure_hide_key(key, id);
+	why = measure_table_find(m, key);
+	if (why || !author || !author->device || strcmp(author->organisation, own) == 0)
+		return why;
+	measure_person_key(key, author->organisation, author->identity);
+	return measure_table_find(m, key);
+}

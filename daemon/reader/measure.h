@@ -4,6 +4,7 @@
 #ifndef DAEMON_READER_MEASURE_H
 #define DAEMON_READER_MEASURE_H
 
+#include "forum/query.h"
 #include "store/store.h"
 
 #define MEASURE_HIDE "hide/"       /* ID */
@@ -41,6 +42,10 @@ struct measure_table {
 int measure_table_update(struct measure_table *m, struct store *s);
 /* Why; NULL: it is not in force. */
 const char *measure_table_find(const struct measure_table *m, const char *key);
+/* Why a message is hidden at the node of `own`: itself, or whoever of another organisation wrote it
+ * (NULL: not known). NULL: it isn't. */
+const char *measure_table_hides(const struct measure_table *m, const char *own,
+    const uint8_t id[static ID_LEN], const struct author *author);
 void measure_table_clear(struct measure_table *m);
 
 #endif

@@ -248,17 +248,7 @@ int reader_entry(struct reader *r, uint32_t log, uint64_t index, struct bytes *l
 const char *reader_hidden(
     struct reader *r, const uint8_t id[static ID_LEN], const struct author *author)
 {
-	char key[MEASURE_KEY_MAX];
-	const char *why;
-
-	if (r->measures.count == 0)
-		return NULL;
-	measure_hide_key(key, id);
-	why = measure_table_find(&r->measures, key);
-	if (why || !author || !author->device || strcmp(author->organisation, r->own) == 0)
-		return why;
-	measure_person_key(key, author->organisation, author->identity);
-	return measure_table_find(&r->measures, key);
+	return measure_table_hides(&r->measures, r->own, id, author);
 }
 
 uint64_t reader_measures(const struct reader *r)

@@ -269,19 +269,9 @@ static int find_open(struct searching *s)
 static bool is_hidden(void *ctx, const struct item_row *row)
 {
 	const struct find_job *j = ctx;
-	const struct measure_table *m = &j->searching->measures;
-	const struct author *a = &row->author;
-	char key[MEASURE_KEY_MAX];
+	const struct searching *s = j->searching;
 
-	if (m->count == 0)
-		return false;
-	measure_hide_key(key, row->id);
-	if (measure_table_find(m, key))
-		return true;
-	if (!a->device || strcmp(a->organisation, j->searching->own) == 0)
-		return false;
-	measure_person_key(key, a->organisation, a->identity);
-	return measure_table_find(m, key) != NULL;
+	return measure_table_hides(&s->measures, s->own, row->id, &row->author) != NULL;
 }
 
 static void find_work(struct job *job)
