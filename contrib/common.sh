@@ -128,7 +128,7 @@ packages_install() { # PACKAGE...: a stage
 
 # What building convene takes. Used by the scripts that read this file.
 # shellcheck disable=SC2034
-BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libsodium-dev
+BUILD_PACKAGES=(gcc libc6-dev make autoconf automake pkg-config libevent-dev libssl-dev libsodium-dev libdecaf-dev
 	libprotobuf-c-dev protobuf-c-compiler libsqlite3-dev libconfuse-dev libicu-dev libjansson-dev libgmime-3.0-dev libxml2-dev
 	libzstd-dev zlib1g-dev gettext libncurses-dev)
 

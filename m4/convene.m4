@@ -52,3 +52,29 @@ AC_DEFUN([CONVENE_HARDENING], [
 	AC_SUBST([HARDEN_CFLAGS])
 	AC_SUBST([HARDEN_LDFLAGS])
 ])
+
+# CONVENE_DECAF: libdecaf, which has no file for pkg-config; its headers name each other from a folder of
+# their own. Without it signatures verify as well, and more slowly (lib/crypto/README).
+AC_DEFUN([CONVENE_DECAF], [
+	AC_ARG_WITH([decaf],
+	    [AS_HELP_STRING([--without-decaf], [verify all signatures with libsodium alone, which takes longer])],
+	    [], [with_decaf=yes])
+	DECAF_CFLAGS= DECAF_LIBS= found=no
+	AS_IF([test "$with_decaf" != no], [
+		saved_cppflags=$CPPFLAGS saved_libs=$LIBS
+		LIBS="-ldecaf $LIBS"
+		AC_MSG_CHECKING([for libdecaf])
+		for flags in '-isystem /usr/include/decaf' '-isystem /usr/local/include/decaf' ''; do
+			CPPFLAGS="$saved_cppflags $flags"
+			AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <decaf.h>]],
+			    [[return decaf_255_sizeof_precomputed_s == 0;]])],
+			    [found=yes DECAF_CFLAGS="$flags -DHAVE_DECAF" DECAF_LIBS=-ldecaf; break])
+		done
+		AC_MSG_RESULT([$found])
+		CPPFLAGS=$saved_cppflags LIBS=$saved_libs
+		AS_IF([test $found = no],
+		    [AC_MSG_ERROR([libdecaf is needed (Debian: libdecaf-dev), or --without-decaf])])
+	])
+	AC_SUBST([DECAF_CFLAGS])
+	AC_SUBST([DECAF_LIBS])
+])

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "crypto/comb.h"
 #include "crypto/equation.h"
 
 /* Written by crypto_start() alone, before there are threads. */
@@ -15,6 +16,7 @@ int crypto_start(void)
 	if (sodium_init() < 0)
 		return ERR_RANDOM;
 	check_equation = equation_needed();
+	comb_start();
 	return OK;
 }
 
@@ -59,10 +61,13 @@ void key_sign(uint8_t sig[static SIG_LEN], const struct key *key, struct bytes m
 int key_verify(
     const uint8_t public[static KEY_LEN], const uint8_t sig[static SIG_LEN], struct bytes message)
 {
+	if (comb_verifies(public, sig, message))
+		return OK;
 	if (crypto_sign_verify_detached(sig, message.data, message.len, public) != 0)
 		return ERR_SIGNATURE;
 	if (check_equation && !equation_holds(public, sig, message))
 		return ERR_SIGNATURE;
+	comb_seen(public);
 	return OK;
 }
 

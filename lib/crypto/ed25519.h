@@ -28,7 +28,8 @@ void key_wipe(struct key *key);
 bool key_usable(const uint8_t public[static KEY_LEN]);
 
 void key_sign(uint8_t sig[static SIG_LEN], const struct key *key, struct bytes message);
-/* OK or ERR_SIGNATURE. About 55 microseconds: never on the loop thread for peers' entries. */
+/* OK or ERR_SIGNATURE. About 55 microseconds, and 43 for keys that sign often: never on the loop
+ * thread for peers' entries. */
 int key_verify(
     const uint8_t public[static KEY_LEN], const uint8_t sig[static SIG_LEN], struct bytes message);
 

@@ -13,9 +13,8 @@ static const uint8_t order_two[32] = {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
     0xff, 0xff, 0xff, 0xff, 0xff, 0x7f};
 
-/* k = SHA-512(R ‖ A ‖ message) modulo the group order. */
-static void challenge(uint8_t k[static 32], const uint8_t r[static 32], const uint8_t a[static 32],
-    struct bytes message)
+void equation_challenge(uint8_t k[static 32], const uint8_t r[static 32],
+    const uint8_t a[static 32], struct bytes message)
 {
 	crypto_hash_sha512_state state;
 	uint8_t wide[64];
@@ -47,7 +46,7 @@ bool equation_holds(
     const uint8_t public[static KEY_LEN], const uint8_t sig[static SIG_LEN], struct bytes message)
 {
 	uint8_t k[32], ka[32], sb[32], r[32];
-	challenge(k, sig, public, message);
+	equation_challenge(k, sig, public, message);
 	/* libsodium's multiplication refuses points outside the prime-order subgroup and results at
 	 * infinity, both of which the equation knows nothing about. */
 	if (crypto_scalarmult_ed25519_noclamp(ka, k, public) != 0 &&
@@ -66,7 +65,7 @@ bool equation_needed(void)
 	static const uint8_t one[32] = {1};
 	if (crypto_core_ed25519_add(sig, base, order_two) != 0)
 		return true;
-	challenge(k, sig, base, bytes_of(NULL, 0));
+	equation_challenge(k, sig, base, bytes_of(NULL, 0));
 	crypto_core_ed25519_scalar_add(sig + 32, k, one);
 	return crypto_sign_verify_detached(sig, NULL, 0, base) == 0;
 }

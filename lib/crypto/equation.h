@@ -9,6 +9,10 @@
 
 #include "crypto/ed25519.h"
 
+/* k = SHA-512(R ‖ A ‖ message) modulo the group order. */
+void equation_challenge(uint8_t k[static 32], const uint8_t r[static 32],
+    const uint8_t a[static 32], struct bytes message);
+
 /* Whether libsodium accepts a signature that satisfies only the equation with the cofactor. */
 bool equation_needed(void);
 

@@ -18,12 +18,14 @@
 #include <cmocka.h>
 
 #include <jansson.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "crypto/comb.h"
 #include "crypto/ed25519.h"
 #include "crypto/equation.h"
 
@@ -54,6 +56,20 @@ static bool has_flag(const json_t *flags, const char *name)
 	json_array_foreach(
 	    flags, i, flag) if (strcmp(json_string_value(flag), name) == 0) return true;
 	return false;
+}
+
+/* Whether it is the same with a table of the key, where such a key may have one. It can only say
+ * yes. */
+static void same_with_table(const uint8_t key[static KEY_LEN], const uint8_t sig[static SIG_LEN],
+    struct bytes message, bool verifies, bool usable)
+{
+	bool has = comb_works() && usable;
+
+	for (int i = 0; i < COMB_OFTEN; i++)
+		comb_seen(key);
+	if (comb_verifies(key, sig, message) != (has && verifies))
+		fail_msg("by the key's table it %s", verifies ? "doesn't verify" : "verifies");
+	assert_int_equal(key_verify(key, sig, message), verifies ? OK : ERR_SIGNATURE);
 }
 
 static void test_cctv(void **state)
@@ -88,6 +104,7 @@ static void test_cctv(void **state)
 		 */
 		if (!low && !bad_a && equation_holds(key, sig, message) != equation)
 			fail_msg("vector %zu: %s", i, json_dumps(flags, 0));
+		same_with_table(key, sig, message, verifies, usable_key);
 		verified += verifies;
 		usable += usable_key;
 	}
@@ -135,6 +152,7 @@ static void test_wycheproof(void **state)
 				    member(test, "comment"));
 			if (want)
 				assert_true(equation_holds(key, sig, bytes_of(message, len)));
+			same_with_table(key, sig, bytes_of(message, len), want, true);
 			valid += want;
 			invalid += !want;
 		}
@@ -221,6 +239,143 @@ static void test_generate(void **state)
 	assert_int_equal(key_verify(b.public, sig, bytes_of(NULL, 0)), ERR_SIGNATURE);
 }
 
+/* Signatures by chance, whole, with a bit changed, and with S as large as it may not be. */
+static void test_table(void **state)
+{
+	(void)state;
+	uint8_t message[600], sig[SIG_LEN];
+	struct key keys[20];
+
+	if (!comb_works())
+		skip();
+	for (int k = 0; k < 20; k++) {
+		key_generate(&keys[k]);
+		key_sign(sig, &keys[k], bytes_of(NULL, 0));
+		for (int i = 0; i < COMB_OFTEN; i++) {
+			assert_false(comb_verifies(keys[k].public, sig, bytes_of(NULL, 0)));
+			assert_int_equal(key_verify(keys[k].public, sig, bytes_of(NULL, 0)), OK);
+		}
+		assert_true(comb_verifies(keys[k].public, sig, bytes_of(NULL, 0)));
+	}
+	for (int i = 0; i < 2000; i++) {
+		const struct key *key = &keys[i % 20];
+		struct bytes b = bytes_of(message, (size_t)i % sizeof message);
+		size_t bit = (size_t)i % (8 * SIG_LEN);
+
+		random_fill(message, sizeof message);
+		key_sign(sig, key, b);
+		assert_true(comb_verifies(key->public, sig, b));
+		assert_false(comb_verifies(keys[(i + 1) % 20].public, sig, b));
+		sig[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(comb_verifies(key->public, sig, b));
+		assert_int_equal(key_verify(key->public, sig, b), ERR_SIGNATURE);
+	}
+	/* S plus the group order, which is the same scalar: libsodium refuses it, and so does this.
+	 */
+	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
+	    0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
+	unsigned carry = 0;
+
+	key_sign(sig, &keys[0], bytes_of(NULL, 0));
+	for (int i = 0; i < 32; i++) {
+		carry += sig[32 + i] + (unsigned)order[i];
+		sig[32 + i] = (uint8_t)carry;
+		carry >>= 8;
+	}
+	assert_false(comb_verifies(keys[0].public, sig, bytes_of(NULL, 0)));
+	assert_int_equal(key_verify(keys[0].public, sig, bytes_of(NULL, 0)), ERR_SIGNATURE);
+	/* R the identity, S = k·a: the equation holds, and R is of small order. The key is the base
+	 * point, so that a is 1. */
+	uint8_t base[KEY_LEN];
+
+	memset(base, 0x66, sizeof base);
+	base[0] = 0x58;
+	memset(sig, 0, sizeof sig);
+	sig[0] = 1;
+	equation_challenge(sig + 32, sig, base, bytes_of(NULL, 0));
+	for (int i = 0; i < COMB_OFTEN; i++)
+		comb_seen(base);
+	assert_false(comb_verifies(base, sig, bytes_of(NULL, 0)));
+	assert_int_equal(key_verify(base, sig, bytes_of(NULL, 0)), ERR_SIGNATURE);
+}
+
+/* Keys that come seldom don't drive out those that come often, and those give way in the end. */
+static void test_tables_turn(void **state)
+{
+	(void)state;
+	enum { OFTEN = 50, SELDOM = 3 * COMB_KEYS };
+	static struct key often[OFTEN], seldom[SELDOM];
+	static uint8_t sigs[OFTEN][SIG_LEN], sig[SIG_LEN];
+	int kept = 0, made = 0;
+
+	if (!comb_works())
+		skip();
+	for (int i = 0; i < OFTEN; i++) {
+		key_generate(&often[i]);
+		key_sign(sigs[i], &often[i], bytes_of(NULL, 0));
+	}
+	for (int i = 0; i < SELDOM; i++)
+		key_generate(&seldom[i]);
+	for (int round = 0; round < 2 * COMB_OFTEN; round++)
+		for (int i = 0; i < OFTEN; i++)
+			assert_int_equal(
+			    key_verify(often[i].public, sigs[i], bytes_of(NULL, 0)), OK);
+	for (int i = 0; i < SELDOM; i++)
+		comb_seen(seldom[i].public);
+	for (int i = 0; i < OFTEN; i++)
+		kept += comb_verifies(often[i].public, sigs[i], bytes_of(NULL, 0));
+	assert_true(kept > OFTEN * 3 / 4);
+	/* Now those are the ones that come. */
+	for (int round = 0; round < 100; round++)
+		for (int i = 0; i < SELDOM; i++)
+			comb_seen(seldom[i].public);
+	for (int i = 0; i < SELDOM; i++) {
+		key_sign(sig, &seldom[i], bytes_of(NULL, 0));
+		made += comb_verifies(seldom[i].public, sig, bytes_of(NULL, 0));
+	}
+	assert_true(made > 0 && made <= COMB_KEYS);
+}
+
+struct hands {
+	const struct key *keys;
+	int wrong;
+};
+
+static void *verify_all(void *arg)
+{
+	struct hands *h = arg;
+	uint8_t sig[SIG_LEN];
+
+	for (int i = 0; i < 4000; i++) {
+		const struct key *key = &h->keys[i % 100];
+
+		key_sign(sig, key, bytes_of(&i, sizeof i));
+		h->wrong += key_verify(key->public, sig, bytes_of(&i, sizeof i)) != OK;
+		sig[i % SIG_LEN] ^= 0x10;
+		h->wrong += key_verify(key->public, sig, bytes_of(&i, sizeof i)) != ERR_SIGNATURE;
+	}
+	return NULL;
+}
+
+static void test_threads(void **state)
+{
+	(void)state;
+	static struct key keys[100];
+	struct hands hands[4];
+	pthread_t threads[4];
+
+	for (int i = 0; i < 100; i++)
+		key_generate(&keys[i]);
+	for (int i = 0; i < 4; i++) {
+		hands[i] = (struct hands){keys, 0};
+		assert_int_equal(pthread_create(&threads[i], NULL, verify_all, &hands[i]), 0);
+	}
+	for (int i = 0; i < 4; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(hands[i].wrong, 0);
+	}
+}
+
 static void test_secrets(void **state)
 {
 	(void)state;
@@ -251,6 +406,9 @@ int main(void)
 	    cmocka_unit_test(test_rfc8032),
 	    cmocka_unit_test(test_mixed_order),
 	    cmocka_unit_test(test_generate),
+	    cmocka_unit_test(test_table),
+	    cmocka_unit_test(test_tables_turn),
+	    cmocka_unit_test(test_threads),
 	    cmocka_unit_test(test_secrets),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);
