@@ -167,11 +167,13 @@ class Used:
 class Medians:
     """Goes through its rounds; what add() collected under a name is then there by that name."""
 
-    def __init__(self, times):
-        self.times, self._values = times, {}
+    def __init__(self, times, before=lambda: None):
+        self.times, self._values, self._before = times, {}, before
 
     def __iter__(self):
-        return iter(range(self.times))
+        for number_ in range(self.times):
+            self._before()
+            yield number_
 
     def add(self, name, value):
         self._values.setdefault(name, []).append(value)
@@ -193,14 +195,24 @@ class Frame:
         self.small, self.once, self.peers = small, once or small, peers
         self.figures, self.uses, self.subject = [], [], ""
         self._limits, self._again = {}, {}
+        self._beside = {}  # of the subject: what beside() measured before each round
 
     # ---- sizes and rounds ----
 
     def scale(self, full, small):
         return small if self.small else full
 
-    def medians(self, times=5):
-        return Medians(1 if self.once else times)
+    def medians(self, times=5, beside=None):
+        """beside: one of the words of LIMITS ("verify"), which is measured before each round, too. A
+        machine that others share is quicker in one minute than in the next: the subject's figures
+        are then held against the median of these."""
+        self._beside = {}
+        return Medians(1 if self.once else times, lambda: beside and self._look_beside(beside))
+
+    def _look_beside(self, group):
+        for name, value in self._measure([group]).items():
+            self._beside.setdefault(name, []).append(value)
+            self._limits.setdefault(name, value)
 
     # ---- programs and processes ----
 
@@ -240,7 +252,9 @@ class Frame:
         return json.loads(out)
 
     def limit(self, name):
-        """A limit of this machine (see LIMITS), measured once in this run."""
+        """A limit of this machine (see LIMITS): beside the subject's rounds, or once in this run."""
+        if name in self._beside:
+            return statistics.median(self._beside[name])
         if name not in self._limits:
             if name not in LIMITS:
                 raise Failure("there is no limit named %s" % name)

@@ -18,7 +18,7 @@ CHAIN = 5        # nodes, and so often what two may take
 
 def idle(frame, forum, drive, name, clients, targets):
     first, last = forum[0], forum[-1]
-    count, rounds = frame.scale(200, 20), frame.medians()
+    count, rounds = frame.scale(200, 20), frame.medians(beside="sync")
     for _ in rounds:
         drive("sign", first.name, min(clients, 20), count, TEXT)
         ran = shown_all(drive("pace", last.name, 0))
@@ -35,7 +35,7 @@ def idle(frame, forum, drive, name, clients, targets):
 def most(frame, forum, drive, name, clients):
     """Posts per second that come out at the end."""
     first, last = forum[0], forum[-1]
-    count, rounds = frame.scale(20000, 200), frame.medians(3)
+    count, rounds = frame.scale(20000, 200), frame.medians(3, beside="verify")
     for _ in rounds:
         drive("sign", first.name, clients, count, TEXT)
         ran = shown_all(drive("fan", last.name, WINDOW * clients, 0))

@@ -16,7 +16,7 @@ def crowd(frame, forum, drive):
     count = frame.scale(40000, 200)
     people(drive, node, clients)
     settle(forum)
-    rounds, before = frame.medians(), entries(node)
+    rounds, before = frame.medians(beside="verify"), entries(node)
     for _ in rounds:
         drive("sign", node.name, clients, count, TEXT)
         with frame.process(node, "posting, %d clients" % clients) as used:
@@ -47,7 +47,7 @@ def entries(node):
 
 def alone(frame, forum, drive):
     node, count = forum[0], frame.scale(1000, 30)
-    rounds = frame.medians()
+    rounds = frame.medians(beside="sync")
     for _ in rounds:
         drive("sign", node.name, 1, count, TEXT)
         with frame.process(node, "posting, one client") as used:

@@ -41,7 +41,7 @@ def catch_up(frame, forum, made, rounds):
 
 def run(frame):
     entries = frame.scale(100000, 5000)
-    rounds = frame.medians()
+    rounds = frame.medians(beside="verify")
     with filled(frame, entries, ["o.example", "n.example"], chain(2)) as (forum, made):
         for _ in rounds:
             feeder, used = catch_up(frame, forum, made, rounds)
