@@ -248,6 +248,8 @@ static void test_backup(void **state)
 	assert_ok(ops->commit(s));
 	assert_int_equal(store_backup(f->path, to, why), OK);
 	assert_journal(s, "more more more more more more more ");
+	add(s, 10, "later");
+	sync_it(s);
 
 	/* The journal of the other beside it. */
 	for (int i = 1; i <= 2; i++) {
