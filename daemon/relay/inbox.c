@@ -215,6 +215,14 @@ static int load_row(void *ctx, const struct store_inbox *row)
 	return OK;
 }
 
+/* Rows of the table are older than what is in the journal. */
+static int load_rows(struct relay *r)
+{
+	int err = r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
+
+	return err ? err : intake_each(r->intake, 0, SIZE_MAX, load_row, r);
+}
+
 /* Entries of our log that the views have not folded yet. */
 static int load_tail(struct relay *r)
 {
@@ -244,7 +252,7 @@ static int first_entry(struct relay *r)
 	uint64_t waiting = 0, no;
 	int err = r->reader->ops->inbox_count(r->reader, &waiting);
 
-	if (err || waiting > 0)
+	if (err || waiting + intake_count(r->intake) > 0)
 		return err;
 	message_id(id, message, &r->node->binding);
 	err = w->ops->begin(w);
@@ -318,7 +326,7 @@ int inbox_reload(struct relay *r, struct roster *roster)
 	roster_free(r->roster);
 	r->roster = roster;
 	r->next_index = roster_next(roster);
-	return r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
+	return load_rows(r);
 }
 
 int inbox_start(struct relay *r)
@@ -340,7 +348,7 @@ int inbox_start(struct relay *r)
 	r->next_index = roster_next(r->roster);
 	err = load_tail(r);
 	if (!err)
-		err = r->reader->ops->inbox_each(r->reader, 0, SIZE_MAX, load_row, r);
+		err = load_rows(r);
 	if (!err)
 		err = heads_compare(r);
 	if (!err && r->inbox_count > 0)

@@ -28,7 +28,7 @@ enum {
 
 struct batch {
 	struct job verify;
-	struct store_job store;
+	struct intake_job intake;
 	struct relay *relay;
 	struct session *session; /* NULL: our own, or the client has gone */
 	uint32_t stream;
@@ -42,7 +42,7 @@ struct batch {
 	struct batch *later; /* the next one in the same list or job */
 };
 
-#define batch_of_store(j) ((struct batch *)((char *)(j)-offsetof(struct batch, store)))
+#define batch_of_intake(j) ((struct batch *)((char *)(j)-offsetof(struct batch, intake)))
 
 static void batch_free(struct batch *b)
 {
@@ -147,30 +147,27 @@ static void batch_answer(struct batch *b)
 
 /* ---- storing ---- */
 
-static int batch_store(const struct batch *b, struct store *writer)
+static int batch_store(const struct batch *b, struct intake *intake)
 {
 	int err = OK;
 
 	for (size_t i = 0; i < b->count && !err; i++) {
 		const struct submission *s = &b->list[i];
-		uint64_t no;
 
 		if (s->fresh)
-			err = writer->ops->inbox_add(writer, s->id, buffer_bytes(&s->message),
-			    s->salt, buffer_bytes(&s->content), &no);
+			err = intake_add(intake, s->id, buffer_bytes(&s->message), s->salt,
+			    buffer_bytes(&s->content));
 	}
 	return err;
 }
 
-static int inbox_run(struct store_job *job, struct store *writer, struct forum *forum)
+static int inbox_run(struct intake_job *job, struct intake *intake)
 {
 	int err = OK;
 
-	(void)forum;
-	for (const struct batch *b = batch_of_store(job); b && !err; b = b->later)
-		err = batch_store(b, writer);
-	/* A prefix of it may be in the transaction now: all or nothing. */
-	return forum_spoilt(job, err);
+	for (const struct batch *b = batch_of_intake(job); b && !err; b = b->later)
+		err = batch_store(b, intake);
+	return err;
 }
 
 static void batch_unlink(struct batch *b)
@@ -198,9 +195,9 @@ static void batch_stored(struct batch *b, int result)
 	batch_free(b);
 }
 
-static void inbox_done(struct store_job *job)
+static void inbox_done(struct intake_job *job)
 {
-	struct batch *b = batch_of_store(job), *next;
+	struct batch *b = batch_of_intake(job), *next;
 	struct relay *r = job->relay;
 	int result = job->result;
 
@@ -241,11 +238,10 @@ void ingest_flush(struct relay *r)
 	r->accept_at = clock_mono_ms();
 	crowd_note(r, r->accepted.messages, r->accept_at);
 	r->accepted = (struct batch_list){NULL, NULL, 0};
-	b->store.vital = true;
-	b->store.run = inbox_run;
-	b->store.done = inbox_done;
+	b->intake.run = inbox_run;
+	b->intake.done = inbox_done;
 	views_live(r);
-	storage_submit(r, &b->store);
+	intake_submit(r, &b->intake);
 }
 
 /* Nobody waits for longer than this, whatever others do meanwhile. */
@@ -257,7 +253,7 @@ static void ingest_later(struct relay *r, uint64_t ms)
 		event_add(r->accept_timer, &tv);
 }
 
-/* A transaction costs the same whatever is in it. While as many are being verified as have been
+/* A sync costs the same whatever is in it. While as many are being verified as have been
  * accepted, these wait for those. And in a crowd there are some milliseconds from one to the next.
  * One that comes alone goes at once. */
 static void ingest_soon(struct relay *r)

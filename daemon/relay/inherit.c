@@ -161,6 +161,18 @@ static int file_write(struct relay *r, const char *path)
 	return err ? err : folder_sync(r->conf->node.data);
 }
 
+static int intake_into_table(struct store *w)
+{
+	int err = w->ops->begin(w);
+
+	if (err)
+		return err;
+	err = store_intake_move(w);
+	if (err)
+		w->ops->rollback(w);
+	return err ? err : w->ops->commit(w);
+}
+
 int inbox_inherit(struct relay *r)
 {
 	const struct credential *c = &r->own->credential;
@@ -179,7 +191,9 @@ int inbox_inherit(struct relay *r)
 	buffer_free(&last);
 	if (same || (err && err != ERR_NOTFOUND))
 		return same ? OK : err;
-	err = r->reader->ops->inbox_count(r->reader, &waiting);
+	err = intake_into_table(w);
+	if (!err)
+		err = r->reader->ops->inbox_count(r->reader, &waiting);
 	if (!err && waiting > 0) {
 		hex_encode(hex, r->own->previous->credential.binding.digest, DIGEST_LEN);
 		snprintf(path, sizeof path, "%.3900s/inbox-%s.json", r->conf->node.data, hex);

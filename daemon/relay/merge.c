@@ -27,6 +27,7 @@ struct decided {
 };
 
 struct merge {
+	struct intake_job before; /* what was accepted by then is durable */
 	struct store_job job;
 	char folder[4096];
 	uint32_t log;
@@ -39,6 +40,8 @@ struct merge {
 	size_t count, cap, sealed, left;
 	void (*done)(struct relay *r, int err, uint64_t size);
 };
+
+#define merge_of_store(j) ((struct merge *)((char *)(j)-offsetof(struct merge, job)))
 
 static void merge_free(struct merge *m)
 {
@@ -156,7 +159,7 @@ static int row_do(void *ctx, const struct store_inbox *row)
 
 static int merge_run(struct store_job *job, struct store *writer, struct forum *forum)
 {
-	struct merge *m = (struct merge *)job;
+	struct merge *m = merge_of_store(job);
 	const struct roster *folded = forum_roster(forum, m->log);
 	int err;
 
@@ -167,6 +170,8 @@ static int merge_run(struct store_job *job, struct store *writer, struct forum *
 	m->roster = roster_copy(folded);
 	m->ahead = roster_copy(folded);
 	err = m->roster && m->ahead ? OK : ERR_NOMEM;
+	if (!err)
+		err = store_intake_move(writer);
 	if (!err)
 		err = writer->ops->inbox_each(writer, 0, SIZE_MAX, row_decide, m);
 	for (size_t i = 0; i < m->count && !err; i++) {
@@ -185,7 +190,7 @@ static int merge_run(struct store_job *job, struct store *writer, struct forum *
 
 static void merge_done(struct store_job *job)
 {
-	struct merge *m = (struct merge *)job;
+	struct merge *m = merge_of_store(job);
 	struct relay *r = job->relay;
 	uint64_t size = 0;
 	int err = job->result;
@@ -198,11 +203,18 @@ static void merge_done(struct store_job *job)
 				 "can't follow it",
 			    m->sealed, m->left);
 		logs_own_credential(r);
+		/* Of a text that peers had erased, what waited here may be in the journal. */
+		atomic_store(&r->writer.erased, true);
 		err = inbox_reload(r, m->roster);
 		m->roster = NULL;
 	}
 	m->done(r, err, size);
 	merge_free(m);
+}
+
+static void merge_behind(struct intake_job *job)
+{
+	storage_submit(job->relay, &((struct merge *)job)->job);
 }
 
 void merge_start(struct relay *r, void (*done)(struct relay *r, int err, uint64_t size))
@@ -219,5 +231,7 @@ void merge_start(struct relay *r, void (*done)(struct relay *r, int err, uint64_
 	m->done = done;
 	m->job.run = merge_run;
 	m->job.done = merge_done;
-	storage_submit(r, &m->job);
+	m->before.done = merge_behind;
+	ingest_flush(r);
+	intake_submit(r, &m->before);
 }

@@ -208,6 +208,7 @@ static int store_start(struct relay *r)
 		return err;
 	}
 	w = r->writer.store;
+	r->intake = store_intake(w);
 	err = w->ops->meta_get(w, "forum", &forum);
 	if (err == ERR_NOTFOUND) {
 		err = w->ops->begin(w);

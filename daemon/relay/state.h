@@ -17,6 +17,7 @@
 #include "forum/query.h"
 #include "msg/body.h"
 #include "net/channel.h"
+#include "store/intake.h"
 #include "store/recovery.h"
 #include "sync/sync.h"
 
@@ -35,13 +36,26 @@ struct store_job {
 	struct job job;
 	struct relay *relay;
 	int result;
-	bool vital; /* what follows counts on it: after its failure no other of these is run */
-	bool adds;  /* it adds, and takes no content away */
+	bool adds; /* it adds, and takes no content away */
 	/* On the store thread, inside the group's transaction: set nothing but what the job owns.
 	 */
 	int (*run)(struct store_job *job, struct store *writer, struct forum *forum);
 	/* On the loop thread, after the group's commit; frees the job. */
 	void (*done)(struct store_job *job);
+};
+
+/* ---- intake.c: jobs for the inbox thread, in order: messages that become durable together ---- */
+
+struct intake_job {
+	struct job job;
+	struct relay *relay;
+	/* Of a failure too: what was behind a job that failed, decided upon when it seemed to
+	 * succeed, fails with it. */
+	int result;
+	/* On the inbox thread: adds messages. NULL: only waits for those before it. */
+	int (*run)(struct intake_job *job, struct intake *intake);
+	/* On the loop thread, when they are durable; frees the job. */
+	void (*done)(struct intake_job *job);
 };
 
 /* Of a log, as it was when a scrub began. */
@@ -59,8 +73,6 @@ struct writer {
 	atomic_bool erased;      /* bytes of an erased content may still be in the files */
 	atomic_bool indexed;     /* not in the store's, but in those of the search index */
 	struct scrub_job *scrub; /* in this group of jobs, sees to that; NULL: none */
-	bool dead; /* a vital job failed: those behind it, decided upon when it seemed to succeed,
-		      must not become durable */
 };
 
 /* ---- logs.c ---- */
@@ -169,7 +181,8 @@ struct relay {
 	uint8_t tls_pin[HASH_LEN];
 	struct event_base *base;
 	struct net net;
-	struct pool *workers, *storage;
+	struct pool *workers, *storage, *inboxing;
+	struct intake *intake; /* the writer's; its next record is the inbox thread's */
 	struct {
 		uint64_t since, count;             /* so much of others' logs was stored; */
 		uint64_t came_at;                  /* then it was much, the last time. */
@@ -184,8 +197,8 @@ struct relay {
 	struct pool *keepers; /* one thread, for what takes minutes: cut.c */
 	struct writer writer; /* the store thread's */
 	struct store *reader; /* ours */
-	struct event *workers_event, *storage_event, *keepers_event, *tick, *seal_timer,
-	    *housekeeping, *reload_event, *stop_event, *int_event;
+	struct event *workers_event, *storage_event, *inboxing_event, *keepers_event, *tick,
+	    *seal_timer, *housekeeping, *reload_event, *stop_event, *int_event;
 	struct evconnlistener **listeners;
 	size_t listener_count;
 	struct evconnlistener *control;
@@ -307,7 +320,12 @@ void erasure_cut(struct relay_log *l, uint64_t size); /* it was cut back to that
 /* Write down what was heard since the last time. */
 void erasure_keep(struct relay *r);
 
+/* intake.c */
+int intake_start(struct relay *r);
+void intake_submit(struct relay *r, struct intake_job *job);
+
 /* store.c */
+struct event *storage_collector(struct relay *r, struct pool *pool);
 int storage_start(struct relay *r);
 void storage_submit(struct relay *r, struct store_job *job);
 void storage_stop(struct relay *r);

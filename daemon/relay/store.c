@@ -25,11 +25,10 @@ static void work(struct job *job)
 		sj->result = w->begun;
 	else if (w->spoilt)
 		sj->result = w->spoilt; /* a full disk is told as that to all */
-	else if (!w->forum || (sj->vital && w->dead))
+	else if (!w->forum)
 		sj->result = ERR_STORE;
 	else
 		sj->result = sj->run(sj, w->store, w->forum);
-	w->dead |= sj->vital && sj->result != OK;
 }
 
 static void done(struct job *job)
@@ -112,7 +111,6 @@ static void group_end(void *ctx, struct job *first)
 
 		if (sj->result == OK)
 			sj->result = err;
-		w->dead |= sj->vital;
 	}
 	/* What the forum holds in memory may be ahead of what is on disk. */
 	forum_free(w->forum);
@@ -144,7 +142,7 @@ static void on_stored(evutil_socket_t fd, short what, void *arg)
 	contents_idle(r);
 }
 
-static struct event *collector(struct relay *r, struct pool *pool)
+struct event *storage_collector(struct relay *r, struct pool *pool)
 {
 	bool stored = pool == r->storage;
 	struct event *e = event_new(r->base, pool_fd(pool), EV_READ | EV_PERSIST,
@@ -172,17 +170,17 @@ int storage_start(struct relay *r)
 	r->keepers = pool_new("keep", 1, NULL);
 	if (!r->storage || !r->workers || !r->keepers)
 		return ERR_NOMEM;
-	r->storage_event = collector(r, r->storage);
-	r->workers_event = collector(r, r->workers);
-	r->keepers_event = collector(r, r->keepers);
-	return r->storage_event && r->workers_event && r->keepers_event ? contents_start(r)
-									: ERR_NOMEM;
+	r->storage_event = storage_collector(r, r->storage);
+	r->workers_event = storage_collector(r, r->workers);
+	r->keepers_event = storage_collector(r, r->keepers);
+	if (!r->storage_event || !r->workers_event || !r->keepers_event || intake_start(r) != OK)
+		return ERR_NOMEM;
+	return contents_start(r);
 }
 
 void storage_submit(struct relay *r, struct store_job *job)
 {
 	contents_flush(r); /* they came before */
-	ingest_flush(r);
 	job->job.work = work;
 	job->job.done = done;
 	job->relay = r;
@@ -251,14 +249,16 @@ void storage_scrub(struct relay *r)
  * until neither has anything. */
 void storage_stop(struct relay *r)
 {
-	while (r->workers && r->storage && r->keepers &&
+	while (r->workers && r->storage && r->inboxing && r->keepers &&
 	       (r->contents || r->accepted.first ||
-		   pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->keepers) >
+		   pool_pending(r->workers) + pool_pending(r->storage) + pool_pending(r->inboxing) +
+			   pool_pending(r->keepers) >
 		       0)) {
 		contents_flush(r);
 		ingest_flush(r);
 		pool_drain(r->keepers);
 		pool_drain(r->workers);
+		pool_drain(r->inboxing);
 		pool_drain(r->storage);
 	}
 	if (r->workers_event)
@@ -267,10 +267,13 @@ void storage_stop(struct relay *r)
 		event_free(r->keepers_event);
 	if (r->storage_event)
 		event_free(r->storage_event);
+	if (r->inboxing_event)
+		event_free(r->inboxing_event);
 	if (r->contents_event)
 		event_free(r->contents_event);
 	pool_free(r->workers);
 	pool_free(r->keepers);
+	pool_free(r->inboxing);
 	pool_free(r->storage);
-	r->workers = r->storage = r->keepers = NULL;
+	r->workers = r->storage = r->inboxing = r->keepers = NULL;
 }

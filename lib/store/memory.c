@@ -49,7 +49,7 @@ static int open_store(struct store **out, const char *path, unsigned flags)
 	if (m == NULL)
 		return ERR_NOMEM;
 	m->base.ops = &store_memory;
-	if (table_put(&m->t, META, bytes_str("schema"), bytes_str("3")) != OK) {
+	if (table_put(&m->t, META, bytes_str("schema"), bytes_str("4")) != OK) {
 		close_store(&m->base);
 		return ERR_NOMEM;
 	}

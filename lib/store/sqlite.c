@@ -221,6 +221,8 @@ static void rollback(struct store *base)
 		sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 	s->writing = false;
 	s->failed = OK;
+	s->taking = 0;
+	s->refused = false;
 }
 
 static int commit(struct store *base)
@@ -233,6 +235,8 @@ static int commit(struct store *base)
 		err = run_cached(s, ST_COMMIT, "COMMIT");
 	if (err != OK)
 		rollback(base);
+	else
+		sqlite_intake_committed(s);
 	s->writing = false;
 	return err;
 }
@@ -268,7 +272,9 @@ static int scrub(struct store *base)
 	if (s->read_only)
 		return ERR_REFUSED;
 	sqlite3_busy_timeout(s->db, SCRUB_MS);
-	int err = clean(s);
+	int err = sqlite_intake_scrub(s);
+	if (err == OK)
+		err = clean(s);
 	sqlite3_busy_timeout(s->db, BUSY_MS);
 	return err;
 }
@@ -332,27 +338,28 @@ static int number(struct sqlite_store *s, const char *sql, int64_t *out)
 	return err == 1 ? OK : err == OK ? ERR_STORE : err;
 }
 
-/* OK: ours; ERR_NOTFOUND: empty; ERR_SCHEMA: somebody else's, or another version's. `*older`: ours,
- * and has to be raised. */
-static int check_schema(struct sqlite_store *s, bool *older)
+/* OK: ours; ERR_NOTFOUND: empty; ERR_SCHEMA: somebody else's, or another version's. `*has`: its
+ * number, which may have to be raised; 0: empty. */
+static int check_schema(struct sqlite_store *s, int64_t *has)
 {
 	int64_t application = 0, version = 0, objects = 0;
 	int err;
 
-	*older = false;
+	*has = 0;
 	if ((err = number(s, "PRAGMA application_id", &application)) != OK ||
 	    (err = number(s, "PRAGMA user_version", &version)) != OK ||
 	    (err = number(s, "SELECT count(*) FROM sqlite_schema", &objects)) != OK)
 		return err;
 	if (application == 0 && version == 0 && objects == 0)
 		return ERR_NOTFOUND;
-	*older = version == SCHEMA_OLDEST;
-	return application == STORE_APPLICATION_ID && (*older || version == STORE_SCHEMA)
+	*has = version;
+	return application == STORE_APPLICATION_ID && version >= SCHEMA_OLDEST &&
+		       version <= STORE_SCHEMA
 		   ? OK
 		   : ERR_SCHEMA;
 }
 
-static int create_schema(struct sqlite_store *s, bool fresh)
+static int create_schema(struct sqlite_store *s, int64_t has)
 {
 	char stamp[96];
 	int err = begin(&s->base);
@@ -361,9 +368,11 @@ static int create_schema(struct sqlite_store *s, bool fresh)
 		return err;
 	snprintf(stamp, sizeof(stamp), "PRAGMA application_id=%d; PRAGMA user_version=%d",
 	    STORE_APPLICATION_ID, STORE_SCHEMA);
-	if (fresh && (err = sqlite_exec(s, store_schema_sql)) == OK)
+	if (has == 0 && (err = sqlite_exec(s, store_schema_sql)) == OK)
 		err = sqlite_exec(s, store_views_sql);
-	if (err == OK && (err = sqlite_exec(s, store_schema3_sql)) == OK &&
+	if (err == OK && has < 3)
+		err = sqlite_exec(s, store_schema3_sql);
+	if (err == OK && (err = sqlite_exec(s, store_schema4_sql)) == OK &&
 	    (err = sqlite_exec(s, stamp)) == OK)
 		return commit(&s->base);
 	rollback(&s->base);
@@ -407,8 +416,8 @@ static int prepare_writer(struct sqlite_store *s, const char *path)
 	int keep = 1;
 
 	/* Look before changing anything: journal_mode=WAL would write into a foreign file. */
-	bool older;
-	int err = check_schema(s, &older);
+	int64_t has;
+	int err = check_schema(s, &has);
 	if (err != OK && err != ERR_NOTFOUND)
 		return err;
 	bool fresh = err == ERR_NOTFOUND;
@@ -432,15 +441,15 @@ static int prepare_writer(struct sqlite_store *s, const char *path)
 		err = use_wal(s);
 	if (err == OK)
 		err = sqlite_exec(s, pragmas);
-	if (err == OK && (fresh || older))
-		err = create_schema(s, fresh);
+	if (err == OK && has < STORE_SCHEMA)
+		err = create_schema(s, has);
 	if (err == OK)
 		err = gather_wal(s);
 	if (err == OK) {
 		s->follower = follow_start(s->db, path, CHECKPOINT_BYTES / (int)page);
 		err = s->follower == NULL ? ERR_NOMEM : OK;
 	}
-	return err;
+	return err == OK ? sqlite_intake_open(s, path) : err;
 }
 
 static int open_database(struct sqlite_store *s, const char *path)
@@ -457,9 +466,9 @@ static int open_database(struct sqlite_store *s, const char *path)
 		return sqlite_error(s, rc);
 	if (!s->read_only)
 		return prepare_writer(s, path);
-	bool older;
-	int err = check_schema(s, &older);
-	if (err == OK && older)
+	int64_t has;
+	int err = check_schema(s, &has);
+	if (err == OK && has < STORE_SCHEMA)
 		err = ERR_SCHEMA;
 	/* As much as SQLite maps of a file; it reads what lies behind. */
 	if (err == OK && s->mapped)
@@ -484,6 +493,7 @@ static void close_store(struct store *base)
 	}
 	clean_free(s->clean);
 	gather_free(s->wal);
+	intake_close(s->intake);
 	/* The last of all: the next writer may come as soon as this is gone. */
 	if (s->lock >= 0)
 		close(s->lock);

@@ -13,6 +13,7 @@
 #include "store/clean.h"
 #include "store/follow.h"
 #include "store/gather.h"
+#include "store/intake.h"
 #include "store/leaves.h"
 
 #include <assert.h>
@@ -95,6 +96,9 @@ struct sqlite_store {
 	struct clean *clean;       /* NULL in a reader */
 	struct follower *follower; /* NULL in a reader */
 	struct gather *wal;        /* NULL in a reader, and where SQLite does not show the file */
+	struct intake *intake;     /* NULL in a reader */
+	uint64_t taking;           /* up to here by the transaction under way; 0: nothing */
+	bool refused;              /* a content of these, which is erased */
 	struct {
 		int64_t key; /* 0 or below: none */
 		uint8_t held[RUN_HELD];
@@ -105,9 +109,10 @@ struct sqlite_store {
 };
 
 /* The schemas, made from the .sql files by sql/embed.sh. All are executed once, in the transaction
- * that creates the store; the second alone in a store that has only the first. */
+ * that creates the store; in a store that has only the first of them the others. */
 extern const char store_schema_sql[];
 extern const char store_schema3_sql[];
+extern const char store_schema4_sql[];
 extern const char store_views_sql[];
 
 /* id_key() of views.sql, for a connection. An SQLite result. */
@@ -177,6 +182,17 @@ void sqlite_run_forget(struct sqlite_store *s);
  * messages must be those of `leaves`, in order: ERR_INVALID. */
 int sqlite_inbox_take(
     struct sqlite_store *s, uint32_t log, uint64_t first, size_t count, struct bytes leaves);
+
+/* The journal, with what waits in it (sqlite_intake.c). */
+int sqlite_intake_open(struct sqlite_store *s, const char *path);
+/* Within a transaction: all up to `last` is taken by it. */
+int sqlite_intake_take(struct sqlite_store *s, uint64_t last);
+void sqlite_intake_committed(struct sqlite_store *s);
+/* What waits behind what this transaction has taken. */
+int sqlite_intake_each(struct sqlite_store *s, size_t limit,
+    int (*fn)(void *ctx, const struct store_inbox *row), void *ctx);
+/* Outside a transaction: nothing that is taken is left in its files. */
+int sqlite_intake_scrub(struct sqlite_store *s);
 /* Drop the contents of entries from `size` on. */
 int sqlite_content_cut(struct sqlite_store *s, uint32_t log, uint64_t size);
 /* Drop the cosignatures of larger sizes. */

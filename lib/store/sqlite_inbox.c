@@ -118,7 +118,9 @@ struct take {
 	uint32_t log;
 	uint64_t next; /* index of the next row's entry */
 	size_t count;  /* rows seen */
-	uint64_t last; /* number of the last one */
+	/* Number of the last one in the table, and in the journal behind it; 0: none. */
+	uint64_t last, taken;
+	bool behind; /* in the journal now */
 	struct bytes leaves;
 	/* Contents on their way into one block of the log; theirs lie in `bytes`. */
 	struct store_content *moved;
@@ -133,7 +135,7 @@ static int take_check(void *ctx, const struct store_inbox *row)
 
 	if (!leaves_next(&t->leaves, &leaf) || !bytes_equal(leaf, row->message))
 		return ERR_INVALID;
-	t->last = row->no;
+	*(t->behind ? &t->taken : &t->last) = row->no;
 	t->count++;
 	return OK;
 }
@@ -174,6 +176,7 @@ static int take_move(void *ctx, const struct store_inbox *row)
 	if (row->content.len == 0)
 		return OK;
 	err = sqlite_tombstone(t->s, row->id);
+	t->s->refused |= err == ERR_REFUSED;
 	if (err != OK) /* erased before it was sealed: nothing to keep */
 		return err == ERR_REFUSED ? OK : err;
 	c = &t->moved[t->moved_count++];
@@ -191,18 +194,22 @@ static int take_each(
 {
 	sqlite3_stmt **st = &t->s->cached[ST_INBOX_OLDEST];
 	struct store_inbox row;
+	size_t rows = 0;
 	int err = sqlite_statement(
 	    t->s, st, "SELECT no, id, salt, message, content FROM inbox ORDER BY no LIMIT ?");
 
 	if (err != OK)
 		return err;
 	sqlite3_bind_int64(*st, 1, count > INT64_MAX ? INT64_MAX : (int64_t)count);
+	t->behind = false;
 	while (err == OK && (err = sqlite_row(t->s, *st)) == 1) {
 		inbox_row(*st, &row);
+		rows++;
 		err = fn(t, &row);
 	}
 	sqlite3_reset(*st);
-	return err;
+	t->behind = true;
+	return err != OK || rows == count ? err : sqlite_intake_each(t->s, count - rows, fn, t);
 }
 
 int sqlite_inbox_take(
@@ -220,7 +227,10 @@ int sqlite_inbox_take(
 		err = moved_add(&t);
 	free(t.moved);
 	buffer_wipe(&t.bytes);
-	if (err != OK || (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
+	if (err == OK && t.taken > 0)
+		err = sqlite_intake_take(s, t.taken);
+	if (err != OK || t.last == 0 ||
+	    (err = sqlite_statement(s, st, "DELETE FROM inbox WHERE no <= ?")) != OK)
 		return err;
 	sqlite3_bind_int64(*st, 1, (int64_t)t.last);
 	return sqlite_run(s, *st);
@@ -231,5 +241,7 @@ int sqlite_inbox_drop(struct store *base)
 	struct sqlite_store *s = (struct sqlite_store *)base;
 	int err = sqlite_writing(s);
 
+	if (err == OK && intake_count(s->intake) > 0)
+		err = sqlite_intake_take(s, intake_last(s->intake));
 	return err != OK ? err : sqlite_exec(s, "DELETE FROM inbox WHERE no > 0");
 }

@@ -22,7 +22,7 @@
 #include "log/tree.h"
 #include "msg/message.h"
 
-#define STORE_SCHEMA 3
+#define STORE_SCHEMA 4
 /* Flags of store_open(). A mapped store is read in place, which a process may do that can be
  * started again at any time: a page that the disk can't give back is SIGBUS there, not an error.
  * Only together with STORE_READ_ONLY. */
@@ -64,7 +64,7 @@ struct store_append {
 	size_t wanted_count;
 	/* Own log only: inbox rows first_inbox .. that these entries were; they leave the inbox,
 	 * and their contents become contents of the entries. The batch is then exactly the `count`
-	 * oldest rows. */
+	 * oldest: rows, and behind them what waits in the journal (intake.h). */
 	bool from_inbox;
 };
 
@@ -220,8 +220,8 @@ struct store_backend {
 	int (*inbox_count)(struct store *s, uint64_t *out);
 	int (*inbox_remove)(struct store *s, uint64_t no);
 
-	/* Empty the inbox: its messages were signed for a log that has ended. Rows stay only in
-	 * whatever file they were copied to before. */
+	/* Empty the inbox, and the journal: its messages were signed for a log that has ended. Rows
+	 * stay only in whatever file they were copied to before. */
 	int (*inbox_drop)(struct store *s);
 
 	/* Forks, by the digest of a log, which need not be there; never dropped. A log has at most

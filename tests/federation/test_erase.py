@@ -234,6 +234,9 @@ class Erasing:
                     and len(self.terms) > 30,
                     "%d texts, %d runs of 12 bytes and %d words that stand nowhere else" % (
                         len(self.salts), len(self.runs), len(self.terms)))
+        journal = b"".join(p.read_bytes() for p in (self.a.folder / "data").glob("convene.db-inbox?"))
+        self.tap.ok(any(journal[i:i + RUN] in self.runs for i in range(len(journal) - RUN + 1)),
+                    "some are in the journal of the inbox still, %d bytes" % len(journal))
         # What was amended is found by its new words only.
         poll("an index is behind", 20, lambda: not any(
             node.status()["search"]["behind"] for node in self.forum))

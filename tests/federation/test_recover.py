@@ -29,7 +29,7 @@ from harness import (CommandFailure, Failure, Forum, Participant, REFUSED, UNREA
 HERE = os.path.dirname(os.path.abspath(__file__))
 NAMES = ["a.example", "b.example", "c.example"]
 MAILS = 991
-RELAY = "convened-relay,store,verify"
+RELAY = "convened-relay,store,inbox,verify"
 
 
 def mbox(path, count):
@@ -450,9 +450,9 @@ class Story:
         for calls, threads, what, all_points in (
                 ("wdn", "convened-signer", "in the signer: before the lock file is written, before "
                  "it is synced, before the signature is given", True),
-                ("d", relay, "before a sync of the store", True),
+                ("d", relay, "before a sync of the store or the inbox", True),
                 ("n", relay, "before anything is sent", False),
-                ("w", relay, "before anything is written into the store", True)):
+                ("w", relay, "before anything is written into the store or the inbox", True)):
             self.crash_at(preload, calls, threads, what, 0 if all_points else points, rng)
 
     def crash_at(self, preload, calls, threads, what, points, rng):

@@ -35,7 +35,8 @@ static inline void fixture_make(struct fixture *f, const struct store_backend *b
 
 static inline void fixture_drop(struct fixture *f)
 {
-	static const char *const ends[] = {"", "-wal", "-shm", "-journal", ".lock"};
+	static const char *const ends[] = {
+	    "", "-wal", "-shm", "-journal", ".lock", "-inbox1", "-inbox2"};
 	char name[128];
 
 	if (f->s != NULL && f->backend == &store_sqlite) {

@@ -9,7 +9,7 @@ static void test_meta(void **state)
 
 	assert_int_equal(ops->meta_get(s, "forum", &out), ERR_NOTFOUND);
 	assert_ok(ops->meta_get(s, "schema", &out));
-	assert_true(bytes_equal(buffer_bytes(&out), bytes_str("3")));
+	assert_true(bytes_equal(buffer_bytes(&out), bytes_str("4")));
 	buffer_reset(&out);
 	assert_ok(ops->begin(s));
 	assert_ok(ops->meta_put(s, "forum", bytes_str("one")));

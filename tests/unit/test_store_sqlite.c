@@ -165,11 +165,11 @@ static void test_schema(void **state)
 	struct store *s;
 
 	close_it(f);
-	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=4");
+	run_sql(f, "PRAGMA journal_mode=DELETE; PRAGMA user_version=5");
 	assert_refused(f);
 	run_sql(f, "PRAGMA user_version=1");
 	assert_refused(f);
-	run_sql(f, "PRAGMA user_version=3");
+	run_sql(f, "PRAGMA user_version=4");
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
 	close_it(f);
 
@@ -191,7 +191,7 @@ static void test_schema(void **state)
 	assert_ok(store_open(&f->s, &store_sqlite, f->path, 0));
 }
 
-/* What schema 2 has is used on as it is; only who may write can open it first. */
+/* What schemas 2 and 3 have is used on as it is; only who may write can open it first. */
 static void test_older(void **state)
 {
 	struct fixture *f = *state;
@@ -206,16 +206,22 @@ static void test_older(void **state)
 	assert_ok(ops->content_put(f->s, 1, 3, made_id(3).bytes, salt, bytes_str("of old")));
 	assert_ok(ops->commit(f->s));
 	close_it(f);
-	run_sql(f, "DROP TABLE run; UPDATE meta SET value = CAST('2' AS BLOB) WHERE key = 'schema';"
-		   "PRAGMA user_version=2");
-	assert_int_equal(store_open(&r, ops, f->path, STORE_READ_ONLY), ERR_SCHEMA);
-	for (int again = 0; again < 2; again++) {
+	run_sql(f, "DELETE FROM meta WHERE key GLOB 'inbox_*';"
+		   "UPDATE meta SET value = CAST('3' AS BLOB) WHERE key = 'schema';"
+		   "PRAGMA user_version=3");
+	for (int again = 0; again < 3; again++) {
+		if (again == 1)
+			run_sql(f, "DROP TABLE run; DELETE FROM meta WHERE key GLOB 'inbox_*';"
+				   "UPDATE meta SET value = CAST('2' AS BLOB) "
+				   "WHERE key = 'schema'; PRAGMA user_version=2");
+		if (again < 2)
+			assert_int_equal(store_open(&r, ops, f->path, STORE_READ_ONLY), ERR_SCHEMA);
 		assert_ok(store_open(&f->s, ops, f->path, 0));
 		assert_ok(store_open(&r, ops, f->path, STORE_READ_ONLY));
 		buffer_reset(&out);
 		assert_ok(ops->meta_get(r, "schema", &out));
 		assert_ok(ops->content_get(r, 1, 3, made_id(3).bytes, NULL, &out));
-		assert_true(bytes_equal(buffer_bytes(&out), bytes_str("3of old")));
+		assert_true(bytes_equal(buffer_bytes(&out), bytes_str("4of old")));
 		assert_int_equal(
 		    ops->content_get(r, 1, 4, made_id(4).bytes, NULL, NULL), ERR_NOTFOUND);
 		store_close(r);
