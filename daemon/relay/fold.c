@@ -16,6 +16,10 @@
  * that: if folding fails, the entries come again and are stored alone, and folded apart from then
  * on, until that succeeds.
  *
+ * Where there are more of them the workers verify them before they are stored
+ * (fold_along_checked()): a transaction with its sync costs people who wait, and the processors,
+ * more than that delays the next node.
+ *
  * A batch that does not fit any more, because a rebuild has moved the position or an earlier one
  * was lost to an error, is thrown away with all that are behind it; then the log begins again where
  * its views stand. */
@@ -54,7 +58,8 @@ struct fold {
 	bool verified;
 	int err;
 	struct forum_result result;
-	struct fold *next; /* of the log; then of the run */
+	struct fold_run *along; /* that waits for this */
+	struct fold *next;      /* of the log; then of the run */
 };
 
 /* What is folded in one go. */
@@ -62,7 +67,10 @@ struct fold_run {
 	struct store_job job;
 	struct fold *folds, **last;
 	size_t count;
-	bool along;             /* not a job of its own */
+	bool along;                 /* not a job of its own */
+	unsigned verifying;         /* batches that the workers have; */
+	void (*checked)(void *ctx); /* called then; NULL: the store thread verifies */
+	void *ctx;
 	struct member *members; /* when they grew */
 	size_t member_count;
 };
@@ -72,6 +80,17 @@ static void fold_free(struct fold *f)
 	buffer_free(&f->leaves);
 	free(f->entries);
 	free(f);
+}
+
+static void along_free(struct fold_run *run)
+{
+	while (run->folds) {
+		struct fold *next = run->folds->next;
+
+		fold_free(run->folds);
+		run->folds = next;
+	}
+	free(run);
 }
 
 /* On a worker. */
@@ -137,7 +156,8 @@ static int run_fold(struct store_job *job, struct store *writer, struct forum *f
 
 int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum)
 {
-	verify_work(&run->folds->verify);
+	if (!run->checked)
+		verify_work(&run->folds->verify);
 	return run_work(run, job, forum);
 }
 
@@ -334,50 +354,123 @@ static void run_soon(struct relay *r)
 }
 
 /* Whether a batch would be the next with the store thread. */
-static bool along_fits(struct relay_log *l, uint64_t first, size_t count, bool known)
+static bool along_fits(struct relay_log *l, uint64_t first, size_t count)
 {
 	if (l->folding == 0) {
 		l->fold_next = l->folded;
 		l->fold_again = false;
 	}
-	return count <= (known ? ALONG_KNOWN : ALONG_MAX) && l->folded > 0 &&
-	       l->fold_next == first && !l->folds && !l->fold_again && !l->fold_apart &&
-	       !l->cutting && first + count <= l->end && !l->relay->rebuilding;
+	return l->folded > 0 && l->fold_next == first && !l->folds && !l->fold_again &&
+	       !l->fold_apart && !l->cutting && first + count <= l->end && !l->relay->rebuilding;
+}
+
+/* The leaves from `*pos` on, at most `count`; NULL without memory. */
+static struct fold *along_part(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t *pos, size_t count)
+{
+	struct fold *f = calloc(1, sizeof *f);
+	size_t from = *pos;
+	struct bytes leaf;
+
+	if (!f)
+		return NULL;
+	while (f->count < count && leaves_next(leaves, pos, &leaf) == OK)
+		f->count++;
+	f->entries = calloc(f->count + 1, sizeof *f->entries);
+	buffer_add(&f->leaves, leaves.data + from, *pos - from);
+	if (!f->entries || f->leaves.failed) {
+		fold_free(f);
+		return NULL;
+	}
+	f->relay = l->relay;
+	f->log = l;
+	f->binding = l->credential.binding;
+	f->first = first;
+	return f;
+}
+
+/* In parts of so many entries. */
+static struct fold_run *along_new(
+    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, size_t share)
+{
+	struct fold_run *run = calloc(1, sizeof *run);
+	size_t pos = 0;
+
+	if (!run)
+		return NULL;
+	run->along = true;
+	run->last = &run->folds;
+	while (run->count < count) {
+		struct fold *f = along_part(l, first + run->count, leaves, &pos, share);
+
+		if (!f || f->count == 0) {
+			if (f)
+				fold_free(f);
+			along_free(run);
+			return NULL;
+		}
+		*run->last = f;
+		run->last = &f->next;
+		run->count += f->count;
+		run->verifying++;
+	}
+	l->folding += run->verifying;
+	l->fold_next += count;
+	l->relay->folds_ahead += count;
+	return run;
 }
 
 struct fold_run *fold_along(
     struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing)
 {
-	struct relay *r = l->relay;
 	struct fold_run *run;
-	struct fold *f;
 
-	if (!along_fits(l, first, count, sealing))
+	if (count > (sealing ? ALONG_KNOWN : ALONG_MAX) || !along_fits(l, first, count))
 		return NULL;
-	run = calloc(1, sizeof *run);
-	f = calloc(1, sizeof *f);
-	if (f)
-		f->entries = calloc(count, sizeof *f->entries);
-	if (f)
-		buffer_add(&f->leaves, leaves.data, leaves.len);
-	if (!run || !f || !f->entries || f->leaves.failed) {
-		if (f)
-			fold_free(f);
-		free(run);
+	run = along_new(l, first, leaves, count, count);
+	if (run && sealing)
+		inbox_sealing(l->relay, run->folds->entries, run->folds->known, count);
+	return run;
+}
+
+static void verified_more(struct relay *r);
+
+/* On the loop: what a worker had is verified. */
+static void along_verified(struct job *job)
+{
+	struct fold *f = (struct fold *)job;
+	struct fold_run *run = f->along;
+	struct relay *r = f->relay;
+
+	f->verified = true;
+	r->folds_verifying -= f->count;
+	if (--run->verifying == 0)
+		run->checked(run->ctx);
+	verified_more(r);
+}
+
+struct fold_run *fold_along_checked(struct relay_log *l, uint64_t first, struct bytes leaves,
+    size_t count, void (*verified)(void *ctx), void *ctx)
+{
+	struct relay *r = l->relay;
+	size_t share = count / pool_threads(r->workers) + 1;
+	struct fold_run *run;
+
+	/* Not behind much that nobody waits for: it is to be durable soon. */
+	if (r->folds_verifying > VERIFY_BATCH || !along_fits(l, first, count))
 		return NULL;
+	run = along_new(l, first, leaves, count, share < BATCH_MIN ? BATCH_MIN : share);
+	if (!run)
+		return NULL;
+	run->checked = verified;
+	run->ctx = ctx;
+	r->folds_verifying += count;
+	for (struct fold *f = run->folds; f; f = f->next) {
+		f->along = run;
+		f->verify.work = verify_work;
+		f->verify.done = along_verified;
+		pool_submit(r->workers, &f->verify);
 	}
-	f->relay = r;
-	f->log = l;
-	f->binding = l->credential.binding;
-	f->first = first;
-	f->count = count;
-	if (sealing)
-		inbox_sealing(r, f->entries, f->known, count);
-	run->folds = f;
-	run->along = true;
-	l->folding++;
-	l->fold_next += count;
-	r->folds_ahead += count;
 	return run;
 }
 
@@ -453,6 +546,15 @@ static bool folds_start(struct relay *r)
 	return started;
 }
 
+/* There is room with the workers. */
+static void verified_more(struct relay *r)
+{
+	if (!r->stopping)
+		while (folds_start(r))
+			;
+	run_soon(r);
+}
+
 static void verify_done(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
@@ -460,10 +562,7 @@ static void verify_done(struct job *job)
 
 	f->verified = true;
 	r->folds_verifying -= f->count;
-	if (!r->stopping)
-		while (folds_start(r))
-			;
-	run_soon(r);
+	verified_more(r);
 }
 
 void views_follow(struct relay *r)
