@@ -11,14 +11,7 @@
  * is small: an append or a post that comes meanwhile stands behind the slice that is under way, and
  * before the next.
  *
- * Few that have just come are folded in the transaction that stores them (fold_along()): a sync for
- * each step is what somebody waits for who waits for one message. What is stored does not depend on
- * that: if folding fails, the entries come again and are stored alone, and folded apart from then
- * on, until that succeeds.
- *
- * Where there are more of them the workers verify them before they are stored
- * (fold_along_checked()): a transaction with its sync costs people who wait, and the processors,
- * more than that delays the next node.
+ * Few that have just come are folded in the transaction that stores them: along.c.
  *
  * A batch that does not fit any more, because a rebuild has moved the position or an earlier one
  * was lost to an error, is thrown away with all that are behind it; then the log begins again where
@@ -28,15 +21,13 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/relay/fold.h"
 #include "daemon/relay/forks.h"
 
 enum {
-	ALONG_MAX = 8,     /* entries: so many are verified by the store thread */
-	ALONG_KNOWN = 256, /* the same where they were verified before */
-	BATCH_MIN = 16,    /* entries: less is not worth another worker's while */
-	RUN_LIVE = 128,    /* the same where others are not to wait for it */
-	LIVE_MS = 200,     /* somebody wrote so lately */
-	RUN_MAX = 4096,    /* entries that are waited for before a transaction begins */
+	RUN_LIVE = 128, /* the same where others are not to wait for it */
+	LIVE_MS = 200,  /* somebody wrote so lately */
+	RUN_MAX = 4096, /* entries that are waited for before a transaction begins */
 	AHEAD_MAX = 4 *
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
@@ -44,57 +35,14 @@ enum {
 /* Entries with the workers, whom posts and seals want, too. */
 #define VERIFYING_MAX(r) (2 * VERIFY_BATCH * (uint64_t)pool_threads((r)->workers))
 
-/* A batch of entries. */
-struct fold {
-	struct job verify;
-	struct relay *relay;
-	struct relay_log *log;
-	struct binding binding;
-	uint64_t first;
-	size_t count;
-	struct buffer leaves;
-	struct forum_entry *entries;
-	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
-	bool verified;
-	int err;
-	struct forum_result result;
-	struct fold_run *along; /* that waits for this */
-	struct fold *next;      /* of the log; then of the run */
-};
-
-/* What is folded in one go. */
-struct fold_run {
-	struct store_job job;
-	struct fold *folds, **last;
-	size_t count;
-	bool along;                 /* not a job of its own */
-	unsigned verifying;         /* batches that the workers have; */
-	void (*checked)(void *ctx); /* called then; NULL: the store thread verifies */
-	void *ctx;
-	struct member *members; /* when they grew */
-	size_t member_count;
-};
-
-static void fold_free(struct fold *f)
+void fold_free(struct fold *f)
 {
 	buffer_free(&f->leaves);
 	free(f->entries);
 	free(f);
 }
 
-static void along_free(struct fold_run *run)
-{
-	while (run->folds) {
-		struct fold *next = run->folds->next;
-
-		fold_free(run->folds);
-		run->folds = next;
-	}
-	free(run);
-}
-
-/* On a worker. */
-static void verify_work(struct job *job)
+void fold_verify(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
 	struct bytes leaf;
@@ -130,7 +78,7 @@ static int fold_one(struct forum *forum, struct fold *f)
 	return err == ERR_NOTFOUND && f->first == 0 ? ERR_STALE : err;
 }
 
-static int run_work(struct fold_run *run, struct store_job *job, struct forum *forum)
+int fold_run_work(struct fold_run *run, struct store_job *job, struct forum *forum)
 {
 	bool grew = false;
 	int err = OK;
@@ -151,14 +99,7 @@ static int run_work(struct fold_run *run, struct store_job *job, struct forum *f
 static int run_fold(struct store_job *job, struct store *writer, struct forum *forum)
 {
 	(void)writer;
-	return run_work((struct fold_run *)job, job, forum);
-}
-
-int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum)
-{
-	if (!run->checked)
-		verify_work(&run->folds->verify);
-	return run_work(run, job, forum);
+	return fold_run_work((struct fold_run *)job, job, forum);
 }
 
 /* ---- the loop thread again ---- */
@@ -214,7 +155,7 @@ static void fold_shown(struct relay *r, struct relay_log *l, const struct fold *
 	cosign_soon(r, l);
 }
 
-static void run_end(struct relay *r, struct fold_run *run, int result)
+void fold_run_end(struct relay *r, struct fold_run *run, int result)
 {
 	bool grew = result == OK && run->members, ok = result == OK;
 	struct fold *f = run->folds;
@@ -263,13 +204,7 @@ static void run_end(struct relay *r, struct fold_run *run, int result)
 
 static void run_done(struct store_job *job)
 {
-	run_end(job->relay, (struct fold_run *)job, job->result);
-}
-
-void fold_along_done(struct relay *r, struct fold_run *run, int result)
-{
-	if (run)
-		run_end(r, run, result);
+	fold_run_end(job->relay, (struct fold_run *)job, job->result);
 }
 
 /* How far a log may be folded now: a successor's not before all that it inherits from. */
@@ -353,127 +288,6 @@ static void run_soon(struct relay *r)
 	storage_submit(r, &run->job);
 }
 
-/* Whether a batch would be the next with the store thread. */
-static bool along_fits(struct relay_log *l, uint64_t first, size_t count)
-{
-	if (l->folding == 0) {
-		l->fold_next = l->folded;
-		l->fold_again = false;
-	}
-	return l->folded > 0 && l->fold_next == first && !l->folds && !l->fold_again &&
-	       !l->fold_apart && !l->cutting && first + count <= l->end && !l->relay->rebuilding;
-}
-
-/* The leaves from `*pos` on, at most `count`; NULL without memory. */
-static struct fold *along_part(
-    struct relay_log *l, uint64_t first, struct bytes leaves, size_t *pos, size_t count)
-{
-	struct fold *f = calloc(1, sizeof *f);
-	size_t from = *pos;
-	struct bytes leaf;
-
-	if (!f)
-		return NULL;
-	while (f->count < count && leaves_next(leaves, pos, &leaf) == OK)
-		f->count++;
-	f->entries = calloc(f->count + 1, sizeof *f->entries);
-	buffer_add(&f->leaves, leaves.data + from, *pos - from);
-	if (!f->entries || f->leaves.failed) {
-		fold_free(f);
-		return NULL;
-	}
-	f->relay = l->relay;
-	f->log = l;
-	f->binding = l->credential.binding;
-	f->first = first;
-	return f;
-}
-
-/* In parts of so many entries. */
-static struct fold_run *along_new(
-    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, size_t share)
-{
-	struct fold_run *run = calloc(1, sizeof *run);
-	size_t pos = 0;
-
-	if (!run)
-		return NULL;
-	run->along = true;
-	run->last = &run->folds;
-	while (run->count < count) {
-		struct fold *f = along_part(l, first + run->count, leaves, &pos, share);
-
-		if (!f || f->count == 0) {
-			if (f)
-				fold_free(f);
-			along_free(run);
-			return NULL;
-		}
-		*run->last = f;
-		run->last = &f->next;
-		run->count += f->count;
-		run->verifying++;
-	}
-	l->folding += run->verifying;
-	l->fold_next += count;
-	l->relay->folds_ahead += count;
-	return run;
-}
-
-struct fold_run *fold_along(
-    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing)
-{
-	struct fold_run *run;
-
-	if (count > (sealing ? ALONG_KNOWN : ALONG_MAX) || !along_fits(l, first, count))
-		return NULL;
-	run = along_new(l, first, leaves, count, count);
-	if (run && sealing)
-		inbox_sealing(l->relay, run->folds->entries, run->folds->known, count);
-	return run;
-}
-
-static void verified_more(struct relay *r);
-
-/* On the loop: what a worker had is verified. */
-static void along_verified(struct job *job)
-{
-	struct fold *f = (struct fold *)job;
-	struct fold_run *run = f->along;
-	struct relay *r = f->relay;
-
-	f->verified = true;
-	r->folds_verifying -= f->count;
-	if (--run->verifying == 0)
-		run->checked(run->ctx);
-	verified_more(r);
-}
-
-struct fold_run *fold_along_checked(struct relay_log *l, uint64_t first, struct bytes leaves,
-    size_t count, void (*verified)(void *ctx), void *ctx)
-{
-	struct relay *r = l->relay;
-	size_t share = count / pool_threads(r->workers) + 1;
-	struct fold_run *run;
-
-	/* Not behind much that nobody waits for: it is to be durable soon. */
-	if (r->folds_verifying > VERIFY_BATCH || !along_fits(l, first, count))
-		return NULL;
-	run = along_new(l, first, leaves, count, share < BATCH_MIN ? BATCH_MIN : share);
-	if (!run)
-		return NULL;
-	run->checked = verified;
-	run->ctx = ctx;
-	r->folds_verifying += count;
-	for (struct fold *f = run->folds; f; f = f->next) {
-		f->along = run;
-		f->verify.work = verify_work;
-		f->verify.done = along_verified;
-		pool_submit(r->workers, &f->verify);
-	}
-	return run;
-}
-
 static void verify_done(struct job *job);
 
 static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
@@ -500,7 +314,7 @@ static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
 	f->first = l->fold_next;
 	if (l == r->own)
 		inbox_known(r, f->first, buffer_bytes(&f->leaves), f->entries, f->known, f->count);
-	f->verify.work = verify_work;
+	f->verify.work = fold_verify;
 	f->verify.done = verify_done;
 	while (*at)
 		at = &(*at)->next;
@@ -546,8 +360,7 @@ static bool folds_start(struct relay *r)
 	return started;
 }
 
-/* There is room with the workers. */
-static void verified_more(struct relay *r)
+void folds_verified(struct relay *r)
 {
 	if (!r->stopping)
 		while (folds_start(r))
@@ -562,7 +375,7 @@ static void verify_done(struct job *job)
 
 	f->verified = true;
 	r->folds_verifying -= f->count;
-	verified_more(r);
+	folds_verified(r);
 }
 
 void views_follow(struct relay *r)

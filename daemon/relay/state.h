@@ -348,6 +348,8 @@ void tick_soon(struct relay *r);
 void views_follow(struct relay *r); /* fold whatever has come */
 /* Something is on its way to the store that people wait for: it is not to wait for views. */
 void views_live(struct relay *r);
+
+/* along.c */
 /* Few entries that are about to be stored, to be folded in the same transaction: NULL where that is
  * not how it is done best. `sealing`: they are the oldest of the inbox. `run` in the job that has
  * just stored them; what it returns is the job's result. `done` in any case, after the log has
