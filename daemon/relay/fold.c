@@ -11,10 +11,7 @@
  * is small: an append or a post that comes meanwhile stands behind the slice that is under way, and
  * before the next.
  *
- * Few that have just come are folded in the transaction that stores them (fold_along()): a sync for
- * each step is what somebody waits for who waits for one message. What is stored does not depend on
- * that: if folding fails, the entries come again and are stored alone, and folded apart from then
- * on, until that succeeds.
+ * Few that have just come are folded in the transaction that stores them: along.c.
  *
  * A batch that does not fit any more, because a rebuild has moved the position or an earlier one
  * was lost to an error, is thrown away with all that are behind it; then the log begins again where
@@ -24,15 +21,13 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "daemon/relay/fold.h"
 #include "daemon/relay/forks.h"
 
 enum {
-	ALONG_MAX = 8,     /* entries: so many are verified by the store thread */
-	ALONG_KNOWN = 256, /* the same where they were verified before */
-	BATCH_MIN = 16,    /* entries: less is not worth another worker's while */
-	RUN_LIVE = 128,    /* the same where others are not to wait for it */
-	LIVE_MS = 200,     /* somebody wrote so lately */
-	RUN_MAX = 4096,    /* entries that are waited for before a transaction begins */
+	RUN_LIVE = 128, /* the same where others are not to wait for it */
+	LIVE_MS = 200,  /* somebody wrote so lately */
+	RUN_MAX = 4096, /* entries that are waited for before a transaction begins */
 	AHEAD_MAX = 4 *
 		    RUN_MAX, /* entries in memory: with workers, waiting, with the store thread */
 };
@@ -40,42 +35,14 @@ enum {
 /* Entries with the workers, whom posts and seals want, too. */
 #define VERIFYING_MAX(r) (2 * VERIFY_BATCH * (uint64_t)pool_threads((r)->workers))
 
-/* A batch of entries. */
-struct fold {
-	struct job verify;
-	struct relay *relay;
-	struct relay_log *log;
-	struct binding binding;
-	uint64_t first;
-	size_t count;
-	struct buffer leaves;
-	struct forum_entry *entries;
-	bool known[VERIFY_BATCH]; /* verified already (inbox_known) */
-	bool verified;
-	int err;
-	struct forum_result result;
-	struct fold *next; /* of the log; then of the run */
-};
-
-/* What is folded in one go. */
-struct fold_run {
-	struct store_job job;
-	struct fold *folds, **last;
-	size_t count;
-	bool along;             /* not a job of its own */
-	struct member *members; /* when they grew */
-	size_t member_count;
-};
-
-static void fold_free(struct fold *f)
+void fold_free(struct fold *f)
 {
 	buffer_free(&f->leaves);
 	free(f->entries);
 	free(f);
 }
 
-/* On a worker. */
-static void verify_work(struct job *job)
+void fold_verify(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
 	struct bytes leaf;
@@ -111,7 +78,7 @@ static int fold_one(struct forum *forum, struct fold *f)
 	return err == ERR_NOTFOUND && f->first == 0 ? ERR_STALE : err;
 }
 
-static int run_work(struct fold_run *run, struct store_job *job, struct forum *forum)
+int fold_run_work(struct fold_run *run, struct store_job *job, struct forum *forum)
 {
 	bool grew = false;
 	int err = OK;
@@ -132,13 +99,7 @@ static int run_work(struct fold_run *run, struct store_job *job, struct forum *f
 static int run_fold(struct store_job *job, struct store *writer, struct forum *forum)
 {
 	(void)writer;
-	return run_work((struct fold_run *)job, job, forum);
-}
-
-int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum)
-{
-	verify_work(&run->folds->verify);
-	return run_work(run, job, forum);
+	return fold_run_work((struct fold_run *)job, job, forum);
 }
 
 /* ---- the loop thread again ---- */
@@ -194,7 +155,7 @@ static void fold_shown(struct relay *r, struct relay_log *l, const struct fold *
 	cosign_soon(r, l);
 }
 
-static void run_end(struct relay *r, struct fold_run *run, int result)
+void fold_run_end(struct relay *r, struct fold_run *run, int result)
 {
 	bool grew = result == OK && run->members, ok = result == OK;
 	struct fold *f = run->folds;
@@ -243,13 +204,7 @@ static void run_end(struct relay *r, struct fold_run *run, int result)
 
 static void run_done(struct store_job *job)
 {
-	run_end(job->relay, (struct fold_run *)job, job->result);
-}
-
-void fold_along_done(struct relay *r, struct fold_run *run, int result)
-{
-	if (run)
-		run_end(r, run, result);
+	fold_run_end(job->relay, (struct fold_run *)job, job->result);
 }
 
 /* How far a log may be folded now: a successor's not before all that it inherits from. */
@@ -333,54 +288,6 @@ static void run_soon(struct relay *r)
 	storage_submit(r, &run->job);
 }
 
-/* Whether a batch would be the next with the store thread. */
-static bool along_fits(struct relay_log *l, uint64_t first, size_t count, bool known)
-{
-	if (l->folding == 0) {
-		l->fold_next = l->folded;
-		l->fold_again = false;
-	}
-	return count <= (known ? ALONG_KNOWN : ALONG_MAX) && l->folded > 0 &&
-	       l->fold_next == first && !l->folds && !l->fold_again && !l->fold_apart &&
-	       !l->cutting && first + count <= l->end && !l->relay->rebuilding;
-}
-
-struct fold_run *fold_along(
-    struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing)
-{
-	struct relay *r = l->relay;
-	struct fold_run *run;
-	struct fold *f;
-
-	if (!along_fits(l, first, count, sealing))
-		return NULL;
-	run = calloc(1, sizeof *run);
-	f = calloc(1, sizeof *f);
-	if (f)
-		f->entries = calloc(count, sizeof *f->entries);
-	if (f)
-		buffer_add(&f->leaves, leaves.data, leaves.len);
-	if (!run || !f || !f->entries || f->leaves.failed) {
-		if (f)
-			fold_free(f);
-		free(run);
-		return NULL;
-	}
-	f->relay = r;
-	f->log = l;
-	f->binding = l->credential.binding;
-	f->first = first;
-	f->count = count;
-	if (sealing)
-		inbox_sealing(r, f->entries, f->known, count);
-	run->folds = f;
-	run->along = true;
-	l->folding++;
-	l->fold_next += count;
-	r->folds_ahead += count;
-	return run;
-}
-
 static void verify_done(struct job *job);
 
 static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
@@ -407,7 +314,7 @@ static bool fold_start(struct relay *r, struct relay_log *l, size_t count)
 	f->first = l->fold_next;
 	if (l == r->own)
 		inbox_known(r, f->first, buffer_bytes(&f->leaves), f->entries, f->known, f->count);
-	f->verify.work = verify_work;
+	f->verify.work = fold_verify;
 	f->verify.done = verify_done;
 	while (*at)
 		at = &(*at)->next;
@@ -453,6 +360,14 @@ static bool folds_start(struct relay *r)
 	return started;
 }
 
+void folds_verified(struct relay *r)
+{
+	if (!r->stopping)
+		while (folds_start(r))
+			;
+	run_soon(r);
+}
+
 static void verify_done(struct job *job)
 {
 	struct fold *f = (struct fold *)job;
@@ -460,10 +375,7 @@ static void verify_done(struct job *job)
 
 	f->verified = true;
 	r->folds_verifying -= f->count;
-	if (!r->stopping)
-		while (folds_start(r))
-			;
-	run_soon(r);
+	folds_verified(r);
 }
 
 void views_follow(struct relay *r)

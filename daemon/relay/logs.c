@@ -91,6 +91,7 @@ int log_new(
 	l->no = no;
 	l->relay = r;
 	l->end = UINT64_MAX;
+	l->appends_last = &l->appends;
 	err = credential_open(&l->credential, r->charter->forum, name, entry0);
 	if (!err) {
 		l->replica = replica_new(
@@ -351,6 +352,9 @@ struct append_job {
 	uint64_t *wanted;
 	struct along along;
 	struct fold_run *fold; /* into the views, in the same transaction; NULL: later */
+	struct relay_log *log;
+	bool ready; /* verified, as far as it is to be */
+	struct append_job *next;
 };
 
 /* Entries, the contents that came along with them, and what readers see of both: one sync. */
@@ -395,6 +399,44 @@ static void append_done(struct store_job *job)
 	tick_soon(r);
 }
 
+/* In order, whatever is verified first. */
+static void appends_submit(struct relay_log *l)
+{
+	while (l->appends && l->appends->ready) {
+		struct append_job *a = l->appends;
+
+		l->appends = a->next;
+		if (!l->appends)
+			l->appends_last = &l->appends;
+		storage_submit(l->relay, &a->job);
+	}
+}
+
+static void append_verified(void *ctx)
+{
+	struct append_job *a = ctx;
+
+	a->ready = true;
+	appends_submit(a->log);
+}
+
+/* Few are verified by the store thread, more of them by the workers; those that nobody waits for
+ * are stored first. */
+static void append_fold(struct append_job *a, struct relay_log *l)
+{
+	const struct store_append *s = &a->append;
+	bool live = s->count <= LIVE && replica_note_size(l->replica) == s->size;
+
+	a->fold = fold_along(l, s->expected, s->leaves, s->count, false);
+	a->ready = true;
+	if (live)
+		views_live(l->relay);
+	if (a->fold || !live)
+		return;
+	a->fold = fold_along_checked(l, s->expected, s->leaves, s->count, append_verified, a);
+	a->ready = !a->fold;
+}
+
 static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, const uint64_t *wanted,
     size_t wanted_count)
 {
@@ -430,11 +472,12 @@ static void io_commit(void *ctx, uint32_t no, const struct replica_batch *b, con
 	a->job.run = append_run;
 	a->job.done = append_done;
 	along_move(&a->along, &r->along);
-	a->fold = fold_along(log_by_no(r, no), b->first, a->append.leaves, b->count, false);
+	a->log = log_by_no(r, no);
+	append_fold(a, a->log);
 	a->job.adds = !a->fold;
-	if (b->count <= LIVE && replica_note_size(log_by_no(r, no)->replica) == a->append.size)
-		views_live(r);
-	storage_submit(r, &a->job);
+	*a->log->appends_last = a;
+	a->log->appends_last = &a->next;
+	appends_submit(a->log);
 }
 
 static int reset_one(void *ctx, const struct store_log *row)

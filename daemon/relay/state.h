@@ -98,7 +98,9 @@ struct relay_log {
 	struct fold *folds;
 	uint64_t fold_next;
 	bool fold_again;
-	bool fold_apart;             /* not in the transaction that stores its entries */
+	bool fold_apart; /* not in the transaction that stores its entries */
+	/* logs.c: what is to be stored, in this order, each once it is ready. */
+	struct append_job *appends, **appends_last;
 	uint64_t invalid;            /* entries seen that are not valid */
 	struct relay_log *previous;  /* of a successor: the log that it follows */
 	uint64_t end;                /* a successor has taken over here; UINT64_MAX: it goes on */
@@ -364,6 +366,8 @@ void tick_soon(struct relay *r);
 void views_follow(struct relay *r); /* fold whatever has come */
 /* Something is on its way to the store that people wait for: it is not to wait for views. */
 void views_live(struct relay *r);
+
+/* along.c */
 /* Few entries that are about to be stored, to be folded in the same transaction: NULL where that is
  * not how it is done best. `sealing`: they are the oldest of the inbox. `run` in the job that has
  * just stored them; what it returns is the job's result. `done` in any case, after the log has
@@ -374,6 +378,10 @@ struct fold_run *fold_along(
     struct relay_log *l, uint64_t first, struct bytes leaves, size_t count, bool sealing);
 int fold_along_run(struct fold_run *run, struct store_job *job, struct forum *forum);
 void fold_along_done(struct relay *r, struct fold_run *run, int result);
+/* More of them, if people may wait for them: the workers verify them first, and then `verified` is
+ * called. NULL, and no call, as above. */
+struct fold_run *fold_along_checked(struct relay_log *l, uint64_t first, struct bytes leaves,
+    size_t count, void (*verified)(void *ctx), void *ctx);
 
 /* views.c */
 int views_rebuild(struct relay *r, uint64_t *entries);
