@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages into their rows, and posts into threads (SPEC.md section 13.2).
  *
- * Messages that are linked by parents, directly or through others, share a row of `thread`. At most
+ * Messages that are linked by parents, directly or through others, share a thread's number. At most
  * one of them is missing: the topmost, since whatever is above a missing one is unknown. When that
  * one comes with a parent of its own, its thread joins the parent's, and the smaller of the two is
  * re-pointed: a chain that comes in the worst order costs n log n, not n².
@@ -38,6 +38,13 @@ static int posts_settle(
 	return err == OK ? view_run(f->s, VIEW_CHANGE_TOPIC, NULL, "ii", thread, topic) : err;
 }
 
+/* A thread's topmost message: a row only if that isn't the one of its number. */
+static int root_write(struct forum *f, int64_t thread, int64_t root)
+{
+	return root == thread ? view_run(f->s, VIEW_THREAD_DROP, NULL, "i", thread)
+			      : view_run(f->s, VIEW_THREAD_SET, NULL, "ii", thread, root);
+}
+
 /* The missing root of a thread has come, and has no parent. */
 static int root_here(struct forum *f, int64_t thread, int64_t root, int64_t topic)
 {
@@ -56,7 +63,7 @@ static int root_here(struct forum *f, int64_t thread, int64_t root, int64_t topi
 		err = place_write(f, &sum);
 	}
 	if (err == OK)
-		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iii", thread, root, topic);
+		err = root_write(f, thread, root);
 	recent_thread_put(f->recent, thread, topic);
 	free(were);
 	return err;
@@ -110,7 +117,7 @@ static int places_move(struct forum *f, int64_t from, int64_t to, int64_t topic,
 static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t topic, int64_t *out)
 {
 	struct view v;
-	int64_t keep = above, root = 0;
+	int64_t keep = above, root = above;
 	int err = counts_flush(f);
 
 	if (err == OK)
@@ -134,7 +141,7 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_DROP, NULL, "i", gone);
 	if (err == OK)
-		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iiI", keep, root, topic);
+		err = root_write(f, keep, root);
 	recent_thread_drop(f->recent, gone);
 	recent_thread_put(f->recent, keep, topic);
 	*out = keep;
@@ -231,7 +238,6 @@ static int parent_find(struct forum *f, const uint8_t id[static ID_LEN], struct 
 	if (err == OK && out->thread == 0) {
 		out->thread = out->no;
 		out->topic = topic;
-		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iiI", out->no, out->no, topic);
 	}
 	recent_put(f->recent, id, out->no, out->thread);
 	recent_thread_put(f->recent, out->thread, out->topic);
@@ -335,7 +341,6 @@ int post_place(struct forum *f, struct arriving *a)
 	bool fresh = begins;
 	err = row_add(f, a, topic, parent.no, thread, true, &row);
 	if (err == OK && begins) {
-		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, a->no, topic);
 		recent_thread_put(f->recent, thread, topic);
 	} else if (err == ERR_EXISTS) {
 		err = OK;
@@ -345,7 +350,6 @@ int post_place(struct forum *f, struct arriving *a)
 			err = root_here(f, thread, row.no, topic);
 		} else if (begins) {
 			thread = row.no;
-			err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, row.no, topic);
 			recent_thread_put(f->recent, thread, topic);
 		} else if (row.thread != 0 && row.thread != thread) {
 			err = threads_join(f, row.thread, thread, parent.topic, &thread);

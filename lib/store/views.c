@@ -128,12 +128,12 @@ int views_clear(struct store *s)
 	/* Without these the update is one pass over the table. */
 	err = sqlite_exec(inside(s),
 	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
-	    "DROP INDEX IF EXISTS message_awaited;"
+	    "DROP INDEX IF EXISTS message_awaited; DROP INDEX IF EXISTS message_key;"
 	    /* The last stays: somebody may have been told its number as the newest there is. */
 	    "DELETE FROM message WHERE arrival IS NULL AND no < (SELECT max(no) FROM message);"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
-	    " topic = NULL, parent = NULL, thread = NULL;"
-	    "DELETE FROM title; DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"
+	    " topic = NULL, parent = NULL, thread = NULL, subject = NULL, text = NULL;"
+	    "DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"
 	    "DELETE FROM thread; DELETE FROM place; DELETE FROM topic;"
 	    "DELETE FROM origin; DELETE FROM node; DELETE FROM signer; DELETE FROM person;"
 	    "DELETE FROM admission; UPDATE log SET folded = 0");
