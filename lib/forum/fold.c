@@ -97,6 +97,8 @@ void forum_free(struct forum *f)
 	recent_free(f->recent);
 	free(f->places);
 	buffer_free(&f->content);
+	for (size_t i = 0; i < VIEW_MESSAGES; i++)
+		buffer_free(&f->titles[i]);
 	free(f);
 }
 
@@ -216,6 +218,9 @@ int forum_fold(struct forum *f, uint32_t log, uint64_t first, const struct forum
 		err = ERR_RANGE;
 	for (size_t i = 0; i < count && err == OK; i++)
 		err = entry_fold(f, o, first + i, &entries[i], result);
+	/* They point into the entries. */
+	if (err == OK)
+		err = rows_flush(f);
 	if (err != OK)
 		return err;
 	o->folded = first + count;

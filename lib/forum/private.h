@@ -66,7 +66,10 @@ struct forum {
 	size_t tally_count;
 	struct places *places;
 	struct recent *recent;
-	struct buffer content; /* scratch */
+	struct buffer content;                   /* scratch */
+	struct view_message rows[VIEW_MESSAGES]; /* not written yet; they point to entries */
+	size_t row_count;
+	struct buffer titles[VIEW_MESSAGES]; /* subject, then text, of the row with that index */
 };
 
 /* A valid entry on its way in. */
@@ -95,7 +98,11 @@ struct kind_rule {
 };
 const struct kind_rule *kind_rule(uint32_t kind); /* NULL: unknown */
 
-/* record.c: messages, and the threads that they hang together in. */
+/* record.c: messages, and the threads that they hang together in. Rows of new messages are written
+ * several at a time: rows_flush() comes before anything else that reads or changes one. */
+int rows_flush(struct forum *f);
+/* Have a message of a topic shown under a title, if it isn't written yet: false otherwise. */
+bool row_title(struct forum *f, int64_t no, struct bytes subject, struct bytes text);
 int message_record(struct forum *f, struct arriving *a);
 int topic_place(struct forum *f, struct arriving *a);
 int post_place(struct forum *f, struct arriving *a);

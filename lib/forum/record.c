@@ -16,6 +16,32 @@
 
 #include "base/error.h"
 
+int rows_flush(struct forum *f)
+{
+	size_t count = f->row_count;
+
+	f->row_count = 0;
+	return count == 0 ? OK : views_messages_add(f->s, f->rows, count);
+}
+
+bool row_title(struct forum *f, int64_t no, struct bytes subject, struct bytes text)
+{
+	struct view_message *m = f->row_count == 0 ? NULL : &f->rows[f->row_count - 1];
+	struct buffer *title = m == NULL ? NULL : &f->titles[f->row_count - 1];
+
+	if (m == NULL || m->no != no || m->topic == 0)
+		return false;
+	buffer_reset(title);
+	buffer_add(title, subject.data, subject.len);
+	buffer_add(title, text.data, text.len);
+	if (title->failed)
+		return false;
+	m->subject = bytes_of(title->data, subject.len);
+	m->text = bytes_of(title->data + subject.len, text.len);
+	m->titled = true;
+	return true;
+}
+
 struct row {
 	int64_t no, thread, topic, arrival;
 	bool here;
@@ -34,7 +60,9 @@ static int posts_settle(
 {
 	if (count == 0 || (count == 1 && were[0].topic == topic))
 		return OK;
-	int err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
+	int err = rows_flush(f);
+	if (err == OK)
+		err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
 	return err == OK ? view_run(f->s, VIEW_CHANGE_TOPIC, NULL, "ii", thread, topic) : err;
 }
 
@@ -118,7 +146,10 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 {
 	struct view v;
 	int64_t keep = above, root = above;
-	int err = counts_flush(f);
+	int err = rows_flush(f);
+
+	if (err == OK)
+		err = counts_flush(f);
 
 	if (err == OK)
 		err = larger(f, above, below, &keep);
@@ -153,8 +184,10 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 static int row_find(struct forum *f, const uint8_t id[static ID_LEN], struct row *out)
 {
 	struct view v;
-	int err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", id);
+	int err = rows_flush(f);
 
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", id);
 	if (err == OK)
 		err = view_next(&v);
 	if (err != 1)
@@ -219,7 +252,9 @@ static int parent_find(struct forum *f, const uint8_t id[static ID_LEN], struct 
 	if (recent_find(f->recent, id, &out->no, &out->thread) &&
 	    recent_thread(f->recent, out->thread, &out->topic))
 		return OK;
-	int err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
+	int err = rows_flush(f);
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
 	if (err == OK)
 		err = view_next(&v);
 	if (err == 1) {
@@ -260,14 +295,24 @@ static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t p
 	}
 	if (err == ERR_NOTFOUND)
 		err = number_next(f, &a->no);
+	if (err == OK && f->row_count == VIEW_MESSAGES)
+		err = rows_flush(f);
 	if (err != OK)
 		return err;
 	if (shown)
 		a->arrival = f->last_arrival = a->no;
-	return view_run(f->s, VIEW_MESSAGE_ADD, NULL, "iikiiIIBIIII", a->no,
-	    view_generation(a->no) + key, a->entry->id, view_at(a->o->log, a->index),
-	    (int64_t)h->kind, a->signer, (int64_t)h->time, h->lang, topic, parent, thread,
-	    a->arrival);
+	f->rows[f->row_count++] = (struct view_message){.no = a->no,
+	    .at = view_at(a->o->log, a->index),
+	    .kind = (int64_t)h->kind,
+	    .signer = a->signer,
+	    .time = (int64_t)h->time,
+	    .topic = topic,
+	    .parent = parent,
+	    .thread = thread,
+	    .arrival = a->arrival,
+	    .id = a->entry->id,
+	    .lang = h->lang};
+	return OK;
 }
 
 /* Complete a row that was there already. */

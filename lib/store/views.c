@@ -275,6 +275,52 @@ int view_run(struct store *s, enum view_id id, int *changed, const char *types, 
 	return err;
 }
 
+/* One row's values, from parameter n on, in the order of the table's columns. */
+static int bind_message(sqlite3_stmt *st, int n, const struct view_message *m)
+{
+	const int64_t values[] = {m->at, m->kind, m->signer, m->time},
+		      numbers[] = {m->topic, m->parent, m->thread, m->arrival};
+	const struct bytes title[] = {m->subject, m->text};
+	int rc = sqlite3_bind_int64(st, n++, m->no);
+
+	rc |= sqlite3_bind_int64(st, n++, view_generation(m->no) + view_id_key(m->id));
+	rc |= sqlite3_bind_blob64(st, n++, m->id, ID_LEN, SQLITE_STATIC);
+	for (size_t i = 0; i < 4; i++)
+		rc |= sqlite3_bind_int64(st, n++, values[i]);
+	if (m->lang.len > 0)
+		rc |= sqlite3_bind_blob64(st, n, m->lang.data, m->lang.len, SQLITE_STATIC);
+	n++;
+	for (size_t i = 0; i < 4; i++, n++)
+		if (numbers[i] != 0)
+			rc |= sqlite3_bind_int64(st, n, numbers[i]);
+	for (size_t i = 0; i < 2 && m->titled; i++)
+		rc |= sqlite3_bind_blob64(st, n++,
+		    title[i].len == 0 ? "" : (const char *)title[i].data, title[i].len,
+		    SQLITE_STATIC);
+	return rc == SQLITE_OK ? OK : ERR_NOMEM; /* nothing else can fail here */
+}
+
+int views_messages_add(struct store *s, const struct view_message *rows, size_t count)
+{
+	size_t each = count == VIEW_MESSAGES ? count : 1;
+	int err = sqlite_writing(inside(s));
+
+	for (size_t done = 0; done < count && err == OK; done += each) {
+		struct view v;
+		err = view_start(&v, s, each == 1 ? VIEW_MESSAGE_ADD : VIEW_MESSAGES_ADD, "");
+		if (err != OK)
+			break;
+		for (size_t i = 0; i < each && err == OK; i++)
+			err = bind_message(
+			    v.st, (int)i * VIEW_MESSAGE_COLUMNS + 1, &rows[done + i]);
+		if (err == OK)
+			err = view_next(&v);
+		else
+			view_end(&v);
+	}
+	return err;
+}
+
 int64_t view_added(struct store *s)
 {
 	return sqlite3_last_insert_rowid(inside(s)->db);

@@ -41,9 +41,9 @@ enum view_id {
 	VIEW_AMENDMENTS,      /* target -> no, at, id of those that aren't erased */
 
 	/* Writing. */
-	VIEW_MESSAGE_ADD,     /* no, key, id, at, kind, signer, time, lang, topic, parent, thread,
-	                       * arrival; the id isn't there */
-	VIEW_MESSAGE_SET,     /* the same without key and id */
+	VIEW_MESSAGE_ADD,     /* by views_messages_add() */
+	VIEW_MESSAGES_ADD,    /* the same, VIEW_MESSAGES of them */
+	VIEW_MESSAGE_SET,     /* no, at, kind, signer, time, lang, topic, parent, thread, arrival */
 	VIEW_MENTION_ADD,     /* no, key, id, thread or 0 */
 	VIEW_MENTION_THREAD,  /* no, thread */
 	VIEW_THREAD_SET,      /* no, root: another message than the one of its number */
@@ -180,6 +180,21 @@ void view_fixed(const struct view *v, int column, uint8_t *out, size_t len);
 
 /* Run a statement that has no rows. `changed` (NULL: not asked) gets how many rows it changed. */
 int view_run(struct store *s, enum view_id id, int *changed, const char *types, ...);
+
+/* A message that is here and has not been mentioned before. */
+struct view_message {
+	int64_t no, at, kind, signer, time;
+	int64_t topic, parent, thread, arrival; /* 0: NULL */
+	const uint8_t *id;
+	struct bytes lang, subject, text;
+	bool titled; /* it has subject and text */
+};
+/* So many are written in one statement: a quarter of what one costs is its beginning and end. */
+#define VIEW_MESSAGES 16
+#define VIEW_MESSAGE_COLUMNS 14
+/* Write them, at most so many; what they point to must live until then. */
+int views_messages_add(struct store *s, const struct view_message *rows, size_t count);
+
 /* The row number that the last VIEW_SIGNER_ADD gave. */
 int64_t view_added(struct store *s);
 

@@ -63,6 +63,9 @@
 	" LEFT JOIN message a ON a.no = m.parent" \
 	CHANGES_OF_MESSAGE AUTHOR_OF_MESSAGE
 
+#define MESSAGE_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define MESSAGE_ROW_4 MESSAGE_ROW "," MESSAGE_ROW "," MESSAGE_ROW "," MESSAGE_ROW
+
 const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_FOLDED] = "SELECT sum(folded) FROM log",
 	[VIEW_LAST_NUMBERS] =
@@ -109,8 +112,12 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT m.no, m.at, m.id FROM amendment a JOIN message m ON m.no = a.message"
 	    " WHERE a.target = ?1",
 
-	[VIEW_MESSAGE_ADD] =
-	    "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, NULL, NULL)",
+	[VIEW_MESSAGE_ADD] = "INSERT INTO message VALUES " MESSAGE_ROW,
+	/* Whoever writes rolls back after an error; OR FAIL saves the copies of pages that SQLite
+	 * would make to undo one statement of several rows. */
+	[VIEW_MESSAGES_ADD] =
+	    "INSERT OR FAIL INTO message VALUES " MESSAGE_ROW_4 "," MESSAGE_ROW_4 "," MESSAGE_ROW_4
+	    "," MESSAGE_ROW_4,
 	[VIEW_MESSAGE_SET] =
 	    "UPDATE message SET at = ?2, kind = ?3, signer = ?4, time = ?5, lang = ?6,"
 	    " topic = ?7, parent = ?8, thread = ?9, arrival = ?10 WHERE no = ?1",
