@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS message (
 	lang BLOB,                      -- NULL: none
 	topic INTEGER,                  -- that it stands in; of a TOPIC itself; NULL: not shown
 	parent INTEGER,                 -- a message
-	thread INTEGER,                 -- thread.no
+	thread INTEGER,                 -- the number of one: of the message that began it
 	arrival INTEGER,                -- given once, and kept when everything else is made anew
 	-- What readers see in a listing, of topics, and of posts that begin a thread; NULL: nothing.
 	subject BLOB,
