@@ -91,6 +91,8 @@ int fold_run_work(struct fold_run *run, struct store_job *job, struct forum *for
 		if (f->err != OK && f->err != ERR_STALE)
 			err = f->err;
 	}
+	if (!err)
+		err = forum_flush(forum);
 	if (!err && grew)
 		err = members_copy(forum, &run->members, &run->member_count);
 	return forum_spoilt(job, err);

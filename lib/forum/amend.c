@@ -128,8 +128,10 @@ struct text {
 static int text_find(struct forum *f, int64_t target, struct text *out)
 {
 	struct view v;
-	int err = view_start(&v, f->s, VIEW_TEXT, "i", target);
+	int err = rows_flush(f);
 
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_TEXT, "i", target);
 	if (err == OK)
 		err = view_next(&v);
 	if (err != 1)
@@ -214,6 +216,8 @@ int amend_effect(struct forum *f, struct arriving *a)
 	int err = amend_body_parse(a->entry->header.body, &b);
 
 	if (err == OK)
+		err = rows_flush(f);
+	if (err == OK)
 		err = target_find(f->s, a->o->log, &b.target, &t);
 	if (err == OK)
 		err = target_judge(&t, KIND_AMEND, a->verdict.class, a->verdict.identity);
@@ -240,7 +244,9 @@ int amend_content(struct forum *f, int64_t no, const struct header *h, struct by
 
 	if (err != OK)
 		return OK; /* without effect */
-	err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", b.target.id);
+	err = rows_flush(f);
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", b.target.id);
 	if (err == OK && (err = view_next(&v)) == 1) {
 		target = view_null(&v, 1) ? 0 : view_int(&v, 0);
 		view_end(&v);
@@ -288,6 +294,8 @@ int erase_effect(struct forum *f, struct arriving *a)
 	int64_t topic = 0;
 	int err = erase_body_parse(a->entry->header.body, &b);
 
+	if (err == OK)
+		err = rows_flush(f);
 	if (err == OK)
 		err = target_find(f->s, a->o->log, &b.target, &t);
 	if (err == OK)

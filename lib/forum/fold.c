@@ -97,6 +97,8 @@ void forum_free(struct forum *f)
 	recent_free(f->recent);
 	free(f->places);
 	buffer_free(&f->content);
+	for (size_t i = 0; i < VIEW_MESSAGES; i++)
+		buffer_free(&f->titles[i]);
 	free(f);
 }
 
@@ -106,7 +108,9 @@ int forum_reset(struct forum *f)
 
 	if (members == NULL)
 		return ERR_NOMEM;
-	int err = views_clear(f->s);
+	int err = forum_flush(f);
+	if (err == OK)
+		err = views_clear(f->s);
 	if (err == OK)
 		err = numbers_load(f);
 	if (err != OK) {
@@ -214,19 +218,36 @@ int forum_fold(struct forum *f, uint32_t log, uint64_t first, const struct forum
 		err = ERR_RANGE;
 	for (size_t i = 0; i < count && err == OK; i++)
 		err = entry_fold(f, o, first + i, &entries[i], result);
+	/* They point into the entries. */
 	if (err == OK)
-		err = signers_flush(f, o);
-	if (err == OK)
-		err = counts_flush(f);
-	if (err == OK)
-		err = view_run(
-		    f->s, VIEW_FOLDED_SET, NULL, "ii", (int64_t)log, (int64_t)(first + count));
+		err = rows_flush(f);
 	if (err != OK)
 		return err;
 	o->folded = first + count;
+	if (!o->unwritten) {
+		o->unwritten = true;
+		o->next_unwritten = f->unwritten;
+		f->unwritten = o;
+	}
 	result->folded = o->folded;
 	result->arrivals = (uint64_t)f->last_arrival;
 	return OK;
+}
+
+int forum_flush(struct forum *f)
+{
+	int err = counts_flush(f);
+
+	while (err == OK && f->unwritten != NULL) {
+		struct origin *o = f->unwritten;
+		err = signers_flush(f, o);
+		if (err == OK)
+			err = view_run(
+			    f->s, VIEW_FOLDED_SET, NULL, "ii", (int64_t)o->log, (int64_t)o->folded);
+		f->unwritten = o->next_unwritten;
+		o->unwritten = false;
+	}
+	return err;
 }
 
 int forum_content(struct forum *f, uint32_t log, uint64_t index, struct bytes message,

@@ -42,13 +42,18 @@ int forum_new(struct forum **out, struct store *writer, const struct charter *ch
 void forum_free(struct forum *f);
 
 /* Fold entries [first, first + count) of a log known to the store; first must be where its views
- * stand (ERR_STALE). Contents already held are taken in with their entries. The first call for a
- * log must begin with entry 0, its checked credential. Of a successor: ERR_NOTFOUND until its
- * predecessor is folded up to the size that stands (nothing has changed then; come again),
- * ERR_RANGE when that is folded beyond it, or would be by this call (cut it, and begin the views
- * anew), ERR_WRONG_ROOT. */
+ * stand (ERR_STALE). Some of it is only in memory until forum_flush(). Contents already held are
+ * taken in with their entries. The first call for a log must begin with entry 0, its checked
+ * credential. Of a successor: ERR_NOTFOUND until its predecessor is folded up to the size that
+ * stands (nothing has changed then; come again), ERR_RANGE when that is folded beyond it, or would
+ * be by this call (cut it, and begin the views anew), ERR_WRONG_ROOT. */
 int forum_fold(struct forum *f, uint32_t log, uint64_t first, const struct forum_entry *entries,
     size_t count, struct forum_result *result);
+
+/* Write what folding has left in memory: counts, positions, what is known of keys, once for all
+ * that was folded in this transaction. Before anybody else reads the views in it, and before its
+ * end. */
+int forum_flush(struct forum *f);
 
 /* A content has been stored for an entry: if that is folded already, take it in. */
 int forum_content(struct forum *f, uint32_t log, uint64_t index, struct bytes message,

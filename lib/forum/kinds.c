@@ -80,13 +80,16 @@ int title_set(struct forum *f, int64_t no, bool topic, struct bytes content)
 	struct content c = {0};
 	int err = content.len == 0 ? ERR_MALFORMED : content_parse(content, &c);
 
-	if (err == OK)
-		err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no,
-		    text_head(c.subject, SUBJECT_SHOWN),
-		    topic ? text_head(c.text, DESCRIPTION_SHOWN)
-			  : text_head(c.imported.author, ARCHIVED_SHOWN));
-	else if (err != ERR_NOMEM) /* what does not parse is not shown (section 7) */
+	if (err == OK) {
+		struct bytes subject = text_head(c.subject, SUBJECT_SHOWN),
+			     text = topic ? text_head(c.text, DESCRIPTION_SHOWN)
+					  : text_head(c.imported.author, ARCHIVED_SHOWN);
+		if (!row_title(f, no, subject, text) && (err = rows_flush(f)) == OK)
+			err = view_run(f->s, VIEW_TITLE_SET, NULL, "ibb", no, subject, text);
+	} else if (err != ERR_NOMEM && (err = rows_flush(f)) == OK) {
+		/* What does not parse is not shown (section 7). */
 		err = view_run(f->s, VIEW_TITLE_DROP, NULL, "i", no);
+	}
 	content_clear(&c);
 	return err;
 }

@@ -26,13 +26,15 @@ struct origin {
 	struct known *known;
 	uint32_t known_count, known_cap;
 	struct key_index by_key;
+	bool unwritten; /* its position, and keys: forum_flush() */
+	struct origin *next_unwritten;
 };
 
 /* Counts of a topic that changed and aren't written yet. */
 struct tally {
 	int64_t topic, threads, posts;
 };
-enum { TALLIES = 16 };
+enum { TALLIES = 64 };
 
 /* Posts of a thread in a topic: `newest` is the first bytes of the id of the one at `latest`. */
 struct place {
@@ -40,7 +42,7 @@ struct place {
 	bool fresh; /* it has no row yet */
 };
 /* A table of places by thread and topic; `slots` hold indices + 1, 0 being none. */
-enum { PLACES = 1024 };
+enum { PLACES = 4096 };
 struct places {
 	struct place at[PLACES];
 	uint16_t slots[2 * PLACES];
@@ -55,6 +57,7 @@ struct forum {
 	struct members *members;
 	struct origin **origins; /* by log number; NULL: not folded */
 	size_t origin_cap;
+	struct origin *unwritten; /* the first of those that are */
 	/* The last number that was given: to a message, and with it as its arrival number, or as an
 	 * arrival number alone. */
 	int64_t last, last_arrival;
@@ -63,7 +66,10 @@ struct forum {
 	size_t tally_count;
 	struct places *places;
 	struct recent *recent;
-	struct buffer content; /* scratch */
+	struct buffer content;                   /* scratch */
+	struct view_message rows[VIEW_MESSAGES]; /* not written yet; they point to entries */
+	size_t row_count;
+	struct buffer titles[VIEW_MESSAGES]; /* subject, then text, of the row with that index */
 };
 
 /* A valid entry on its way in. */
@@ -92,7 +98,11 @@ struct kind_rule {
 };
 const struct kind_rule *kind_rule(uint32_t kind); /* NULL: unknown */
 
-/* record.c: messages, and the threads that they hang together in. */
+/* record.c: messages, and the threads that they hang together in. Rows of new messages are written
+ * several at a time: rows_flush() comes before anything else that reads or changes one. */
+int rows_flush(struct forum *f);
+/* Have a message of a topic shown under a title, if it isn't written yet: false otherwise. */
+bool row_title(struct forum *f, int64_t no, struct bytes subject, struct bytes text);
 int message_record(struct forum *f, struct arriving *a);
 int topic_place(struct forum *f, struct arriving *a);
 int post_place(struct forum *f, struct arriving *a);

@@ -343,6 +343,7 @@ static int thread_read(struct thread *t, const uint8_t id[static ID_LEN], uint32
 			return ERR_NOTFOUND;
 		err = nodes_read(t, VIEW_SINGLE, no);
 	} else {
+		top = thread;
 		err = nodes_read(t, VIEW_THREAD_MESSAGES, thread);
 		if (err == OK)
 			err = view_start(&v, t->s, VIEW_THREAD_GET, "i", thread);

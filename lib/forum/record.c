@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Messages into their rows, and posts into threads (SPEC.md section 13.2).
  *
- * Messages that are linked by parents, directly or through others, share a row of `thread`. At most
+ * Messages that are linked by parents, directly or through others, share a thread's number. At most
  * one of them is missing: the topmost, since whatever is above a missing one is unknown. When that
  * one comes with a parent of its own, its thread joins the parent's, and the smaller of the two is
  * re-pointed: a chain that comes in the worst order costs n log n, not n².
@@ -15,6 +15,32 @@
 #include <string.h>
 
 #include "base/error.h"
+
+int rows_flush(struct forum *f)
+{
+	size_t count = f->row_count;
+
+	f->row_count = 0;
+	return count == 0 ? OK : views_messages_add(f->s, f->rows, count);
+}
+
+bool row_title(struct forum *f, int64_t no, struct bytes subject, struct bytes text)
+{
+	struct view_message *m = f->row_count == 0 ? NULL : &f->rows[f->row_count - 1];
+	struct buffer *title = m == NULL ? NULL : &f->titles[f->row_count - 1];
+
+	if (m == NULL || m->no != no || m->topic == 0)
+		return false;
+	buffer_reset(title);
+	buffer_add(title, subject.data, subject.len);
+	buffer_add(title, text.data, text.len);
+	if (title->failed)
+		return false;
+	m->subject = bytes_of(title->data, subject.len);
+	m->text = bytes_of(title->data + subject.len, text.len);
+	m->titled = true;
+	return true;
+}
 
 struct row {
 	int64_t no, thread, topic, arrival;
@@ -34,8 +60,17 @@ static int posts_settle(
 {
 	if (count == 0 || (count == 1 && were[0].topic == topic))
 		return OK;
-	int err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
+	int err = rows_flush(f);
+	if (err == OK)
+		err = view_run(f->s, VIEW_THREAD_TOPIC, NULL, "ii", thread, topic);
 	return err == OK ? view_run(f->s, VIEW_CHANGE_TOPIC, NULL, "ii", thread, topic) : err;
+}
+
+/* A thread's topmost message: a row only if that isn't the one of its number. */
+static int root_write(struct forum *f, int64_t thread, int64_t root)
+{
+	return root == thread ? view_run(f->s, VIEW_THREAD_DROP, NULL, "i", thread)
+			      : view_run(f->s, VIEW_THREAD_SET, NULL, "ii", thread, root);
 }
 
 /* The missing root of a thread has come, and has no parent. */
@@ -56,7 +91,7 @@ static int root_here(struct forum *f, int64_t thread, int64_t root, int64_t topi
 		err = place_write(f, &sum);
 	}
 	if (err == OK)
-		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iii", thread, root, topic);
+		err = root_write(f, thread, root);
 	recent_thread_put(f->recent, thread, topic);
 	free(were);
 	return err;
@@ -110,8 +145,11 @@ static int places_move(struct forum *f, int64_t from, int64_t to, int64_t topic,
 static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t topic, int64_t *out)
 {
 	struct view v;
-	int64_t keep = above, root = 0;
-	int err = counts_flush(f);
+	int64_t keep = above, root = above;
+	int err = rows_flush(f);
+
+	if (err == OK)
+		err = counts_flush(f);
 
 	if (err == OK)
 		err = larger(f, above, below, &keep);
@@ -134,7 +172,7 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 	if (err == OK)
 		err = view_run(f->s, VIEW_THREAD_DROP, NULL, "i", gone);
 	if (err == OK)
-		err = view_run(f->s, VIEW_THREAD_SET, NULL, "iiI", keep, root, topic);
+		err = root_write(f, keep, root);
 	recent_thread_drop(f->recent, gone);
 	recent_thread_put(f->recent, keep, topic);
 	*out = keep;
@@ -146,8 +184,10 @@ static int threads_join(struct forum *f, int64_t below, int64_t above, int64_t t
 static int row_find(struct forum *f, const uint8_t id[static ID_LEN], struct row *out)
 {
 	struct view v;
-	int err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", id);
+	int err = rows_flush(f);
 
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_MESSAGE_FIND, "k", id);
 	if (err == OK)
 		err = view_next(&v);
 	if (err != 1)
@@ -212,7 +252,9 @@ static int parent_find(struct forum *f, const uint8_t id[static ID_LEN], struct 
 	if (recent_find(f->recent, id, &out->no, &out->thread) &&
 	    recent_thread(f->recent, out->thread, &out->topic))
 		return OK;
-	int err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
+	int err = rows_flush(f);
+	if (err == OK)
+		err = view_start(&v, f->s, VIEW_PARENT_FIND, "k", id);
 	if (err == OK)
 		err = view_next(&v);
 	if (err == 1) {
@@ -231,7 +273,6 @@ static int parent_find(struct forum *f, const uint8_t id[static ID_LEN], struct 
 	if (err == OK && out->thread == 0) {
 		out->thread = out->no;
 		out->topic = topic;
-		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iiI", out->no, out->no, topic);
 	}
 	recent_put(f->recent, id, out->no, out->thread);
 	recent_thread_put(f->recent, out->thread, out->topic);
@@ -254,14 +295,24 @@ static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t p
 	}
 	if (err == ERR_NOTFOUND)
 		err = number_next(f, &a->no);
+	if (err == OK && f->row_count == VIEW_MESSAGES)
+		err = rows_flush(f);
 	if (err != OK)
 		return err;
 	if (shown)
 		a->arrival = f->last_arrival = a->no;
-	return view_run(f->s, VIEW_MESSAGE_ADD, NULL, "iikiiIIBIIII", a->no,
-	    view_generation(a->no) + key, a->entry->id, view_at(a->o->log, a->index),
-	    (int64_t)h->kind, a->signer, (int64_t)h->time, h->lang, topic, parent, thread,
-	    a->arrival);
+	f->rows[f->row_count++] = (struct view_message){.no = a->no,
+	    .at = view_at(a->o->log, a->index),
+	    .kind = (int64_t)h->kind,
+	    .signer = a->signer,
+	    .time = (int64_t)h->time,
+	    .topic = topic,
+	    .parent = parent,
+	    .thread = thread,
+	    .arrival = a->arrival,
+	    .id = a->entry->id,
+	    .lang = h->lang};
+	return OK;
 }
 
 /* Complete a row that was there already. */
@@ -335,7 +386,6 @@ int post_place(struct forum *f, struct arriving *a)
 	bool fresh = begins;
 	err = row_add(f, a, topic, parent.no, thread, true, &row);
 	if (err == OK && begins) {
-		err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, a->no, topic);
 		recent_thread_put(f->recent, thread, topic);
 	} else if (err == ERR_EXISTS) {
 		err = OK;
@@ -345,7 +395,6 @@ int post_place(struct forum *f, struct arriving *a)
 			err = root_here(f, thread, row.no, topic);
 		} else if (begins) {
 			thread = row.no;
-			err = view_run(f->s, VIEW_THREAD_ADD, NULL, "iii", thread, row.no, topic);
 			recent_thread_put(f->recent, thread, topic);
 		} else if (row.thread != 0 && row.thread != thread) {
 			err = threads_join(f, row.thread, thread, parent.topic, &thread);

@@ -128,12 +128,12 @@ int views_clear(struct store *s)
 	/* Without these the update is one pass over the table. */
 	err = sqlite_exec(inside(s),
 	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
-	    "DROP INDEX IF EXISTS message_awaited;"
+	    "DROP INDEX IF EXISTS message_awaited; DROP INDEX IF EXISTS message_key;"
 	    /* The last stays: somebody may have been told its number as the newest there is. */
 	    "DELETE FROM message WHERE arrival IS NULL AND no < (SELECT max(no) FROM message);"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
-	    " topic = NULL, parent = NULL, thread = NULL;"
-	    "DELETE FROM title; DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"
+	    " topic = NULL, parent = NULL, thread = NULL, subject = NULL, text = NULL;"
+	    "DELETE FROM change; DELETE FROM amendment; DELETE FROM erasure;"
 	    "DELETE FROM thread; DELETE FROM place; DELETE FROM topic;"
 	    "DELETE FROM origin; DELETE FROM node; DELETE FROM signer; DELETE FROM person;"
 	    "DELETE FROM admission; UPDATE log SET folded = 0");
@@ -272,6 +272,52 @@ int view_run(struct store *s, enum view_id id, int *changed, const char *types, 
 		err = OK;
 	if (changed != NULL)
 		*changed = err == OK ? sqlite3_changes(inside(s)->db) : 0;
+	return err;
+}
+
+/* One row's values, from parameter n on, in the order of the table's columns. */
+static int bind_message(sqlite3_stmt *st, int n, const struct view_message *m)
+{
+	const int64_t values[] = {m->at, m->kind, m->signer, m->time},
+		      numbers[] = {m->topic, m->parent, m->thread, m->arrival};
+	const struct bytes title[] = {m->subject, m->text};
+	int rc = sqlite3_bind_int64(st, n++, m->no);
+
+	rc |= sqlite3_bind_int64(st, n++, view_generation(m->no) + view_id_key(m->id));
+	rc |= sqlite3_bind_blob64(st, n++, m->id, ID_LEN, SQLITE_STATIC);
+	for (size_t i = 0; i < 4; i++)
+		rc |= sqlite3_bind_int64(st, n++, values[i]);
+	if (m->lang.len > 0)
+		rc |= sqlite3_bind_blob64(st, n, m->lang.data, m->lang.len, SQLITE_STATIC);
+	n++;
+	for (size_t i = 0; i < 4; i++, n++)
+		if (numbers[i] != 0)
+			rc |= sqlite3_bind_int64(st, n, numbers[i]);
+	for (size_t i = 0; i < 2 && m->titled; i++)
+		rc |= sqlite3_bind_blob64(st, n++,
+		    title[i].len == 0 ? "" : (const char *)title[i].data, title[i].len,
+		    SQLITE_STATIC);
+	return rc == SQLITE_OK ? OK : ERR_NOMEM; /* nothing else can fail here */
+}
+
+int views_messages_add(struct store *s, const struct view_message *rows, size_t count)
+{
+	size_t each = count == VIEW_MESSAGES ? count : 1;
+	int err = sqlite_writing(inside(s));
+
+	for (size_t done = 0; done < count && err == OK; done += each) {
+		struct view v;
+		err = view_start(&v, s, each == 1 ? VIEW_MESSAGE_ADD : VIEW_MESSAGES_ADD, "");
+		if (err != OK)
+			break;
+		for (size_t i = 0; i < each && err == OK; i++)
+			err = bind_message(
+			    v.st, (int)i * VIEW_MESSAGE_COLUMNS + 1, &rows[done + i]);
+		if (err == OK)
+			err = view_next(&v);
+		else
+			view_end(&v);
+	}
 	return err;
 }
 

@@ -23,7 +23,7 @@ enum view_id {
 	VIEW_PARENT_FIND,     /* id -> no, thread, topic (NULL: not shown), the thread's
 	                       * topic (NULL: root missing) */
 	VIEW_PLACES,          /* thread -> topic, posts, latest, newest */
-	VIEW_THREAD_GET,      /* thread -> root, topic */
+	VIEW_THREAD_GET,      /* thread -> root; no row: the message of its number */
 	VIEW_ORIGINS,         /* -> log, organisation, root key, number, previous (NULL), its
 	                       * size, log name, folded */
 	VIEW_SIGNERS,         /* log -> no, person, then as SIGNER_COLUMNS */
@@ -41,13 +41,12 @@ enum view_id {
 	VIEW_AMENDMENTS,      /* target -> no, at, id of those that aren't erased */
 
 	/* Writing. */
-	VIEW_MESSAGE_ADD,     /* no, key, id, at, kind, signer, time, lang, topic, parent, thread,
-	                       * arrival; the id isn't there */
-	VIEW_MESSAGE_SET,     /* the same without key and id */
+	VIEW_MESSAGE_ADD,     /* by views_messages_add() */
+	VIEW_MESSAGES_ADD,    /* the same, VIEW_MESSAGES of them */
+	VIEW_MESSAGE_SET,     /* no, at, kind, signer, time, lang, topic, parent, thread, arrival */
 	VIEW_MENTION_ADD,     /* no, key, id, thread or 0 */
 	VIEW_MENTION_THREAD,  /* no, thread */
-	VIEW_THREAD_ADD,      /* no, root, topic or 0 */
-	VIEW_THREAD_SET,      /* the same */
+	VIEW_THREAD_SET,      /* no, root: another message than the one of its number */
 	VIEW_THREAD_DROP,     /* no */
 	VIEW_THREAD_MOVE,     /* from, to: the messages of one into another */
 	VIEW_THREAD_TOPIC,    /* thread, topic: the shown messages of it */
@@ -143,7 +142,7 @@ enum view_id {
 
 /* What tables there are, and what the fold writes into them: views of another version are thrown
  * away. Version 1 knew no amendments. */
-#define VIEWS_VERSION 5
+#define VIEWS_VERSION 6
 
 /* A statement under way, taken from those that the connection keeps; a second run at the same time
  * has one of its own. */
@@ -181,6 +180,21 @@ void view_fixed(const struct view *v, int column, uint8_t *out, size_t len);
 
 /* Run a statement that has no rows. `changed` (NULL: not asked) gets how many rows it changed. */
 int view_run(struct store *s, enum view_id id, int *changed, const char *types, ...);
+
+/* A message that is here and has not been mentioned before. */
+struct view_message {
+	int64_t no, at, kind, signer, time;
+	int64_t topic, parent, thread, arrival; /* 0: NULL */
+	const uint8_t *id;
+	struct bytes lang, subject, text;
+	bool titled; /* it has subject and text */
+};
+/* So many are written in one statement: a quarter of what one costs is its beginning and end. */
+#define VIEW_MESSAGES 16
+#define VIEW_MESSAGE_COLUMNS 14
+/* Write them, at most so many; what they point to must live until then. */
+int views_messages_add(struct store *s, const struct view_message *rows, size_t count);
+
 /* The row number that the last VIEW_SIGNER_ADD gave. */
 int64_t view_added(struct store *s);
 
@@ -206,9 +220,10 @@ static inline uint64_t view_at_index(int64_t at)
 	return (uint64_t)at & ((UINT64_C(1) << 40) - 1);
 }
 
-/* Where an id is found (views.sql): rows numbered together, 262,144 to a generation, have keys that
- * lie together. As many rows, 6 MB of index, are all that new ids fall into. */
-#define GENERATION_BITS 18
+/* Where an id is found (views.sql): rows numbered together, 65,536 to a generation, have keys that
+ * lie together: 1.5 MB of index are all that new ids fall into, whose pages a transaction in bulk
+ * changes with several rows each. Who looks for an id that is nowhere tries all generations. */
+#define GENERATION_BITS 16
 #define ID_KEY_BITS 40
 static inline int64_t view_generation(int64_t no)
 {

@@ -19,16 +19,30 @@
 /* Of a message m: the AMEND in force, and the ERASE. */
 #define IN_FORCE(target) \
 	"(SELECT message FROM amendment WHERE target = " target " ORDER BY rank DESC LIMIT 1)"
-/* The message m of the id ?1, one or none: NEWEST_FIRST ends such a statement, since most ids that
- * anybody asks for are of late. */
+/* The message m of the id ?1, one or none, here or only mentioned: NEWEST_FIRST ends such a
+ * statement, since most ids that anybody asks for are of late. */
 #define MESSAGE_BY_ID \
-	" FROM generation y CROSS JOIN message m ON m.key = y.key + id_key(?1) AND m.id = ?1"
+	" FROM generation y CROSS JOIN message m" \
+	" ON ((m.key = y.key + id_key(?1) AND m.id = ?1 AND m.at IS NOT NULL)" \
+	" OR (m.key = y.key + id_key(?1) AND m.id = ?1 AND m.at IS NULL))"
+#define MESSAGE_HERE \
+	" FROM generation y CROSS JOIN message m INDEXED BY message_key" \
+	" ON m.key = y.key + id_key(?1) AND m.id = ?1 AND m.at IS NOT NULL"
 #define NEWEST_FIRST " ORDER BY y.key DESC"
 
 #define CHANGES "f.at, f.id, w.at, w.id"
 #define CHANGES_OF_MESSAGE \
 	" LEFT JOIN message f ON f.no = " IN_FORCE("m.no") \
 	" LEFT JOIN erasure e ON e.target = m.no LEFT JOIN message w ON w.no = e.message "
+
+/* The root r of the thread of a message; t is its row, if it has one. */
+#define ROOT_OF(message, t, r) \
+	" LEFT JOIN thread " t " ON " t ".no = " message ".thread" \
+	" LEFT JOIN message " r " ON " r ".no = coalesce(" t ".root, " message ".thread)"
+
+/* Of the thread ?1, as its index has it. */
+#define OF_THREAD "((no = ?1 AND thread = ?1) OR (thread = ?1 AND thread <> no))"
+#define OF_THREAD_M "((m.no = ?1 AND m.thread = ?1) OR (m.thread = ?1 AND m.thread <> m.no))"
 
 /* A message that is shown, or a change of one. */
 #define STANDS \
@@ -45,9 +59,12 @@
 	" a.no IS NOT NULL AND a.topic IS NULL, " CHANGES
 #define ARRIVAL_OF_MESSAGE \
 	" LEFT JOIN change c ON c.no = m.no CROSS JOIN message x ON x.no = coalesce(c.target, m.no)" \
-	" CROSS JOIN message t ON t.no = x.topic LEFT JOIN thread h ON h.no = x.thread" \
-	" LEFT JOIN message r ON r.no = h.root LEFT JOIN message a ON a.no = m.parent" \
+	" CROSS JOIN message t ON t.no = x.topic" ROOT_OF("x", "h", "r") \
+	" LEFT JOIN message a ON a.no = m.parent" \
 	CHANGES_OF_MESSAGE AUTHOR_OF_MESSAGE
+
+#define MESSAGE_ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define MESSAGE_ROW_4 MESSAGE_ROW "," MESSAGE_ROW "," MESSAGE_ROW "," MESSAGE_ROW
 
 const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_FOLDED] = "SELECT sum(folded) FROM log",
@@ -58,10 +75,10 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_MESSAGE_FIND] =
 	    "SELECT m.no, m.at, m.thread, m.topic, m.arrival" MESSAGE_BY_ID NEWEST_FIRST,
 	[VIEW_PARENT_FIND] =
-	    "SELECT m.no, m.thread, m.topic, t.topic" MESSAGE_BY_ID
-	    " LEFT JOIN thread t ON t.no = m.thread" NEWEST_FIRST,
+	    "SELECT m.no, m.thread, m.topic, r.topic" MESSAGE_BY_ID ROOT_OF("m", "t", "r")
+	    NEWEST_FIRST,
 	[VIEW_PLACES] = "SELECT topic, posts, latest, newest FROM place WHERE thread = ?1",
-	[VIEW_THREAD_GET] = "SELECT root, topic FROM thread WHERE no = ?1",
+	[VIEW_THREAD_GET] = "SELECT root FROM thread WHERE no = ?1",
 	[VIEW_ORIGINS] =
 	    "SELECT o.log, o.organisation, o.root_key, o.number, o.previous, o.previous_size,"
 	    " l.name, l.folded FROM origin o JOIN log l ON l.no = o.log ORDER BY o.log",
@@ -81,7 +98,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " WHEN g.class = ?3 THEN g.identity END,"
 	    " EXISTS (SELECT 1 FROM person WHERE no = m.no),"
 	    " (SELECT kind FROM message WHERE no = c.target)"
-	    MESSAGE_BY_ID " CROSS JOIN log l ON l.no = m.at >> 40"
+	    MESSAGE_HERE " CROSS JOIN log l ON l.no = m.at >> 40"
 	    " LEFT JOIN signer g ON g.no = m.signer"
 	    " LEFT JOIN erasure e ON e.target = m.no LEFT JOIN change c ON c.no = m.no"
 	    NEWEST_FIRST,
@@ -95,18 +112,21 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT m.no, m.at, m.id FROM amendment a JOIN message m ON m.no = a.message"
 	    " WHERE a.target = ?1",
 
-	[VIEW_MESSAGE_ADD] =
-	    "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+	[VIEW_MESSAGE_ADD] = "INSERT INTO message VALUES " MESSAGE_ROW,
+	/* Whoever writes rolls back after an error; OR FAIL saves the copies of pages that SQLite
+	 * would make to undo one statement of several rows. */
+	[VIEW_MESSAGES_ADD] =
+	    "INSERT OR FAIL INTO message VALUES " MESSAGE_ROW_4 "," MESSAGE_ROW_4 "," MESSAGE_ROW_4
+	    "," MESSAGE_ROW_4,
 	[VIEW_MESSAGE_SET] =
 	    "UPDATE message SET at = ?2, kind = ?3, signer = ?4, time = ?5, lang = ?6,"
 	    " topic = ?7, parent = ?8, thread = ?9, arrival = ?10 WHERE no = ?1",
 	[VIEW_MENTION_ADD] = "INSERT INTO message (no, key, id, thread) VALUES (?1, ?2, ?3, ?4)",
 	[VIEW_MENTION_THREAD] = "UPDATE message SET thread = ?2 WHERE no = ?1",
-	[VIEW_THREAD_ADD] = "INSERT INTO thread VALUES (?1, ?2, ?3)",
-	[VIEW_THREAD_SET] = "UPDATE thread SET root = ?2, topic = ?3 WHERE no = ?1",
+	[VIEW_THREAD_SET] = "INSERT OR REPLACE INTO thread VALUES (?1, ?2)",
 	[VIEW_THREAD_DROP] = "DELETE FROM thread WHERE no = ?1",
-	[VIEW_THREAD_MOVE] = "UPDATE message SET thread = ?2 WHERE thread = ?1",
-	[VIEW_THREAD_TOPIC] = "UPDATE message SET topic = ?2 WHERE thread = ?1 AND topic <> ?2",
+	[VIEW_THREAD_MOVE] = "UPDATE message SET thread = ?2 WHERE " OF_THREAD,
+	[VIEW_THREAD_TOPIC] = "UPDATE message SET topic = ?2 WHERE topic <> ?2 AND " OF_THREAD,
 	[VIEW_PLACE_COUNT] =
 	    "UPDATE place SET posts = posts + ?3, latest = max(latest, ?4), newest ="
 	    " CASE WHEN ?4 > latest OR (?4 = latest AND ?5 > newest) THEN ?5 ELSE newest END"
@@ -119,13 +139,12 @@ const char *const view_statements[VIEW_COUNT] = {
 	[VIEW_TOPIC_HERE] =
 	    "INSERT INTO topic VALUES (?1, 1, 0, 0) ON CONFLICT (no) DO UPDATE SET here = 1",
 	[VIEW_TITLE_SET] =
-	    "INSERT OR REPLACE INTO title SELECT ?1, ?2, ?3 FROM message"
-	    " WHERE no = ?1 AND topic IS NOT NULL",
-	[VIEW_TITLE_DROP] = "DELETE FROM title WHERE message = ?1",
+	    "UPDATE message SET subject = ?2, text = ?3 WHERE no = ?1 AND topic IS NOT NULL",
+	[VIEW_TITLE_DROP] = "UPDATE message SET subject = NULL, text = NULL WHERE no = ?1",
 	[VIEW_CHANGE_ADD] = "INSERT INTO change VALUES (?1, ?2, ?3, ?4)",
 	[VIEW_CHANGE_TOPIC] =
 	    "UPDATE change SET topic = ?2 WHERE topic <> ?2"
-	    " AND target IN (SELECT no FROM message WHERE thread = ?1)",
+	    " AND target IN (SELECT no FROM message WHERE " OF_THREAD ")",
 	/* Two successors of one log are a fork; whichever came first must do until it is settled. */
 	[VIEW_AMENDMENT_ADD] = "INSERT OR IGNORE INTO amendment VALUES (?1, ?2, ?3)",
 	[VIEW_AMENDMENT_DROP] = "DELETE FROM amendment WHERE target = ?1 AND message = ?2",
@@ -155,19 +174,21 @@ const char *const view_statements[VIEW_COUNT] = {
 	/* The limit bounds what a stranger's made-up mentions can cost. */
 	[VIEW_RESOLVE] =
 	    "SELECT m.id, m.topic IS NOT NULL, m.thread IS NOT NULL FROM generation y"
-	    " CROSS JOIN message m ON (m.key, m.id) BETWEEN (y.key + id_key(?1), ?1)"
-	    " AND (y.key + id_key(?2), ?2) LIMIT ?3",
-	[VIEW_MESSAGE_AT] = "SELECT m.at" MESSAGE_BY_ID " WHERE m.at IS NOT NULL" NEWEST_FIRST,
+	    " CROSS JOIN message m ON (m.key BETWEEN y.key + id_key(?1) AND y.key + id_key(?2)"
+	    "  AND m.id BETWEEN ?1 AND ?2 AND m.at IS NOT NULL)"
+	    " OR ((m.key, m.id) BETWEEN (y.key + id_key(?1), ?1) AND (y.key + id_key(?2), ?2)"
+	    "  AND m.at IS NULL) LIMIT ?3",
+	[VIEW_MESSAGE_AT] = "SELECT m.at" MESSAGE_HERE NEWEST_FIRST,
 	[VIEW_AUTHOR] = "SELECT " AUTHOR " FROM signer g" AUTHOR_OF_SIGNER "WHERE g.no = ?1",
 	[VIEW_TOPICS] =
-	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
+	    "SELECT " AUTHOR ", m.id, m.at, m.subject, m.text, t.threads, t.posts,"
 	    " (SELECT max(latest) FROM place WHERE topic = m.no) FROM topic t"
-	    " CROSS JOIN message m ON m.no = t.no LEFT JOIN title s ON s.message = m.no"
-	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(s.subject, x''), m.id",
+	    " CROSS JOIN message m ON m.no = t.no "
+	    AUTHOR_OF_MESSAGE "WHERE t.here = 1 ORDER BY coalesce(m.subject, x''), m.id",
 	[VIEW_TOPIC] =
-	    "SELECT " AUTHOR ", m.id, m.at, s.subject, s.text, t.threads, t.posts,"
-	    " (SELECT max(latest) FROM place WHERE topic = m.no)" MESSAGE_BY_ID
-	    " CROSS JOIN topic t ON t.no = m.no LEFT JOIN title s ON s.message = m.no"
+	    "SELECT " AUTHOR ", m.id, m.at, m.subject, m.text, t.threads, t.posts,"
+	    " (SELECT max(latest) FROM place WHERE topic = m.no)" MESSAGE_HERE
+	    " CROSS JOIN topic t ON t.no = m.no "
 	    AUTHOR_OF_MESSAGE "WHERE t.here = 1" NEWEST_FIRST,
 	[VIEW_TOPIC_FIND] =
 	    "SELECT m.no" MESSAGE_BY_ID " WHERE m.topic = m.no"
@@ -175,15 +196,16 @@ const char *const view_statements[VIEW_COUNT] = {
 	/* Page first, then look up what the page needs. */
 	[VIEW_THREADS] =
 	    "SELECT " AUTHOR
-	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, s.subject, s.text FROM"
+	    ", m.id, m.at, m.topic IS NOT NULL, m.lang, m.time, n.posts, c.latest, m.subject, m.text FROM"
 	    " (SELECT thread, latest, newest FROM place WHERE topic = ?1"
 	    " ORDER BY latest DESC, newest DESC LIMIT ?2 OFFSET ?3) c"
 	    " CROSS JOIN place n ON n.thread = c.thread AND n.topic = ?1"
-	    " CROSS JOIN thread t ON t.no = c.thread CROSS JOIN message m ON m.no = t.root"
-	    " LEFT JOIN title s ON s.message = m.no" AUTHOR_OF_MESSAGE
+	    " LEFT JOIN thread t ON t.no = c.thread"
+	    " CROSS JOIN message m ON m.no = coalesce(t.root, c.thread)"
+	    AUTHOR_OF_MESSAGE
 	    "ORDER BY c.latest DESC, c.newest DESC",
 	[VIEW_THREAD_FIND] = "SELECT m.no, m.thread, m.topic" MESSAGE_BY_ID NEWEST_FIRST,
-	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE "m.thread = ?1",
+	[VIEW_THREAD_MESSAGES] = THREAD_MESSAGE OF_THREAD_M,
 	[VIEW_SINGLE] = THREAD_MESSAGE "m.no = ?1",
 	/* What was cut, or is not folded again yet, has a number still, and must not fill the page. */
 	[VIEW_ARRIVALS] =
@@ -207,7 +229,7 @@ const char *const view_statements[VIEW_COUNT] = {
 	    " ORDER BY arrival DESC LIMIT ?2) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE
 	    "ORDER BY n.arrival DESC",
 	[VIEW_ITEM] =
-	    ARRIVAL " FROM (SELECT m.no" MESSAGE_BY_ID " WHERE m.at IS NOT NULL" NEWEST_FIRST
+	    ARRIVAL " FROM (SELECT m.no" MESSAGE_HERE NEWEST_FIRST
 	    " LIMIT 1) n CROSS JOIN message m ON m.no = n.no" ARRIVAL_OF_MESSAGE,
 	/* By number, so that it ends where the span does. */
 	[VIEW_BY_AUTHOR] =
@@ -261,12 +283,12 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT x.no, x.at, x.id, m.kind FROM change c JOIN message m ON m.no = c.target"
 	    " JOIN message x ON x.no = coalesce((SELECT message FROM amendment"
 	    "  WHERE target = m.no AND message <> c.no ORDER BY rank DESC LIMIT 1), m.no)"
-	    " WHERE c.no = (SELECT m.no" MESSAGE_BY_ID ") AND c.no = " IN_FORCE("c.target"),
+	    " WHERE c.no = (SELECT m.no" MESSAGE_HERE NEWEST_FIRST ") AND c.no = " IN_FORCE("c.target"),
 	[VIEW_ERASURES] =
 	    "SELECT max(x.at) FROM erasure e JOIN message x ON x.no = e.message"
 	    " GROUP BY x.at >> 40",
 	[VIEW_ERASURE_OF] =
-	    "SELECT x.at, x.id" MESSAGE_BY_ID " CROSS JOIN erasure e ON e.target = m.no"
+	    "SELECT x.at, x.id" MESSAGE_HERE " CROSS JOIN erasure e ON e.target = m.no"
 	    " CROSS JOIN message x ON x.no = e.message" NEWEST_FIRST,
 	[VIEW_NODES] = "SELECT log, position, message FROM node WHERE ?1 = 0 OR log = ?1"
 		       " ORDER BY log, position",
@@ -289,10 +311,11 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT id FROM message m WHERE topic = no OR EXISTS (SELECT 1 FROM place"
 	    " WHERE topic = m.no) ORDER BY id",
 	[VIEW_DUMP_THREADS] =
-	    "SELECT m.id FROM thread t JOIN message m ON m.no = t.root ORDER BY m.id",
+	    "SELECT r.id FROM message m" ROOT_OF("m", "t", "r")
+	    " WHERE m.thread = m.no ORDER BY r.id",
 	[VIEW_DUMP_ITEM] =
-	    "SELECT m.lang, s.subject, s.text, a.id" MESSAGE_BY_ID
-	    " LEFT JOIN title s ON s.message = m.no LEFT JOIN message a ON a.no = m.parent"
+	    "SELECT m.lang, m.subject, m.text, a.id" MESSAGE_BY_ID
+	    " LEFT JOIN message a ON a.no = m.parent"
 	    NEWEST_FIRST,
 	[VIEW_DUMP_CHANGES] =
 	    "SELECT m.id, x.id, t.id, c.arrival IS NOT NULL FROM change c"

@@ -152,6 +152,7 @@ static void run_fold(const struct run *r)
 	}
 	memset(&result, 0, sizeof result);
 	need(forum_fold(fill.forum, fill.log, r->first, entries, r->count, &result), "the fold");
+	need(forum_flush(fill.forum), "the fold");
 	need(result.invalid > 0 ? ERR_INVALID : OK, "an entry that was made here");
 }
 

@@ -21,7 +21,7 @@
 #include "msg/content.h"
 #include "store/views.h"
 
-enum { PEOPLE = 12, TOPICS = 6, OPEN = 256, PARTS = 5 };
+enum { PEOPLE = 12, TOPICS = 6, OPEN = 256, PARTS = 5, SLICE = 256 };
 enum part { PART_WORKER, PART_LOG, PART_LOG_COMMIT, PART_FOLD, PART_COMMIT };
 static const char *const part_names[PARTS] = {"worker", "log", "log_commit", "fold", "commit"};
 
@@ -259,17 +259,22 @@ static void cost_add(struct cost *to, const struct cost *c)
 static void batch_take(struct bench *b, size_t first, bool late)
 {
 	struct forum_result result;
-	uint64_t before = written();
+	uint64_t before = written(), invalid = 0;
 
 	log_store(b, first);
 	double from = cpu();
 	check(b->s->ops->begin(b->s), "begin");
-	check(forum_fold(b->forum, b->no, first, b->run, b->waiting, &result), "fold");
+	for (size_t done = 0, count; done < b->waiting; done += count, invalid += result.invalid) {
+		count = b->waiting - done < SLICE ? b->waiting - done : SLICE;
+		check(forum_fold(b->forum, b->no, first + done, b->run + done, count, &result),
+		    "fold");
+	}
+	check(forum_flush(b->forum), "fold");
 	double committing = cpu();
 	check(b->s->ops->commit(b->s), "commit");
 	b->now.cpu[PART_FOLD] += committing - from;
 	b->now.cpu[PART_COMMIT] += cpu() - committing;
-	if (result.invalid > 0)
+	if (invalid > 0)
 		check(ERR_INVALID, "an entry");
 	b->now.written = written() - before;
 	b->now.entries = b->waiting;

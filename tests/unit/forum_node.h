@@ -107,6 +107,8 @@ static inline bool node_fold(struct node *n, int log, size_t count)
 	assert_int_equal(result.folded, first + count);
 	n->folded[log] += count;
 	n->invalid += result.invalid;
+	if (chance(n, 4) == 0)
+		assert_ok(forum_flush(n->forum));
 	return true;
 }
 
@@ -161,6 +163,7 @@ static inline void node_step(struct node *n)
 		node_restart(n);
 		return;
 	}
+	assert_ok(forum_flush(n->forum));
 	assert_ok(s->ops->commit(s));
 	if (chance(n, 12) == 0)
 		node_restart(n);
@@ -199,6 +202,7 @@ static inline void node_straight(struct node *n)
 		node_content(n, i);
 	for (int i = 0; i < WORLD_LOGS; i++)
 		assert_true(node_fold(n, i, n->w->logs[i].count));
+	assert_ok(forum_flush(n->forum));
 	assert_ok(s->ops->commit(s));
 }
 

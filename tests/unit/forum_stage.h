@@ -76,6 +76,7 @@ static inline void take(struct stage *st, int log, bool contents)
 		if (n->w->all[i]->log == log)
 			node_content(n, i);
 	assert_true(node_fold(n, log, n->stored[log] - n->folded[log]));
+	assert_ok(forum_flush(n->forum));
 	assert_ok(s->ops->commit(s));
 }
 

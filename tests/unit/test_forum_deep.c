@@ -69,6 +69,7 @@ static void node_flush(struct node *n)
 
 	assert_ok(s->ops->begin(s));
 	assert_ok(forum_fold(n->forum, n->no, n->folded, n->run, n->waiting, &result));
+	assert_ok(forum_flush(n->forum));
 	assert_ok(s->ops->commit(s));
 	assert_int_equal(result.invalid, 0);
 	n->folded += n->waiting;
@@ -372,6 +373,7 @@ static void test_reset(void **state)
 	assert_ok(s->ops->begin(s));
 	assert_ok(s->ops->content_put(s, n.no, 2, n.run[2].id, salt, content));
 	assert_ok(forum_fold(n.forum, n.no, 0, n.run, 4, &result));
+	assert_ok(forum_flush(n.forum));
 	assert_ok(s->ops->commit(s));
 	assert_ok(query_dump(s, &dump));
 	assert_non_null(strstr(buffer_str(&dump), "regretted"));
@@ -383,6 +385,7 @@ static void test_reset(void **state)
 	assert_int_equal(walk.items, 0);
 	assert_ok(s->ops->content_drop(s, n.no, 2, n.run[2].id, true));
 	assert_ok(forum_fold(n.forum, n.no, 0, n.run, 4, &result));
+	assert_ok(forum_flush(n.forum));
 	assert_ok(s->ops->commit(s));
 	assert_int_equal(result.arrivals, arrivals);
 	assert_ok(query_last_arrival(s, &last));

@@ -9,14 +9,14 @@
 -- Every valid message, and every id that a shown one mentions as its topic or parent.
 --
 -- An id is found by its key: the generation of its number (views.h), then its first 40 bits. New
--- ones so come into one part of the index, which stays in memory, wherever in the store random ids
--- would fall; who looks for an id tries every generation.
+-- ones so come into one part of the index, whose pages each take in many of a transaction, wherever
+-- in the store random ids would fall; who looks for an id tries every generation.
 --
 -- The arrival number is the row's own, except where the row was there before: mentioned, or kept
 -- when everything else was made anew.
 CREATE TABLE IF NOT EXISTS message (
 	no INTEGER PRIMARY KEY,
-	key INTEGER NOT NULL,           -- no >> 18 << 40 | the first 40 bits of the id
+	key INTEGER NOT NULL,           -- no >> 16 << 40 | the first 40 bits of the id
 	id BLOB NOT NULL,
 	at INTEGER,                     -- log << 40 | index; NULL: only mentioned so far
 	kind INTEGER,
@@ -25,27 +25,25 @@ CREATE TABLE IF NOT EXISTS message (
 	lang BLOB,                      -- NULL: none
 	topic INTEGER,                  -- that it stands in; of a TOPIC itself; NULL: not shown
 	parent INTEGER,                 -- a message
-	thread INTEGER,                 -- thread.no
-	arrival INTEGER                 -- given once, and kept when everything else is made anew
+	thread INTEGER,                 -- the number of one: of the message that began it
+	arrival INTEGER,                -- given once, and kept when everything else is made anew
+	-- What readers see in a listing, of topics, and of posts that begin a thread; NULL: nothing.
+	subject BLOB,
+	text BLOB                       -- of a topic: its description; of a post that was imported: its
+	                                -- author, as the archive has it
 );
--- With the id behind: ids that are only mentioned are anybody's choice, also all with one beginning.
-CREATE INDEX IF NOT EXISTS message_key ON message (key, id);
-CREATE INDEX IF NOT EXISTS message_awaited ON message (key) WHERE at IS NULL;
-CREATE INDEX IF NOT EXISTS message_thread ON message (thread) WHERE thread IS NOT NULL;
+-- The id of a message that is here is a hash, and few begin alike. Ids that are only mentioned are
+-- anybody's choice, also all with one beginning: theirs stand behind the key.
+CREATE INDEX IF NOT EXISTS message_key ON message (key) WHERE at IS NOT NULL;
+CREATE INDEX IF NOT EXISTS message_awaited ON message (key, id) WHERE at IS NULL;
+-- Of a thread, but for the one that it has its number from.
+CREATE INDEX IF NOT EXISTS message_thread ON message (thread) WHERE thread <> no;
 CREATE INDEX IF NOT EXISTS message_topic ON message (topic, arrival) WHERE topic IS NOT NULL;
 CREATE UNIQUE INDEX IF NOT EXISTS message_late ON message (arrival) WHERE arrival <> no;
 
 -- The generations that there are, as the highest bits of keys.
 CREATE TABLE IF NOT EXISTS generation (
 	key INTEGER PRIMARY KEY
-);
-
--- What readers see in a listing: of topics, and of posts that begin a thread.
-CREATE TABLE IF NOT EXISTS title (
-	message INTEGER PRIMARY KEY,
-	subject BLOB NOT NULL,
-	text BLOB NOT NULL              -- of a topic: its description; of a post that was imported: its
-	                                -- author, as the archive has it
 );
 
 -- AMEND and ERASE messages that have an effect, and what they are about in the end: a TOPIC, a POST,
@@ -73,11 +71,11 @@ CREATE TABLE IF NOT EXISTS erasure (
 	message INTEGER NOT NULL        -- the ERASE: of that, or of what the AMEND was about
 );
 
--- Posts that hang together. Numbered after the message that began it, which need not stay the root.
+-- Posts that hang together. Numbered after the message that began it, which stands in it for ever;
+-- a row only where that did not stay the root, the topmost message, here or missing.
 CREATE TABLE IF NOT EXISTS thread (
 	no INTEGER PRIMARY KEY,
-	root INTEGER NOT NULL,          -- the topmost message, here or missing
-	topic INTEGER                   -- the root's topic; NULL: the root is missing
+	root INTEGER NOT NULL
 );
 
 -- Where threads stand: one row for a thread whose root is here, else one for each topic that its
