@@ -20,7 +20,7 @@ enum {
 	ACCEPTED_MAX = 256, /* messages that wait for others */
 	CROWD_MS = 8,       /* so many in this time are more than one client can send */
 	CROWD = 16,
-	PAUSE_MS = 4, /* from one transaction to the next, then, */
+	PAUSE_MS = 4, /* from one sync to the next, then, */
 	ENOUGH = 64   /*   unless so many wait */
 };
 
