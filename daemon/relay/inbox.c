@@ -150,11 +150,14 @@ int inbox_status(struct relay *r, const uint8_t id[static ID_LEN], uint64_t *ind
 
 static void room_ask(struct relay *r)
 {
+	/* What waits is yet to be written into the store, and into its log before that. */
+	uint64_t wanted = ((uint64_t)r->conf->limits.free_mib << 20) +
+			  (r->intake ? 2 * intake_bytes(r->intake) : 0);
 	struct statvfs v;
 
 	r->room_asked = clock_mono_ms();
 	r->room = statvfs(r->conf->node.data, &v) != 0 ||
-		  (uint64_t)v.f_bavail * v.f_frsize >= (uint64_t)r->conf->limits.free_mib << 20;
+		  (uint64_t)v.f_bavail * v.f_frsize >= wanted;
 }
 
 bool inbox_room(struct relay *r)

@@ -18,6 +18,7 @@ enum {
 	PENDING_KEEP = 1 << 20,
 	RECORD_MAX = 1 << 30,
 };
+_Static_assert(STEP <= KEEP_BYTES, "what is given back leaves a step");
 
 static int error_of(int err)
 {
@@ -94,7 +95,7 @@ static bool record_finish(struct intake *j, size_t *len)
 	if (full > *len)
 		memset(rest, 0, full - *len);
 	p = j->pending.data;
-	memcpy(p, INTAKE_MAGIC, 8);
+	memcpy(p, j->mark, INTAKE_MARK);
 	put_u64(p + 8, j->next);
 	put_u32(p + 16, j->pending_count);
 	put_u32(p + 20, (uint32_t)*len);
@@ -104,7 +105,7 @@ static bool record_finish(struct intake *j, size_t *len)
 
 /* ---- files ---- */
 
-static int write_at(int fd, const uint8_t *data, size_t len, uint64_t at)
+int intake_write_at(int fd, const uint8_t *data, size_t len, uint64_t at)
 {
 	while (len > 0) {
 		ssize_t n = pwrite(fd, data, len, (off_t)at);
@@ -128,7 +129,7 @@ static int write_zeros(int fd, uint64_t from, uint64_t to)
 
 	while (from < to) {
 		size_t part = to - from < sizeof zeros ? (size_t)(to - from) : sizeof zeros;
-		int err = write_at(fd, zeros, part, from);
+		int err = intake_write_at(fd, zeros, part, from);
 
 		if (err != OK)
 			return err;
@@ -169,12 +170,17 @@ static struct intake_file *file_next(struct intake *j)
 {
 	struct intake_file *f = &j->files[j->active], *other = &j->files[!j->active];
 
-	if (!file_lives(j, f)) {
-		f->end = 0;
-	} else if (f->end >= STEP && !file_lives(j, other)) {
+	if (file_lives(j, f)) {
+		if (f->end < STEP || file_lives(j, other))
+			return f;
 		j->active = !j->active;
 		f = other;
-		f->end = 0;
+	}
+	f->end = 0;
+	/* A crowd has been here. If it can't be cut it stays as it is. */
+	if (f->size > KEEP_BYTES && ftruncate(f->fd, STEP) == 0) {
+		f->size = STEP;
+		f->dirty = f->dirty < STEP ? f->dirty : STEP;
 	}
 	return f;
 }
@@ -212,7 +218,7 @@ static int record_write(struct intake *j, int *fd)
 	err = file_grow(j, f, j->pending.len);
 	r.at = f->end;
 	if (err == OK)
-		err = write_at(f->fd, j->pending.data, j->pending.len, f->end);
+		err = intake_write_at(f->fd, j->pending.data, j->pending.len, f->end);
 	if (f->dirty < f->end + j->pending.len)
 		f->dirty = f->end + j->pending.len;
 	if (err == OK && !intake_record_add(j, &r))
@@ -269,6 +275,17 @@ uint64_t intake_count(struct intake *j)
 	return count;
 }
 
+uint64_t intake_bytes(struct intake *j)
+{
+	uint64_t sum = 0;
+
+	pthread_mutex_lock(&j->lock);
+	for (size_t i = j->head; i < j->count; i++)
+		sum += j->records[i].len;
+	pthread_mutex_unlock(&j->lock);
+	return sum;
+}
+
 static size_t record_find(const struct intake *j, uint64_t after)
 {
 	size_t low = j->head, high = j->count;
@@ -291,7 +308,7 @@ static int record_read(
 	const struct intake_file *f;
 	uint8_t *room;
 	size_t i;
-	int err;
+	int fd, err;
 
 	pthread_mutex_lock(&j->lock);
 	i = record_find(j, after);
@@ -301,14 +318,16 @@ static int record_read(
 	}
 	*out = j->records[i];
 	f = &j->files[out->file];
+	fd = f->fd;
+	pthread_mutex_unlock(&j->lock);
+	/* Nobody writes to a record that waits, and only this thread takes it. */
 	buffer_reset(bytes);
 	room = buffer_reserve(bytes, out->len);
 	err = room ? OK : ERR_NOMEM;
 	if (room && f->image)
 		memcpy(room, f->image + out->at, out->len);
 	else if (room)
-		err = intake_read_at(f->fd, room, out->len, out->at);
-	pthread_mutex_unlock(&j->lock);
+		err = intake_read_at(fd, room, out->len, out->at);
 	if (err == OK)
 		bytes->len = out->len;
 	return err;
@@ -348,7 +367,8 @@ int intake_each(struct intake *j, uint64_t after, size_t limit,
 		struct bytes rest = buffer_bytes(&bytes);
 		struct store_inbox row;
 
-		if (memcmp(rest.data, INTAKE_MAGIC, 8) != 0 || get_u64(rest.data + 8) != r.first)
+		if (memcmp(rest.data, j->mark, INTAKE_MARK) != 0 ||
+		    get_u64(rest.data + 8) != r.first)
 			err = ERR_STORE;
 		rest = bytes_of(rest.data + HEADER_LEN, rest.len - HEADER_LEN);
 		for (uint32_t i = 0; i < r.count && err == OK && limit > 0; i++) {
@@ -418,22 +438,27 @@ static int file_scrub(struct intake *j, struct intake_file *f)
 
 int intake_scrub(struct intake *j)
 {
-	int err = OK;
+	int err = j->failed;
 
 	for (unsigned i = 0; i < 2 && err == OK; i++) {
 		struct intake_file *f = &j->files[i];
+		uint64_t dirty;
 		bool wrote;
 		int fd;
 
 		pthread_mutex_lock(&j->lock);
 		fd = f->fd;
+		dirty = f->dirty;
 		wrote = fd >= 0 && f->dirty > 0;
 		if (wrote)
 			err = file_scrub(j, f);
 		pthread_mutex_unlock(&j->lock);
 		if (err == OK && wrote && fdatasync(fd) != 0) {
-			err = error_of(errno);
-			fail(j, err);
+			/* The next scrub is to begin with all of it again. */
+			err = fail(j, error_of(errno));
+			pthread_mutex_lock(&j->lock);
+			f->dirty = f->dirty > dirty ? f->dirty : dirty;
+			pthread_mutex_unlock(&j->lock);
 		}
 	}
 	return err;

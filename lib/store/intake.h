@@ -45,9 +45,11 @@ int intake_add(struct intake *j, const uint8_t id[static ID_LEN], struct bytes m
     const uint8_t salt[static SALT_LEN], struct bytes content);
 int intake_sync(struct intake *j);
 
-/* Messages that are not taken, and the number of the last that ever was here, 0: none. */
+/* Messages that are not taken, the number of the last that ever was here, 0: none; and the bytes of
+ * the records in which they are. */
 uint64_t intake_count(struct intake *j);
 uint64_t intake_last(struct intake *j);
+uint64_t intake_bytes(struct intake *j);
 /* Those with a number above `after` that are not taken; a non-OK result ends it. ERR_STORE: what is
  * on the disk is not what was written. */
 int intake_each(struct intake *j, uint64_t after, size_t limit,

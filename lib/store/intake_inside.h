@@ -9,12 +9,13 @@
 #include "crypto/hash.h"
 #include "store/intake.h"
 
-/* A record: magic (8), u64be number of its first message, u32be messages, u32be bytes of all of it,
- * checksum (32); then each message: id (32), salt (32), u32be bytes of the message, u32be of the
- * content, both. Zeros up to the next page. */
-#define INTAKE_MAGIC "CONVin01"
+/* A record: a mark (8) that follows from the key, u64be number of its first message, u32be
+ * messages, u32be bytes of all of it, checksum (32); then each message: id (32), salt (32), u32be
+ * bytes of the message, u32be of the content, both. Zeros up to the next page. The mark is secret,
+ * too: somebody's text that is full of them would have a start hash it over and over. */
 enum {
 	INTAKE_PAGE = 4096,
+	INTAKE_MARK = 8,
 	INTAKE_MODE = 0640, /* as the store's: who makes backups reads it */
 	HEADER_SUM = 24,
 	HEADER_LEN = HEADER_SUM + HASH_LEN,
@@ -38,7 +39,7 @@ struct intake_file {
 };
 
 struct intake {
-	uint8_t key[INTAKE_KEY];
+	uint8_t key[INTAKE_KEY], mark[INTAKE_MARK];
 	bool read_only;
 	/* Of who appends. */
 	struct buffer pending;
@@ -68,6 +69,7 @@ void intake_checksum(
     const struct intake *j, uint8_t out[static HASH_LEN], const uint8_t *record, size_t len);
 bool intake_record_add(struct intake *j, const struct intake_record *r); /* false: no memory */
 int intake_read_at(int fd, uint8_t *out, size_t len, uint64_t at);
+int intake_write_at(int fd, const uint8_t *data, size_t len, uint64_t at);
 /* What lies behind a missing record came after a moment at which none was missing. */
 void intake_end_at_gap(struct intake *j);
 

@@ -35,7 +35,7 @@ static bool record_at(
 	const uint8_t *p = f->image + at;
 	uint8_t sum[HASH_LEN];
 
-	if (f->size - at < INTAKE_PAGE || memcmp(p, INTAKE_MAGIC, 8) != 0)
+	if (f->size - at < INTAKE_PAGE || memcmp(p, j->mark, INTAKE_MARK) != 0)
 		return false;
 	*out = (struct intake_record){.first = get_u64(p + 8),
 	    .count = get_u32(p + 16),
@@ -47,11 +47,6 @@ static bool record_at(
 		return false;
 	intake_checksum(j, sum, p, out->len);
 	return memcmp(sum, p + HEADER_SUM, HASH_LEN) == 0;
-}
-
-static bool all_zero(const uint8_t *p, size_t len)
-{
-	return len == 0 || (p[0] == 0 && memcmp(p, p + 1, len - 1) == 0);
 }
 
 static int file_open(struct intake *j, struct intake_file *f)
@@ -76,7 +71,8 @@ static int file_open(struct intake *j, struct intake_file *f)
 			return ERR_IO;
 		f->size = 0;
 	}
-	f->dirty = all_zero(f->image, f->size) ? 0 : f->size;
+	/* Zeros, too, may be in memory only. */
+	f->dirty = f->size;
 	return OK;
 }
 
@@ -141,13 +137,32 @@ static int check_whole(struct intake *j, const char *path, char why[static 160])
 	return OK;
 }
 
-/* What a process that was killed had written, and not synced, is acknowledged from now on. */
+/* What a process that was killed had written, and not synced, is acknowledged from now on. After a
+ * sync that failed the system has such pages in memory, and calls them clean though they are not on
+ * the disk: so they are written again, as they are. */
 static int make_durable(struct intake *j)
 {
+	for (size_t i = 0; i < j->count; i++) {
+		const struct intake_record *r = &j->records[i];
+		const struct intake_file *f = &j->files[r->file];
+		int err = intake_write_at(f->fd, f->image + r->at, page_up(r->len), r->at);
+
+		if (err != OK)
+			return err;
+	}
 	for (int i = 0; i < 2; i++)
 		if (j->files[i].fd >= 0 && j->count > 0 && fdatasync(j->files[i].fd) != 0)
 			return ERR_IO;
 	return j->count > 0 ? folder_sync_of(j->files[0].path) : OK;
+}
+
+static void make_mark(struct intake *j)
+{
+	struct bytes parts[] = {bytes_of(j->key, INTAKE_KEY), bytes_str("CONVin01")};
+	uint8_t hash[HASH_LEN];
+
+	hash_of_parts(hash, parts, 2);
+	memcpy(j->mark, hash, INTAKE_MARK);
 }
 
 static int scan(struct intake *j, const char *path, char why[static 160])
@@ -190,6 +205,8 @@ int intake_open(struct intake **out, const char *path, const uint8_t key[static 
 		return ERR_NOMEM;
 	pthread_mutex_init(&j->lock, NULL);
 	memcpy(j->key, key, INTAKE_KEY);
+	make_mark(j);
+	j->made = true; /* also one that was made by who did not live to sync the folder */
 	j->read_only = (flags & INTAKE_READ_ONLY) != 0;
 	j->taken = taken;
 	j->next = taken + 1;

@@ -222,7 +222,6 @@ static void rollback(struct store *base)
 	s->writing = false;
 	s->failed = OK;
 	s->taking = 0;
-	s->refused = false;
 }
 
 static int commit(struct store *base)

@@ -50,12 +50,13 @@ void sqlite_intake_committed(struct sqlite_store *s)
 {
 	if (s->taking > 0)
 		intake_taken(s->intake, s->taking);
-	/* An erased text, which nobody will ask to be scrubbed again; should it fail, the next
-	 * scrub finds it. */
-	if (s->taking > 0 && s->refused)
+	/* An erased text, which nobody will ask to be scrubbed again: with the rest of its record,
+	 * if that waits still. Should it fail, the next scrub finds it. */
+	if (s->taking > 0 && s->refused) {
 		intake_scrub(s->intake);
+		s->refused = intake_parted(s->intake) > 0;
+	}
 	s->taking = 0;
-	s->refused = false;
 }
 
 int sqlite_intake_each(struct sqlite_store *s, size_t limit,
@@ -128,7 +129,8 @@ static int finish_parted(struct sqlite_store *s)
 
 int sqlite_intake_scrub(struct sqlite_store *s)
 {
-	int err = finish_parted(s);
+	/* On a full disk, too, what is taken goes. */
+	int err = finish_parted(s), scrubbed = intake_scrub(s->intake);
 
-	return err == OK ? intake_scrub(s->intake) : err;
+	return err != OK ? err : scrubbed;
 }

@@ -96,6 +96,27 @@ static void test_bounds(void **state)
 		assert_int_equal(stat(file_of(t, n), &st), 0);
 		assert_true(st.st_size <= 4 << 20);
 	}
+
+	/* Without a scrub as well: what is begun anew is small again. */
+	no += 1199;
+	for (uint64_t i = no + 1; i <= no + 2000; i++)
+		record(t->j, i, i);
+	assert_int_equal(stat(file_of(t, 0), &st), 0);
+	off_t large = st.st_size;
+	assert_int_equal(stat(file_of(t, 1), &st), 0);
+	assert_true(large > 5 << 20 || st.st_size > 5 << 20);
+	assert_true(intake_bytes(t->j) > 1 << 20);
+	intake_taken(t->j, no += 2000);
+	assert_int_equal(intake_bytes(t->j), 0);
+	for (uint64_t i = no + 1; i <= no + 600; i++)
+		record(t->j, i, i);
+	for (int n = 0; n < 2; n++) {
+		assert_int_equal(stat(file_of(t, n), &st), 0);
+		assert_true(st.st_size <= 5 << 20);
+	}
+	assert_waiting(t->j, no + 1, no + 600);
+	assert_int_equal(open_it(t, no), OK);
+	assert_waiting(t->j, no + 1, no + 600);
 }
 
 /* Of the last write any of its sectors may be on the disk, over zeros and over what was there. */
@@ -215,6 +236,10 @@ static void test_foreign(void **state)
 	record(t->j, 1, 1);
 	assert_int_equal(open_it(t, 0), OK);
 	assert_waiting(t->j, 1, 1);
+	/* Nobody can know what a record begins with. */
+	static uint8_t ours[FILE_ROOM];
+	load(file_of(t, 0), ours);
+	assert_memory_not_equal(ours, data, 8);
 	/* At the place of a page, in a record that is not whole. */
 	size_t skip = PAGE - 56 - 72 - 1;
 	uint8_t *content = calloc(1, skip + 4 * PAGE);

@@ -36,6 +36,7 @@ static void test_full(void **state)
 	assert_int_equal(err, ERR_IO);
 	assert_int_equal(add(t->j, no + 1), ERR_IO);
 	assert_int_equal(intake_sync(t->j), ERR_IO);
+	assert_int_equal(intake_scrub(t->j), ERR_IO);
 	assert_waiting(t->j, 1, no);
 	assert_int_equal(open_it(t, 0), OK);
 	assert_waiting(t->j, 1, no);
