@@ -29,6 +29,20 @@ static int members_load(struct forum *f)
 	return err;
 }
 
+int awaited_load(struct forum *f)
+{
+	struct view v;
+	int err = view_start(&v, f->s, VIEW_AWAITED, "");
+
+	f->awaited_missed = 0;
+	recent_await_none(f->recent);
+	while (err == OK && (err = view_next(&v)) == 1) {
+		recent_await(f->recent, view_int(&v, 0));
+		err = OK;
+	}
+	return err;
+}
+
 static int numbers_load(struct forum *f)
 {
 	struct view v;
@@ -43,12 +57,7 @@ static int numbers_load(struct forum *f)
 	f->generation = -1;
 	view_end(&v);
 	recent_clear(f->recent);
-	err = view_start(&v, f->s, VIEW_AWAITED, "");
-	while (err == OK && (err = view_next(&v)) == 1) {
-		recent_await(f->recent, view_int(&v, 0));
-		err = OK;
-	}
-	return err;
+	return awaited_load(f);
 }
 
 int forum_new(struct forum **out, struct store *writer, const struct charter *charter)
@@ -217,7 +226,9 @@ int forum_fold(struct forum *f, uint32_t log, uint64_t first, const struct forum
 	if (err == OK && count > o->end - first)
 		err = ERR_RANGE;
 	for (size_t i = 0; i < count && err == OK; i++)
-		err = entry_fold(f, o, first + i, &entries[i], result);
+		/* What says that nothing was done, it must not say. */
+		if ((err = entry_fold(f, o, first + i, &entries[i], result)) == ERR_NOTFOUND)
+			err = ERR_STORE;
 	/* They point into the entries. */
 	if (err == OK)
 		err = rows_flush(f);

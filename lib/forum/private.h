@@ -62,6 +62,10 @@ struct forum {
 	 * arrival number alone. */
 	int64_t last, last_arrival;
 	int64_t generation; /* the newest that is written down; -1: none */
+	/* Where an awaited message was found last, as a generation: the next one stands near it
+	 * where logs are folded again. And how often one was looked for that nobody awaits. */
+	int64_t awaited_near;
+	size_t awaited_missed;
 	struct tally tallies[TALLIES];
 	size_t tally_count;
 	struct places *places;
@@ -134,6 +138,8 @@ void recent_thread_put(struct recent *r, int64_t thread, int64_t topic);
 void recent_thread_drop(struct recent *r, int64_t thread);
 /* Ids that are mentioned and not here: false only of what is none. By view_id_key(). */
 bool recent_awaited(const struct recent *r, int64_t key);
+void recent_await_none(struct recent *r);
+int awaited_load(struct forum *f);
 void recent_await(struct recent *r, int64_t key);
 
 /* amend.c: AMEND and ERASE, and what is shown after them. */

@@ -44,7 +44,6 @@ bool row_title(struct forum *f, int64_t no, struct bytes subject, struct bytes t
 
 struct row {
 	int64_t no, thread, topic, arrival;
-	bool here;
 };
 
 struct parent {
@@ -192,10 +191,44 @@ static int row_find(struct forum *f, const uint8_t id[static ID_LEN], struct row
 		err = view_next(&v);
 	if (err != 1)
 		return err == OK ? ERR_NOTFOUND : err;
-	*out = (struct row){
-	    view_int(&v, 0), view_int(&v, 2), view_int(&v, 3), view_int(&v, 4), !view_null(&v, 1)};
+	*out = (struct row){view_int(&v, 0), view_int(&v, 2), view_int(&v, 3), view_int(&v, 4)};
 	view_end(&v);
 	return OK;
+}
+
+/* One that was mentioned before it came. What is to be written still is not among these. */
+static int awaited_read(
+    struct forum *f, enum view_id which, const uint8_t id[static ID_LEN], struct row *out)
+{
+	struct view v;
+	int err = which == VIEW_AWAITED_IN ? view_start(&v, f->s, which, "ki", id, f->awaited_near)
+					   : view_start(&v, f->s, which, "k", id);
+
+	if (err == OK)
+		err = view_next(&v);
+	if (err != 1)
+		return err == OK ? ERR_NOTFOUND : err;
+	*out = (struct row){view_int(&v, 0), view_int(&v, 1), view_int(&v, 2), view_int(&v, 3)};
+	view_end(&v);
+	f->awaited_near = view_generation(out->no);
+	return OK;
+}
+
+/* When everything was made anew most bits of what is awaited are set, and stay so when it has come:
+ * they are read again once that has cost something. */
+#define MISSED_MAX (1 << 16)
+
+static int awaited_find(struct forum *f, const uint8_t id[static ID_LEN], struct row *out)
+{
+	int err = awaited_read(f, VIEW_AWAITED_IN, id, out);
+
+	if (err == ERR_NOTFOUND)
+		err = awaited_read(f, VIEW_AWAITED_FIND, id, out);
+	if (err == ERR_NOTFOUND && ++f->awaited_missed >= MISSED_MAX) {
+		err = awaited_load(f);
+		return err == OK ? ERR_NOTFOUND : err;
+	}
+	return err;
 }
 
 /* The next number, for a message or an arrival. */
@@ -287,11 +320,12 @@ static int row_add(struct forum *f, struct arriving *a, int64_t topic, int64_t p
 {
 	const struct header *h = &a->entry->header;
 	int64_t key = view_id_key(a->entry->id);
-	int err = recent_awaited(f->recent, key) ? row_find(f, a->entry->id, row) : ERR_NOTFOUND;
+	int err = recent_awaited(f->recent, key) ? awaited_find(f, a->entry->id, row)
+						 : ERR_NOTFOUND;
 
 	if (err == OK) {
 		a->no = row->no;
-		return row->here ? ERR_STORE : ERR_EXISTS;
+		return ERR_EXISTS;
 	}
 	if (err == ERR_NOTFOUND)
 		err = number_next(f, &a->no);

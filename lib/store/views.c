@@ -128,8 +128,10 @@ int views_clear(struct store *s)
 	/* Without these the update is one pass over the table. */
 	err = sqlite_exec(inside(s),
 	    "DROP INDEX IF EXISTS message_thread; DROP INDEX IF EXISTS message_topic;"
-	    "DROP INDEX IF EXISTS message_awaited; DROP INDEX IF EXISTS message_key;"
-	    /* The last stays: somebody may have been told its number as the newest there is. */
+	    "DROP INDEX IF EXISTS message_key;"
+	    /* The one of ids that are only mentioned fills as it goes: to be made of all at once
+	     * it would have to be sorted, in memory. The last stays: somebody may have been told
+	     * its number as the newest there is. */
 	    "DELETE FROM message WHERE arrival IS NULL AND no < (SELECT max(no) FROM message);"
 	    "UPDATE message SET at = NULL, kind = NULL, signer = NULL, time = NULL, lang = NULL,"
 	    " topic = NULL, parent = NULL, thread = NULL, subject = NULL, text = NULL;"

@@ -19,6 +19,9 @@ enum view_id {
 	VIEW_LAST_NUMBERS,    /* -> highest message, highest arrival that isn't its message's own
 	                       * number (0: none) */
 	VIEW_AWAITED,         /* -> keys of messages that are mentioned and not here */
+	VIEW_AWAITED_IN,      /* id, generation -> no, thread, topic, arrival, if it is only mentioned
+	                       * and was so in that generation */
+	VIEW_AWAITED_FIND,    /* id -> the same, in any */
 	VIEW_MESSAGE_FIND,    /* id -> no, at, thread, topic, arrival */
 	VIEW_PARENT_FIND,     /* id -> no, thread, topic (NULL: not shown), the thread's
 	                       * topic (NULL: root missing) */

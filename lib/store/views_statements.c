@@ -72,6 +72,13 @@ const char *const view_statements[VIEW_COUNT] = {
 	    "SELECT (SELECT max(no) FROM message),"
 	    " (SELECT max(arrival) FROM message WHERE arrival <> no)",
 	[VIEW_AWAITED] = "SELECT key FROM message WHERE at IS NULL",
+	[VIEW_AWAITED_IN] =
+	    "SELECT m.no, m.thread, m.topic, m.arrival FROM message m INDEXED BY message_awaited"
+	    " WHERE m.key = ?2 + id_key(?1) AND m.id = ?1 AND m.at IS NULL",
+	[VIEW_AWAITED_FIND] =
+	    "SELECT m.no, m.thread, m.topic, m.arrival FROM generation y"
+	    " CROSS JOIN message m INDEXED BY message_awaited"
+	    " ON m.key = y.key + id_key(?1) AND m.id = ?1 AND m.at IS NULL" NEWEST_FIRST,
 	[VIEW_MESSAGE_FIND] =
 	    "SELECT m.no, m.at, m.thread, m.topic, m.arrival" MESSAGE_BY_ID NEWEST_FIRST,
 	[VIEW_PARENT_FIND] =
