@@ -143,6 +143,9 @@ browser_tools() { # FOLDER LOG
 	local tools=${BROWSER_TOOLS[*]}
 	[ "$(cat "$1/.tools" 2>/dev/null)" != "$tools" ] || return 0
 	mkdir -p "$1" || return
+	# Node.js has authorities of its own; an organisation's are with the system's.
+	local authorities=${NODE_EXTRA_CA_CERTS:-/etc/ssl/certs/ca-certificates.crt}
+	[ ! -r "$authorities" ] || export NODE_EXTRA_CA_CERTS=$authorities
 	watch 'installing what drives a browser' "$2" npm install --prefix "$1" --no-save --ignore-scripts --no-audit --no-fund \
 		--loglevel=error "${BROWSER_TOOLS[@]}" || return
 	printf '%s' "$tools" >"$1/.tools"
