@@ -138,9 +138,11 @@ void recent_thread_put(struct recent *r, int64_t thread, int64_t topic);
 void recent_thread_drop(struct recent *r, int64_t thread);
 /* Ids that are mentioned and not here: false only of what is none. By view_id_key(). */
 bool recent_awaited(const struct recent *r, int64_t key);
-void recent_await_none(struct recent *r);
-int awaited_load(struct forum *f);
 void recent_await(struct recent *r, int64_t key);
+void recent_await_none(struct recent *r); /* before all are read again */
+
+/* fold.c: read which ids are awaited, as the tables have it. */
+int awaited_load(struct forum *f);
 
 /* amend.c: AMEND and ERASE, and what is shown after them. */
 int amend_effect(struct forum *f, struct arriving *a);

@@ -89,11 +89,6 @@ void recent_thread_drop(struct recent *r, int64_t thread)
 		r->threads[at].no = 0;
 }
 
-void recent_await_none(struct recent *r)
-{
-	memset(r->awaited, 0, sizeof(r->awaited));
-}
-
 bool recent_awaited(const struct recent *r, int64_t key)
 {
 	size_t bit = (uint64_t)key % AWAITED;
@@ -106,4 +101,9 @@ void recent_await(struct recent *r, int64_t key)
 	size_t bit = (uint64_t)key % AWAITED;
 
 	r->awaited[bit / 8] |= (uint8_t)(1u << bit % 8);
+}
+
+void recent_await_none(struct recent *r)
+{
+	memset(r->awaited, 0, sizeof(r->awaited));
 }

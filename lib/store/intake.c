@@ -442,24 +442,18 @@ int intake_scrub(struct intake *j)
 
 	for (unsigned i = 0; i < 2 && err == OK; i++) {
 		struct intake_file *f = &j->files[i];
-		uint64_t dirty;
 		bool wrote;
 		int fd;
 
 		pthread_mutex_lock(&j->lock);
 		fd = f->fd;
-		dirty = f->dirty;
 		wrote = fd >= 0 && f->dirty > 0;
 		if (wrote)
 			err = file_scrub(j, f);
 		pthread_mutex_unlock(&j->lock);
-		if (err == OK && wrote && fdatasync(fd) != 0) {
-			/* The next scrub is to begin with all of it again. */
+		/* No later scrub may say that it is done: only a start writes it all again. */
+		if (err == OK && wrote && fdatasync(fd) != 0)
 			err = fail(j, error_of(errno));
-			pthread_mutex_lock(&j->lock);
-			f->dirty = f->dirty > dirty ? f->dirty : dirty;
-			pthread_mutex_unlock(&j->lock);
-		}
 	}
 	return err;
 }

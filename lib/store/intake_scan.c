@@ -124,8 +124,8 @@ static int check_whole(struct intake *j, const char *path, char why[static 160])
 
 		if (r->first != next && !(i == 0 && r->first < next)) {
 			snprintf(why, 160,
-			    "accepted messages are damaged or missing in %.60s-inbox1 and -inbox2, "
-			    "before number %llu",
+			    "accepted messages are damaged or missing in %.50s-inbox1 and -inbox2, "
+			    "before number %llu: see convenectl(8)",
 			    path, (unsigned long long)r->first);
 			return ERR_STORE;
 		}
