@@ -647,13 +647,13 @@ int replica_prove_inclusion_shown(
 			       : replica_prove_inclusion(r, index, out, count);
 }
 
-int replica_prove_staged(
-    const struct replica *r, struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
+int replica_prove_staged(const struct replica *r, uint64_t a, uint64_t b,
+    struct tree_hash out[static TREE_PROOF_MAX], size_t *count)
 {
-	if (r->note_size != tree_size(r->tree) || r->held == r->note_size)
+	if (r->note_size != tree_size(r->tree) || a < r->held || a >= b || b > r->note_size)
 		return ERR_RANGE;
-	return tree_prove_range(r->tree, r->held, r->note_size, r->note_size, NULL, 0,
-	    replica_fetch, (void *)(uintptr_t)r, out, count);
+	return tree_prove_range(
+	    r->tree, a, b, r->note_size, NULL, 0, replica_fetch, (void *)(uintptr_t)r, out, count);
 }
 
 int replica_prove_inclusion(

@@ -117,9 +117,9 @@ int replica_unstage(
 /* Prove held entries [a, b) under the newest checkpoint; b <= replica_held(). */
 int replica_prove(const struct replica *r, uint64_t a, uint64_t b,
     struct tree_hash out[static TREE_PROOF_MAX], size_t *count);
-/* The same of all that is staged, where the newest checkpoint is of just that (an own log). */
-int replica_prove_staged(
-    const struct replica *r, struct tree_hash out[static TREE_PROOF_MAX], size_t *count);
+/* The same of staged entries, where the newest checkpoint is of all that is staged (an own log). */
+int replica_prove_staged(const struct replica *r, uint64_t a, uint64_t b,
+    struct tree_hash out[static TREE_PROOF_MAX], size_t *count);
 /* RFC 6962 inclusion proof of a held entry under the newest checkpoint: only when that is at
  * replica_staged() or below (ERR_RANGE). */
 int replica_prove_inclusion(

@@ -145,48 +145,100 @@ static bool push_one(struct sync *s, struct sync_link *link, struct log_slot *l)
 	return err == OK;
 }
 
-static bool push_takes(struct sync *s, struct sync_link *link, struct log_slot *l, size_t contents)
+static bool push_takes(
+    struct sync *s, struct sync_link *link, struct log_slot *l, uint64_t first, size_t contents)
 {
 	const struct pair *p = pair_of(s, link, l);
 
-	return p->subscribed && p->credit > 0 && p->next == replica_held(l->replica) &&
-	       p->along >= contents && s->io.backlog(s->io.ctx, link->handle) < ALONG_BACKLOG;
+	return p->subscribed && p->credit > 0 && p->next == first && p->along >= contents &&
+	       s->io.backlog(s->io.ctx, link->handle) < ALONG_BACKLOG;
+}
+
+/* Of our own entries that go early, and of what they say: as much as one DATA takes. */
+struct own_part {
+	uint64_t first;
+	struct bytes leaves;
+	size_t count, bytes;
+	size_t content_first, content_count; /* in the list of contents */
+};
+
+static void own_next(struct own_part *part, struct bytes all, size_t *pos,
+    const struct sync_content *contents, size_t content_count)
+{
+	size_t from = *pos, end = *pos;
+	struct bytes leaf;
+
+	part->first += part->count;
+	part->content_first += part->content_count;
+	part->count = part->bytes = part->content_count = 0;
+	while (part->count < ALONG_ENTRIES && leaves_next(all, &end, &leaf) == OK) {
+		size_t at = part->content_first + part->content_count;
+		bool says = at < content_count && contents[at].index == part->first + part->count;
+		size_t len = says ? contents[at].content.len : 0;
+
+		if (len > SYNC_ALONG_BYTES - part->bytes)
+			break;
+		part->bytes += len;
+		part->content_count += says;
+		part->count++;
+		*pos = end;
+	}
+	part->leaves = bytes_of(all.data + from, *pos - from);
+}
+
+static void own_send(struct sync *s, struct log_slot *l, const struct own_part *part,
+    const struct sync_content *contents)
+{
+	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
+	Convene__Data m = CONVENE__DATA__INIT;
+	struct tree_hash proof[TREE_PROOF_MAX];
+	size_t hashes;
+
+	if (replica_prove_staged(
+		l->replica, part->first, part->first + part->count, proof, &hashes) != OK)
+		return;
+	for (size_t i = 0; i < part->content_count; i++) {
+		const struct sync_content *c = &contents[part->content_first + i];
+
+		convene__brought__init(&brought[i]);
+		brought[i].index = c->index;
+		brought[i].salt = pb_of(bytes_of(c->salt, SALT_LEN));
+		brought[i].data = pb_of(c->content);
+		list[i] = &brought[i];
+	}
+	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
+	m.first = part->first;
+	m.leaves = pb_of(part->leaves);
+	m.checkpoint = pb_of(replica_note(l->replica));
+	m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
+	m.contents = list;
+	m.n_contents = part->content_count;
+	for (struct sync_link *link = s->links; link; link = link->next) {
+		struct pair *p = pair_of(s, link, l);
+
+		if (!push_takes(s, link, l, part->first, part->bytes))
+			continue;
+		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
+		data_sent(link, p, &m, part->count);
+	}
 }
 
 void sync_own_signed(struct sync *s, uint32_t no, struct bytes leaves, size_t count,
     const struct sync_content *contents, size_t content_count)
 {
 	struct log_slot *l = slot_by_no(s, no);
-	struct tree_hash proof[TREE_PROOF_MAX];
-	Convene__Brought brought[ALONG_ENTRIES], *list[ALONG_ENTRIES];
-	Convene__Data m = CONVENE__DATA__INIT;
-	size_t hashes, bytes = 0;
+	struct own_part part = {.count = 0};
+	size_t pos = 0, sent = 0;
 
-	if (!l || !log_shown(l) || count > ALONG_ENTRIES || content_count > count ||
-	    replica_prove_staged(l->replica, proof, &hashes) != OK)
+	if (!l || !log_shown(l))
 		return;
-	for (size_t i = 0; i < content_count; i++) {
-		convene__brought__init(&brought[i]);
-		brought[i].index = contents[i].index;
-		brought[i].salt = pb_of(bytes_of(contents[i].salt, SALT_LEN));
-		brought[i].data = pb_of(contents[i].content);
-		list[i] = &brought[i];
-		bytes += contents[i].content.len;
-	}
-	m.log = pb_of(bytes_of(l->binding.digest, DIGEST_LEN));
-	m.first = replica_held(l->replica);
-	m.leaves = pb_of(leaves);
-	m.checkpoint = pb_of(replica_note(l->replica));
-	m.proof = pb_of(bytes_of(proof, hashes * HASH_LEN));
-	m.contents = list;
-	m.n_contents = content_count;
-	for (struct sync_link *link = s->links; link; link = link->next) {
-		struct pair *p = pair_of(s, link, l);
-
-		if (!push_takes(s, link, l, bytes))
-			continue;
-		s->io.send(s->io.ctx, link->handle, FRAME_DATA, p->stream, &m.base);
-		data_sent(link, p, &m, count);
+	part.first = replica_held(l->replica);
+	while (sent < count) {
+		own_next(&part, leaves, &pos, contents, content_count);
+		if (part.count == 0)
+			return;
+		own_send(s, l, &part, contents);
+		sent += part.count;
 	}
 }
 

@@ -187,8 +187,8 @@ void sync_own_grown(struct sync *s, uint32_t log, uint64_t now);
 /* Entries of our own log are staged that can't be lost any more, since the same follows from what
  * is durable: the inbox holds them, and whoever signs the head. To those who have all before them
  * they go now, whole, before the store has them too; sync_own_grown() follows, if not in this life
- * then in the next. `contents`: all that they commit to, ascending. Nothing is sent where that is
- * more than a DATA brings along. */
+ * then in the next. `contents`: all that they commit to, ascending. From one on that is more than a
+ * DATA brings along they wait for the store, as do those that a link has no room for. */
 struct sync_content {
 	uint64_t index;
 	uint8_t salt[SALT_LEN];

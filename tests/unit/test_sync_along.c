@@ -228,7 +228,15 @@ static void test_signed(void **state)
 	assert_int_equal(w->nodes[1].entries_received, held + 1);
 	assert_int_equal(w->nodes[0].own_ahead, 0);
 	assert_int_equal(faults(w), 0);
-	/* More than may come along waits for the store; so do those who don't ask for it. */
+	/* In parts, where there is more of it than one DATA takes. */
+	post(&w->nodes[0], 150, 800);
+	held += 150;
+	assert_int_equal(replica_held(own->replica), held);
+	assert_int_equal(replica_held(next->replica), held);
+	assert_int_equal(missing_contents(&w->nodes[1]), 0);
+	assert_all_equal(w, 2000);
+	/* From one on that may not come along they wait for the store; so do those who don't ask
+	 * for them. */
 	post(&w->nodes[0], 1, 60);
 	brought = 0;
 	post(&w->nodes[0], 50, 16000);
