@@ -11,7 +11,7 @@
  * seen, and to cost no more than that. */
 #define FIRST_LOGS_MAX 8
 #define LOGS_MAX 64 /* with all successors */
-#define LIVE 64     /* entries; more have been waiting somewhere */
+#define LIVE 256    /* entries, of one DATA or of a few; more have been waiting somewhere */
 
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
 {
@@ -425,7 +425,7 @@ static void append_verified(void *ctx)
 static void append_fold(struct append_job *a, struct relay_log *l)
 {
 	const struct store_append *s = &a->append;
-	bool live = s->count <= LIVE && replica_note_size(l->replica) == s->size;
+	bool live = s->count <= LIVE && replica_note_size(l->replica) - s->size <= LIVE;
 
 	a->fold = fold_along(l, s->expected, s->leaves, s->count, false);
 	a->ready = true;
