@@ -3,11 +3,11 @@
  * checkpoint.
  *
  * At once when idle, in batches under load: what comes while a batch is being sealed is the next
- * one, and between two there is a pause twice as long as the last two took, the quicker of them,
- * and a millisecond: one that had to wait for something rare does not count. So sealing has a third
- * of the time at most, whatever the disk does, a message waits for about three rounds, and other
- * nodes, to whom each checkpoint is a signature to verify, get fewer of them the more there is to
- * do. In a crowd it is CROWD_MS at least: the next round is cheaper for all the larger it gets. A
+ * one, and between two there is a pause as long as the last two took, the quicker of them, and a
+ * millisecond: one that had to wait for something rare does not count. So sealing has half of the
+ * time at most, whatever the disk does, a message waits for about two rounds, and other nodes, to
+ * whom each checkpoint is a signature to verify, get fewer of them the more there is to do. In a
+ * crowd it is CROWD_MS at least: the next round is cheaper for all the larger it gets. A
  * whole batch that waits ends the pause, and limits.batch_ms bounds it.
  *
  * Crash points: (1) before signing: the inbox is as it was. (2) the lock file says signed, the
@@ -23,9 +23,9 @@
 #include "base/error.h"
 #include "daemon/relay/ingest.h"
 
-#define SEND_MAX 64 /* entries */
+#define SEND_MAX 256 /* entries: as many as are folded as they are stored */
 #define CROWD_PART 4
-#define CROWD_MS 10
+#define CROWD_MS 6
 
 struct seal {
 	struct job sign;
@@ -102,7 +102,7 @@ static uint64_t seal_pause(size_t count, uint64_t took)
 {
 	uint64_t pause = count / CROWD_PART < CROWD_MS ? count / CROWD_PART : CROWD_MS;
 
-	return 2 * took + 1 > pause ? 2 * took + 1 : pause;
+	return took + 1 > pause ? took + 1 : pause;
 }
 
 static void seal_done(struct store_job *job)
