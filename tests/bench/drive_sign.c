@@ -45,7 +45,7 @@ void submission_send(struct person *by, uint32_t stream, struct bytes message,
 	m.log = pb_of(bytes_str(b->log_name));
 	m.submissions = &list;
 	m.n_submissions = 1;
-	channel_send(by->conn.channel, FRAME_SUBMIT, stream, &m.base);
+	channel_send_now(by->conn.channel, FRAME_SUBMIT, stream, &m.base);
 }
 
 /* ---- which post a message is ---- */

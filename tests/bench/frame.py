@@ -33,7 +33,7 @@ TICK = os.sysconf("SC_CLK_TCK")
 # What tests/bench/limits measures; the word before the first _ is what it is asked for.
 LIMITS = {
     "verify_one": "/s", "verify_all": "/s", "verify_cpu": "µs", "sign": "/s", "sync_p50": "ms",
-    "sync_p99": "ms", "tls_16k": "MB/s", "tls_1k": "MB/s", "sqlite": "rows/s", "sha256_1k": "MB/s",
+    "sync_p99": "ms", "sync_paced_p50": "ms", "sync_paced_p99": "ms", "tls_16k": "MB/s", "tls_1k": "MB/s", "sqlite": "rows/s", "sha256_1k": "MB/s",
     "sha256_16k": "MB/s", "loopback": "µs",
 }
 
@@ -164,16 +164,28 @@ class Used:
         return False
 
 
-class Medians:
-    """Goes through its rounds; what add() collected under a name is then there by that name."""
+def _processors():
+    """Since the system's start, in ticks: (all time of the processors, what other guests of the host got
+    of it while something here wanted it)."""
+    ticks = [int(word) for word in _read("/proc/stat").split("\n", 1)[0].split()[1:9]]
+    return sum(ticks), ticks[7]
 
-    def __init__(self, times, before=lambda: None):
+
+class Medians:
+    """Goes through its rounds; what add() collected under a name is then there by that name.
+    stolen: of each round, the part of the processors' time that went to other guests of the host."""
+
+    def __init__(self, times, before=lambda: None, stolen=None):
         self.times, self._values, self._before = times, {}, before
+        self.stolen = [] if stolen is None else stolen
 
     def __iter__(self):
         for number_ in range(self.times):
             self._before()
+            began = _processors()
             yield number_
+            ended = _processors()
+            self.stolen.append((ended[1] - began[1]) / max(ended[0] - began[0], 1))
 
     def add(self, name, value):
         self._values.setdefault(name, []).append(value)
@@ -195,6 +207,7 @@ class Frame:
         self.small, self.once, self.peers = small, once or small, peers
         self.figures, self.uses, self.subject = [], [], ""
         self._limits, self._again = {}, {}
+        self.stolen = {}   # by subject: of each round, see Medians
         self._beside = {}  # of the subject: what beside() measured before each round
 
     # ---- sizes and rounds ----
@@ -207,7 +220,8 @@ class Frame:
         machine that others share is quicker in one minute than in the next: the subject's figures
         are then held against the median of these."""
         self._beside = {}
-        return Medians(1 if self.once else times, lambda: beside and self._look_beside(beside))
+        return Medians(1 if self.once else times, lambda: beside and self._look_beside(beside),
+                       self.stolen.setdefault(self.subject, []))
 
     def _look_beside(self, group):
         for name, value in self._measure([group]).items():
@@ -288,7 +302,8 @@ class Frame:
             ratio = value / limit
         ok = met(target, value, ratio)
         row = {"subject": self.subject, "figure": name, "value": value, "unit": unit, "limit": limit,
-               "limit_name": limit_name, "ratio": ratio, "target": target, "met": ok, "note": note}
+               "limit_name": limit_name, "ratio": ratio, "target": target, "met": ok,
+               "note": note.rstrip("; ")}
         self.figures.append(row)
         print(self._row(row), flush=True)
         return row
@@ -338,6 +353,11 @@ class Frame:
             print(self._row(row))
         for row in self.uses:
             print(self._use(row))
+        for subject, parts in self.stolen.items():
+            if parts:
+                print("host     %-42s %16s  median; %.0f to %.0f %%" % (
+                    "%s: time of the processors lent to others" % subject,
+                    "%.1f %%" % (100 * statistics.median(parts)), 100 * min(parts), 100 * max(parts)))
         for name, (first, again) in sorted(self.limits_again().items()):
             print("limit    %-42s %16s  at the end %s (%+.0f %%)" % (
                 name, "%s %s" % (number(first), LIMITS[name]), number(again), 100 * (again / first - 1)))
@@ -346,5 +366,5 @@ class Frame:
     def as_json(self):
         model = re.search(r"(?m)^model name\s*: (.*)$", _read("/proc/cpuinfo"))
         return {"cores": CORES, "processor": model.group(1) if model else "", "small": self.small,
-                "once": self.once, "figures": self.figures, "used": self.uses, "limits": self._limits,
+                "once": self.once, "figures": self.figures, "used": self.uses, "limits": self._limits, "stolen": self.stolen,
                 "limits_at_end": {name: again for name, (_, again) in self._again.items()}}

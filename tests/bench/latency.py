@@ -27,9 +27,11 @@ def idle(frame, forum, drive, name, clients, targets):
         rounds.add("accepted", ran["accepted"]["p50_ms"])
     over = frame.limit("sync_p50") + frame.limit("loopback") / 1000
     frame.figure("%s, idle, median" % name, rounds["p50"], "ms", limit=over, target=targets[0],
-                 note="limit: sync + loopback; accepted after %.2f ms" % rounds["accepted"])
+                 note="limit: sync + loopback; accepted after %.2f ms; a bare sync at such a pace: %.2f" % (
+                     rounds["accepted"], frame.limit("sync_paced_p50")))
     frame.figure("%s, idle, 99th percentile" % name, rounds["p99"], "ms", limit=over,
-                 target=targets[1], note=rounds.spread("p99"))
+                 target=targets[1], note="a bare sync at such a pace: %.2f; %s" % (
+                     frame.limit("sync_paced_p99"), rounds.spread("p99")))
 
 
 def most(frame, forum, drive, name, clients):
