@@ -4,7 +4,9 @@
 once it isn't so any more. An item that was amended, erased, hidden, shown again or completed while
 others had just been told of it is told of as it is now (SPEC.md 12.2)."""
 import pathlib
+import sqlite3
 import sys
+import threading
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -13,6 +15,8 @@ import harness  # noqa: E402
 import rogue  # noqa: E402
 from rogue import Guest, Link, Rogue, Text, Wire, message, pb, reference, spec  # noqa: E402
 
+LIVE = 100     # posts under one checkpoint, more than one DATA has
+PART = 64
 FAR = 300      # posts: more arrivals than a watcher of one topic is near to
 WHY = "For a reason"
 
@@ -76,6 +80,32 @@ def text_of(item):
     if item.content_state != pb.CONTENT_PRESENT:
         return pb.ContentState.Name(item.content_state)
     return pb.Content.FromString(item.content).text.decode()
+
+
+class Snapshots:
+    """What a reader of a node's store sees of a log, as often as it can look: (size, folded), each pair
+    once and in order."""
+
+    def __init__(self, node, log_name):
+        self.seen, self._end = [], threading.Event()
+        self._path, self._log = node.folder / "data/convene.db", log_name.decode()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        db = sqlite3.connect("file:%s?mode=ro" % self._path, uri=True, isolation_level=None)
+        while not self._end.is_set():
+            row = db.execute("SELECT size, folded FROM log WHERE name = ?", (self._log,)).fetchone()
+            if not self.seen or self.seen[-1] != row:
+                self.seen.append(row)
+        db.close()
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._thread.join()
 
 
 class Watching:
@@ -144,6 +174,7 @@ class Watching:
         self.completes()
         self.far()
         self.together()
+        self.at_once()
         for guest in (*self.guests, self.operator):
             guest.close()
         author.link.close()
@@ -251,6 +282,23 @@ class Watching:
         self.tap.equal([i.arrival for i in seen],
                        [i.arrival for i in watched(self.guests[0], after=last)],
                        "who was cut off gets the rest by its cursor")
+
+    def at_once(self):
+        """What has just been written is stored and shown in one step, also where it comes in parts."""
+        author, log = self.author, self.author.log
+        with Snapshots(self.node, author.log_name) as snapshots:
+            for _ in range(5):
+                first = len(log.entries)
+                link, author.link = author.link, None
+                for n in range(LIVE):
+                    author.put(self.alice, text="at once %d" % n, topic=self.other)
+                author.link = link
+                for part in range(first, first + LIVE, PART):
+                    link.feed(log, part, end=min(part + PART, first + LIVE))
+                self.settle()
+        self.tap.equal(snapshots.seen[-1], (len(log.entries),) * 2, "what comes in parts is all shown")
+        self.tap.equal([seen for seen in snapshots.seen if seen[0] != seen[1]], [],
+                       "and no reader sees it stored before")
 
 
 def main(tap):
