@@ -93,7 +93,9 @@ class Snapshots:
 
     def _run(self):
         db = sqlite3.connect("file:%s?mode=ro" % self._path, uri=True, isolation_level=None)
-        while not self._end.is_set():
+        last = False
+        while not last:
+            last = self._end.is_set()  # and one look more
             row = db.execute("SELECT size, folded FROM log WHERE name = ?", (self._log,)).fetchone()
             if not self.seen or self.seen[-1] != row:
                 self.seen.append(row)
