@@ -12,6 +12,7 @@
 #define FIRST_LOGS_MAX 8
 #define LOGS_MAX 64 /* with all successors */
 #define LIVE 256    /* entries, of one DATA or of a few; more have been waiting somewhere */
+_Static_assert(LIVE <= VERIFY_BATCH, "a part of it is as large as a fold");
 
 struct relay_log *log_by_no(struct relay *r, uint32_t no)
 {
