@@ -165,15 +165,17 @@ class Used:
 
 
 def _processors():
-    """Since the system's start, in ticks: (all time of the processors, what other guests of the host got
-    of it while something here wanted it)."""
-    ticks = [int(word) for word in _read("/proc/stat").split("\n", 1)[0].split()[1:9]]
-    return sum(ticks), ticks[7]
+    """Since the system's start, in ticks: (time in which something here wanted a processor, what other
+    guests of the host got of it)."""
+    user, nice, system, _, _, irq, softirq, steal = [
+        int(word) for word in _read("/proc/stat").split("\n", 1)[0].split()[1:9]]
+    return user + nice + system + irq + softirq + steal, steal
 
 
 class Medians:
     """Goes through its rounds; what add() collected under a name is then there by that name.
-    stolen: of each round, the part of the processors' time that went to other guests of the host."""
+    stolen: of each round, the part of the time in which a processor was wanted that went to other guests
+    of the host."""
 
     def __init__(self, times, before=lambda: None, stolen=None):
         self.times, self._values, self._before = times, {}, before
@@ -356,7 +358,7 @@ class Frame:
         for subject, parts in self.stolen.items():
             if parts:
                 print("host     %-42s %16s  median; %.0f to %.0f %%" % (
-                    "%s: time of the processors lent to others" % subject,
+                    "%s: lent to others, of the time wanted" % subject,
                     "%.1f %%" % (100 * statistics.median(parts)), 100 * min(parts), 100 * max(parts)))
         for name, (first, again) in sorted(self.limits_again().items()):
             print("limit    %-42s %16s  at the end %s (%+.0f %%)" % (
